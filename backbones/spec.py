@@ -1,0 +1,174 @@
+"""What a backbone is: a cheap description for planning, and the loaded models for a rollout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+
+from harness.errors import LongtakeError
+from methods.base import RolloutSpec
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, UInt8
+    from torch import Tensor
+
+    from backbones.sampler import SamplingConfig
+    from backbones.wan.transformer import CausalWanTransformer
+
+
+class Precision(StrEnum):
+    """Number format of the transformer."""
+
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The torch type of this name."""
+        return getattr(torch, self.value)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Shapes of latents and video.
+
+    Attributes:
+        latent_shape: (channels, height, width) of one latent frame.
+        tokens_per_frame: transformer tokens of one latent frame.
+        temporal_factor: video frames per latent frame (the first latent frame gives just one).
+        fps: video frames per second.
+        width: video width in pixels.
+        height: video height in pixels.
+    """
+
+    latent_shape: tuple[int, int, int]
+    tokens_per_frame: int
+    temporal_factor: int
+    fps: int
+    width: int
+    height: int
+
+    @property
+    def latents_per_s(self) -> float:
+        """Latent frames per second of video."""
+        return self.fps / self.temporal_factor
+
+    def num_frames(self, num_latents: int) -> int:
+        """Video frames that `num_latents` latent frames decode to."""
+        return self.temporal_factor * (num_latents - 1) + 1
+
+
+@dataclass(frozen=True)
+class BackboneSpec:
+    """Everything about a backbone that can be known without loading its weights.
+
+    Attributes:
+        name: registered name.
+        geometry: shapes of latents and video.
+        sampling: how a block is denoised.
+        block_latents: latent frames denoised together.
+        budget_latents: latent frames attention may see, the block included.
+        trained_latents: longest span of latent frames seen in training.
+        rope_positions: size of the temporal RoPE table.
+        precision: number format of the transformer.
+        weights_sha256: sha256 of every weights file, by role.
+        kv_bytes_per_latent: size of the keys and values of one latent frame.
+    """
+
+    name: str
+    geometry: Geometry
+    sampling: SamplingConfig
+    block_latents: int
+    budget_latents: int
+    trained_latents: int
+    rope_positions: int
+    precision: Precision
+    weights_sha256: Mapping[str, str] = field(hash=False)
+    kv_bytes_per_latent: int = 0
+
+    def num_latents(self, duration_s: float) -> int:
+        """Latent frames of a duration.
+
+        Raises:
+            LongtakeError: the duration is not a whole number of blocks.
+        """
+        block_s = self.block_latents / self.geometry.latents_per_s
+        num_blocks = round(duration_s / block_s)
+        if duration_s <= 0 or abs(num_blocks * block_s - duration_s) > 1e-9 * block_s:
+            below = int(duration_s // block_s) * block_s
+            near = [f"{s:g}" for s in (below, below + block_s) if s > 0]
+            raise LongtakeError(
+                f"duration={duration_s:g} s is not a whole number of blocks of {block_s:g} s "
+                f"({self.block_latents} latents of {self.name}); nearest: {' or '.join(near)}."
+            )
+        return num_blocks * self.block_latents
+
+    def rollout(self, num_latents: int, seed: int) -> RolloutSpec:
+        """What a memory strategy is told of a rollout on this backbone."""
+        return RolloutSpec(
+            num_latents=num_latents,
+            block_latents=self.block_latents,
+            budget_latents=self.budget_latents,
+            trained_latents=self.trained_latents,
+            rope_positions=self.rope_positions,
+            latent_shape=self.geometry.latent_shape,
+            seed=seed,
+        )
+
+
+class StreamingDecoder(Protocol):
+    """Decodes one video chunk by chunk; the chunks together are the frames of a single pass."""
+
+    def decode(
+        self, latents: Float[Tensor, "latent chan height width"]
+    ) -> UInt8[Tensor, "frame height width 3"]:
+        """RGB frames of the next latent frames."""
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A loaded backbone.
+
+    Attributes:
+        spec: its description.
+        transformer: the flow model.
+        encode_text: prompt to text embedding of shape (token, text_dim).
+        start_decoder: begins decoding a new video.
+    """
+
+    spec: BackboneSpec
+    transformer: CausalWanTransformer
+    encode_text: Callable[[str], Float[Tensor, "token text_dim"]]
+    start_decoder: Callable[[], StreamingDecoder]
+
+
+class BackboneSource(Protocol):
+    """A registered backbone: a dataclass whose fields are its arguments."""
+
+    def spec(self) -> BackboneSpec:
+        """Describe without loading.
+
+        Raises:
+            LongtakeError: an argument is wrong, or weights are missing (with the way to get them).
+        """
+
+    def check_prompt(self, prompt: str) -> None:
+        """Refuse a prompt this backbone can't take.
+
+        Raises:
+            LongtakeError: what is wrong with it.
+        """
+
+    def identity(self) -> dict[str, Any]:
+        """Everything about the backbone that changes pixels, as JSON."""
+
+    def load(self, device: torch.device) -> Backbone:
+        """Load all models onto `device`.
+
+        Raises:
+            LongtakeError: a weights file is truncated or of another layout.
+        """

@@ -1,0 +1,136 @@
+"""The small video VAE of the embedded backbone: 4x in time, 8x in space, 16 channels.
+
+Convolutions are per latent frame; time enters through residual blocks that also see the feature of
+the previous latent frame (the first one sees itself twice). A decoder therefore needs only those
+features to go on, and any chunking gives the frames of a single pass.
+
+Letters: N latent frame, F video frame, C channel, H row, W column.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, UInt8
+    from torch import Tensor
+
+TEMPORAL_FACTOR = 4
+SPATIAL_FACTOR = 8
+LATENT_CHANNELS = 16
+_FINE, _COARSE = 112, 160  # channels at a quarter and at an eighth of the video's resolution
+_PATCH = 4  # pixels folded into channels at the fine resolution
+
+
+class _Residual(nn.Module):
+    """Two convolutions; a temporal one also sees the previous latent frame."""
+
+    def __init__(self, channels: int, temporal: bool = False) -> None:
+        super().__init__()
+        self.temporal = temporal
+        self.a = nn.Conv2d(channels * (2 if temporal else 1), channels, 3, padding=1)
+        self.b = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x_NCHW: Tensor, memory: dict[nn.Module, Tensor]) -> Tensor:
+        y_NCHW = x_NCHW
+        if self.temporal:
+            before_1CHW = memory.get(self, x_NCHW[:1])
+            memory[self] = x_NCHW[-1:]
+            y_NCHW = torch.cat([x_NCHW, torch.cat([before_1CHW, x_NCHW[:-1]])], dim=1)
+        return x_NCHW + self.b(F.silu(self.a(F.silu(y_NCHW))))
+
+
+class TinyVAE(nn.Module):
+    """Encoder and decoder; one video at a time. Attribute names are those of the weights file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        packed = 3 * TEMPORAL_FACTOR * _PATCH**2
+        self.e0 = nn.Conv2d(packed, _FINE, 1)
+        self.e1 = nn.ModuleList([_Residual(_FINE), _Residual(_FINE)])
+        self.ed = nn.Conv2d(_FINE, _COARSE, 4, stride=2, padding=1)
+        self.e2 = nn.ModuleList(
+            [_Residual(_COARSE, temporal=True), _Residual(_COARSE), _Residual(_COARSE)]
+        )
+        self.eo = nn.Conv2d(_COARSE, LATENT_CHANNELS, 1)
+        self.d0 = nn.Conv2d(LATENT_CHANNELS, _COARSE, 3, padding=1)
+        self.d2 = nn.ModuleList(
+            [
+                _Residual(_COARSE, temporal=True),
+                _Residual(_COARSE, temporal=True),
+                _Residual(_COARSE),
+            ]
+        )
+        self.du = nn.Conv2d(_COARSE, 4 * _FINE, 1)
+        self.d1 = nn.ModuleList(
+            [_Residual(_FINE, temporal=True), _Residual(_FINE), _Residual(_FINE)]
+        )
+        self.do = nn.Conv2d(_FINE, packed, 3, padding=1)
+
+    def encode(
+        self, video: Float[Tensor, "frame 3 height width"]
+    ) -> Float[Tensor, "latent chan height/8 width/8"]:
+        """Latents of a video of 4T-3 frames in -1..1, before normalisation."""
+        num_frames = len(video)
+        assert num_frames % TEMPORAL_FACTOR == 1, "4T-3 frames make T latent frames"
+        lead_FCHW = video[:1].expand(TEMPORAL_FACTOR - 1, -1, -1, -1)
+        x = torch.cat([lead_FCHW, video]).unflatten(0, (-1, TEMPORAL_FACTOR))
+        x = x.flatten(1, 2)
+        x = self.e0(F.pixel_unshuffle(x, _PATCH))
+        memory: dict[nn.Module, Tensor] = {}
+        for block in self.e1:
+            x = block(x, memory)
+        x = self.ed(F.silu(x))
+        for block in self.e2:
+            x = block(x, memory)
+        return self.eo(F.silu(x))
+
+    def decode(
+        self, latents: Float[Tensor, "latent chan height width"], memory: dict[nn.Module, Tensor]
+    ) -> Float[Tensor, "latent*4 3 height*8 width*8"]:
+        """Video frames of the next latent frames.
+
+        Args:
+            latents: before normalisation.
+            memory: features of the latent frame before; empty at the start of a video, updated.
+        """
+        x = self.d0(latents)
+        for block in self.d2:
+            x = block(x, memory)
+        x = F.pixel_shuffle(self.du(F.silu(x)), 2)
+        for block in self.d1:
+            x = block(x, memory)
+        x = F.pixel_shuffle(self.do(F.silu(x)), _PATCH)
+        return x.unflatten(1, (TEMPORAL_FACTOR, 3)).flatten(0, 1)
+
+
+class TinyDecoder:
+    """Streaming decode of one video.
+
+    Args:
+        vae: the model.
+        mean_C: mean of each latent channel over the training data.
+        std_C: standard deviation of each latent channel.
+    """
+
+    def __init__(self, vae: TinyVAE, mean_C: Tensor, std_C: Tensor) -> None:
+        self._vae = vae
+        self._mean_C11 = mean_C[:, None, None]
+        self._std_C11 = std_C[:, None, None]
+        self._memory: dict[nn.Module, Tensor] = {}
+
+    @torch.inference_mode()
+    def decode(
+        self, latents: Float[Tensor, "latent chan height width"]
+    ) -> UInt8[Tensor, "frame height width 3"]:
+        """See StreamingDecoder.decode. The first latent frame of a video gives one frame."""
+        first = not self._memory
+        latents = latents.to(self._mean_C11.device) * self._std_C11 + self._mean_C11
+        video = self._vae.decode(latents, self._memory)
+        video = video[TEMPORAL_FACTOR - 1 :] if first else video
+        pixels = ((video.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+        return pixels.permute(0, 2, 3, 1)

@@ -1,0 +1,1 @@
+"""Evaluation: decode, clips, metrics, suites, statistics."""

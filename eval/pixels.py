@@ -1,0 +1,95 @@
+"""Metrics of the pixels themselves: flicker and loss of sharpness."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from eval.metric import Clip, ClipMean, ClipMeasure, Direction, MetricInfo, MetricUnavailable
+
+# Sharpness changes slowly: one frame per latent frame is enough.
+FRAME_STEP = 4
+
+
+class FlickerStability(ClipMean):
+    """How little consecutive frames differ (VBench's temporal flickering, without its filter).
+
+    Motion lowers it as well as flicker: VBench uses it on still scenes, so read it beside motion.
+    """
+
+    info = MetricInfo(
+        name="flicker_stability",
+        title="Flicker stability",
+        direction=Direction.higher,
+        unit="share",
+        description="(255 - mean absolute difference of consecutive frames) / 255.",
+    )
+
+    def measure(self, clip: Clip) -> ClipMeasure:
+        """Mean over pairs of consecutive frames, all pixels and channels.
+
+        Raises:
+            MetricUnavailable: the clip is a single frame.
+        """
+        pixels = clip.frames_FHWC.reshape(len(clip.frames_FHWC), -1)
+        if len(pixels) < 2:
+            raise MetricUnavailable("a clip of one frame has no consecutive frames to compare")
+        difference = cv2.norm(pixels[1:], pixels[:-1], cv2.NORM_L1) / pixels[1:].size
+        return ClipMeasure((255 - difference) / 255)
+
+
+class SharpnessRetention:
+    """How far the sharpness of later clips stays that of the first clip.
+
+    Sharpness is the variance of the Laplacian of the luma. Both ways of drifting lower the value:
+    blurring, and the over-sharpening typical of long rollouts.
+    Clip score: the sharpness itself. Curve: min(r, 1/r), r the ratio to the first clip.
+    """
+
+    info = MetricInfo(
+        name="sharpness_retention",
+        title="Sharpness retention",
+        direction=Direction.higher,
+        unit="share",
+        description=(
+            "min(r, 1/r) averaged over the clips after the first, where r is the sharpness of the "
+            "clip (variance of the Laplacian of luma) divided by that of the first clip."
+        ),
+    )
+
+    def setup(self) -> None:
+        """Nothing to load."""
+
+    def measure(self, clip: Clip) -> ClipMeasure:
+        """Mean sharpness of every fourth frame."""
+        return ClipMeasure(float(np.mean([sharpness(f) for f in clip.frames_FHWC[::FRAME_STEP]])))
+
+    def combine(self, measures: Sequence[ClipMeasure]) -> float:
+        """Mean of the curve without the first clip.
+
+        Raises:
+            MetricUnavailable: a single clip, or a first clip without any detail.
+        """
+        if len(measures) == 1:
+            raise MetricUnavailable("a single clip has no later clip to compare with")
+        return float(np.mean(self.curve(measures)[1:]))
+
+    def curve(self, measures: Sequence[ClipMeasure]) -> list[float]:
+        """min(r, 1/r) of each clip.
+
+        Raises:
+            MetricUnavailable: the first clip has no detail, so ratios to it mean nothing.
+        """
+        first = measures[0].score
+        if first == 0:
+            raise MetricUnavailable("the first clip has no detail to keep")
+        return [min(first, clip.score) / max(first, clip.score) for clip in measures]
+
+
+def sharpness(frame_HWC: np.ndarray) -> float:
+    """Variance of the Laplacian of an RGB frame's luma."""
+    luma_HW = cv2.cvtColor(frame_HWC, cv2.COLOR_RGB2GRAY)
+    _, deviation = cv2.meanStdDev(cv2.Laplacian(luma_HW, cv2.CV_16S))
+    return float(deviation[0, 0]) ** 2

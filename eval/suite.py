@@ -1,0 +1,83 @@
+"""Which metrics exist, and the suites they are scored in.
+
+A suite has a version: change it whenever a number of the suite may change, because results of
+different versions are not comparable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from harness.errors import unknown_name
+from harness.registry import Registry
+
+METRICS = Registry(
+    "metric",
+    {
+        "subject_feature_consistency": "eval.consistency:SubjectFeatureConsistency",
+        "background_feature_consistency": "eval.consistency:BackgroundFeatureConsistency",
+        "flicker_stability": "eval.pixels:FlickerStability",
+        "flow_motion": "eval.flow:FlowMotion",
+        "warp_smoothness": "eval.flow:WarpSmoothness",
+        "sharpness_retention": "eval.pixels:SharpnessRetention",
+        "subject_color_error": "backbones.tiny.world_metrics:SubjectColorError",
+        "subject_shape_error": "backbones.tiny.world_metrics:SubjectShapeError",
+        "sky_error": "backbones.tiny.world_metrics:SkyError",
+        "land_error": "backbones.tiny.world_metrics:LandError",
+    },
+    group="longtake.metrics",
+)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A named, versioned set of metrics.
+
+    Attributes:
+        metrics: registered names, or "module:attribute" of a class.
+    """
+
+    name: str
+    version: str
+    metrics: tuple[str, ...]
+
+
+DEFAULT_SUITE = "offline"
+SUITES = {
+    "offline": Suite(
+        "offline",
+        version="1",
+        metrics=(
+            "subject_feature_consistency",
+            "background_feature_consistency",
+            "flicker_stability",
+            "flow_motion",
+            "warp_smoothness",
+            "sharpness_retention",
+            "subject_color_error",
+            "subject_shape_error",
+            "sky_error",
+            "land_error",
+        ),
+    ),
+}
+
+
+def find_suite(name: str = DEFAULT_SUITE, extra_metrics: Sequence[str] = ()) -> Suite:
+    """The suite called `name`, with `extra_metrics` scored beside its own.
+
+    Args:
+        name: one of `SUITES`.
+        extra_metrics: registered names, or "module:attribute" of a class.
+
+    Raises:
+        LongtakeError: unknown suite or metric, with the nearest known name.
+    """
+    if name not in SUITES:
+        raise unknown_name("suite", name, SUITES)
+    suite = SUITES[name]
+    for metric in extra_metrics:
+        METRICS.target(metric)
+    # A metric that the suite has already is not scored twice.
+    return replace(suite, metrics=tuple(dict.fromkeys((*suite.metrics, *extra_metrics))))

@@ -1,0 +1,128 @@
+"""The commands of `python -m harness`, one module each.
+
+A command declares its arguments here, without importing anything heavy; its module is imported when
+it runs, so that --help answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command.
+
+    Attributes:
+        name: as typed; the module harness.cli.<name>_command runs it.
+        summary: one line for the list of commands.
+        details: what --help says beside it.
+        overrides: help text of the key=value arguments; None if it takes none.
+        flags: switches, name to help text.
+        options: options that take a value, name to help text.
+        positional: one positional argument, name and help text.
+    """
+
+    name: str
+    summary: str
+    details: str = ""
+    overrides: str | None = None
+    flags: tuple[tuple[str, str], ...] = ()
+    options: tuple[tuple[str, str], ...] = ()
+    positional: tuple[str, str] | None = None
+
+    def add_to(self, commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+        """Register with argparse."""
+        parser = commands.add_parser(
+            self.name,
+            help=self.summary,
+            description=f"{self.summary}\n\n{self.details}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if self.positional:
+            parser.add_argument(self.positional[0], help=self.positional[1])
+        if self.overrides is not None:
+            parser.add_argument("overrides", nargs="*", metavar="key=value", help=self.overrides)
+        for name, text in self.flags:
+            parser.add_argument(name, action="store_true", help=text)
+        for name, text in self.options:
+            parser.add_argument(name, help=text)
+        parser.set_defaults(run=self._run)
+
+    def _run(self, arguments: argparse.Namespace) -> int:
+        return importlib.import_module(f"harness.cli.{self.name}_command").run(arguments)
+
+
+_SETTINGS = """\
+settings (defaults in harness/conf/sweep.yaml):
+  backbone=NAME[,NAME]     what makes the videos          python -m harness list backbones
+  method=NAME[,NAME]       which memory strategy          python -m harness list methods
+  prompts=NAME|FILE        prompt set, .txt or .jsonl     python -m harness list prompts
+  prompts.num=N            the first N prompts
+  duration=S[,S]           seconds; one rollout to the longest serves all
+  seed=N[,N]               seeds of all noise
+  suite=NAME[,NAME]        metric suites, [] for none     python -m harness list suites
+  executor=inline|processes   executor.workers=N executor.threads=N
+  name=NAME runs=FOLDER    the run store is FOLDER/NAME; commands with one name add up
+  device=auto|cpu|cuda:N   save_every_blocks=N
+  backbone.KEY=VALUE, method.KEY=VALUE   any argument of the backbone or method; lists span the grid
+
+method= and backbone= also take a YAML file or "module:Class" of your own.
+"""
+
+COMMANDS = (
+    Command(
+        "sweep",
+        "generate, score and report a grid of backbones and methods",
+        _SETTINGS + "\nThe same command again does only what is missing. Ctrl-C stops cleanly.",
+        overrides="settings, Hydra syntax",
+        flags=(
+            ("--cfg", "print the resolved configuration of every row and exit"),
+            ("--dry-run", "print units, estimated time and disk and exit"),
+            ("--no-report", "stop after scoring"),
+        ),
+    ),
+    Command(
+        "generate",
+        "generate one video",
+        'python -m harness generate prompt="dusk grassy blue yellowish striped ball drifting" '
+        "method=rag\n\n" + _SETTINGS,
+        overrides="prompt=TEXT and settings as for sweep; each names one value",
+    ),
+    Command(
+        "eval",
+        "score the finished videos of a sweep",
+        "python -m harness eval sweep=runs/main suite=offline duration=30,60",
+        overrides="sweep=FOLDER [suite=NAME,...] [duration=S,...] "
+        "[executor=inline|processes] [workers=N]",
+    ),
+    Command(
+        "report",
+        "render tables, plots and the leaderboard of a sweep",
+        "python -m harness report sweep=runs/main",
+        overrides="sweep=FOLDER [out=FOLDER]",
+    ),
+    Command(
+        "list",
+        "list what can be named: backbones, methods, encoders, metrics, suites, prompts",
+        overrides="which kinds; all of them when left out",
+    ),
+    Command(
+        "replay",
+        "roll out with recorded noise and compare with recorded latents",
+        "The settings stand in the .json file beside the .safetensors file; the format is in\n"
+        "docs/replay.md. Exit code 0 for PASS, 1 for FAIL.",
+        positional=("case", "the .safetensors file: noise, renoise, latents"),
+        options=(("--rtol", "largest relative error that passes (default 1e-3)"),),
+    ),
+    Command(
+        "bench",
+        "time rollout, decode, encoding and scoring on this machine",
+        overrides="settings as for sweep; every method is one line of the table",
+        options=(("--json", "also write the figures to this file"),),
+    ),
+    Command("doctor", "what is installed, which weights are found, what can run here"),
+    Command("worker", "run one shard file (used by executors)", positional=("shard", "JSON file")),
+)

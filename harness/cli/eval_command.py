@@ -1,0 +1,59 @@
+"""`python -m harness eval`."""
+
+from __future__ import annotations
+
+import argparse
+
+from rich.console import Console
+
+from eval.suite import DEFAULT_SUITE
+from harness.cli.arguments import numbers, parse_pairs, sweep_folder
+from harness.cli.sweep_command import STOPPED
+from harness.config import ExecutorKind, ExecutorSettings, Settings
+from harness.errors import LongtakeError, unknown_name
+from harness.progress import ProgressView
+from harness.store import RunStore
+from harness.sweep import missing_evaluations, run_evaluation
+from harness.worker import stopping_on_signals
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; see harness.cli."""
+    pairs = parse_pairs(arguments.overrides, ("sweep", "suite", "duration", "executor", "workers"))
+    store = RunStore(sweep_folder(pairs))
+    lines = store.unit_lines()
+    suites = pairs.get("suite", DEFAULT_SUITE).split(",")
+    durations_s = numbers(pairs["duration"], "duration") if "duration" in pairs else None
+    if durations_s is None:
+        durations_s = store.durations_s()
+    settings = Settings(suite=suites, executor=_executor(pairs))
+    settings.name, settings.runs = store.root.name, str(store.root.parent)
+    console = Console()
+    tasks = missing_evaluations(store, [line["unit_id"] for line in lines], durations_s, suites)
+    labels = {
+        line["unit_id"]: f"{line['backbone']} | {line['method']} | {line['prompt_id']} "
+        f"seed {line['seed']}"
+        for line in lines
+    }
+    if not tasks:
+        console.print("Nothing to do: all finished units are scored.")
+        return 0
+    amounts = {task.unit_id: task.num_clips_about for task in tasks}
+    with (
+        stopping_on_signals() as stop_requested,
+        ProgressView("score", amounts, labels, console) as view,
+    ):
+        outcome = run_evaluation(tasks, settings, view.show, stop_requested)
+    if outcome.stopped:
+        console.print("Stopped; the same command goes on.")
+        return STOPPED
+    return 1 if outcome.failed else 0
+
+
+def _executor(pairs: dict[str, str]) -> ExecutorSettings:
+    kind, workers = pairs.get("executor", "inline"), pairs.get("workers")
+    if kind not in list(ExecutorKind):
+        raise unknown_name("executor", kind, list(ExecutorKind))
+    if workers is not None and not (workers.isdecimal() and int(workers) > 0):
+        raise LongtakeError(f"workers={workers}: expected a positive whole number.")
+    return ExecutorSettings(ExecutorKind(kind), int(workers) if workers else None)

@@ -1,0 +1,54 @@
+"""`python -m harness generate`."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+
+from rich.console import Console
+
+from harness.cli.sweep_command import STOPPED
+from harness.config import load_sweep
+from harness.errors import LongtakeError
+from harness.progress import ProgressView
+from harness.prompts import Prompt, PromptSet
+from harness.store import RunStore
+from harness.sweep import missing_units, run_generation
+from harness.units import plan_units
+from harness.worker import stopping_on_signals
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; see harness.cli."""
+    prompts = [item for item in arguments.overrides if item.startswith("prompt=")]
+    if len(prompts) != 1:
+        raise LongtakeError('generate needs one prompt: prompt="dusk grassy blue ...".')
+    text = prompts[0].partition("=")[2].strip("\"'")
+    config = load_sweep([item for item in arguments.overrides if item not in prompts])
+    if len(config.rows) * len(config.settings.seed) != 1:
+        raise LongtakeError(
+            "generate makes one video: name one backbone, one method and one seed, or use sweep."
+        )
+    given = PromptSet("given", (Prompt("prompt", text, text),), sha256="")
+    config = replace(config, rows=(replace(config.rows[0], prompts=given),))
+    (unit,) = plan_units(config)
+    store, console = RunStore(config.settings.store), Console()
+    missing = missing_units(store, [unit])
+    store.add_command(
+        [unit], ["python", "-m", "harness", "generate", *arguments.overrides], config.resolved
+    )
+    if missing:
+        labels = {unit.id: f"{unit.backbone} | {unit.method} | seed {unit.seed}"}
+        with (
+            stopping_on_signals() as stop_requested,
+            ProgressView("generate", {unit.id: unit.num_latents}, labels, console) as view,
+        ):
+            outcome = run_generation([unit], config.settings, view.show, stop_requested)
+        if outcome.stopped:
+            console.print("Stopped; progress is saved. The same command goes on.")
+            return STOPPED
+        if outcome.failed:
+            console.print(f"See {store.unit_dir(unit.id) / 'failure.json'}", markup=False)
+            return 1
+    print(store.unit_dir(unit.id) / "video.mp4")
+    return 0

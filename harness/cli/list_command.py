@@ -1,0 +1,86 @@
+"""`python -m harness list`."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from backbones import BACKBONES
+from eval.suite import METRICS, SUITES
+from harness.config import CONF, options
+from harness.errors import unknown_name
+from harness.prompts import GENERATORS, shipped_sets
+from harness.registry import Registry
+from methods import METHODS
+from methods.encoder import ENCODERS
+
+Line = tuple[str, str, str]  # name, summary, origin
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; see harness.cli."""
+    kinds = {
+        "backbones": lambda: _with_configs("backbone", BACKBONES),
+        "methods": lambda: _with_configs("method", METHODS),
+        "encoders": lambda: _plugins(ENCODERS),
+        "metrics": lambda: _plugins(METRICS),
+        "suites": _suites,
+        "prompts": _prompts,
+    }
+    for kind in arguments.overrides:
+        if kind not in kinds:
+            raise unknown_name("kind of thing to list", kind, kinds)
+    console = Console()
+    for kind in arguments.overrides or kinds:
+        table = Table(kind, "what it is", "from", title_justify="left", expand=False)
+        for line in kinds[kind]():
+            table.add_row(*line)
+        console.print(table)
+    return 0
+
+
+def _with_configs(group: str, registry: Registry) -> Iterator[Line]:
+    """YAML files first; plug-ins that have none of their own after them."""
+    for name in options(group):
+        path = CONF / group / f"{name}.yaml"
+        if path.is_file():
+            yield name, path.read_text().splitlines()[0].lstrip("# "), "longtake"
+        else:
+            entry = registry.entries()[name]
+            yield name, _first_docstring_line(entry.target), entry.origin
+
+
+def _plugins(registry: Registry) -> Iterator[Line]:
+    for name, entry in sorted(registry.entries().items()):
+        yield name, _first_docstring_line(entry.target), entry.origin
+
+
+def _suites() -> Iterator[Line]:
+    for name, suite in SUITES.items():
+        yield name, f"version {suite.version}: {', '.join(suite.metrics)}", "longtake"
+
+
+def _prompts() -> Iterator[Line]:
+    for path in sorted((CONF / "prompts").glob("*.yaml")):
+        yield path.stem, path.read_text().splitlines()[0].lstrip("# "), "longtake"
+    sources = ", ".join([*shipped_sets(), *GENERATORS.names()])
+    yield "FILE.txt, FILE.jsonl", f"your own; values of prompts.source: {sources}", "you"
+
+
+def _first_docstring_line(target: str) -> str:
+    """First line of a plug-in's docstring, read without importing its module."""
+    module_name, _, attribute = target.partition(":")
+    spec = importlib.util.find_spec(module_name)
+    if spec is None or spec.origin is None:
+        return "not installed"
+    tree = ast.parse(Path(spec.origin).read_text())
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute:
+            return (ast.get_docstring(node) or "").partition("\n")[0]
+    return ""

@@ -1,0 +1,27 @@
+"""`python -m harness worker`: one shard, events as JSON lines on standard output."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from harness.events import Event
+from harness.shards import Shard
+from harness.worker import run_shard, stopping_on_signals
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; see harness.cli."""
+    # Libraries print to standard output; only events may reach the parent.
+    events = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+
+    def emit(event: Event) -> None:
+        print(event.to_line(), file=events, flush=True)
+
+    with stopping_on_signals() as stop_requested:
+        run_shard(Shard.read(Path(arguments.shard)), emit, stop_requested)
+    return 0

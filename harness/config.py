@@ -1,0 +1,236 @@
+"""From the command line to a validated sweep: overrides, Hydra compose, dataclasses.
+
+Every combination of the grid is composed on its own into one `Row` (a backbone with a method on a
+prompt set); what can't differ between rows is in `Settings`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from backbones import BACKBONES
+from harness.errors import LongtakeError, unknown_name
+from harness.overrides import Choice, expand
+from harness.prompts import PromptSet, PromptSettings, load_prompts
+from harness.schema import build
+from methods import METHODS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from omegaconf import DictConfig
+
+    from harness.registry import Registry
+
+CONF = Path(__file__).parent / "conf"
+_REGISTRIES: dict[str, tuple[Registry, str]] = {
+    "backbone": (BACKBONES, "family"),
+    "method": (METHODS, "strategy"),
+}
+
+
+class ExecutorKind(StrEnum):
+    """Where units run."""
+
+    inline = "inline"
+    processes = "processes"
+
+
+@dataclass
+class ExecutorSettings:
+    """Where units run.
+
+    Args:
+        kind: inline or processes.
+        workers: worker processes; by default one per GPU, else one per CPU core.
+        threads: CPU threads of a worker; by default the cores are shared out evenly.
+    """
+
+    kind: ExecutorKind = ExecutorKind.inline
+    workers: int | None = None
+    threads: int | None = None
+
+
+@dataclass
+class Settings:
+    """What all rows of a sweep share; the keys of harness/conf/sweep.yaml."""
+
+    name: str = "main"
+    runs: str = "runs"
+    duration: list[float] = field(default_factory=lambda: [30.0])
+    seed: list[int] = field(default_factory=lambda: [0])
+    suite: list[str] = field(default_factory=lambda: ["offline"])
+    device: str = "auto"
+    save_every_blocks: int = 8
+    executor: ExecutorSettings = field(default_factory=ExecutorSettings)
+
+    def __post_init__(self) -> None:
+        # OmegaConf builds a throw-away instance with placeholders, hence the type checks.
+        for key in ("duration", "seed"):
+            values = getattr(self, key)
+            if isinstance(values, list) and (not values or len(set(values)) < len(values)):
+                raise LongtakeError(f"{key} must name at least one value, each once; got {values}.")
+        if isinstance(self.save_every_blocks, int) and self.save_every_blocks < 1:
+            raise LongtakeError(f"save_every_blocks must be at least 1: {self.save_every_blocks}.")
+        if not self.name or "/" in self.name or self.name.startswith("."):
+            raise LongtakeError(f"name={self.name!r} must be a plain folder name.")
+
+    @property
+    def store(self) -> Path:
+        """The sweep's folder."""
+        return Path(self.runs) / self.name
+
+
+@dataclass(frozen=True)
+class Component:
+    """A plug-in with its arguments, before it is built.
+
+    Attributes:
+        label: how people refer to it, for example "rag layout=aged".
+        target: registered name, or "module:attribute".
+        args: arguments as given; the rest keep their defaults.
+    """
+
+    label: str
+    target: str
+    args: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One backbone with one method on one prompt set."""
+
+    backbone: Component
+    method: Component
+    prompts: PromptSet
+
+
+@dataclass(frozen=True)
+class SweepConfig:
+    """A whole sweep, ready to be planned."""
+
+    settings: Settings
+    rows: tuple[Row, ...]
+    resolved: tuple[dict[str, Any], ...]
+
+
+def options(group: str) -> list[str]:
+    """Names that `group=` accepts: shipped YAML files and plug-ins of other distributions."""
+    shipped = {path.stem for path in (CONF / group).glob("*.yaml")}
+    if group in _REGISTRIES:
+        registry, _ = _REGISTRIES[group]
+        shipped |= {name for name, e in registry.entries().items() if e.origin != "longtake"}
+    return sorted(shipped)
+
+
+def load_sweep(arguments: Sequence[str]) -> SweepConfig:
+    """Compose and validate the sweep that command-line overrides describe.
+
+    Raises:
+        LongtakeError: anything in the overrides that doesn't fit, with the nearest valid name.
+    """
+    settings, rows, resolved = None, [], []
+    for choices in expand(arguments):
+        config = _compose(choices)
+        resolved.append(config)
+        groups = {name: config.pop(name) for name in ("backbone", "method", "prompts")}
+        settings = build(Settings, config, "setting")
+        labels = {name: _label(name, choices) for name in groups}
+        prompt_settings = build(PromptSettings, groups["prompts"], "prompts")
+        rows.append(
+            Row(
+                _component("backbone", labels["backbone"], groups["backbone"]),
+                _component("method", labels["method"], groups["method"]),
+                load_prompts(labels["prompts"], prompt_settings),
+            )
+        )
+        resolved[-1] = {**config, **groups}
+    assert settings is not None
+    return SweepConfig(settings, tuple(rows), tuple(resolved))
+
+
+def _component(group: str, label: str, values: dict[str, Any]) -> Component:
+    registry, key = _REGISTRIES[group]
+    args = dict(values)
+    if key not in args:
+        raise LongtakeError(
+            f"{group} {label!r} lacks the key {key!r}: {', '.join(registry.names())}."
+        )
+    component = Component(label, str(args.pop(key)), args)
+    build(registry.load(component.target), args, group)
+    return component
+
+
+def _label(group: str, choices: Iterable[Choice]) -> str:
+    """The chosen option, followed by whatever was overridden in it."""
+    name = next((c.value for c in choices if c.key == group), None) or _default(group)
+    arguments = [(c.key.partition(".")[2], c.value) for c in choices if c.group == group]
+    # How many prompts of a set are taken doesn't make it another set.
+    overridden = [f"{key}={value}" for key, value in arguments if key not in ("", "num")]
+    stem = name.rpartition(":")[2] if ":" in name else Path(name).stem
+    return " ".join([stem, *overridden])
+
+
+def _default(group: str) -> str:
+    defaults = OmegaConf.load(CONF / "sweep.yaml").defaults
+    return next(item[group] for item in defaults if item != "_self_" and group in item)
+
+
+def _compose(choices: Sequence[Choice]) -> dict[str, Any]:
+    overrides = [_as_override(choice) for choice in choices]
+    try:
+        with _hydra():
+            config: DictConfig = compose("sweep", overrides)
+        plain = OmegaConf.to_container(config, resolve=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise LongtakeError(" ".join(str(error).split())) from error
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def _as_override(choice: Choice) -> str:
+    if (CONF / choice.key).is_dir():
+        return f"{choice.key}={_option(choice.key, choice.value)}"
+    # Forced: whether a key exists is checked against the dataclasses, which know the nearest one.
+    return f"++{choice}"
+
+
+def _option(group: str, value: str) -> str:
+    """The Hydra option for a value of `group=`: a name, a YAML file, a prompt file or a plug-in."""
+    if group in _REGISTRIES and ":" in value:
+        return _store(group, value, {_REGISTRIES[group][1]: value})
+    if value.endswith((".yaml", ".yml")):
+        if not Path(value).is_file():
+            raise LongtakeError(f"{group}={value}: no such file.")
+        return _store(group, value, OmegaConf.to_container(OmegaConf.load(value)))
+    if group == "prompts" and value.endswith((".txt", ".jsonl")):
+        return _store(group, value, {"source": value})
+    if value not in options(group):
+        raise unknown_name(group, value, options(group))
+    if group in _REGISTRIES and not (CONF / group / f"{value}.yaml").is_file():
+        return _store(group, value, {_REGISTRIES[group][1]: value})
+    return value
+
+
+def _store(group: str, value: str, node: Any) -> str:
+    name = "given_" + hashlib.sha256(value.encode()).hexdigest()[:12]
+    ConfigStore.instance().store(group=group, name=name, node=node)
+    return name
+
+
+@contextmanager
+def _hydra() -> Iterator[None]:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        yield

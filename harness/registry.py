@@ -1,0 +1,93 @@
+"""A lazy plug-in registry: names to "module:attribute" strings.
+
+A leaf module: every room may import it and declares one registry for its kind of plug-in. Nothing
+is imported until `load`, so listing names is cheap. Other distributions add entries through the
+registry's entry-point group, and a user may write "module:attribute" wherever a name is expected.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any
+
+from harness.errors import LongtakeError, unknown_name
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One registered plug-in: its target "module:attribute" and the distribution it comes from."""
+
+    name: str
+    target: str
+    origin: str
+
+
+class Registry:
+    """The plug-ins of one kind.
+
+    Args:
+        kind: what a plug-in of this registry is called in messages, for example "method".
+        builtin: names to "module:attribute" targets that ship with Longtake.
+        group: entry-point group through which other distributions add plug-ins.
+    """
+
+    def __init__(self, kind: str, builtin: Mapping[str, str], group: str) -> None:
+        self.kind = kind
+        self.group = group
+        self._builtin = {name: Entry(name, target, "longtake") for name, target in builtin.items()}
+
+    def entries(self) -> dict[str, Entry]:
+        """All plug-ins by name.
+
+        Raises:
+            LongtakeError: a distribution registers a name that is already taken.
+        """
+        found = dict(self._builtin)
+        for point in entry_points(group=self.group):
+            origin = point.dist.name if point.dist else "unknown distribution"
+            if point.name in found and found[point.name].target != point.value:
+                raise LongtakeError(
+                    f"{self.kind} {point.name!r} of {origin} is already registered by "
+                    f"{found[point.name].origin} as {found[point.name].target}."
+                )
+            found.setdefault(point.name, Entry(point.name, point.value, origin))
+        return found
+
+    def names(self) -> list[str]:
+        """All registered names, sorted."""
+        return sorted(self.entries())
+
+    def target(self, name: str) -> str:
+        """The "module:attribute" string of `name`; a string of that form stands for itself.
+
+        Raises:
+            LongtakeError: unknown name, with the nearest known one.
+        """
+        if ":" in name:
+            return name
+        entries = self.entries()
+        if name not in entries:
+            raise unknown_name(self.kind, name, entries)
+        return entries[name].target
+
+    def load(self, name: str) -> Any:
+        """Import and return the plug-in called `name`.
+
+        Raises:
+            LongtakeError: unknown name, or a target that cannot be imported.
+        """
+        module_name, _, attribute = self.target(name).partition(":")
+        try:
+            module = importlib.import_module(module_name)
+        except ModuleNotFoundError as error:
+            raise LongtakeError(
+                f"{self.kind} {name!r} needs the module {error.name!r}, which is not installed."
+            ) from error
+        if not hasattr(module, attribute):
+            raise unknown_name(
+                f"attribute of {module_name} for {self.kind}", attribute, dir(module)
+            )
+        return getattr(module, attribute)

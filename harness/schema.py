@@ -1,0 +1,38 @@
+"""Arguments of plug-ins and settings: checked against the fields of a dataclass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from omegaconf import OmegaConf
+from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+
+from harness.errors import LongtakeError, unknown_name
+
+T = TypeVar("T")
+
+
+def build(cls: type[T], values: Mapping[str, Any], section: str) -> T:
+    """An instance of the dataclass `cls` with `values` for its fields.
+
+    Args:
+        cls: a dataclass whose field types OmegaConf understands.
+        values: plain values as they come from YAML or the command line.
+        section: what the values are, for messages: "method", "setting".
+
+    Raises:
+        LongtakeError: a key that is no field (with the nearest one), or a value of another type.
+    """
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(cls), dict(values))
+        instance = OmegaConf.to_object(merged)
+    except ConfigKeyError as error:
+        known = [field.name for field in fields(cls)]  # type: ignore[arg-type]
+        raise unknown_name(f"{section} key", str(error.key), known) from error
+    except OmegaConfBaseException as error:
+        reason = str(error).splitlines()[0]
+        raise LongtakeError(f"{section} {error.full_key}: {reason}.") from error
+    assert isinstance(instance, cls)
+    return instance

@@ -1,0 +1,101 @@
+"""Shards: the work that one process does with one loaded backbone or one loaded suite.
+
+A shard travels as a JSON file, so that a worker can be a thread of this process, another process
+or a job on a cluster.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from harness.files import write_json
+from harness.units import Unit
+
+
+class Stage(StrEnum):
+    """What a shard does with its units."""
+
+    generate = "generate"
+    evaluate = "evaluate"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One finished unit to score with one suite.
+
+    Attributes:
+        unit_id: the unit.
+        suite: registered suite.
+        prompt: evaluation prompt.
+        durations_frames: video frames of each duration, by its seconds as text.
+    """
+
+    unit_id: str
+    suite: str
+    prompt: str
+    durations_frames: dict[str, int]
+
+    @property
+    def num_clips_about(self) -> int:
+        """Clips of two seconds at 16 fps; good enough for a progress bar."""
+        return max(1, max(self.durations_frames.values(), default=0) // 32)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Work for one process.
+
+    Attributes:
+        stage: what to do.
+        store: folder of the run store.
+        device: torch device name, or auto.
+        threads: CPU threads.
+        save_every_blocks: blocks between two saves of progress.
+        units: units to generate, all of one backbone.
+        evaluations: units to score.
+    """
+
+    stage: Stage
+    store: str
+    device: str
+    threads: int
+    save_every_blocks: int
+    units: tuple[Unit, ...] = ()
+    evaluations: tuple[Evaluation, ...] = ()
+
+    @property
+    def unit_ids(self) -> list[str]:
+        """Ids of what is to be done, in order."""
+        return [item.id for item in self.units] + [item.unit_id for item in self.evaluations]
+
+    def write(self, path: Path) -> None:
+        """Save as JSON."""
+        write_json(path, asdict(self))
+
+    @classmethod
+    def read(cls, path: Path) -> Shard:
+        """Load from JSON."""
+        fields: dict[str, Any] = json.loads(path.read_text())
+        fields["stage"] = Stage(fields["stage"])
+        fields["units"] = tuple(Unit(**unit) for unit in fields["units"])
+        fields["evaluations"] = tuple(Evaluation(**task) for task in fields["evaluations"])
+        return cls(**fields)
+
+
+def split_units(units: Iterable[Unit], num_workers: int) -> list[list[Unit]]:
+    """Units grouped by backbone, each group split evenly over the workers."""
+
+    def what_to_load(unit: Unit) -> str:
+        return json.dumps([unit.family, unit.backbone_args], sort_keys=True)
+
+    shards = []
+    for _, group in groupby(sorted(units, key=what_to_load), key=what_to_load):
+        members = list(group)
+        shards += [members[start::num_workers] for start in range(num_workers)]
+    return [shard for shard in shards if shard]

@@ -1,0 +1,125 @@
+"""Running a sweep: what is missing is generated, then scored, then reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eval.suite import find_suite
+from harness.events import Event, EventKind
+from harness.executors import num_threads, num_workers, run_shards
+from harness.shards import Evaluation, Shard, Stage, split_units
+from harness.store import RunStore
+from harness.units import Unit
+
+if TYPE_CHECKING:
+    from harness.config import Settings
+    from harness.worker import StopRequested
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a stage ended.
+
+    Attributes:
+        failed: units that failed, with the error.
+        stopped: the user asked to stop before all was done.
+    """
+
+    failed: dict[str, str]
+    stopped: bool
+
+
+def missing_units(store: RunStore, units: Iterable[Unit]) -> list[Unit]:
+    """Units that are not done yet, each once even if several rows share it."""
+    unique = {unit.id: unit for unit in units}
+    return [unit for unit in unique.values() if store.finished(unit) is None]
+
+
+def missing_evaluations(
+    store: RunStore, unit_ids: Iterable[str], durations_s: Sequence[float], suites: Sequence[str]
+) -> list[Evaluation]:
+    """Scores that are not there yet, for units that are done.
+
+    Durations scored earlier stay in the file: a shorter list later takes nothing away.
+    """
+    tasks = []
+    versions = {name: find_suite(name).version for name in suites}
+    for unit_id in dict.fromkeys(unit_ids):
+        record = store.record(unit_id)
+        if record is None:
+            continue
+        asked = {f"{duration_s:g}": record.frames_of(duration_s) for duration_s in durations_s}
+        frames = {key: num_frames for key, num_frames in asked.items() if num_frames is not None}
+        for suite, version in versions.items():
+            scored = store.scored(suite, version, unit_id)
+            sha256, before = scored if scored else (None, {})
+            if sha256 == record.video.sha256 and frames.items() <= before.items():
+                continue
+            wanted = dict(sorted((before | frames).items(), key=lambda item: item[1]))
+            prompt = record.prompt["evaluation_text"]
+            tasks.append(Evaluation(unit_id, suite, prompt, wanted))
+    return tasks
+
+
+def run_generation(
+    units: Sequence[Unit],
+    settings: Settings,
+    on_event: Callable[[Event], None],
+    stop_requested: StopRequested,
+) -> Outcome:
+    """Generate units with the executor of `settings`."""
+    workers = num_workers(settings.executor, settings.device)
+    shards = [
+        _shard(settings, Stage.generate, units=tuple(part)) for part in split_units(units, workers)
+    ]
+    return _run(shards, settings, on_event, stop_requested)
+
+
+def run_evaluation(
+    tasks: Sequence[Evaluation],
+    settings: Settings,
+    on_event: Callable[[Event], None],
+    stop_requested: StopRequested,
+) -> Outcome:
+    """Score finished units with the executor of `settings`."""
+    workers = num_workers(settings.executor, settings.device)
+    parts = [tuple(tasks[start::workers]) for start in range(workers)]
+    shards = [_shard(settings, Stage.evaluate, evaluations=part) for part in parts if part]
+    return _run(shards, settings, on_event, stop_requested)
+
+
+def _shard(
+    settings: Settings,
+    stage: Stage,
+    units: tuple[Unit, ...] = (),
+    evaluations: tuple[Evaluation, ...] = (),
+) -> Shard:
+    return Shard(
+        stage=stage,
+        store=str(Path(settings.store).absolute()),
+        device=settings.device,
+        threads=num_threads(settings.executor, settings.device),
+        save_every_blocks=settings.save_every_blocks,
+        units=units,
+        evaluations=evaluations,
+    )
+
+
+def _run(
+    shards: Sequence[Shard],
+    settings: Settings,
+    on_event: Callable[[Event], None],
+    stop_requested: StopRequested,
+) -> Outcome:
+    failed: dict[str, str] = {}
+
+    def emit(event: Event) -> None:
+        if event.kind is EventKind.failed:
+            failed[event.unit_id] = event.text
+        on_event(event)
+
+    run_shards(shards, settings.executor, emit, stop_requested)
+    return Outcome(failed, stop_requested())

@@ -1,0 +1,143 @@
+"""Units: one video to make each, and the identity that says whether it has been made."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backbones import BACKBONES
+from harness.schema import build
+from methods import METHODS
+
+if TYPE_CHECKING:
+    from backbones.spec import BackboneSource
+    from harness.config import Component, SweepConfig
+    from harness.prompts import Prompt
+    from harness.registry import Registry
+    from methods.base import MemoryStrategy
+
+# Raised whenever a change of ours alters pixels, so that older units are made anew.
+IDENTITY_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One video to make.
+
+    Attributes:
+        id: hash of everything that changes its pixels.
+        identity: what was hashed.
+        backbone: label of the backbone.
+        method: label of the method.
+        family: registered backbone, with `backbone_args`.
+        strategy: registered strategy, with `method_args`.
+        prompt_id: id of the prompt in its set.
+        prompt_set: name of the set.
+        prompt: generation prompt.
+        evaluation_prompt: what metrics compare with.
+        seed: seed of all noise.
+        num_latents: latent frames of the longest duration asked for.
+    """
+
+    id: str
+    identity: dict[str, Any]
+    backbone: str
+    method: str
+    family: str
+    backbone_args: dict[str, Any]
+    strategy: str
+    method_args: dict[str, Any]
+    prompt_id: str
+    prompt_set: str
+    prompt: str
+    evaluation_prompt: str
+    seed: int
+    num_latents: int
+
+    def build_strategy(self) -> MemoryStrategy:
+        """A fresh memory strategy for this unit."""
+        return build(METHODS.load(self.strategy), self.method_args, "method")
+
+
+def plan_units(config: SweepConfig) -> list[Unit]:
+    """All units of a sweep, rows in order, prompts within, seeds innermost.
+
+    Raises:
+        LongtakeError: a duration, prompt or argument that the backbone or the method refuses.
+    """
+    settings = config.settings
+    units: list[Unit] = []
+    for row in config.rows:
+        source = build_backbone(row.backbone.target, row.backbone.args)
+        spec = source.spec()
+        num_latents = max(spec.num_latents(duration_s) for duration_s in settings.duration)
+        strategy = build(METHODS.load(row.method.target), row.method.args, "method")
+        strategy.reset(spec.rollout(num_latents, seed=0))
+        shared = {
+            "version": IDENTITY_VERSION,
+            "backbone": _identity(BACKBONES, row.backbone.target, source),
+            "method": _identity(METHODS, row.method.target, strategy),
+        }
+        for prompt in row.prompts.prompts:
+            source.check_prompt(prompt.text)
+            for seed in settings.seed:
+                identity = shared | {"prompt": prompt.text, "seed": seed}
+                units.append(
+                    _unit(identity, row.backbone, row.method, row.prompts.name, prompt, num_latents)
+                )
+    return units
+
+
+def build_backbone(family: str, args: dict[str, Any]) -> BackboneSource:
+    """The backbone source of registered name `family`."""
+    return build(BACKBONES.load(family), args, "backbone")
+
+
+def _unit(
+    identity: dict[str, Any],
+    backbone: Component,
+    method: Component,
+    prompt_set: str,
+    prompt: Prompt,
+    num_latents: int,
+) -> Unit:
+    canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+    return Unit(
+        id=hashlib.sha256(canonical.encode()).hexdigest()[:20],
+        identity=identity,
+        backbone=backbone.label,
+        method=method.label,
+        family=backbone.target,
+        backbone_args=backbone.args,
+        strategy=method.target,
+        method_args=method.args,
+        prompt_id=prompt.id,
+        prompt_set=prompt_set,
+        prompt=prompt.text,
+        evaluation_prompt=prompt.evaluation_text,
+        seed=identity["seed"],
+        num_latents=num_latents,
+    )
+
+
+def _identity(registry: Registry, name: str, component: Any) -> dict[str, Any]:
+    """Target and all arguments, defaults included; plug-ins from outside add their source."""
+    target = registry.target(name)
+    own = component.identity() if hasattr(component, "identity") else {}
+    identity = {"target": target, **asdict(component), **own}
+    builtin = name in registry.entries() and registry.entries()[name].origin == "longtake"
+    if not builtin:
+        identity["source_sha256"] = _source_sha256(target)
+    return identity
+
+
+def _source_sha256(target: str) -> str:
+    """Hash of the module a plug-in lives in: editing it makes new units."""
+    spec = importlib.util.find_spec(target.partition(":")[0])
+    assert spec is not None, "the component was imported from it"
+    assert spec.origin is not None, "a plug-in lives in a file"
+    return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()

@@ -1,0 +1,174 @@
+"""The worker: runs one shard. A unit that fails is recorded and does not stop the others."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from harness.events import Event, EventKind
+from harness.shards import Evaluation, Shard, Stage
+from harness.store import RunStore
+
+if TYPE_CHECKING:
+    import torch
+
+    from eval.score import Scorer
+    from harness.units import Unit
+
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
+
+Emit = Callable[[Event], None]
+StopRequested = Callable[[], bool]
+
+
+def run_shard(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
+    """Do everything in a shard; return early once asked to stop."""
+    prepare_process(shard.threads)
+    if shard.stage is Stage.generate:
+        _generate(shard, emit, stop_requested)
+    else:
+        _evaluate(shard, emit, stop_requested)
+
+
+@contextmanager
+def stopping_on_signals() -> Iterator[StopRequested]:
+    """Turns SIGINT or SIGTERM into a request to stop; a second SIGINT interrupts at once."""
+    received: list[int] = []
+
+    def note(signum: int, frame: FrameType | None) -> None:
+        if received and signum == signal.SIGINT:
+            raise KeyboardInterrupt
+        received.append(signum)
+
+    before = {signum: signal.signal(signum, note) for signum in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(received)
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+
+def prepare_process(threads: int) -> None:
+    """Fix the number of threads, and keep freed memory: fresh pages are dear on some machines."""
+    import torch
+
+    torch.set_num_threads(threads)
+    os.environ["LONGTAKE_THREADS"] = str(threads)  # evaluation reads it
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+        libc.mallopt(_M_TOP_PAD, 64 * 2**20)
+        libc.mallopt(_M_MMAP_MAX, 0)
+
+
+def pick_device(name: str) -> torch.device:
+    """The torch device for a setting: auto takes the first GPU, if there is one.
+
+    Raises:
+        LongtakeError: the device doesn't exist here.
+    """
+    import torch
+
+    from harness.errors import LongtakeError
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise LongtakeError(f"device={name!r} is not auto, cpu, cuda or cuda:N.") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise LongtakeError(
+            f"device={name!r}, but this machine has {torch.cuda.device_count()} CUDA devices."
+        )
+    return device
+
+
+def _generate(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
+    from harness.generate import Interrupted, generate_unit
+    from harness.units import build_backbone
+
+    store = RunStore(Path(shard.store))
+    first = shard.units[0]
+    emit(Event(EventKind.loading, text=first.backbone))
+    try:
+        device = pick_device(shard.device)
+        backbone = build_backbone(first.family, first.backbone_args).load(device)
+    except Exception as error:
+        for unit in shard.units:
+            _fail(store, unit.id, error, emit)
+        return
+    for unit in shard.units:
+        if stop_requested():
+            return
+        started = time.perf_counter()
+
+        def on_block(num_latents: int, unit: Unit = unit) -> None:
+            emit(Event(EventKind.progress, unit.id, amount=num_latents))
+
+        try:
+            generate_unit(unit, backbone, store, shard.save_every_blocks, on_block, stop_requested)
+        except Interrupted:
+            emit(Event(EventKind.interrupted, unit.id))
+            return
+        except Exception as error:
+            _fail(store, unit.id, error, emit)
+        else:
+            emit(Event(EventKind.done, unit.id, seconds=time.perf_counter() - started))
+
+
+def _evaluate(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
+    from eval.score import Scorer
+    from eval.suite import find_suite
+    from eval.video import VideoDamaged
+
+    store = RunStore(Path(shard.store))
+    scorers: dict[str, Scorer] = {}
+    for task in shard.evaluations:
+        if stop_requested():
+            return
+        started = time.perf_counter()
+        try:
+            if task.suite not in scorers:
+                emit(Event(EventKind.loading, text=f"suite {task.suite}"))
+                scorers[task.suite] = Scorer(find_suite(task.suite))
+            _score(task, store, scorers[task.suite], emit)
+        except VideoDamaged as error:
+            store.discard_record(task.unit_id)  # so that the next sweep makes the video again
+            _fail(store, task.unit_id, error, emit)
+        except Exception as error:
+            _fail(store, task.unit_id, error, emit)
+        else:
+            emit(Event(EventKind.done, task.unit_id, seconds=time.perf_counter() - started))
+
+
+def _score(task: Evaluation, store: RunStore, scorer: Scorer, emit: Emit) -> None:
+    from eval.results import write_scores
+    from eval.video import VideoDamaged
+
+    record = store.record(task.unit_id)
+    assert record is not None, "only finished units are evaluated"
+
+    def progress(num_clips: int, _: int) -> None:
+        emit(Event(EventKind.progress, task.unit_id, amount=num_clips))
+
+    video = store.unit_dir(task.unit_id) / record.video.file
+    scores = scorer.score(video, task.prompt, task.durations_frames, task.unit_id, progress)
+    if scores.video_sha256 != record.video.sha256:
+        raise VideoDamaged(f"{video.name} is not the video that its record describes.")
+    write_scores(store.scores_path(task.suite, task.unit_id), scores)
+
+
+def _fail(store: RunStore, unit_id: str, error: Exception, emit: Emit) -> None:
+    emit(Event(EventKind.failed, unit_id, text=f"{type(error).__name__}: {error}"))
+    try:
+        store.write_failure(unit_id, error)
+    except OSError as unwritable:
+        emit(Event(EventKind.failed, unit_id, text=f"and the failure can't be saved: {unwritable}"))

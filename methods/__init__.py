@@ -1,0 +1,17 @@
+"""Memory strategies: which past latent frames the attention of a block sees."""
+
+from harness.registry import Registry
+
+METHODS = Registry(
+    "method",
+    {
+        "sliding_window": "methods.sliding_window:SlidingWindow",
+        "rag": "methods.rag:Rag",
+        "random": "methods.controls:Random",
+        "uniform": "methods.controls:Uniform",
+        "recency": "methods.controls:Recency",
+        "oldest": "methods.controls:Oldest",
+        "oracle": "methods.controls:Oracle",
+    },
+    group="longtake.methods",
+)

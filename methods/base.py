@@ -1,0 +1,149 @@
+"""The contract of a memory strategy.
+
+Before a block is denoised the rollout engine asks the strategy for one `ContextPlan`: which past
+latent frames the block attends to, in which order, and at which temporal RoPE positions. The plan
+holds for all denoising passes and the clean pass of the block. A strategy sees clean latents and
+frame numbers; it knows nothing of layers, keys or values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from harness.errors import LongtakeError
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+
+class Role(StrEnum):
+    """Why a past latent frame is in the context."""
+
+    sink = "sink"
+    memory = "memory"
+    local = "local"
+
+
+class RopeScheme(StrEnum):
+    """How temporal RoPE positions follow from frame numbers.
+
+    absolute: a frame keeps its own number. relative: frames are numbered by their place in the
+    window, so positions never leave the range the backbone was trained on.
+    """
+
+    absolute = "absolute"
+    relative = "relative"
+
+
+@dataclass(frozen=True)
+class RolloutSpec:
+    """What a strategy knows of the rollout it serves.
+
+    Attributes:
+        num_latents: latent frames of the longest duration asked for.
+        block_latents: latent frames denoised together.
+        budget_latents: frames the attention may see, the block itself included.
+        trained_latents: longest span of temporal positions the backbone was trained on.
+        rope_positions: size of the temporal RoPE table.
+        latent_shape: (channels, height, width) of one latent frame.
+        seed: seed of the unit, for strategies that draw at random.
+    """
+
+    num_latents: int
+    block_latents: int
+    budget_latents: int
+    trained_latents: int
+    rope_positions: int
+    latent_shape: tuple[int, int, int]
+    seed: int
+
+    @property
+    def past_latents(self) -> int:
+        """The most past frames a plan may name."""
+        return self.budget_latents - self.block_latents
+
+
+@dataclass(frozen=True)
+class ContextPlan:
+    """The context of one block.
+
+    Attributes:
+        frames: past latent frames in attention order; repeats are allowed.
+        positions: temporal RoPE position of each of `frames`.
+        query_positions: temporal RoPE position of each latent frame of the block itself.
+        roles: why each of `frames` is there.
+        scores: similarity of each memory frame to the query, in order, or None.
+    """
+
+    frames: tuple[int, ...]
+    positions: tuple[int, ...]
+    query_positions: tuple[int, ...]
+    roles: tuple[Role, ...]
+    scores: tuple[float, ...] | None = None
+
+    def memory_frames(self) -> tuple[int, ...]:
+        """The retrieved frames, in attention order."""
+        pairs = zip(self.frames, self.roles, strict=True)
+        return tuple(frame for frame, role in pairs if role is Role.memory)
+
+    def check(self, first_frame: int, rollout: RolloutSpec) -> None:
+        """Refuse a plan the engine cannot carry out.
+
+        Raises:
+            LongtakeError: too many frames, lists of unequal length, frames that do not exist yet,
+                or positions outside the RoPE table.
+        """
+        if not len(self.frames) == len(self.positions) == len(self.roles):
+            raise LongtakeError(
+                f"Plan of the block at latent {first_frame}: {len(self.frames)} frames, "
+                f"{len(self.positions)} positions and {len(self.roles)} roles; expected one each."
+            )
+        if len(self.query_positions) != rollout.block_latents:
+            raise LongtakeError(
+                f"Plan of the block at latent {first_frame}: {len(self.query_positions)} query "
+                f"positions for a block of {rollout.block_latents} latent frames."
+            )
+        if len(self.frames) > rollout.past_latents:
+            raise LongtakeError(
+                f"Plan of the block at latent {first_frame}: {len(self.frames)} past frames and a "
+                f"block of {rollout.block_latents} exceed the budget of {rollout.budget_latents}."
+            )
+        if unmade := [frame for frame in self.frames if not 0 <= frame < first_frame]:
+            raise LongtakeError(
+                f"Plan of the block at latent {first_frame}: frames {unmade} are not in the past."
+            )
+        highest = max((*self.positions, *self.query_positions))
+        if min((*self.positions, *self.query_positions)) < 0 or highest >= rollout.rope_positions:
+            raise LongtakeError(
+                f"Plan of the block at latent {first_frame}: positions must lie in "
+                f"0..{rollout.rope_positions - 1}, the backbone's RoPE table."
+            )
+        if self.scores is not None and len(self.scores) != len(self.memory_frames()):
+            raise LongtakeError(
+                f"Plan of the block at latent {first_frame}: {len(self.scores)} scores for "
+                f"{len(self.memory_frames())} memory frames."
+            )
+
+
+class MemoryStrategy(Protocol):
+    """Chooses the context of every block of one rollout.
+
+    An implementation is a dataclass whose fields are its arguments; state belongs into `reset`.
+    The same arguments and the same latents must always give the same plans: resuming relies on it.
+    """
+
+    def reset(self, rollout: RolloutSpec) -> None:
+        """Start a new video.
+
+        Raises:
+            LongtakeError: the arguments do not fit this rollout.
+        """
+
+    def observe(self, latents: Float[Tensor, "frame chan height width"], first_frame: int) -> None:
+        """Take note of clean latent frames just made, the first of them number `first_frame`."""
+
+    def plan(self, first_frame: int) -> ContextPlan:
+        """The context of the block that starts at latent frame `first_frame`."""

@@ -1,0 +1,119 @@
+"""Controls at equal budget: the layout of retrieval, with frames chosen without looking at them.
+
+They answer whether similarity search earns its keep, or any old frames would do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import LongtakeError
+from methods.base import Role, RolloutSpec
+from methods.retrieval import Retrieval, Selection
+
+
+@dataclass
+class Random(Retrieval):
+    """Frames drawn at random, by the unit's seed and the block alone."""
+
+    def select(self, candidates: Sequence[int], first_frame: int) -> Selection:
+        """See Retrieval.select."""
+        draw = random.Random(f"{self._rollout.seed}/{first_frame}")
+        count = min(self.memory_latents, len(candidates))
+        return Selection(tuple(sorted(draw.sample(candidates, count))), None)
+
+
+@dataclass
+class Uniform(Retrieval):
+    """Frames spaced evenly over the candidates, both ends included."""
+
+    def select(self, candidates: Sequence[int], first_frame: int) -> Selection:
+        """See Retrieval.select."""
+        count = min(self.memory_latents, len(candidates))
+        last = len(candidates) - 1
+        steps = max(count - 1, 1)
+        return Selection(tuple(candidates[round(i * last / steps)] for i in range(count)), None)
+
+
+@dataclass
+class Recency(Retrieval):
+    """The newest candidates."""
+
+    def select(self, candidates: Sequence[int], first_frame: int) -> Selection:
+        """See Retrieval.select."""
+        return Selection(tuple(candidates[-self.memory_latents :]), None)
+
+
+@dataclass
+class Oldest(Retrieval):
+    """The oldest candidates: in effect a sink of sink_latents + memory_latents frames."""
+
+    def select(self, candidates: Sequence[int], first_frame: int) -> Selection:
+        """See Retrieval.select."""
+        return Selection(tuple(candidates[: self.memory_latents]), None)
+
+
+@dataclass
+class Oracle(Retrieval):
+    """Memory frames given from outside: those of a trace.jsonl, by the first frame of the block.
+
+    The frames need not be candidates of retrieval, only past ones. Blocks that the trace does not
+    name get no memory.
+
+    Args:
+        trace: path of a trace.jsonl (one JSON object a line with first_frame, frames and roles).
+    """
+
+    trace: str = ""
+
+    def reset(self, rollout: RolloutSpec) -> None:
+        """See MemoryStrategy.reset."""
+        super().reset(rollout)
+        self._memory_by_block = _read_memory(self._trace_path(), self.memory_latents)
+
+    def identity(self) -> dict[str, str]:
+        """The given frames themselves take the place of the path."""
+        return {"trace": hashlib.sha256(self._trace_path().read_bytes()).hexdigest()}
+
+    def candidates(self, first_frame: int) -> range:
+        """All past frames behind the sink."""
+        return range(self.sink_latents, max(self.sink_latents, first_frame))
+
+    def select(self, candidates: Sequence[int], first_frame: int) -> Selection:
+        """See Retrieval.select."""
+        given = self._memory_by_block.get(first_frame, ())
+        return Selection(tuple(frame for frame in given if frame in candidates), None)
+
+    def _trace_path(self) -> Path:
+        if not self.trace:
+            raise LongtakeError(
+                "method oracle needs the frames to attend: method.trace=PATH of a trace.jsonl."
+            )
+        path = Path(self.trace)
+        if not path.is_file():
+            raise LongtakeError(f"method.trace: no file {self.trace!r}.")
+        return path
+
+
+def _read_memory(path: Path, limit: int) -> dict[int, tuple[int, ...]]:
+    memory_by_block = {}
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        try:
+            block = json.loads(line)
+            pairs = zip(block["frames"], block["roles"], strict=True)
+            memory = tuple(int(frame) for frame, role in pairs if role == Role.memory)
+            memory_by_block[int(block["first_frame"])] = memory
+        except (ValueError, KeyError, TypeError) as error:
+            raise LongtakeError(
+                f"{path}, line {number} is not a line of a trace: {error}"
+            ) from error
+        if len(memory) > limit:
+            raise LongtakeError(
+                f"{path}, line {number} names {len(memory)} memory frames; memory_latents={limit}."
+            )
+    return memory_by_block

@@ -1,0 +1,62 @@
+"""The sliding window: the first frames as a sink, then the newest frames. No memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.errors import LongtakeError
+from methods.base import ContextPlan, Role, RolloutSpec, RopeScheme
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass
+class SlidingWindow:
+    """Keeps `sink_latents` first frames and fills the rest of the budget with the newest ones.
+
+    With relative RoPE the window is numbered 0, 1, 2, ... in order, sink first, so a full window of
+    12 puts the block at 9..11. With absolute RoPE each frame keeps its own number, so the distance
+    to the sink grows without bound and the video can't outgrow the RoPE table (the public
+    Self-Forcing cache does this).
+
+    Args:
+        rope: relative or absolute temporal positions.
+        sink_latents: first frames that are never evicted.
+    """
+
+    rope: RopeScheme = RopeScheme.relative
+    sink_latents: int = 1
+
+    def reset(self, rollout: RolloutSpec) -> None:
+        """See MemoryStrategy.reset."""
+        if not 0 <= self.sink_latents <= rollout.past_latents:
+            raise LongtakeError(
+                f"sink_latents={self.sink_latents} does not fit: the budget leaves "
+                f"0..{rollout.past_latents} past latent frames."
+            )
+        if self.rope == RopeScheme.absolute and rollout.num_latents > rollout.rope_positions:
+            raise LongtakeError(
+                f"{rollout.num_latents} latents exceed the {rollout.rope_positions} positions "
+                "of the RoPE table with rope=absolute; use rope=relative or a shorter duration."
+            )
+        self._rollout = rollout
+
+    def observe(self, latents: Tensor, first_frame: int) -> None:
+        """Nothing to remember: the window follows from the frame number alone."""
+
+    def plan(self, first_frame: int) -> ContextPlan:
+        """See MemoryStrategy.plan."""
+        sink = range(min(self.sink_latents, first_frame))
+        room = self._rollout.past_latents - len(sink)
+        local = range(max(len(sink), first_frame - room), first_frame)
+        frames = (*sink, *local)
+        block = range(first_frame, first_frame + self._rollout.block_latents)
+        if self.rope == RopeScheme.absolute:
+            positions, query_positions = frames, tuple(block)
+        else:
+            positions = tuple(range(len(frames)))
+            query_positions = tuple(range(len(frames), len(frames) + len(block)))
+        roles = (Role.sink,) * len(sink) + (Role.local,) * len(local)
+        return ContextPlan(frames, positions, query_positions, roles)

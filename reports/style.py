@@ -1,0 +1,46 @@
+"""Colours shared by the plots and the page: one stroke per method, and the ink of both themes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass
+from typing import Literal
+
+# From seaborn's "colorblind" palette, in an order that keeps neighbours apart also in grey, and
+# without its yellow and pink, which vanish on white.
+PALETTE = ("#0173b2", "#de8f05", "#029e73", "#cc78bc", "#d55e00", "#56b4e9", "#ca9161", "#949494")
+Line = Literal["solid", "dashed", "dotted", "dashdot"]
+LINES: tuple[Line, ...] = ("solid", "dashed", "dotted", "dashdot")
+
+
+@dataclass(frozen=True)
+class Stroke:
+    """How a method is drawn: a colour, and a matplotlib line style once colours run out."""
+
+    colour: str
+    line: Line
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours of text, axes and grid. Lower-case hex, as matplotlib writes them into SVG."""
+
+    ink: str
+    muted: str
+    rule: str
+
+    def to(self, other: Theme) -> Iterator[tuple[str, str]]:
+        """Pairs of a colour of this theme and its counterpart in `other`."""
+        return zip(astuple(self), astuple(other), strict=True)
+
+
+LIGHT = Theme(ink="#1c2024", muted="#8b9098", rule="#e4e6ea")
+DARK = Theme(ink="#e8eaed", muted="#868c95", rule="#2b3036")
+
+
+def strokes(methods: Sequence[str]) -> dict[str, Stroke]:
+    """A stroke per method, by its place in the sweep, so it is the same in every figure."""
+    return {
+        method: Stroke(PALETTE[index % len(PALETTE)], LINES[index // len(PALETTE) % len(LINES)])
+        for index, method in enumerate(methods)
+    }

@@ -1,0 +1,56 @@
+"""Retrieved frames of a unit over time, from its trace.jsonl."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from reports.files import Reader
+
+COLUMNS = ["block", "query_s", "frame_s", "score"]
+
+
+def latent_start_s(latent: int, num_latents: int, num_frames: int, fps: float) -> float:
+    """Second at which a latent frame begins in the decoded video.
+
+    A causal video VAE decodes the first latent frame to one video frame and each later one to the
+    same number of frames, (num_frames - 1) / (num_latents - 1), which is 4 for Wan.
+    """
+    if latent == 0 or num_latents < 2:
+        return 0.0
+    stride = (num_frames - 1) / (num_latents - 1)
+    return (1 + stride * (latent - 1)) / fps
+
+
+def load_retrievals(
+    reader: Reader, unit_id: str, num_latents: int, num_frames: int, fps: float
+) -> pd.DataFrame:
+    """The memory frames of every block of a unit.
+
+    Returns:
+        block, query_s (start of the block), frame_s (start of the retrieved latent frame), score
+        (similarity, NaN when the strategy has none). Empty when the unit retrieves nothing.
+    """
+    path = reader.root / "units" / unit_id / "trace.jsonl"
+    if not path.is_file():
+        reader.warn(path, "missing; its retrieval map is left out.")
+        return pd.DataFrame(columns=COLUMNS)
+
+    def second(latent: int) -> float:
+        return latent_start_s(latent, num_latents, num_frames, fps)
+
+    lines = []
+    for plan in reader.json_lines(path):
+        try:
+            memory = [
+                frame
+                for frame, role in zip(plan["frames"], plan["roles"], strict=True)
+                if role == "memory"
+            ]
+            scores = plan["scores"] if plan["scores"] is not None else [None] * len(memory)
+            lines += [
+                (plan["block"], second(plan["first_frame"]), second(frame), score)
+                for frame, score in zip(memory, scores, strict=True)
+            ]
+        except (KeyError, TypeError, ValueError) as error:
+            reader.warn(path, f"a line is not a plan, {error!r}; left out.")
+    return pd.DataFrame(lines, columns=COLUMNS).astype({"score": float})

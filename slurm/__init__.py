@@ -1,0 +1,1 @@
+"""Dispatch of sweeps to SLURM clusters."""

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+
+from eval.metric import Direction, MetricInfo
+from eval.suite import DEFAULT_SUITE, METRICS, SUITES, find_suite
+from harness.errors import LongtakeError
+
+VBENCH_DIMENSIONS = {
+    "subject_consistency",
+    "background_consistency",
+    "temporal_flickering",
+    "motion_smoothness",
+    "dynamic_degree",
+    "aesthetic_quality",
+    "imaging_quality",
+    "object_class",
+    "multiple_objects",
+    "human_action",
+    "color",
+    "spatial_relationship",
+    "scene",
+    "temporal_style",
+    "appearance_style",
+    "overall_consistency",
+}
+
+
+@pytest.mark.parametrize("name", METRICS.names())
+def test_registered_metric_describes_itself_under_its_name(name: str) -> None:
+    info = METRICS.load(name)().info
+    assert isinstance(info, MetricInfo)
+    assert info.name == name
+    assert isinstance(info.direction, Direction)
+    assert info.title and info.description
+
+
+def test_no_metric_takes_the_name_of_a_vbench_dimension() -> None:
+    assert VBENCH_DIMENSIONS.isdisjoint(SUITES["offline"].metrics)
+
+
+def test_suites_are_found_by_name_and_hold_registered_metrics() -> None:
+    assert find_suite().name == DEFAULT_SUITE
+    for name, suite in SUITES.items():
+        assert suite.name == name
+        assert set(suite.metrics) <= set(METRICS.names())
+
+
+def test_extra_metrics_come_after_those_of_the_suite() -> None:
+    suite = find_suite("offline", ["flow_motion", "outside:Metric"])
+    assert suite.metrics == (*SUITES["offline"].metrics, "outside:Metric")
+    assert (suite.name, suite.version) == ("offline", SUITES["offline"].version)
+
+
+def test_unknown_names_are_answered_with_the_nearest() -> None:
+    with pytest.raises(LongtakeError, match=r"Unknown suite 'ofline'\. Did you mean 'offline'"):
+        find_suite("ofline")
+    with pytest.raises(LongtakeError, match=r"metric 'flow_mtion'\. Did you mean 'flow_motion'"):
+        find_suite("offline", ["flow_mtion"])
