@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from eval.score import Scorer
 from eval.suite import find_suite
+from harness.devices import pick_device, prepare_process
 from harness.environment import describe_machine, peak_host_mib
 from harness.executors import num_threads
 from harness.generate import generate_unit
 from harness.store import RunStore
 from harness.units import Unit, build_backbone
-from harness.worker import pick_device, prepare_process
 
 if TYPE_CHECKING:
     from harness.config import Settings

@@ -21,6 +21,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from backbones import BACKBONES
+from eval.suite import find_suite
 from harness.errors import LongtakeError, unknown_name
 from harness.overrides import Choice, expand
 from harness.prompts import PromptSet, PromptSettings, load_prompts
@@ -158,6 +159,8 @@ def load_sweep(arguments: Sequence[str]) -> SweepConfig:
         )
         resolved[-1] = {**config, **groups}
     assert settings is not None
+    for suite in settings.suite:
+        find_suite(suite)
     return SweepConfig(settings, tuple(rows), tuple(resolved))
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
+from harness.devices import pick_device, prepare_process
 from harness.executors import num_threads, num_workers
 from harness.store import RunStore
 from harness.units import Unit, build_backbone
-from harness.worker import pick_device, prepare_process
 
 if TYPE_CHECKING:
     from rich.console import Console

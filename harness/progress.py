@@ -77,5 +77,7 @@ class ProgressView:
             ok = event.kind is EventKind.done
             outcome = f"{event.seconds:.1f} s" if ok else f"FAILED {event.text}"
             line = f"{self._title} {place} {label}: {outcome}"
-            self._console.print(line, style=None if ok else "red", markup=False, highlight=False, soft_wrap=True)
+            self._console.print(
+                line, style=None if ok else "red", markup=False, highlight=False, soft_wrap=True
+            )
         self._bar.update(self._task, completed=sum(self._made.values()), unit=label)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbones import BACKBONES
+from harness.devices import pick_device
 from harness.schema import build
 from methods import METHODS
 
@@ -67,8 +68,10 @@ def plan_units(config: SweepConfig) -> list[Unit]:
     """All units of a sweep, rows in order, prompts within, seeds innermost.
 
     Raises:
-        LongtakeError: a duration, prompt or argument that the backbone or the method refuses.
+        LongtakeError: a duration, prompt or argument that the backbone or the method refuses, or a
+            device that isn't there.
     """
+    pick_device(config.settings.device)
     settings = config.settings
     units: list[Unit] = []
     for row in config.rows:

@@ -38,15 +38,15 @@ class VideoWriter:
         stream: VideoStream = self._container.add_stream("libx264", rate=fps, options=_ENCODER)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.thread_count = 1
-        stream.time_base = Fraction(1, fps)
         self._stream = stream
+        self._frame_s = Fraction(1, fps)
         self._num_frames = 0
 
     def write(self, frames_FHWC: np.ndarray) -> None:
         """Append frames: RGB, uint8."""
         for frame_HWC in frames_FHWC:
             frame = av.VideoFrame.from_ndarray(frame_HWC, format="rgb24")
-            frame.pts, frame.time_base = self._num_frames, self._stream.time_base
+            frame.pts, frame.time_base = self._num_frames, self._frame_s
             self._container.mux(self._stream.encode(frame))
             self._num_frames += 1
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -12,17 +10,14 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from harness.devices import pick_device, prepare_process
 from harness.events import Event, EventKind
 from harness.shards import Evaluation, Shard, Stage
 from harness.store import RunStore
 
 if TYPE_CHECKING:
-    import torch
-
     from eval.score import Scorer
     from harness.units import Unit
-
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 
 Emit = Callable[[Event], None]
 StopRequested = Callable[[], bool]
@@ -53,42 +48,6 @@ def stopping_on_signals() -> Iterator[StopRequested]:
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
-
-
-def prepare_process(threads: int) -> None:
-    """Fix the number of threads, and keep freed memory: fresh pages are dear on some machines."""
-    import torch
-
-    torch.set_num_threads(threads)
-    os.environ["LONGTAKE_THREADS"] = str(threads)  # evaluation reads it
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "mallopt"):
-        libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
-        libc.mallopt(_M_TOP_PAD, 64 * 2**20)
-        libc.mallopt(_M_MMAP_MAX, 0)
-
-
-def pick_device(name: str) -> torch.device:
-    """The torch device for a setting: auto takes the first GPU, if there is one.
-
-    Raises:
-        LongtakeError: the device doesn't exist here.
-    """
-    import torch
-
-    from harness.errors import LongtakeError
-
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise LongtakeError(f"device={name!r} is not auto, cpu, cuda or cuda:N.") from error
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise LongtakeError(
-            f"device={name!r}, but this machine has {torch.cuda.device_count()} CUDA devices."
-        )
-    return device
 
 
 def _generate(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:

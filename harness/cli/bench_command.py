@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -13,13 +14,15 @@ from harness.config import load_sweep
 from harness.files import write_json
 from harness.units import plan_units
 
+_PLAIN_WIDTH = 150  # of the table in a file or pipe
+
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; see harness.cli."""
     config = load_sweep(arguments.overrides)
     # One video per row: rows differ in method and backbone, not in prompt.
     units = list({(u.backbone, u.method): u for u in reversed(plan_units(config))}.values())[::-1]
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
     with console.status("bench") as status:
         result = bench(units, config.settings, status.update)
     console.print(_table(result))

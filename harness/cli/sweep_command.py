@@ -43,7 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
     with stopping_on_signals() as stop_requested:
         outcome = run_stages(units, config, store, console, stop_requested)
     if outcome.stopped:
-        console.print(f"Stopped; progress is saved. To go on:\n{command}", soft_wrap=True, markup=False)
+        console.print(
+            f"Stopped; progress is saved. To go on:\n{command}", soft_wrap=True, markup=False
+        )
         return STOPPED
     if not arguments.no_report:
         _report(store, console)

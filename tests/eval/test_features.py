@@ -33,6 +33,7 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
 @both_networks
 def test_exported_network_equals_the_torch_module(network: Network, make_scene) -> None:
     import torch
+
     from eval import feature_export
 
     weights = {

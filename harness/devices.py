@@ -1,0 +1,42 @@
+"""The device a process computes on, and how many threads it takes."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+import torch
+
+from harness.errors import LongtakeError
+
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
+
+
+def pick_device(name: str) -> torch.device:
+    """The torch device for a setting: auto takes the first GPU, if there is one.
+
+    Raises:
+        LongtakeError: the device doesn't exist here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise LongtakeError(f"device={name!r} is not auto, cpu, cuda or cuda:N.") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise LongtakeError(
+            f"device={name!r}, but this machine has {torch.cuda.device_count()} CUDA devices."
+        )
+    return device
+
+
+def prepare_process(threads: int) -> None:
+    """Fix the number of threads, and keep freed memory: fresh pages are dear on some machines."""
+    torch.set_num_threads(threads)
+    os.environ["LONGTAKE_THREADS"] = str(threads)  # evaluation reads it
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+        libc.mallopt(_M_TOP_PAD, 64 * 2**20)
+        libc.mallopt(_M_MMAP_MAX, 0)

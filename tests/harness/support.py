@@ -1,0 +1,37 @@
+"""Helpers of the tests that run commands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+# Two denoising steps and 3 seconds: four blocks of a real rollout in about a second.
+FAST = (
+    "backbone.denoising_step_list=[1000,400]",
+    "duration=3",
+    "prompts.num=1",
+    "suite=[]",
+    "device=cpu",
+)
+
+
+def unit_dirs(store: Path) -> list[Path]:
+    """Folders of all units of a store."""
+    return sorted((store / "units").iterdir())
+
+
+def records(store: Path) -> dict[str, dict]:
+    """All records of a store by unit id."""
+    paths = store.glob("units/*/record.json")
+    return {path.parent.name: json.loads(path.read_text()) for path in paths}
+
+
+def video_hashes(store: Path) -> dict[str, str]:
+    """sha256 of every finished video, by unit id."""
+    return {unit_id: record["video"]["sha256"] for unit_id, record in records(store).items()}
+
+
+def sweep(*arguments: str) -> Sequence[str]:
+    """Arguments of a fast sweep without a report."""
+    return ["sweep", "--no-report", *FAST, *arguments]

@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.harness.support import records, sweep, unit_dirs, video_hashes
+
+STORE = Path("runs/main")
+FAILING = """
+from dataclasses import dataclass
+from methods.sliding_window import SlidingWindow
+
+@dataclass
+class Failing(SlidingWindow):
+    def plan(self, first_frame):
+        if first_frame == 6:
+            raise RuntimeError("no plan today")
+        return super().plan(first_frame)
+"""
+
+
+def test_the_same_command_again_does_nothing(cli) -> None:
+    assert cli(*sweep("method=sliding_window,rag", "seed=0,1")).code == 0
+    made = {path: path.stat().st_mtime_ns for path in STORE.rglob("*.mp4")}
+    assert len(made) == 4
+    again = cli(*sweep("method=sliding_window,rag", "seed=0,1"))
+    assert again.code == 0
+    assert "generate" not in again.out
+    assert {path: path.stat().st_mtime_ns for path in STORE.rglob("*.mp4")} == made
+
+
+def test_commands_with_one_name_add_up(cli) -> None:
+    cli(*sweep("method=sliding_window"))
+    cli(*sweep("method=rag", "method.memory_latents=2,4"))
+    lines = [json.loads(line) for line in (STORE / "units.jsonl").read_text().splitlines()]
+    assert [line["method"] for line in lines] == [
+        "sliding_window",
+        "rag memory_latents=2",
+        "rag memory_latents=4",
+    ]
+    assert len(records(STORE)) == 3
+
+
+def test_rows_with_the_same_pixels_share_one_unit(cli) -> None:
+    cli(*sweep("method=rag,methods.rag:Rag", "name=a"))
+    assert len(records(Path("runs/a"))) == 2  # a plug-in by path is identified by its source, too
+    cli(*sweep("method=rag", "method.layout=released", "name=b"))
+    cli(*sweep("method=rag", "name=b"))
+    assert len(records(Path("runs/b"))) == 1
+
+
+def test_a_longer_duration_extends_what_is_there(cli) -> None:
+    cli(*sweep("method=rag", "duration=3"))
+    (unit_id,) = records(STORE)
+    cli(*sweep("method=rag", "duration=3,6", "name=fresh"))
+    cli(*sweep("method=rag", "duration=6"))
+    record = records(STORE)[unit_id]
+    assert record["num_latents"] == 24
+    assert record["timings_s"]["replay"] > 0
+    assert video_hashes(STORE) == video_hashes(Path("runs/fresh"))
+    latents = [
+        (Path("runs") / name / "units" / unit_id / "latents.safetensors").read_bytes()
+        for name in ("main", "fresh")
+    ]
+    assert latents[0] == latents[1]
+
+
+def test_a_failing_unit_is_recorded_and_does_not_stop_the_others(cli) -> None:
+    Path("failing.py").write_text(FAILING)
+    result = cli(*sweep("method=failing:Failing,sliding_window"))
+    assert result.code == 1
+    assert "no plan today" in result.out
+    assert len(records(STORE)) == 1
+    (failure,) = STORE.glob("units/*/failure.json")
+    assert "no plan today" in json.loads(failure.read_text())["error"]
+    assert "raise RuntimeError" in json.loads(failure.read_text())["traceback"]
+    assert not list(STORE.rglob("*.mp4.*"))
+    assert not list(failure.parent.glob("*.mp4"))
+
+
+def test_editing_a_plug_in_makes_new_units(cli) -> None:
+    Path("edited.py").write_text(FAILING.replace("== 6", "== 999"))
+    cli(*sweep("method=edited:Failing"))
+    Path("edited.py").write_text(FAILING.replace("== 6", "== 998"))
+    cli(*sweep("method=edited:Failing"))
+    assert len(records(STORE)) == 2
+
+
+@pytest.mark.parametrize("damage", ["truncate", "same_size", "delete"])
+def test_a_damaged_video_is_made_again(cli, damage: str) -> None:
+    cli(*sweep("method=rag"))
+    before = video_hashes(STORE)
+    (video,) = STORE.rglob("video.mp4")
+    content = video.read_bytes()
+    if damage == "truncate":
+        video.write_bytes(content[: len(content) // 2])
+    elif damage == "same_size":
+        video.write_bytes(content[:-100] + bytes(100))
+    else:
+        video.unlink()
+    assert cli(*sweep("method=rag")).code == 0
+    assert video.read_bytes() == content
+    assert video_hashes(STORE) == before
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": 1}'])
+def test_a_corrupt_record_counts_as_not_done(cli, content: str) -> None:
+    cli(*sweep("method=rag"))
+    before = video_hashes(STORE)
+    (record,) = STORE.rglob("record.json")
+    record.write_text(content)
+    result = cli(*sweep("method=rag"))
+    assert result.code == 0
+    assert "generate [1/1]" in result.out
+    assert video_hashes(STORE) == before
+
+
+def test_damaged_latents_are_made_anew(cli) -> None:
+    cli(*sweep("method=rag", "name=fresh"))
+    cli(*sweep("method=rag"))
+    (folder,) = unit_dirs(STORE)
+    (folder / "record.json").unlink()
+    latents = folder / "latents.safetensors"
+    latents.write_bytes(latents.read_bytes()[:2000])
+    assert cli(*sweep("method=rag")).code == 0
+    assert video_hashes(STORE) == video_hashes(Path("runs/fresh"))
+
+
+def test_scores_are_found_damaged_and_made_again(cli) -> None:
+    arguments = ["suite=offline", "duration=6", "method=rag"]
+    assert cli(*sweep(*arguments)).code == 0
+    (scores,) = (STORE / "metrics" / "offline").iterdir()
+    content = json.loads(scores.read_text())
+    assert content["durations"]["6"]["num_frames"] == 93
+    scores.write_text(scores.read_text()[:100])
+    again = cli(*sweep(*arguments))
+    assert "generate" not in again.out
+    assert json.loads(scores.read_text())["metrics"] == content["metrics"]
+    shorter = cli(*sweep("suite=offline", "duration=3", "method=rag"))
+    assert "score [1/1]" in shorter.out
+    assert set(json.loads(scores.read_text())["durations"]) == {"3", "6"}
+
+
+def test_processes_make_the_same_videos_as_inline(cli) -> None:
+    assert cli(*sweep("method=sliding_window,rag", "name=here")).code == 0
+    processes = ["executor=processes", "executor.workers=2"]
+    assert cli(*sweep("method=sliding_window,rag", "name=there", *processes)).code == 0
+    assert video_hashes(Path("runs/here")) == video_hashes(Path("runs/there"))
+
+
+def test_a_worker_that_dies_is_recorded_as_a_failure(cli) -> None:
+    dying = FAILING.replace('raise RuntimeError("no plan today")', "__import__('os')._exit(9)")
+    Path("dying.py").write_text(dying)
+    os.environ["PYTHONPATH"] = os.getcwd()
+    try:
+        result = cli(*sweep("method=dying:Failing", "executor=processes", "executor.workers=1"))
+    finally:
+        del os.environ["PYTHONPATH"]
+    assert result.code == 1
+    (failure,) = STORE.glob("units/*/failure.json")
+    assert "status 9" in json.loads(failure.read_text())["error"]
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "harness", *sweep(*arguments)],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for_progress(process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while not list(STORE.glob("units/*/partial/[0-9]*.safetensors")):
+        assert process.poll() is None, "it ended before it could be stopped"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+LONG = ("method=rag", "duration=30", "save_every_blocks=2")
+
+
+def test_kill_9_and_resume_gives_identical_latents(cli) -> None:
+    process = start(*LONG)
+    wait_for_progress(process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not records(STORE)
+    assert cli(*sweep(*LONG)).code == 0
+    assert cli(*sweep(*LONG, "name=undisturbed")).code == 0
+    (unit_id,) = records(STORE)
+    assert records(STORE)[unit_id]["timings_s"]["replay"] > 0
+    for file in ("latents.safetensors", "trace.jsonl", "video.mp4"):
+        paths = [Path("runs") / name / "units" / unit_id / file for name in ("main", "undisturbed")]
+        assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+@pytest.mark.parametrize("executor", ["inline", "processes"])
+def test_ctrl_c_saves_progress_and_says_how_to_go_on(cli, executor: str) -> None:
+    process = start(*LONG, f"executor={executor}")
+    wait_for_progress(process)
+    os.kill(process.pid, signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "To go on:\npython -m harness sweep" in out
+    saved = sum(1 for _ in STORE.glob("units/*/partial/[0-9]*.safetensors"))
+    assert saved >= 1
+    assert not records(STORE)
+    assert not list(STORE.rglob("*.mp4"))
+
+
+def test_a_full_disk_fails_the_unit_and_leaves_nothing_half_written(cli) -> None:
+    """A limit on file size makes the kernel refuse writes as a full disk does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, hard))
+    try:
+        result = cli(*sweep("method=rag", "duration=6"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert result.code == 1
+    assert "FAILED" in result.out
+    assert not records(STORE)
+    assert not list(STORE.rglob("video.mp4"))
+    assert cli(*sweep("method=rag", "duration=6")).code == 0
+    assert len(records(STORE)) == 1
+    assert not list(STORE.rglob("failure.json"))
+
+
+def test_missing_and_truncated_weights_are_clear_errors(cli, monkeypatch, tmp_path) -> None:
+    import shutil
+
+    from backbones.tiny import backbone
+
+    data = tmp_path / "data"
+    shutil.copytree(backbone.DATA, data)
+    monkeypatch.setattr(backbone, "DATA", data)
+    vae = data / "vae.safetensors"
+    vae.write_bytes(vae.read_bytes()[:100_000])
+    truncated = cli(*sweep("method=rag"))
+    assert truncated.code == 1
+    assert "truncated or not a safetensors file" in truncated.out
+    vae.unlink()
+    missing = cli(*sweep("method=rag"))
+    assert missing.code == 2
+    assert "Missing weights" in missing.err
+    assert "reinstall" in missing.err
