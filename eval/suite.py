@@ -6,8 +6,7 @@ different versions are not comparable.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from harness.errors import unknown_name
 from harness.registry import Registry
@@ -64,20 +63,19 @@ SUITES = {
 }
 
 
-def find_suite(name: str = DEFAULT_SUITE, extra_metrics: Sequence[str] = ()) -> Suite:
-    """The suite called `name`, with `extra_metrics` scored beside its own.
+def find_suite(name: str = DEFAULT_SUITE) -> Suite:
+    """The suite called `name`; a metric of a plug-in is a suite of its own.
 
     Args:
-        name: one of `SUITES`.
-        extra_metrics: registered names, or "module:attribute" of a class.
+        name: one of `SUITES`, a registered metric, or "module:attribute" of a class.
 
     Raises:
-        LongtakeError: unknown suite or metric, with the nearest known name.
+        LongtakeError: unknown name, with the nearest known one.
     """
-    if name not in SUITES:
-        raise unknown_name("suite", name, SUITES)
-    suite = SUITES[name]
-    for metric in extra_metrics:
-        METRICS.target(metric)
-    # A metric that the suite has already is not scored twice.
-    return replace(suite, metrics=tuple(dict.fromkeys((*suite.metrics, *extra_metrics))))
+    if name in SUITES:
+        return SUITES[name]
+    if ":" not in name and name not in METRICS.names():
+        raise unknown_name("suite", name, [*SUITES, *METRICS.names()])
+    # Editing the source of a plug-in scores anew.
+    source = METRICS.source_sha256(name)
+    return Suite(name.rpartition(":")[2], version=source[:12] if source else "1", metrics=(name,))

@@ -7,10 +7,13 @@ registry's entry-point group, and a user may write "module:attribute" wherever a
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 from harness.errors import LongtakeError, unknown_name
@@ -72,6 +75,25 @@ class Registry:
         if name not in entries:
             raise unknown_name(self.kind, name, entries)
         return entries[name].target
+
+    def source_sha256(self, name: str) -> str | None:
+        """Hash of the module that a plug-in from outside lives in; None for one of our own.
+
+        Raises:
+            LongtakeError: unknown name, or a module that isn't there.
+        """
+        target = self.target(name)
+        entry = self.entries().get(name)
+        if entry and entry.origin == "longtake":
+            return None
+        module_name = target.partition(":")[0]
+        try:
+            spec = importlib.util.find_spec(module_name)
+        except ModuleNotFoundError:
+            spec = None
+        if spec is None or spec.origin is None:
+            raise LongtakeError(f"{self.kind} {name!r}: there is no module {module_name!r}.")
+        return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()
 
     def load(self, name: str) -> Any:
         """Import and return the plug-in called `name`.

@@ -46,21 +46,21 @@ def missing_evaluations(
     Durations scored earlier stay in the file: a shorter list later takes nothing away.
     """
     tasks = []
-    versions = {name: find_suite(name).version for name in suites}
     for unit_id in dict.fromkeys(unit_ids):
         record = store.record(unit_id)
         if record is None:
             continue
         asked = {f"{duration_s:g}": record.frames_of(duration_s) for duration_s in durations_s}
         frames = {key: num_frames for key, num_frames in asked.items() if num_frames is not None}
-        for suite, version in versions.items():
-            scored = store.scored(suite, version, unit_id)
+        for name in suites:
+            suite = find_suite(name)
+            scored = store.scored(suite.name, suite.version, unit_id)
             sha256, before = scored if scored else (None, {})
             if sha256 == record.video.sha256 and frames.items() <= before.items():
                 continue
             wanted = dict(sorted((before | frames).items(), key=lambda item: item[1]))
             prompt = record.prompt["evaluation_text"]
-            tasks.append(Evaluation(unit_id, suite, prompt, wanted))
+            tasks.append(Evaluation(unit_id, name, prompt, wanted))
     return tasks
 
 

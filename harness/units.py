@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbones import BACKBONES
@@ -129,18 +127,7 @@ def _unit(
 
 def _identity(registry: Registry, name: str, component: Any) -> dict[str, Any]:
     """Target and all arguments, defaults included; plug-ins from outside add their source."""
-    target = registry.target(name)
     own = component.identity() if hasattr(component, "identity") else {}
-    identity = {"target": target, **asdict(component), **own}
-    builtin = name in registry.entries() and registry.entries()[name].origin == "longtake"
-    if not builtin:
-        identity["source_sha256"] = _source_sha256(target)
-    return identity
-
-
-def _source_sha256(target: str) -> str:
-    """Hash of the module a plug-in lives in: editing it makes new units."""
-    spec = importlib.util.find_spec(target.partition(":")[0])
-    assert spec is not None, "the component was imported from it"
-    assert spec.origin is not None, "a plug-in lives in a file"
-    return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()
+    identity = {"target": registry.target(name), **asdict(component), **own}
+    source = registry.source_sha256(name)
+    return identity if source is None else identity | {"source_sha256": source}

@@ -122,7 +122,7 @@ def _score(task: Evaluation, store: RunStore, scorer: Scorer, emit: Emit) -> Non
     scores = scorer.score(video, task.prompt, task.durations_frames, task.unit_id, progress)
     if scores.video_sha256 != record.video.sha256:
         raise VideoDamaged(f"{video.name} is not the video that its record describes.")
-    write_scores(store.scores_path(task.suite, task.unit_id), scores)
+    write_scores(store.scores_path(scores.suite, task.unit_id), scores)
 
 
 def _fail(store: RunStore, unit_id: str, error: Exception, emit: Emit) -> None:

@@ -63,7 +63,7 @@ settings (defaults in harness/conf/sweep.yaml):
   prompts.num=N            the first N prompts
   duration=S[,S]           seconds; one rollout to the longest serves all
   seed=N[,N]               seeds of all noise
-  suite=NAME[,NAME]        metric suites, [] for none     python -m harness list suites
+  suite=NAME[,NAME]        suites or single metrics, [] for none   python -m harness list suites
   executor=inline|processes   executor.workers=N executor.threads=N
   name=NAME runs=FOLDER    the run store is FOLDER/NAME; commands with one name add up
   device=auto|cpu|cuda:N   save_every_blocks=N

@@ -46,14 +46,17 @@ def test_suites_are_found_by_name_and_hold_registered_metrics() -> None:
         assert set(suite.metrics) <= set(METRICS.names())
 
 
-def test_extra_metrics_come_after_those_of_the_suite() -> None:
-    suite = find_suite("offline", ["flow_motion", "outside:Metric"])
-    assert suite.metrics == (*SUITES["offline"].metrics, "outside:Metric")
-    assert (suite.name, suite.version) == ("offline", SUITES["offline"].version)
+def test_a_metric_is_a_suite_of_its_own() -> None:
+    assert find_suite("flow_motion").metrics == ("flow_motion",)
+    outside = find_suite("eval.flow:FlowMotion")
+    assert (outside.name, outside.metrics) == ("FlowMotion", ("eval.flow:FlowMotion",))
+    assert outside.version != find_suite("flow_motion").version
 
 
 def test_unknown_names_are_answered_with_the_nearest() -> None:
     with pytest.raises(LongtakeError, match=r"Unknown suite 'ofline'\. Did you mean 'offline'"):
         find_suite("ofline")
-    with pytest.raises(LongtakeError, match=r"metric 'flow_mtion'\. Did you mean 'flow_motion'"):
-        find_suite("offline", ["flow_mtion"])
+    with pytest.raises(LongtakeError, match=r"suite 'flow_mtion'\. Did you mean 'flow_motion'"):
+        find_suite("flow_mtion")
+    with pytest.raises(LongtakeError, match="no module 'nowhere'"):
+        find_suite("nowhere:Metric")

@@ -159,11 +159,7 @@ def test_processes_make_the_same_videos_as_inline(cli) -> None:
 def test_a_worker_that_dies_is_recorded_as_a_failure(cli) -> None:
     dying = FAILING.replace('raise RuntimeError("no plan today")', "__import__('os')._exit(9)")
     Path("dying.py").write_text(dying)
-    os.environ["PYTHONPATH"] = os.getcwd()
-    try:
-        result = cli(*sweep("method=dying:Failing", "executor=processes", "executor.workers=1"))
-    finally:
-        del os.environ["PYTHONPATH"]
+    result = cli(*sweep("method=dying:Failing", "executor=processes", "executor.workers=1"))
     assert result.code == 1
     (failure,) = STORE.glob("units/*/failure.json")
     assert "status 9" in json.loads(failure.read_text())["error"]
