@@ -96,7 +96,7 @@ class SubjectFeatureConsistency(FeatureConsistency):
     network = EFFICIENTNET_LITE0
     info = MetricInfo(
         name="subject_feature_consistency",
-        title="Subject consistency (EfficientNet-Lite0)",
+        title="Subject features (EfficientNet-Lite0)",
         direction=Direction.higher,
         unit="cosine",
         description=(
@@ -112,7 +112,7 @@ class BackgroundFeatureConsistency(FeatureConsistency):
     network = MOBILENET_V2
     info = MetricInfo(
         name="background_feature_consistency",
-        title="Background consistency (MobileNetV2)",
+        title="Background features (MobileNetV2)",
         direction=Direction.higher,
         unit="cosine",
         description=(

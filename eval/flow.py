@@ -99,7 +99,7 @@ class WarpSmoothness(FlowMetric):
 
     info = MetricInfo(
         name="warp_smoothness",
-        title="Motion smoothness (flow warp)",
+        title="Warp smoothness",
         direction=Direction.higher,
         unit="share",
         description=(

@@ -6,6 +6,7 @@ PNG for slides. The same data gives the same bytes: no dates, and a fixed salt f
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ PANEL_INCHES = (4.2, 2.7)
 SMALL_PANEL_INCHES = (3.2, 2.0)
 PANELS_PER_LINE = 4
 LEGEND_INCHES = 0.35
+LABEL_CHARS_PER_INCH = 11
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,9 @@ def _figure(
                 axes.tick_params(labelbottom=True)
         arrow = "↑" if info.higher_is_better else "↓"
         unit = f" ({info.unit})" if info.unit else ""
-        group[0].set_ylabel(_literal(f"{info.title}{unit} {arrow}"), wrap=True)
+        # Wrapped by hand: matplotlib wraps at the figure's edge, not at the panel's.
+        label = textwrap.fill(f"{info.title}{unit} {arrow}", round(height * LABEL_CHARS_PER_INCH))
+        group[0].set_ylabel(_literal(label))
     for axes in panels:
         axes.remove()
     figure.legend(

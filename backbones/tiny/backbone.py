@@ -115,7 +115,7 @@ class TinyBackbone:
         vae = TinyVAE()
         load_strictly(vae, read_tensors(files["vae"], torch.float32), "VAE weights")
         words_VE = read_tensors(files["text_encoder"], torch.float32)["embedding.weight"]
-        transformer.eval().requires_grad_(False).to(device)
+        transformer.to(device).prepare()
         vae.eval().requires_grad_(False).to(device)
         stats = _config()["vae"]
         mean_C = torch.tensor(stats["latent_mean"], device=device)

@@ -12,7 +12,7 @@ H head, D head channel, E model channel, C latent channel, L layer.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import torch
 import torch.nn.functional as F
@@ -123,12 +123,23 @@ class Attention(nn.Module):
 class SelfAttention(Attention):
     """Attention of the block's tokens to the gathered past and to each other."""
 
+    def fuse(self) -> None:
+        """Join the three input projections into one product; the parameters become views of it."""
+        layers = (self.q, self.k, self.v)
+        self._weight = torch.cat([layer.weight for layer in layers])
+        self._bias = torch.cat([layer.bias for layer in layers])
+        parts = zip(layers, self._weight.chunk(3), self._bias.chunk(3), strict=True)
+        for layer, weight, bias in parts:
+            layer.weight = nn.Parameter(weight, requires_grad=False)
+            layer.bias = nn.Parameter(bias, requires_grad=False)
+
     def forward(
         self, x_SE: Tensor, context: AttentionContext, layer: int, new_kv_LPHSD: Tensor | None
     ) -> Tensor:
-        q_HSD = rotate(self.heads(self.norm_q(self.q(x_SE))), context.block_factors_SD)
-        k_HSD = self.heads(self.norm_k(self.k(x_SE)))
-        v_HSD = self.heads(self.v(x_SE))
+        q_SE, k_SE, v_SE = F.linear(x_SE, self._weight, self._bias).chunk(3, dim=-1)
+        q_HSD = rotate(self.heads(self.norm_q(q_SE)), context.block_factors_SD)
+        k_HSD = self.heads(self.norm_k(k_SE))
+        v_HSD = self.heads(v_SE)
         if new_kv_LPHSD is not None:
             new_kv_LPHSD[layer, 0] = k_HSD
             new_kv_LPHSD[layer, 1] = v_HSD
@@ -220,6 +231,14 @@ class CausalWanTransformer(nn.Module):
         self.time_projection = nn.Sequential(nn.SiLU(), nn.Linear(config.dim, 6 * config.dim))
         self.blocks = nn.ModuleList([TransformerBlock(config) for _ in range(config.num_layers)])
         self.head = Head(config)
+
+    def prepare(self) -> Self:
+        """Make ready for inference, once weights are loaded and on their device."""
+        self.eval().requires_grad_(False)
+        for block in self.blocks:
+            assert isinstance(block, TransformerBlock)
+            block.self_attn.fuse()
+        return self
 
     def text_context(self, text: Float[Tensor, "token text_dim"]) -> TextContext:
         """Cross-attention keys and values of a prompt embedding, for all layers."""

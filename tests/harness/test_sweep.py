@@ -250,3 +250,29 @@ def test_missing_and_truncated_weights_are_clear_errors(cli, monkeypatch, tmp_pa
     assert missing.code == 2
     assert "Missing weights" in missing.err
     assert "reinstall" in missing.err
+
+
+def test_a_sweep_without_scores_can_be_scored_and_reported_later(cli) -> None:
+    cli(*sweep("method=sliding_window,rag", "duration=3,6"))
+    assert not (STORE / "metrics").exists()
+    scored = cli("eval", "sweep=runs/main", "suite=flicker_stability,sky_error")
+    assert scored.code == 0
+    for suite in ("flicker_stability", "sky_error"):
+        paths = list((STORE / "metrics" / suite).iterdir())
+        assert len(paths) == 2
+        durations = json.loads(paths[0].read_text())["metrics"][suite]["durations"]
+        assert set(durations) == {"3", "6"}
+    assert "Nothing to do" in cli("eval", "sweep=runs/main", "suite=sky_error").out
+    reported = cli("report", "sweep=runs/main", "out=elsewhere")
+    assert reported.code == 0
+    assert Path(reported.out.strip()) == Path("elsewhere/index.html").resolve()
+    assert "sky_error" in Path("elsewhere/index.html").read_text()
+
+
+def test_a_sweep_ends_with_the_path_of_its_leaderboard(cli) -> None:
+    arguments = list(sweep("method=rag", "suite=flicker_stability"))
+    arguments.remove("--no-report")
+    result = cli(*arguments)
+    assert result.code == 0
+    line = next(line for line in result.out.splitlines() if line.startswith("leaderboard: "))
+    assert Path(line.removeprefix("leaderboard: ")).is_file()
