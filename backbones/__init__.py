@@ -6,4 +6,5 @@ BACKBONES = Registry(
     "backbone",
     {"tiny": "backbones.tiny.backbone:TinyBackbone"},
     group="longtake.backbones",
+    contract=("spec", "check_prompt", "identity", "load"),
 )

@@ -61,16 +61,6 @@ class KVStore:
             layers, 2, heads, block_tokens, dim, dtype=dtype, device=device
         )
 
-    @property
-    def num_latents(self) -> int:
-        """Latent frames stored so far."""
-        return len(self._slabs_LPHTD)
-
-    @property
-    def num_bytes(self) -> int:
-        """Size of all slabs."""
-        return sum(slab.nbytes for slab in self._slabs_LPHTD)
-
     def append_block(self) -> None:
         """Keep what the clean pass wrote to `new_kv_LPHSD`, one slab per latent frame."""
         for kv_LPHTD in self.new_kv_LPHSD.split(self._tokens_per_frame, dim=3):

@@ -115,11 +115,6 @@ class Rollout:
             text = backbone.encode_text(prompt).to(self._device, self._dtype)
             self._text = transformer.text_context(text)
 
-    @property
-    def kv_bytes(self) -> int:
-        """Size of the keys and values kept so far."""
-        return self._store.num_bytes
-
     def blocks(
         self, made: Float[Tensor, "frame chan height width"] | None = None
     ) -> Iterator[Block]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -29,8 +30,10 @@ class SamplingConfig:
             raise LongtakeError(
                 f"denoising_step_list must descend within 1000..1, got {list(steps)}."
             )
-        if self.timestep_shift <= 0:
+        if not (self.timestep_shift > 0 and math.isfinite(self.timestep_shift)):
             raise LongtakeError(f"timestep_shift must be positive, got {self.timestep_shift}.")
+        if not 0 <= self.context_noise <= 1000:
+            raise LongtakeError(f"context_noise must lie in 0..1000, got {self.context_noise}.")
 
     @property
     def sigmas(self) -> tuple[float, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -76,7 +77,6 @@ class BackboneSpec:
         rope_positions: size of the temporal RoPE table.
         precision: number format of the transformer.
         weights_sha256: sha256 of every weights file, by role.
-        kv_bytes_per_latent: size of the keys and values of one latent frame.
     """
 
     name: str
@@ -88,7 +88,6 @@ class BackboneSpec:
     rope_positions: int
     precision: Precision
     weights_sha256: Mapping[str, str] = field(hash=False)
-    kv_bytes_per_latent: int = 0
 
     def num_latents(self, duration_s: float) -> int:
         """Latent frames of a duration.
@@ -97,9 +96,9 @@ class BackboneSpec:
             LongtakeError: the duration is not a whole number of blocks.
         """
         block_s = self.block_latents / self.geometry.latents_per_s
-        num_blocks = round(duration_s / block_s)
-        if duration_s <= 0 or abs(num_blocks * block_s - duration_s) > 1e-9 * block_s:
-            below = int(duration_s // block_s) * block_s
+        num_blocks = round(duration_s / block_s) if math.isfinite(duration_s) else 0
+        if num_blocks < 1 or abs(num_blocks * block_s - duration_s) > 1e-9 * block_s:
+            below = num_blocks * block_s - (block_s if num_blocks * block_s > duration_s else 0)
             near = [f"{s:g}" for s in (below, below + block_s) if s > 0]
             raise LongtakeError(
                 f"duration={duration_s:g} s is not a whole number of blocks of {block_s:g} s "
@@ -144,6 +143,11 @@ class Backbone:
     transformer: CausalWanTransformer
     encode_text: Callable[[str], Float[Tensor, "token text_dim"]]
     start_decoder: Callable[[], StreamingDecoder]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the transformer lives."""
+        return self.transformer.patch_embedding.weight.device
 
 
 class BackboneSource(Protocol):

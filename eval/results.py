@@ -58,6 +58,8 @@ class Scores:
 
     Attributes:
         fps: frames per second, rounded down as for the clip split.
+        not_set_up: metrics that are null because something wasn't installed, as the suite names
+            them; worth another try once it is.
         clips: union of the clips of all durations, by start and end.
         timings_s: "decode" (with hashing), and measuring and combining by metric.
     """
@@ -72,6 +74,7 @@ class Scores:
     clips: tuple[ScoredClip, ...]
     durations: Mapping[str, ScoredDuration]
     metrics: Mapping[str, ScoredMetric]
+    not_set_up: tuple[str, ...]
     timings_s: Mapping[str, float]
 
 

@@ -41,6 +41,7 @@ class Scorer:
         self.suite = suite
         self._metrics: dict[str, Metric] = {}
         self._unavailable: dict[str, str] = {}
+        self._not_set_up: list[str] = []
         for entry in suite.metrics:
             metric: Metric = METRICS.load(entry)()
             name = metric.info.name
@@ -51,6 +52,7 @@ class Scorer:
                 metric.setup()
             except Exception as error:
                 self._unavailable[name] = reason_of(error)
+                self._not_set_up.append(entry)
 
     def score(
         self,
@@ -109,6 +111,7 @@ class Scorer:
                 for name, indices in plan.durations.items()
             },
             metrics=metrics,
+            not_set_up=tuple(self._not_set_up),
             timings_s={"decode": decode_s, **timings_s},
         )
 

@@ -26,6 +26,7 @@ METRICS = Registry(
         "land_error": "backbones.tiny.world_metrics:LandError",
     },
     group="longtake.metrics",
+    contract=("info", "setup", "measure", "combine", "curve"),
 )
 
 
@@ -61,6 +62,15 @@ SUITES = {
         ),
     ),
 }
+
+
+def can_set_up(metric: str) -> bool:
+    """Whether a metric, by its name in a suite, finds all it needs here."""
+    try:
+        METRICS.load(metric)().setup()
+    except Exception:
+        return False
+    return True
 
 
 def find_suite(name: str = DEFAULT_SUITE) -> Suite:

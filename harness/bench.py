@@ -81,7 +81,7 @@ def bench(units: Sequence[Unit], settings: Settings, on_unit: Callable[[str], No
             backbone = build_backbone(unit.family, unit.backbone_args).load(device)
             row = _bench_unit(unit, backbone, store, scorers)
             rows.append(row)
-    return BenchResult(tuple(rows[1:]), describe_machine())
+    return BenchResult(tuple(rows[1:]), describe_machine(device))
 
 
 def _bench_unit(unit: Unit, backbone: Any, store: RunStore, scorers: Sequence[Scorer]) -> BenchRow:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -19,9 +18,10 @@ from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from backbones import BACKBONES
-from eval.suite import find_suite
+from eval.suite import METRICS, find_suite
 from harness.errors import LongtakeError, unknown_name
 from harness.overrides import Choice, expand
 from harness.prompts import PromptSet, PromptSettings, load_prompts
@@ -29,8 +29,6 @@ from harness.schema import build
 from methods import METHODS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from omegaconf import DictConfig
 
     from harness.registry import Registry
@@ -63,6 +61,13 @@ class ExecutorSettings:
     workers: int | None = None
     threads: int | None = None
 
+    def __post_init__(self) -> None:
+        # OmegaConf builds a throw-away instance with placeholders, hence the type checks.
+        for key in ("workers", "threads"):
+            number = getattr(self, key)
+            if isinstance(number, int) and number < 1:
+                raise LongtakeError(f"executor.{key} must be at least 1, got {number}.")
+
 
 @dataclass
 class Settings:
@@ -78,7 +83,7 @@ class Settings:
     executor: ExecutorSettings = field(default_factory=ExecutorSettings)
 
     def __post_init__(self) -> None:
-        # OmegaConf builds a throw-away instance with placeholders, hence the type checks.
+        # Type checks for the same reason as above.
         for key in ("duration", "seed"):
             values = getattr(self, key)
             if isinstance(values, list) and (not values or len(set(values)) < len(values)):
@@ -157,10 +162,13 @@ def load_sweep(arguments: Sequence[str]) -> SweepConfig:
                 load_prompts(labels["prompts"], prompt_settings),
             )
         )
+        groups["prompts"]["sha256"] = rows[-1].prompts.sha256
         resolved[-1] = {**config, **groups}
     assert settings is not None
     for suite in settings.suite:
-        find_suite(suite)
+        for metric in find_suite(suite).metrics:
+            METRICS.load(metric)
+    _check_labels(rows)
     return SweepConfig(settings, tuple(rows), tuple(resolved))
 
 
@@ -176,12 +184,26 @@ def _component(group: str, label: str, values: dict[str, Any]) -> Component:
     return component
 
 
+def _check_labels(rows: Sequence[Row]) -> None:
+    """A label stands for one thing: rows of the report are told apart by their labels."""
+    met: dict[tuple[str, str], Component] = {}
+    for row in rows:
+        for group, component in (("backbone", row.backbone), ("method", row.method)):
+            other = met.setdefault((group, component.label), component)
+            if other != component:
+                raise LongtakeError(
+                    f"Two different {group}s would both be called {component.label!r}: "
+                    f"{other.target} and {component.target}; rename one."
+                )
+
+
 def _label(group: str, choices: Iterable[Choice]) -> str:
     """The chosen option, followed by whatever was overridden in it."""
     name = next((c.value for c in choices if c.key == group), None) or _default(group)
     arguments = [(c.key.partition(".")[2], c.value) for c in choices if c.group == group]
     # How many prompts of a set are taken doesn't make it another set.
-    overridden = [f"{key}={value}" for key, value in arguments if key not in ("", "num")]
+    left_out = ("", "num") if group == "prompts" else ("",)
+    overridden = [f"{key}={value}" for key, value in arguments if key not in left_out]
     stem = name.rpartition(":")[2] if ":" in name else Path(name).stem
     return " ".join([stem, *overridden])
 
@@ -194,7 +216,7 @@ def _default(group: str) -> str:
 def _compose(choices: Sequence[Choice]) -> dict[str, Any]:
     overrides = [_as_override(choice) for choice in choices]
     try:
-        with _hydra():
+        with initialize_config_dir(str(CONF), version_base="1.3"):
             config: DictConfig = compose("sweep", overrides)
         plain = OmegaConf.to_container(config, resolve=True)
     except (HydraException, OmegaConfBaseException) as error:
@@ -217,7 +239,7 @@ def _option(group: str, value: str) -> str:
     if value.endswith((".yaml", ".yml")):
         if not Path(value).is_file():
             raise LongtakeError(f"{group}={value}: no such file.")
-        return _store(group, value, OmegaConf.to_container(OmegaConf.load(value)))
+        return _store(group, value, _read_yaml(Path(value)))
     if group == "prompts" and value.endswith((".txt", ".jsonl")):
         return _store(group, value, {"source": value})
     if value not in options(group):
@@ -233,7 +255,11 @@ def _store(group: str, value: str, node: Any) -> str:
     return name
 
 
-@contextmanager
-def _hydra() -> Iterator[None]:
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        yield
+def _read_yaml(path: Path) -> Any:
+    try:
+        content = OmegaConf.to_container(OmegaConf.load(path))
+    except (YAMLError, UnicodeDecodeError, OmegaConfBaseException) as error:
+        raise LongtakeError(f"{path} is not readable YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise LongtakeError(f"{path} must hold keys and values.")
+    return content

@@ -24,6 +24,8 @@ def pick_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise LongtakeError(f"device={name!r} is not auto, cpu, cuda or cuda:N.") from error
+    if device.type not in ("cpu", "cuda"):
+        raise LongtakeError(f"device={name!r} is not auto, cpu, cuda or cuda:N.")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise LongtakeError(
             f"device={name!r}, but this machine has {torch.cuda.device_count()} CUDA devices."

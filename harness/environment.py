@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import resource
@@ -9,9 +10,12 @@ import subprocess
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness import __version__
+
+if TYPE_CHECKING:
+    import torch
 
 PACKAGES = (
     "torch",
@@ -44,6 +48,7 @@ def package_versions() -> dict[str, str | None]:
     return found
 
 
+@cache
 def code_revision() -> str | None:
     """Git commit of a checkout, with "+changes" if files differ from it; None when installed."""
     folder = Path(__file__).parent
@@ -75,15 +80,15 @@ def cpu_name() -> str:
     return names[0] if names else platform.machine()
 
 
-def describe_machine() -> dict[str, Any]:
-    """Machine and versions, for records. Imports torch."""
+def describe_machine(device: torch.device) -> dict[str, Any]:
+    """Machine and versions, for the record of what was computed on `device`."""
     import torch
 
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    on_gpu = device.type == "cuda"
     return {
         "host_cpu": cpu_name(),
-        "gpu": gpu,
-        "cuda": torch.version.cuda if gpu else None,
+        "gpu": torch.cuda.get_device_name(device) if on_gpu else None,
+        "cuda": torch.version.cuda if on_gpu else None,
         "torch": torch.__version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -92,9 +97,19 @@ def describe_machine() -> dict[str, Any]:
     }
 
 
+def reset_peak_host() -> None:
+    """Start `peak_host_mib` anew, where the system allows it."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def peak_host_mib() -> float:
-    """Highest resident memory of this process so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Highest resident memory of this process since `reset_peak_host`."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
 
 
 def num_cores() -> int:

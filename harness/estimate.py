@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import math
+import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from backbones.noise import SeededNoise
+from backbones.rollout import Rollout
 from harness.devices import pick_device, prepare_process
 from harness.executors import num_threads, num_workers
 from harness.store import RunStore
@@ -16,6 +22,7 @@ from harness.units import Unit, build_backbone
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from backbones.spec import BackboneSpec
     from harness.config import Settings
 
 _TRIAL_BLOCKS = 4  # a window of 12 latent frames is full at the last of them
@@ -53,60 +60,64 @@ class Estimate:
 
 
 def estimate(units: Sequence[Unit], missing: Sequence[Unit], settings: Settings) -> Estimate:
-    """Estimate the cost of `missing`.
+    """Estimate the cost of generating `missing`.
 
-    Seconds per block come from earlier records of the same backbone under the same parent folder;
-    a backbone without any is timed for a few blocks.
+    Seconds per latent frame come from earlier records of the same backbone and method under the
+    same parent folder; a pair without any is timed for a few blocks, decoding included.
     """
     seconds, disk = 0.0, 0
     sources: set[str] = set()
-    block_s: dict[str, float] = {}
+    latent_s: dict[tuple[str, str], float] = {}
+    specs: dict[str, BackboneSpec] = {}
+    recorded = _recorded_latent_s(Path(settings.runs))
     for unit in missing:
-        spec = build_backbone(unit.family, unit.backbone_args).spec()
-        if unit.backbone not in block_s:
-            recorded = _recorded_block_s(Path(settings.runs), unit)
-            sources.add("timed a few blocks" if recorded is None else "from earlier records")
-            block_s[unit.backbone] = recorded or _timed_block_s(unit, settings)
-        seconds += block_s[unit.backbone] * unit.num_latents / spec.block_latents
-        channels, height, width = spec.geometry.latent_shape
-        pixels = spec.geometry.num_frames(unit.num_latents) * (
-            spec.geometry.width * spec.geometry.height
-        )
-        disk += unit.num_latents * channels * height * width * 4
+        if unit.backbone not in specs:
+            specs[unit.backbone] = build_backbone(unit.family, unit.backbone_args).spec()
+        spec = specs[unit.backbone]
+        row = (unit.backbone, unit.method)
+        if row not in latent_s:
+            found = recorded.get(_pair_key(unit.identity))
+            sources.add("from earlier records" if found else "timed a few blocks")
+            latent_s[row] = median(found) if found else _timed_latent_s(unit, settings)
+        seconds += latent_s[row] * unit.num_latents
+        geometry = spec.geometry
+        pixels = geometry.num_frames(unit.num_latents) * geometry.width * geometry.height
+        disk += 4 * unit.num_latents * math.prod(geometry.latent_shape)
         disk += round(pixels * _VIDEO_BITS_PER_PIXEL / 8)
-    pairs = dict.fromkeys((unit.backbone, unit.method) for unit in units)
     missing_ids = {unit.id for unit in missing}
-    rows = []
-    for backbone, method in pairs:
-        members = [u for u in units if (u.backbone, u.method) == (backbone, method)]
-        num_missing = sum(unit.id in missing_ids for unit in members)
-        rows.append((backbone, method, len(members), num_missing))
+    asked = Counter((unit.backbone, unit.method) for unit in units)
+    left = Counter((u.backbone, u.method) for u in units if u.id in missing_ids)
+    rows = tuple((*row, number, left[row]) for row, number in asked.items())
     workers = num_workers(settings.executor, settings.device)
     source = " and ".join(sorted(sources)) or "nothing is missing"
-    return Estimate(tuple(rows), seconds / workers, source, disk)
+    return Estimate(rows, seconds / workers, source, disk)
 
 
-def _recorded_block_s(runs: Path, unit: Unit) -> float | None:
-    """Median seconds of a whole block, decode and encoding included."""
-    found = []
+def _pair_key(identity: dict[str, Any]) -> str:
+    return json.dumps([identity["backbone"], identity["method"]], sort_keys=True)
+
+
+def _recorded_latent_s(runs: Path) -> dict[str, list[float]]:
+    """Seconds per latent frame, decode and encoding included, by backbone and method."""
+    found: dict[str, list[float]] = {}
     for path in runs.glob("*/units/*/record.json"):
         record = RunStore(path.parents[2]).record(path.parent.name)
-        if record and record.identity["backbone"] == unit.identity["backbone"]:
-            spec = build_backbone(unit.family, unit.backbone_args).spec()
-            num_blocks = record.num_latents / spec.block_latents
-            if "replay" not in record.timings_s:
-                found.append(record.timings_s["end_to_end"] / num_blocks)
-    return median(found) if found else None
+        if record and "replay" not in record.timings_s:
+            latent_s = record.timings_s["end_to_end"] / record.num_latents
+            found.setdefault(_pair_key(record.identity), []).append(latent_s)
+    return found
 
 
-def _timed_block_s(unit: Unit, settings: Settings) -> float:
-    from backbones.noise import SeededNoise
-    from backbones.rollout import Rollout
-
+def _timed_latent_s(unit: Unit, settings: Settings) -> float:
     prepare_process(num_threads(settings.executor, settings.device))
-    source = build_backbone(unit.family, unit.backbone_args)
-    backbone = source.load(pick_device(settings.device))
+    backbone = build_backbone(unit.family, unit.backbone_args).load(pick_device(settings.device))
     num_latents = _TRIAL_BLOCKS * backbone.spec.block_latents
     noise = SeededNoise(unit.seed, unit.prompt)
     rollout = Rollout(backbone, unit.build_strategy(), unit.prompt, noise, num_latents, unit.seed)
-    return [block.timings.total_s for block in rollout.blocks()][-1]
+    decoder = backbone.start_decoder()
+    block_s = []
+    for block in rollout.blocks():
+        started = time.perf_counter()
+        decoder.decode(block.latents)
+        block_s.append(block.timings.total_s + time.perf_counter() - started)
+    return block_s[-1] / backbone.spec.block_latents

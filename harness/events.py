@@ -7,6 +7,10 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 
+class Interrupted(Exception):
+    """The user asked to stop; what was done so far is saved."""
+
+
 class EventKind(StrEnum):
     """What happened."""
 
@@ -23,14 +27,14 @@ class Event:
 
     Attributes:
         kind: what happened.
-        unit_id: to which unit; empty while loading.
+        item: to which unit, or "suite:unit" while scoring; empty while loading.
         amount: latent frames made, or clips scored, so far.
         seconds: how long a finished unit took.
         text: what is being loaded, or why a unit failed.
     """
 
     kind: EventKind
-    unit_id: str = ""
+    item: str = ""
     amount: int = 0
     seconds: float = 0.0
     text: str = ""

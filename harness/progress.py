@@ -23,8 +23,8 @@ class ProgressView:
 
     Args:
         title: what the stage does.
-        amounts: work in each unit (latent frames or clips), by unit id.
-        labels: how to call each unit, by unit id.
+        amounts: work in each item (latent frames or clips), by the name that events use.
+        labels: how to call each item.
         console: where to print; lines are plain when it is no terminal.
     """
 
@@ -64,14 +64,14 @@ class ProgressView:
 
     def show(self, event: Event) -> None:
         """Take in one event."""
-        label = self._labels.get(event.unit_id, event.unit_id)
+        label = self._labels.get(event.item, event.item)
         if event.kind is EventKind.loading:
             self._bar.update(self._task, unit=f"loading {event.text}")
             return
         if event.kind is EventKind.progress:
-            self._made[event.unit_id] = event.amount
+            self._made[event.item] = event.amount
         elif event.kind is not EventKind.interrupted:
-            self._made[event.unit_id] = self._amounts.get(event.unit_id, 0)
+            self._made[event.item] = self._amounts.get(event.item, 0)
             self._num_ended += 1
             place = f"[{self._num_ended}/{len(self._amounts)}]"
             ok = event.kind is EventKind.done

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -35,11 +35,15 @@ class Registry:
         kind: what a plug-in of this registry is called in messages, for example "method".
         builtin: names to "module:attribute" targets that ship with Longtake.
         group: entry-point group through which other distributions add plug-ins.
+        contract: attributes that every plug-in must have.
     """
 
-    def __init__(self, kind: str, builtin: Mapping[str, str], group: str) -> None:
+    def __init__(
+        self, kind: str, builtin: Mapping[str, str], group: str, contract: Sequence[str] = ()
+    ) -> None:
         self.kind = kind
         self.group = group
+        self._contract = contract
         self._builtin = {name: Entry(name, target, "longtake") for name, target in builtin.items()}
 
     def entries(self) -> dict[str, Entry]:
@@ -99,7 +103,8 @@ class Registry:
         """Import and return the plug-in called `name`.
 
         Raises:
-            LongtakeError: unknown name, or a target that cannot be imported.
+            LongtakeError: unknown name, a target that cannot be imported, or one that lacks a part
+                of the contract.
         """
         module_name, _, attribute = self.target(name).partition(":")
         try:
@@ -108,8 +113,17 @@ class Registry:
             raise LongtakeError(
                 f"{self.kind} {name!r} needs the module {error.name!r}, which is not installed."
             ) from error
+        except Exception as error:
+            raise LongtakeError(
+                f"{self.kind} {name!r}: importing {module_name} fails: "
+                f"{type(error).__name__}: {error}"
+            ) from error
         if not hasattr(module, attribute):
             raise unknown_name(
                 f"attribute of {module_name} for {self.kind}", attribute, dir(module)
             )
-        return getattr(module, attribute)
+        plugin = getattr(module, attribute)
+        lacking = [name for name in self._contract if not hasattr(plugin, name)]
+        if lacking:
+            raise LongtakeError(f"{self.kind} {name!r} lacks {', '.join(lacking)}.")
+        return plugin

@@ -120,16 +120,23 @@ def _read(path: Path) -> _Case:
             for entry in content["retrieval"]
         }
         noise = RecordedNoise(tensors["noise"][0], tensors["renoise"][:, 0])
-        case = _Case(content["meta"], memory, noise, tensors["latents"][0])
+        meta = {"num_frame_per_block": 3, **content["meta"]}
+        if lacking := {"prompt", "denoising_step_list"} - meta.keys():
+            raise KeyError(", ".join(sorted(lacking)))
+        case = _Case(meta, memory, noise, tensors["latents"][0])
     except (OSError, SafetensorError, ValueError, KeyError, IndexError, TypeError) as error:
         raise LongtakeError(
             f"{path} and the .json beside it are not a recorded rollout (docs/replay.md): "
             f"{type(error).__name__} {error}"
         ) from error
-    if case.noise.noise.shape != case.latents_FCHW.shape:
+    steps, block = case.meta["denoising_step_list"], case.meta["num_frame_per_block"]
+    num_latents = len(case.latents_FCHW)
+    fits = case.noise.noise.shape == case.latents_FCHW.shape and num_latents % block == 0
+    if not fits or case.noise.renoise.shape != (len(steps) - 1, *case.latents_FCHW.shape):
         raise LongtakeError(
-            f"{path.name}: noise {tuple(case.noise.noise.shape)} and latents "
-            f"{tuple(case.latents_FCHW.shape)} differ in shape."
+            f"{path.name}: noise {tuple(case.noise.noise.shape)}, renoise "
+            f"{tuple(case.noise.renoise.shape)} and latents {tuple(case.latents_FCHW.shape)} "
+            f"don't belong together for {len(steps)} denoising steps and blocks of {block}."
         )
     return case
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
 from omegaconf import OmegaConf
@@ -29,10 +29,11 @@ def build(cls: type[T], values: Mapping[str, Any], section: str) -> T:
         merged = OmegaConf.merge(OmegaConf.structured(cls), dict(values))
         instance = OmegaConf.to_object(merged)
     except ConfigKeyError as error:
-        known = [field.name for field in fields(cls)]  # type: ignore[arg-type]
-        raise unknown_name(f"{section} key", str(error.key), known) from error
+        owner = error.object_type if is_dataclass(error.object_type) else cls
+        known = [field.name for field in fields(owner)]  # type: ignore[arg-type]
+        raise unknown_name(f"{section} key", str(error.full_key), known) from error
     except OmegaConfBaseException as error:
         reason = str(error).splitlines()[0]
-        raise LongtakeError(f"{section} {error.full_key}: {reason}.") from error
+        raise LongtakeError(f"{section} {error.full_key or cls.__name__}: {reason}.") from error
     assert isinstance(instance, cls)
     return instance

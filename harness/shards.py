@@ -7,8 +7,8 @@ or a job on a cluster.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from itertools import groupby
 from pathlib import Path
@@ -42,6 +42,11 @@ class Evaluation:
     durations_frames: dict[str, int]
 
     @property
+    def item(self) -> str:
+        """How events call it."""
+        return f"{self.suite}:{self.unit_id}"
+
+    @property
     def num_clips_about(self) -> int:
         """Clips of two seconds at 16 fps; good enough for a progress bar."""
         return max(1, max(self.durations_frames.values(), default=0) // 32)
@@ -70,9 +75,17 @@ class Shard:
     evaluations: tuple[Evaluation, ...] = ()
 
     @property
-    def unit_ids(self) -> list[str]:
-        """Ids of what is to be done, in order."""
-        return [item.id for item in self.units] + [item.unit_id for item in self.evaluations]
+    def items(self) -> list[str]:
+        """Names of what is to be done, in order, as events use them."""
+        return [unit.id for unit in self.units] + [task.item for task in self.evaluations]
+
+    def only(self, items: Collection[str]) -> Shard:
+        """The part of this shard that is named by `items`."""
+        return replace(
+            self,
+            units=tuple(unit for unit in self.units if unit.id in items),
+            evaluations=tuple(task for task in self.evaluations if task.item in items),
+        )
 
     def write(self, path: Path) -> None:
         """Save as JSON."""

@@ -7,99 +7,43 @@ takes its place by an atomic rename, and the same unit has the same content.
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import json
 import shutil
-import traceback
+import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
+from harness.environment import code_revision, package_versions
 from harness.errors import LongtakeError
-from harness.files import replacing, write_json, write_text
+from harness.files import locked, replacing, write_json, write_text
+from harness.record import Record, VideoFile, now
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from harness.units import Unit
 
-SCHEMA = 1
-
 
 @dataclass(frozen=True)
-class VideoFile:
-    """The finished video, as it was when the record was written."""
-
-    file: str
-    sha256: str
-    bytes: int
-    mtime_ns: int
-
-    @classmethod
-    def of(cls, path: Path) -> VideoFile:
-        """Describe a file."""
-        stat = path.stat()
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return cls(path.name, digest, stat.st_size, stat.st_mtime_ns)
-
-    def matches(self, folder: Path) -> bool:
-        """Whether the file is still that video; hashed only if it was touched since."""
-        path = folder / self.file
-        if not path.is_file() or path.stat().st_size != self.bytes:
-            return False
-        return path.stat().st_mtime_ns == self.mtime_ns or VideoFile.of(path).sha256 == self.sha256
-
-
-@dataclass(frozen=True)
-class Record:
-    """What is known of a finished unit; written beside its video.
+class Scored:
+    """What a file of scores covers.
 
     Attributes:
-        schema: version of this layout.
-        unit_id: the unit.
-        identity: what the id is the hash of.
-        prompt: {"id", "text", "evaluation_text", "set"}.
-        seed: seed of all noise.
-        num_latents: latent frames made.
-        num_frames: video frames.
-        duration_s: length asked for, in seconds.
-        fps: video frames per second.
-        width: pixels.
-        height: pixels.
-        context_budget_latents: frames attention could see, the block included.
-        video: the video file.
-        timings_s: see docs/records.md.
-        memory_mib: peak host and device memory.
-        environment: machine and versions.
-        finished: time of writing, UTC.
+        video_sha256: the video that was scored.
+        prompt: evaluation prompt.
+        durations_frames: video frames of each scored duration.
+        not_set_up: metrics that are null because something wasn't installed.
     """
 
-    schema: int
-    unit_id: str
-    identity: dict[str, Any]
-    prompt: dict[str, str]
-    seed: int
-    num_latents: int
-    num_frames: int
-    duration_s: float
-    fps: int
-    width: int
-    height: int
-    context_budget_latents: int
-    video: VideoFile
-    timings_s: dict[str, float]
-    memory_mib: dict[str, float | None]
-    environment: dict[str, Any]
-    finished: str
-
-    def frames_of(self, duration_s: float) -> int | None:
-        """Video frames of the first `duration_s` seconds; None if the video is shorter."""
-        latents = round(duration_s * self.num_latents / self.duration_s)
-        frames_per_latent = (self.num_frames - 1) // max(1, self.num_latents - 1)
-        return 1 + frames_per_latent * (latents - 1) if 0 < latents <= self.num_latents else None
+    video_sha256: str
+    prompt: str
+    durations_frames: dict[str, int]
+    not_set_up: tuple[str, ...]
 
 
 class RunStore:
@@ -135,47 +79,73 @@ class RunStore:
         """Declare a unit done; everything else of it has been written."""
         folder = self.unit_dir(record.unit_id)
         write_json(folder / "record.json", asdict(record))
-        (folder / "failure.json").unlink(missing_ok=True)
+        self.clear_failure(record.unit_id)
         shutil.rmtree(folder / "partial", ignore_errors=True)
 
-    def discard_record(self, unit_id: str) -> None:
-        """Take back that a unit is done, because its video turned out to be damaged."""
-        (self.unit_dir(unit_id) / "record.json").unlink(missing_ok=True)
+    def discard_record(self, record: Record) -> bool:
+        """Take back that a unit is done, if its video really isn't the recorded one.
+
+        Another worker may have replaced both meanwhile; a new record stays.
+        """
+        folder = self.unit_dir(record.unit_id)
+        path = folder / record.video.file
+        intact = path.is_file() and VideoFile.of(path).sha256 == record.video.sha256
+        if intact or self.record(record.unit_id) != record:
+            return False
+        (folder / "record.json").unlink(missing_ok=True)
+        return True
+
+    def remove_leftovers(self, unit_id: str) -> None:
+        """Remove temporary files of processes of this machine that died while writing."""
+        for path in self.unit_dir(unit_id).rglob(f".*-{socket.gethostname()}-*"):
+            pid = path.stem.rpartition("-")[2]
+            if pid.isdecimal() and not Path(f"/proc/{pid}").exists():
+                path.unlink(missing_ok=True)
 
     def scores_path(self, suite: str, unit_id: str) -> Path:
         """Where the scores of a unit belong."""
         return self.root / "metrics" / suite / f"{unit_id}.json"
 
-    def scored(self, suite: str, version: str, unit_id: str) -> tuple[str, dict[str, int]] | None:
-        """Hash of the scored video and the frames of each scored duration.
-
-        None if the unit wasn't scored by this version of the suite, or the file can't be read.
-        """
+    def scored(self, suite: str, version: str, unit_id: str) -> Scored | None:
+        """What was scored of a unit; None if not by this version, or the file can't be read."""
         try:
             scores = json.loads(self.scores_path(suite, unit_id).read_text())
             if scores["suite_version"] != version:
                 return None
             durations = scores["durations"].items()
-            return scores["video_sha256"], {key: value["num_frames"] for key, value in durations}
+            return Scored(
+                scores["video_sha256"],
+                scores["prompt"],
+                {key: value["num_frames"] for key, value in durations},
+                tuple(scores["not_set_up"]),
+            )
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
 
-    def write_failure(self, unit_id: str, error: BaseException) -> None:
-        """Record why a unit failed, with its traceback."""
-        failure = {
-            "error": f"{type(error).__name__}: {error}",
-            "traceback": "".join(traceback.format_exception(error)),
-            "time": now(),
-        }
+    def clear_failure(self, unit_id: str) -> None:
+        """Forget why an earlier attempt failed."""
+        (self.unit_dir(unit_id) / "failure.json").unlink(missing_ok=True)
+
+    def write_failure(self, unit_id: str, error: str, details: str) -> None:
+        """Record why a unit failed: one line, and the traceback or what the worker printed."""
+        failure = {"error": error, "traceback": details, "time": now()}
         write_json(self.unit_dir(unit_id) / "failure.json", failure)
 
     def save_chunk(self, unit_id: str, first_frame: int, latents: Tensor, trace: str) -> None:
         """Save clean latents of an unfinished unit, with the plans they were made by."""
+        from safetensors import SafetensorError
         from safetensors.torch import save_file
 
         path = self.unit_dir(unit_id) / "partial" / f"{first_frame:06d}.safetensors"
-        with replacing(path) as temporary:
-            save_file({"latents": latents.contiguous()}, temporary, {"trace": trace})
+        for attempt in (1, 2):
+            try:
+                with replacing(path) as temporary:
+                    save_file({"latents": latents.contiguous()}, temporary, {"trace": trace})
+                return
+            except (FileNotFoundError, SafetensorError):
+                # Another worker may just have finished this unit and removed the folder.
+                if attempt == 2 or path.parent.is_dir():
+                    raise
 
     def save_latents(self, unit_id: str, latents: Tensor, trace: str) -> None:
         """Save all latents and plans of a unit that is about to be recorded."""
@@ -215,20 +185,15 @@ class RunStore:
         self, units: Sequence[Unit], argv: Sequence[str], configs: Sequence[dict[str, Any]]
     ) -> None:
         """Note a command and its units; repeating a command only renews its time."""
-        import yaml
-
-        from harness.environment import code_revision, package_versions
-
-        path = self.root / "sweep.yaml"
-        header = yaml.safe_load(path.read_text()) if path.is_file() else None
-        header = header or {"name": self.root.name, "created": now(), "commands": []}
-        header["revision"] = code_revision()
-        header["versions"] = package_versions()
-        others = [command for command in header["commands"] if command["argv"] != list(argv)]
         command = {"time": now(), "argv": list(argv), "configs": list(configs)}
-        header["commands"] = [*others, command]
-        write_text(path, yaml.safe_dump(header, sort_keys=False))
-        self._add_units(units)
+        with locked(self.root / ".lock"):
+            header = self._header() or {"name": self.root.name, "created": now(), "commands": []}
+            header["revision"] = code_revision()
+            header["versions"] = package_versions()
+            others = [other for other in header["commands"] if other["argv"] != command["argv"]]
+            header["commands"] = [*others, command]
+            write_text(self.root / "sweep.yaml", yaml.safe_dump(header, sort_keys=False))
+            self._add_units(units)
 
     def unit_lines(self) -> list[dict[str, Any]]:
         """All units ever asked for in this sweep, one per row they appear in.
@@ -248,14 +213,21 @@ class RunStore:
 
     def durations_s(self) -> list[float]:
         """All durations that the commands of this sweep asked for, in seconds."""
-        import yaml
-
-        header = yaml.safe_load((self.root / "sweep.yaml").read_text())
-        configs = [config for command in header["commands"] for config in command["configs"]]
+        commands = (self._header() or {"commands": []})["commands"]
+        configs = [config for command in commands for config in command["configs"]]
         return sorted({float(d) for config in configs for d in config["duration"]})
 
+    def _header(self) -> dict[str, Any] | None:
+        """The content of sweep.yaml; None if it is missing or damaged."""
+        try:
+            header = yaml.safe_load((self.root / "sweep.yaml").read_text())
+        except (OSError, UnicodeDecodeError, yaml.YAMLError):
+            return None
+        return header if isinstance(header, dict) and header.get("commands") else None
+
     def _add_units(self, units: Iterable[Unit]) -> None:
-        lines = self._readable_lines()
+        """Add lines; a new one takes the place of an older one for the same cell of a row."""
+        lines = {_cell(line): line for line in self._readable_lines()}
         for unit in units:
             line = {
                 "unit_id": unit.id,
@@ -266,23 +238,24 @@ class RunStore:
                 "evaluation_prompt": unit.evaluation_prompt,
                 "seed": unit.seed,
             }
-            lines[json.dumps(line)] = None
-        write_text(self.root / "units.jsonl", "".join(f"{line}\n" for line in lines))
+            lines[_cell(line)] = line
+        text = "".join(f"{json.dumps(line)}\n" for line in lines.values())
+        write_text(self.root / "units.jsonl", text)
 
-    def _readable_lines(self) -> dict[str, None]:
+    def _readable_lines(self) -> list[dict[str, Any]]:
         path = self.root / "units.jsonl"
-        lines: dict[str, None] = {}
-        for line in path.read_text().splitlines() if path.is_file() else ():
-            try:
-                lines[json.dumps(json.loads(line))] = None
-            except ValueError:
-                continue  # a damaged line is written anew by the sweep that asked for it
+        lines = []
+        for text in path.read_text(errors="replace").splitlines() if path.is_file() else ():
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                line = json.loads(text)
+                _cell(line)
+                lines.append(line)  # a damaged line is written anew by the sweep it belongs to
         return lines
 
 
-def now() -> str:
-    """The time as ISO 8601, UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def _cell(line: dict[str, Any]) -> tuple[str, str, str, int]:
+    """What a line of units.jsonl is about: one video of one row."""
+    return line["backbone"], line["method"], line["prompt_id"], line["seed"]
 
 
 def _read_latents(path: Path) -> tuple[Tensor, list[str]] | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eval.suite import find_suite
+from eval.suite import can_set_up, find_suite
 from harness.events import Event, EventKind
 from harness.executors import num_threads, num_workers, run_shards
 from harness.shards import Evaluation, Shard, Stage, split_units
@@ -24,7 +25,7 @@ class Outcome:
     """How a stage ended.
 
     Attributes:
-        failed: units that failed, with the error.
+        failed: units, or "suite:unit" while scoring, that failed, with the error.
         stopped: the user asked to stop before all was done.
     """
 
@@ -39,14 +40,25 @@ def missing_units(store: RunStore, units: Iterable[Unit]) -> list[Unit]:
 
 
 def missing_evaluations(
-    store: RunStore, unit_ids: Iterable[str], durations_s: Sequence[float], suites: Sequence[str]
+    store: RunStore,
+    prompts: Mapping[str, str],
+    durations_s: Sequence[float],
+    suites: Sequence[str],
 ) -> list[Evaluation]:
     """Scores that are not there yet, for units that are done.
 
-    Durations scored earlier stay in the file: a shorter list later takes nothing away.
+    Durations scored earlier stay in the file: a shorter list later takes nothing away. A metric
+    that was null for want of a package is missing as soon as the package is there.
+
+    Args:
+        store: the sweep.
+        prompts: evaluation prompt of each unit, by its id.
+        durations_s: seconds to score; those that a video doesn't reach are left out.
+        suites: suites or single metrics.
     """
     tasks = []
-    for unit_id in dict.fromkeys(unit_ids):
+    now_available = cache(can_set_up)
+    for unit_id, prompt in prompts.items():
         record = store.record(unit_id)
         if record is None:
             continue
@@ -55,12 +67,17 @@ def missing_evaluations(
         for name in suites:
             suite = find_suite(name)
             scored = store.scored(suite.name, suite.version, unit_id)
-            sha256, before = scored if scored else (None, {})
-            if sha256 == record.video.sha256 and frames.items() <= before.items():
-                continue
+            before = scored.durations_frames if scored else {}
+            up_to_date = (
+                scored is not None
+                and scored.video_sha256 == record.video.sha256
+                and scored.prompt == prompt
+                and frames.items() <= before.items()
+                and not any(now_available(metric) for metric in scored.not_set_up)
+            )
             wanted = dict(sorted((before | frames).items(), key=lambda item: item[1]))
-            prompt = record.prompt["evaluation_text"]
-            tasks.append(Evaluation(unit_id, name, prompt, wanted))
+            if wanted and not up_to_date:
+                tasks.append(Evaluation(unit_id, name, prompt, wanted))
     return tasks
 
 
@@ -118,7 +135,7 @@ def _run(
 
     def emit(event: Event) -> None:
         if event.kind is EventKind.failed:
-            failed[event.unit_id] = event.text
+            failed[event.item] = event.text
         on_event(event)
 
     run_shards(shards, settings.executor, emit, stop_requested)

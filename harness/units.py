@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from backbones import BACKBONES
 from harness.devices import pick_device
+from harness.errors import LongtakeError
 from harness.schema import build
 from methods import METHODS
 
@@ -98,6 +99,24 @@ def build_backbone(family: str, args: dict[str, Any]) -> BackboneSource:
     return build(BACKBONES.load(family), args, "backbone")
 
 
+def check_identity(unit: Unit) -> None:
+    """Refuse to make a unit whose plug-ins, weights or files changed since it was planned.
+
+    Raises:
+        LongtakeError: what the id stands for isn't what would be made.
+    """
+    source = build_backbone(unit.family, unit.backbone_args)
+    found = unit.identity | {
+        "backbone": _identity(BACKBONES, unit.family, source),
+        "method": _identity(METHODS, unit.strategy, unit.build_strategy()),
+    }
+    if json.loads(json.dumps(found)) != json.loads(json.dumps(unit.identity)):
+        raise LongtakeError(
+            f"The backbone or method of unit {unit.id} changed after the sweep was planned; "
+            "run the command again."
+        )
+
+
 def _unit(
     identity: dict[str, Any],
     backbone: Component,
@@ -127,6 +146,8 @@ def _unit(
 
 def _identity(registry: Registry, name: str, component: Any) -> dict[str, Any]:
     """Target and all arguments, defaults included; plug-ins from outside add their source."""
+    if not is_dataclass(component) or isinstance(component, type):
+        raise LongtakeError(f"{registry.kind} {name!r} must be a dataclass of its arguments.")
     own = component.identity() if hasattr(component, "identity") else {}
     identity = {"target": registry.target(name), **asdict(component), **own}
     source = registry.source_sha256(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from harness.devices import pick_device, prepare_process
-from harness.events import Event, EventKind
+from harness.events import Event, EventKind, Interrupted
 from harness.shards import Evaluation, Shard, Stage
 from harness.store import RunStore
 
@@ -51,8 +52,8 @@ def stopping_on_signals() -> Iterator[StopRequested]:
 
 
 def _generate(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
-    from harness.generate import Interrupted, generate_unit
-    from harness.units import build_backbone
+    from harness.generate import generate_unit
+    from harness.units import build_backbone, check_identity
 
     store = RunStore(Path(shard.store))
     first = shard.units[0]
@@ -62,7 +63,7 @@ def _generate(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
         backbone = build_backbone(first.family, first.backbone_args).load(device)
     except Exception as error:
         for unit in shard.units:
-            _fail(store, unit.id, error, emit)
+            _fail(store, unit.id, unit.id, error, emit)
         return
     for unit in shard.units:
         if stop_requested():
@@ -72,13 +73,15 @@ def _generate(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
         def on_block(num_latents: int, unit: Unit = unit) -> None:
             emit(Event(EventKind.progress, unit.id, amount=num_latents))
 
+        on_block(0)
         try:
+            check_identity(unit)
             generate_unit(unit, backbone, store, shard.save_every_blocks, on_block, stop_requested)
         except Interrupted:
             emit(Event(EventKind.interrupted, unit.id))
             return
         except Exception as error:
-            _fail(store, unit.id, error, emit)
+            _fail(store, unit.id, unit.id, error, emit)
         else:
             emit(Event(EventKind.done, unit.id, seconds=time.perf_counter() - started))
 
@@ -86,7 +89,6 @@ def _generate(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
 def _evaluate(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
     from eval.score import Scorer
     from eval.suite import find_suite
-    from eval.video import VideoDamaged
 
     store = RunStore(Path(shard.store))
     scorers: dict[str, Scorer] = {}
@@ -94,21 +96,24 @@ def _evaluate(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
         if stop_requested():
             return
         started = time.perf_counter()
+        emit(Event(EventKind.progress, task.item))
         try:
             if task.suite not in scorers:
                 emit(Event(EventKind.loading, text=f"suite {task.suite}"))
                 scorers[task.suite] = Scorer(find_suite(task.suite))
-            _score(task, store, scorers[task.suite], emit)
-        except VideoDamaged as error:
-            store.discard_record(task.unit_id)  # so that the next sweep makes the video again
-            _fail(store, task.unit_id, error, emit)
+            _score(task, store, scorers[task.suite], emit, stop_requested)
+        except Interrupted:
+            emit(Event(EventKind.interrupted, task.item))
+            return
         except Exception as error:
-            _fail(store, task.unit_id, error, emit)
+            _fail(store, task.unit_id, task.item, error, emit)
         else:
-            emit(Event(EventKind.done, task.unit_id, seconds=time.perf_counter() - started))
+            emit(Event(EventKind.done, task.item, seconds=time.perf_counter() - started))
 
 
-def _score(task: Evaluation, store: RunStore, scorer: Scorer, emit: Emit) -> None:
+def _score(
+    task: Evaluation, store: RunStore, scorer: Scorer, emit: Emit, stop_requested: StopRequested
+) -> None:
     from eval.results import write_scores
     from eval.video import VideoDamaged
 
@@ -116,18 +121,27 @@ def _score(task: Evaluation, store: RunStore, scorer: Scorer, emit: Emit) -> Non
     assert record is not None, "only finished units are evaluated"
 
     def progress(num_clips: int, _: int) -> None:
-        emit(Event(EventKind.progress, task.unit_id, amount=num_clips))
+        emit(Event(EventKind.progress, task.item, amount=num_clips))
+        if stop_requested():
+            raise Interrupted
 
     video = store.unit_dir(task.unit_id) / record.video.file
-    scores = scorer.score(video, task.prompt, task.durations_frames, task.unit_id, progress)
-    if scores.video_sha256 != record.video.sha256:
-        raise VideoDamaged(f"{video.name} is not the video that its record describes.")
-    write_scores(store.scores_path(scores.suite, task.unit_id), scores)
-
-
-def _fail(store: RunStore, unit_id: str, error: Exception, emit: Emit) -> None:
-    emit(Event(EventKind.failed, unit_id, text=f"{type(error).__name__}: {error}"))
     try:
-        store.write_failure(unit_id, error)
+        scores = scorer.score(video, task.prompt, task.durations_frames, task.unit_id, progress)
+        if scores.video_sha256 != record.video.sha256:
+            raise VideoDamaged(f"{video.name} is not the video that its record describes.")
+    except VideoDamaged:
+        store.discard_record(record)  # so that the next round makes the video again
+        raise
+    write_scores(store.scores_path(scores.suite, task.unit_id), scores)
+    store.clear_failure(task.unit_id)
+
+
+def _fail(store: RunStore, unit_id: str, item: str, error: Exception, emit: Emit) -> None:
+    text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    details = "".join(traceback.format_exception(error))
+    try:
+        store.write_failure(unit_id, text, details)
     except OSError as unwritable:
-        emit(Event(EventKind.failed, unit_id, text=f"and the failure can't be saved: {unwritable}"))
+        text = f"{text} (and that can't be saved: {unwritable})"
+    emit(Event(EventKind.failed, item, text=text))

@@ -14,4 +14,5 @@ METHODS = Registry(
         "oracle": "methods.controls:Oracle",
     },
     group="longtake.methods",
+    contract=("reset", "observe", "plan"),
 )

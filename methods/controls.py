@@ -102,7 +102,11 @@ class Oracle(Retrieval):
 
 def _read_memory(path: Path, limit: int) -> dict[int, tuple[int, ...]]:
     memory_by_block = {}
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise LongtakeError(f"{path} is not a trace.jsonl: {error}") from error
+    for number, line in enumerate(lines, start=1):
         try:
             block = json.loads(line)
             pairs = zip(block["frames"], block["roles"], strict=True)

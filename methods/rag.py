@@ -44,8 +44,12 @@ class Rag(Retrieval):
         self._descriptors: list[Tensor] = []  # one per latent frame, in order
 
     def identity(self) -> dict[str, str]:
-        """The encoder's weights take the place of their path."""
-        return {"checkpoint": self._load_encoder().fingerprint()}
+        """The encoder and its weights take the place of their name and path."""
+        return {
+            "descriptor": ENCODERS.target(self.descriptor),
+            "descriptor_source_sha256": ENCODERS.source_sha256(self.descriptor) or "",
+            "checkpoint": self._load_encoder().fingerprint(),
+        }
 
     def observe(self, latents: Tensor, first_frame: int) -> None:
         """See MemoryStrategy.observe."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +41,10 @@ def build_report(sweep_dir: Path, out: Path | None = None) -> ReportPaths:
     tables = write_tables(sweep, comparisons, out / "tables")
     plots = write_plots(sweep, out / "plots")
     index = out / "index.html"
-    index.write_text(render(sweep, comparisons, tables, plots, out), encoding="utf-8")
+    page = render(sweep, comparisons, tables, plots, out)
+    fresh = out / f".index-{os.getpid()}.html"
+    fresh.write_text(page, encoding="utf-8")
+    fresh.replace(index)  # somebody may be looking at the old page
     return ReportPaths(
         index=index,
         tables=tuple(tables),

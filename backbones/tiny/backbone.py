@@ -18,7 +18,13 @@ import torch
 from backbones.sampler import SamplingConfig
 from backbones.spec import Backbone, BackboneSpec, Geometry, Precision
 from backbones.tiny.grammar import ScenePrompt
-from backbones.tiny.vae import LATENT_CHANNELS, TEMPORAL_FACTOR, TinyDecoder, TinyVAE
+from backbones.tiny.vae import (
+    LATENT_CHANNELS,
+    SPATIAL_FACTOR,
+    TEMPORAL_FACTOR,
+    TinyDecoder,
+    TinyVAE,
+)
 from backbones.wan.transformer import CausalWanTransformer, WanConfig
 from backbones.weights import load_strictly, read_tensors, sha256_of
 from harness.errors import LongtakeError
@@ -72,10 +78,9 @@ class TinyBackbone:
                 f"and at most the {_TRAINED_LATENTS} latent frames of training."
             )
         transformer = _transformer_config()
-        height, width = video["height"] // 8, video["width"] // 8
+        height, width = video["height"] // SPATIAL_FACTOR, video["width"] // SPATIAL_FACTOR
         _, patch_rows, patch_columns = transformer.patch_size
         tokens = (height // patch_rows) * (width // patch_columns)
-        kv_values = 2 * transformer.num_layers * transformer.dim * tokens
         return BackboneSpec(
             name=f"tiny_{self.weights}",
             geometry=Geometry(
@@ -95,7 +100,6 @@ class TinyBackbone:
             rope_positions=_ROPE_POSITIONS,
             precision=self.precision,
             weights_sha256={role: sha256_of(path, _REMEDY) for role, path in self._files().items()},
-            kv_bytes_per_latent=kv_values * self.precision.dtype.itemsize,
         )
 
     def check_prompt(self, prompt: str) -> None:

@@ -242,6 +242,7 @@ class CausalWanTransformer(nn.Module):
 
     def text_context(self, text: Float[Tensor, "token text_dim"]) -> TextContext:
         """Cross-attention keys and values of a prompt embedding, for all layers."""
+        assert len(text) == self.config.text_len
         text_TE = self.text_embedding(text)
         cross = [block.cross_attn for block in self.blocks if isinstance(block, TransformerBlock)]
         pairs = [attention.text_kv(text_TE) for attention in cross]

@@ -6,14 +6,13 @@ import argparse
 
 from rich.console import Console
 
-from eval.suite import DEFAULT_SUITE
+from eval.suite import DEFAULT_SUITE, METRICS, find_suite
 from harness.cli.arguments import numbers, parse_pairs, sweep_folder
-from harness.cli.sweep_command import STOPPED
+from harness.cli.sweep_command import STOPPED, score
 from harness.config import ExecutorKind, ExecutorSettings, Settings
 from harness.errors import LongtakeError, unknown_name
-from harness.progress import ProgressView
 from harness.store import RunStore
-from harness.sweep import missing_evaluations, run_evaluation
+from harness.sweep import missing_evaluations
 from harness.worker import stopping_on_signals
 
 
@@ -23,13 +22,25 @@ def run(arguments: argparse.Namespace) -> int:
     store = RunStore(sweep_folder(pairs))
     lines = store.unit_lines()
     suites = pairs.get("suite", DEFAULT_SUITE).split(",")
-    durations_s = numbers(pairs["duration"], "duration") if "duration" in pairs else None
-    if durations_s is None:
+    for suite in suites:
+        for metric in find_suite(suite).metrics:
+            METRICS.load(metric)
+    if "duration" in pairs:
+        durations_s = numbers(pairs["duration"], "duration")
+    else:
         durations_s = store.durations_s()
+    records = [store.record(line["unit_id"]) for line in lines]
+    for duration_s in durations_s:
+        if not any(record and record.frames_of(duration_s) for record in records):
+            raise LongtakeError(
+                f"duration={duration_s:g}: no finished video of {store.root} has that many seconds "
+                "in whole latent frames."
+            )
     settings = Settings(suite=suites, executor=_executor(pairs))
     settings.name, settings.runs = store.root.name, str(store.root.parent)
     console = Console()
-    tasks = missing_evaluations(store, [line["unit_id"] for line in lines], durations_s, suites)
+    prompts = {line["unit_id"]: line["evaluation_prompt"] for line in lines}
+    tasks = missing_evaluations(store, prompts, durations_s, suites)
     labels = {
         line["unit_id"]: f"{line['backbone']} | {line['method']} | {line['prompt_id']} "
         f"seed {line['seed']}"
@@ -38,16 +49,12 @@ def run(arguments: argparse.Namespace) -> int:
     if not tasks:
         console.print("Nothing to do: all finished units are scored.")
         return 0
-    amounts = {task.unit_id: task.num_clips_about for task in tasks}
-    with (
-        stopping_on_signals() as stop_requested,
-        ProgressView("score", amounts, labels, console) as view,
-    ):
-        outcome = run_evaluation(tasks, settings, view.show, stop_requested)
+    with stopping_on_signals() as stop_requested:
+        outcome = score(tasks, settings, labels, console, stop_requested)
     if outcome.stopped:
         console.print("Stopped; the same command goes on.")
         return STOPPED
-    return 1 if outcome.failed else 0
+    return 1 if outcome.failed or missing_evaluations(store, prompts, durations_s, suites) else 0
 
 
 def _executor(pairs: dict[str, str]) -> ExecutorSettings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 from dataclasses import replace
 
 from rich.console import Console
@@ -29,13 +30,15 @@ def run(arguments: argparse.Namespace) -> int:
         raise LongtakeError(
             "generate makes one video: name one backbone, one method and one seed, or use sweep."
         )
-    given = PromptSet("given", (Prompt("prompt", text, text),), sha256="")
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    given = PromptSet("given", (Prompt(sha256[:8], text, text),), sha256)
     config = replace(config, rows=(replace(config.rows[0], prompts=given),))
     (unit,) = plan_units(config)
     store, console = RunStore(config.settings.store), Console()
     missing = missing_units(store, [unit])
+    resolved = [row | {"prompts": {"given": text, "sha256": sha256}} for row in config.resolved]
     store.add_command(
-        [unit], ["python", "-m", "harness", "generate", *arguments.overrides], config.resolved
+        [unit], ["python", "-m", "harness", "generate", *arguments.overrides], resolved
     )
     if missing:
         labels = {unit.id: f"{unit.backbone} | {unit.method} | seed {unit.seed}"}
@@ -47,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         if outcome.stopped:
             console.print("Stopped; progress is saved. The same command goes on.")
             return STOPPED
-        if outcome.failed:
+        if outcome.failed or store.finished(unit) is None:
             console.print(f"See {store.unit_dir(unit.id) / 'failure.json'}", markup=False)
             return 1
     print(store.unit_dir(unit.id) / "video.mp4")

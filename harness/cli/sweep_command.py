@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import shlex
 import time
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
-from harness.config import SweepConfig, load_sweep
+from harness.config import Settings, SweepConfig, load_sweep
 from harness.estimate import estimate
 from harness.progress import ProgressView
+from harness.shards import Evaluation
 from harness.store import RunStore
 from harness.sweep import (
     Outcome,
@@ -43,22 +45,17 @@ def run(arguments: argparse.Namespace) -> int:
     with stopping_on_signals() as stop_requested:
         outcome = run_stages(units, config, store, console, stop_requested)
     if outcome.stopped:
-        console.print(
-            f"Stopped; progress is saved. To go on:\n{command}", soft_wrap=True, markup=False
-        )
+        text = f"Stopped; progress is saved. To go on:\n{command}"
+        console.print(text, soft_wrap=True, markup=False)
         return STOPPED
     if not arguments.no_report:
         _report(store, console)
-    for unit_id, error in outcome.failed.items():
-        console.print(
-            f"failed: {unit_id} {error} (see {store.unit_dir(unit_id) / 'failure.json'})",
-            style="red",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+    for item, error in outcome.failed.items():
+        path = store.unit_dir(item.rpartition(":")[2]) / "failure.json"
+        text = f"failed: {item} {error} (see {path})"
+        console.print(text, style="red", markup=False, highlight=False, soft_wrap=True)
     seconds = time.perf_counter() - started
-    num_failed = len(outcome.failed)
+    num_failed = len({item.rpartition(":")[2] for item in outcome.failed})
     console.print(f"{len(units)} units, {num_failed} failed, {seconds:.0f} s.", highlight=False)
     return 1 if outcome.failed else 0
 
@@ -72,7 +69,8 @@ def run_stages(
 ) -> Outcome:
     """Generate and score what is missing.
 
-    A second round makes anew the videos that scoring found damaged.
+    A second round makes anew the videos that scoring found damaged. Whatever is missing at the end
+    has failed, whether or not a worker said so.
     """
     settings = config.settings
     labels = {
@@ -80,24 +78,53 @@ def run_stages(
         f"seed {unit.seed}"
         for unit in units
     }
+    prompts = {unit.id: unit.evaluation_prompt for unit in units}
     failed: dict[str, str] = {}
     for _ in range(2):
         missing = [unit for unit in missing_units(store, units) if unit.id not in failed]
         if missing:
             amounts = {unit.id: unit.num_latents for unit in missing}
             with ProgressView("generate", amounts, labels, console) as view:
-                outcome = run_generation(missing, settings, view.show, stop_requested)
-            failed |= outcome.failed
-        tasks = missing_evaluations(store, labels, settings.duration, settings.suite)
+                failed |= run_generation(missing, settings, view.show, stop_requested).failed
+        tasks = missing_evaluations(store, prompts, settings.duration, settings.suite)
         if tasks and not stop_requested():
-            amounts = {task.unit_id: task.num_clips_about for task in tasks}
-            with ProgressView("score", amounts, labels, console) as view:
-                outcome = run_evaluation(tasks, settings, view.show, stop_requested)
-            damaged = {unit_id for unit_id in outcome.failed if store.record(unit_id) is None}
-            failed |= {key: text for key, text in outcome.failed.items() if key not in damaged}
-        if stop_requested() or not missing_units(store, units):
+            outcome = score(tasks, settings, labels, console, stop_requested)
+            failed |= {
+                item: text
+                for item, text in outcome.failed.items()
+                if store.record(item.rpartition(":")[2]) is not None
+            }
+        damaged = [unit for unit in missing_units(store, units) if unit.id not in failed]
+        if stop_requested() or not damaged:
             break
+    if not stop_requested():
+        for unit in missing_units(store, units):
+            failed.setdefault(unit.id, "it was not made")
+        for task in missing_evaluations(store, prompts, settings.duration, settings.suite):
+            failed.setdefault(task.item, "it was not scored")
     return Outcome(failed, stop_requested())
+
+
+def score(
+    tasks: Sequence[Evaluation],
+    settings: Settings,
+    labels: Mapping[str, str],
+    console: Console,
+    stop_requested: StopRequested,
+) -> Outcome:
+    """Score with a progress bar.
+
+    Args:
+        tasks: what to score.
+        settings: where and how.
+        labels: how to call each unit, by its id.
+        console: where to show progress.
+        stop_requested: asked now and then.
+    """
+    amounts = {task.item: task.num_clips_about for task in tasks}
+    item_labels = {task.item: f"{task.suite} | {labels[task.unit_id]}" for task in tasks}
+    with ProgressView("score", amounts, item_labels, console) as view:
+        return run_evaluation(tasks, settings, view.show, stop_requested)
 
 
 def _report(store: RunStore, console: Console) -> None:

@@ -120,7 +120,7 @@ def _from_json(line: str, number: int, path: Path) -> Prompt:
     try:
         fields: dict[str, Any] = json.loads(line)
         text = fields["prompt"]
-        return Prompt(str(fields["id"]), str(text), str(fields.get("evaluation_prompt", text)))
+        return Prompt(str(fields["id"]), str(text), str(fields.get("evaluation_prompt") or text))
     except (ValueError, KeyError, TypeError) as error:
         raise LongtakeError(
             f"{path}, line {number}: expected an object with id and prompt ({error})."

@@ -10,4 +10,5 @@ ENCODERS = Registry(
         "autoencoder": "methods.encoder.autoencoder:AutoencoderDescriptor",
     },
     group="longtake.encoders",
+    contract=("prepare", "embed", "fingerprint"),
 )

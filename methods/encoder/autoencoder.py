@@ -151,7 +151,14 @@ def _read_checkpoint(path: Path) -> tuple[Mapping[str, Tensor], Any]:
                 return {name: file.get_tensor(name) for name in file.keys()}, config  # noqa: SIM118
         content = torch.load(path, map_location="cpu", weights_only=True)
         return content["model"], content["config"]
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
+    except (
+        SafetensorError,
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        LookupError,
+        TypeError,
+    ) as error:
         raise LongtakeError(
             f"{path.name} is not a readable retrieval autoencoder (truncated, or of another "
             f"layout than {{model, config}}): {error}"

@@ -48,6 +48,15 @@ def test_every_command_has_help(cli, command: str) -> None:
         (["method=methods.rag:Ragg"], ["attribute of methods.rag", "Did you mean 'Rag'?"]),
         (["method=oracle"], ["method.trace=PATH"]),
         (["save_every_blocks=0"], ["at least 1"]),
+        (["duration=nan"], ["whole number of blocks"]),
+        (["duration=inf"], ["whole number of blocks"]),
+        (["executor.workers=-1"], ["executor.workers must be at least 1"]),
+        (["executor.worker=2"], ["Did you mean 'workers'?"]),
+        (["device=meta"], ["device='meta' is not"]),
+        (["suite=eval.pixels:Nope"], ["attribute of eval.pixels"]),
+        (["method=harness.files:locked"], ["lacks reset, observe, plan"]),
+        (["method=methods.rag:Rag,rag.yaml"], ["rag.yaml: no such file"]),
+        (["backbone.context_noise=-5"], ["context_noise must lie in 0..1000"]),
     ],
 )
 def test_a_mistake_is_one_clear_line(cli, arguments: list[str], messages: list[str]) -> None:
@@ -129,3 +138,49 @@ def test_bench_writes_its_figures(cli) -> None:
     assert result.code == 0
     assert "sliding_window" in result.out
     assert "rollout_s" in Path("bench.json").read_text()
+
+
+@pytest.mark.parametrize("content", ["strategy: [", "- rag", "strategy: rag\nlayot: aged"])
+def test_a_yaml_file_that_does_not_fit_is_one_clear_line(cli, content: str) -> None:
+    Path("mine.yaml").write_text(content)
+    result = cli("sweep", "method=mine.yaml")
+    assert result.code == 2
+    assert result.err.count("\n") == 1
+
+
+def test_a_plug_in_that_cannot_be_imported_is_one_clear_line(cli) -> None:
+    Path("broken.py").write_text("def (")
+    result = cli("sweep", "method=broken:Thing")
+    assert result.code == 2
+    assert "importing broken fails: SyntaxError" in result.err
+    assert result.err.count("\n") == 1
+
+
+def test_two_things_of_one_label_are_refused(cli) -> None:
+    for folder, layout in (("a", "aged"), ("b", "fill")):
+        Path(folder).mkdir()
+        Path(folder, "mine.yaml").write_text(f"strategy: rag\nlayout: {layout}\n")
+    result = cli("sweep", "method=a/mine.yaml,b/mine.yaml")
+    assert result.code == 2
+    assert "both be called 'mine'" in result.err
+
+
+def test_an_unwritable_run_folder_is_one_clear_line(cli) -> None:
+    result = cli("sweep", *FAST, "runs=/proc/nowhere")
+    assert result.code == 1
+    assert result.err.startswith("error: ")
+    assert result.err.count("\n") == 1
+
+
+def test_a_damaged_sweep_header_does_not_block_the_sweep(cli) -> None:
+    assert cli("sweep", "--no-report", *FAST).code == 0
+    Path("runs/main/sweep.yaml").write_text("{")
+    assert cli("sweep", "--no-report", *FAST).code == 0
+    assert "commands" in Path("runs/main/sweep.yaml").read_text()
+
+
+def test_eval_refuses_a_duration_that_no_video_has(cli) -> None:
+    assert cli("sweep", "--no-report", *FAST).code == 0
+    result = cli("eval", "sweep=runs/main", "suite=sky_error", "duration=60")
+    assert result.code == 2
+    assert "no finished video" in result.err

@@ -68,3 +68,15 @@ def test_a_file_of_another_kind_is_one_clear_line(cli, case: Path) -> None:
     result = cli("replay", str(case))
     assert result.code == 2
     assert "not a recorded rollout" in result.err
+
+
+def test_settings_that_do_not_fit_the_tensors_are_one_clear_line(cli, case: Path) -> None:
+    settings = json.loads(case.with_suffix(".json").read_text())
+    for change in ({"denoising_step_list": [1000, 500]}, {"prompt": None}, {"rope": "spiral"}):
+        changed = settings | {"meta": settings["meta"] | change}
+        if change == {"prompt": None}:
+            del changed["meta"]["prompt"]
+        case.with_suffix(".json").write_text(json.dumps(changed))
+        result = cli("replay", str(case))
+        assert result.code == 2
+        assert result.err.count("\n") == 1

