@@ -25,7 +25,7 @@ def test_commands_of_a_page_run(page: Path, tmp_path: Path) -> None:
     (tmp_path / "tests").symlink_to(ROOT / "tests")
     for code in blocks(page, "python"):
         (tmp_path / "newest.py").write_text(code)
-    for line in "\n".join(blocks(page, "bash")).splitlines():
+    for line in "".join(blocks(page, "bash")).splitlines():
         program, *arguments = shlex.split(line)
         assert program == "python"
         finished = subprocess.run(
