@@ -31,7 +31,7 @@ demo: $(INSTALLED)
 	$(BIN)/python -m harness sweep $(DEMO)
 
 test: $(INSTALLED) chromium
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
 from backbones.kv_store import KVStore
+from backbones.threads import one_thread
 from backbones.wan.rope import Rope
 
 if TYPE_CHECKING:
@@ -111,7 +111,9 @@ class Rollout:
             self._dtype,
             self._device,
         )
-        with torch.inference_mode(), _one_thread():
+        # The few tokens of a prompt are multiplied differently by one thread and by two. Nothing
+        # else in a rollout is, so videos don't depend on the number of threads.
+        with torch.inference_mode(), one_thread():
             text = backbone.encode_text(prompt).to(self._device, self._dtype)
             self._text = transformer.text_context(text)
 
@@ -174,20 +176,6 @@ class Rollout:
         clean_pass_s = clock.lap()
         timings = BlockTimings(plan_s, gather_s, denoise_s, clean_pass_s)
         return Block(index, first_frame, latents.cpu(), plan, timings, given is not None)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """The few tokens of a prompt are multiplied differently by one thread and by two.
-
-    Nothing else in a rollout is, so videos don't depend on the number of threads.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 class _Clock:

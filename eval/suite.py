@@ -6,6 +6,7 @@ different versions are not comparable.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.errors import unknown_name
@@ -71,6 +72,17 @@ def can_set_up(metric: str) -> bool:
     except Exception:
         return False
     return True
+
+
+def check_suites(names: Iterable[str]) -> None:
+    """Make sure that suites can be scored later.
+
+    Raises:
+        LongtakeError: an unknown suite, or a metric that can't be imported.
+    """
+    for name in names:
+        for metric in find_suite(name).metrics:
+            METRICS.load(metric)
 
 
 def find_suite(name: str = DEFAULT_SUITE) -> Suite:

@@ -21,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from backbones import BACKBONES
-from eval.suite import METRICS, find_suite
+from eval.suite import check_suites
 from harness.errors import LongtakeError, unknown_name
 from harness.overrides import Choice, expand
 from harness.prompts import PromptSet, PromptSettings, load_prompts
@@ -150,26 +150,26 @@ def load_sweep(arguments: Sequence[str]) -> SweepConfig:
     settings, rows, resolved = None, [], []
     for choices in expand(arguments):
         config = _compose(choices)
-        resolved.append(config)
         groups = {name: config.pop(name) for name in ("backbone", "method", "prompts")}
         settings = build(Settings, config, "setting")
-        labels = {name: _label(name, choices) for name in groups}
-        prompt_settings = build(PromptSettings, groups["prompts"], "prompts")
-        rows.append(
-            Row(
-                _component("backbone", labels["backbone"], groups["backbone"]),
-                _component("method", labels["method"], groups["method"]),
-                load_prompts(labels["prompts"], prompt_settings),
-            )
-        )
-        groups["prompts"]["sha256"] = rows[-1].prompts.sha256
-        resolved[-1] = {**config, **groups}
+        row = _row(choices, groups)
+        rows.append(row)
+        prompts = groups["prompts"] | {"sha256": row.prompts.sha256}
+        resolved.append({**config, **groups, "prompts": prompts})
     assert settings is not None
-    for suite in settings.suite:
-        for metric in find_suite(suite).metrics:
-            METRICS.load(metric)
+    check_suites(settings.suite)
     _check_labels(rows)
     return SweepConfig(settings, tuple(rows), tuple(resolved))
+
+
+def _row(choices: Sequence[Choice], groups: dict[str, Any]) -> Row:
+    return Row(
+        _component("backbone", _label("backbone", choices), groups["backbone"]),
+        _component("method", _label("method", choices), groups["method"]),
+        load_prompts(
+            _label("prompts", choices), build(PromptSettings, groups["prompts"], "prompts")
+        ),
+    )
 
 
 def _component(group: str, label: str, values: dict[str, Any]) -> Component:

@@ -29,3 +29,8 @@ def one_thread() -> None:
 def tiny() -> Backbone:
     """The short embedded backbone with four denoising steps."""
     return TinyBackbone(denoising_step_list=[1000, 700, 400, 150]).load(torch.device("cpu"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests start first, so that no process waits for them at the end."""
+    items.sort(key=lambda item: "test_docs.py" not in item.nodeid)

@@ -11,8 +11,6 @@ Shape letters: P pose, H height, W width, C color. A pose is (center x px, cente
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -21,6 +19,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from backbones.threads import one_thread
 from backbones.tiny.geometry import (
     HEIGHT_PX,
     SUBJECT_RADIUS_PX,
@@ -67,19 +66,9 @@ class SubjectMatch:
 
 def match_subject(frame_HWC: np.ndarray, prompt: ScenePrompt) -> SubjectMatch:
     """Find the prompt's subject in a frame (RGB, uint8, 128x128)."""
-    with _one_thread():
+    # The arrays are too small to share: on busy cores, threads that wait cost 100 times more.
+    with one_thread():
         return _match(frame_HWC, prompt)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """The arrays are too small to share: on busy cores, threads that wait cost 100 times more."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _match(frame_HWC: np.ndarray, prompt: ScenePrompt) -> SubjectMatch:

@@ -6,7 +6,7 @@ import argparse
 
 from rich.console import Console
 
-from eval.suite import DEFAULT_SUITE, METRICS, find_suite
+from eval.suite import DEFAULT_SUITE, check_suites
 from harness.cli.arguments import numbers, parse_pairs, sweep_folder
 from harness.cli.sweep_command import STOPPED, score
 from harness.config import ExecutorKind, ExecutorSettings, Settings
@@ -22,9 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
     store = RunStore(sweep_folder(pairs))
     lines = store.unit_lines()
     suites = pairs.get("suite", DEFAULT_SUITE).split(",")
-    for suite in suites:
-        for metric in find_suite(suite).metrics:
-            METRICS.load(metric)
+    check_suites(suites)
     if "duration" in pairs:
         durations_s = numbers(pairs["duration"], "duration")
     else:

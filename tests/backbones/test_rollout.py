@@ -8,6 +8,7 @@ import torch
 from backbones.noise import SeededNoise
 from backbones.rollout import Block, Rollout
 from backbones.spec import Backbone
+from backbones.tiny.backbone import TinyBackbone
 from harness.errors import LongtakeError
 from methods.base import ContextPlan, MemoryStrategy, Role, RolloutSpec
 from methods.rag import Rag
@@ -35,6 +36,13 @@ def test_a_shorter_video_is_an_exact_prefix_of_a_longer_one(tiny: Backbone) -> N
     short = latents_of(roll_out(tiny, Rag(), 24))
     long = latents_of(roll_out(tiny, Rag(), 36))
     assert torch.equal(short, long[:24])
+
+
+def test_30_s_are_an_exact_prefix_of_60_s() -> None:
+    one_step = TinyBackbone(denoising_step_list=[1000]).load(torch.device("cpu"))
+    short = latents_of(roll_out(one_step, Rag(), 120))
+    long = latents_of(roll_out(one_step, Rag(), 240))
+    assert torch.equal(short, long[:120])
 
 
 @pytest.mark.parametrize("num_made", [3, 24, 33])
