@@ -21,6 +21,7 @@ help:
 	@echo "make clean   remove the environment and the demo's results"
 
 $(INSTALLED): pyproject.toml requirements-weights.txt
+	@echo "Installing into $(VENV), one to two minutes."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH)
 	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[dev]"
@@ -28,6 +29,7 @@ $(INSTALLED): pyproject.toml requirements-weights.txt
 	touch $@
 
 demo: $(INSTALLED)
+	@echo "Making and scoring 12 videos of 30 s, three to five minutes on two cores."
 	$(BIN)/python -m harness sweep $(DEMO)
 
 test: $(INSTALLED) chromium

@@ -45,6 +45,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except LongtakeError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except ModuleNotFoundError as error:
+        print(
+            f"error: the package {error.name!r} is not installed for this Python; after make demo: "
+            ". .venv/bin/activate",
+            file=sys.stderr,
+        )
+        return 1
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

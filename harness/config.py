@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ from eval.suite import check_suites
 from harness.errors import LongtakeError, unknown_name
 from harness.overrides import Choice, expand
 from harness.prompts import PromptSet, PromptSettings, load_prompts
-from harness.schema import build
+from harness.schema import build, with_defaults
 from methods import METHODS
 
 if TYPE_CHECKING:
@@ -151,15 +151,26 @@ def load_sweep(arguments: Sequence[str]) -> SweepConfig:
     for choices in expand(arguments):
         config = _compose(choices)
         groups = {name: config.pop(name) for name in ("backbone", "method", "prompts")}
+        known = [field.name for field in fields(Settings)]
+        if unknown := [key for key in config if key not in known]:
+            raise unknown_name("setting", unknown[0], [*known, *groups])
         settings = build(Settings, config, "setting")
         row = _row(choices, groups)
         rows.append(row)
         prompts = groups["prompts"] | {"sha256": row.prompts.sha256}
-        resolved.append({**config, **groups, "prompts": prompts})
+        parts = {name: _resolved(name, getattr(row, name)) for name in _REGISTRIES}
+        resolved.append({**config, **parts, "prompts": prompts})
     assert settings is not None
     check_suites(settings.suite)
     _check_labels(rows)
     return SweepConfig(settings, tuple(rows), tuple(resolved))
+
+
+def _resolved(group: str, component: Component) -> dict[str, Any]:
+    """Everything about a component, defaults included, as it could stand in a YAML file."""
+    registry, key = _REGISTRIES[group]
+    instance = build(registry.load(component.target), component.args, group)
+    return {"label": component.label, key: component.target, **with_defaults(instance)}
 
 
 def _row(choices: Sequence[Choice], groups: dict[str, Any]) -> Row:

@@ -107,6 +107,11 @@ class Registry:
                 of the contract.
         """
         module_name, _, attribute = self.target(name).partition(":")
+        if not all(part.isidentifier() for part in module_name.split(".")):
+            raise LongtakeError(
+                f"{self.kind} {name!r}: write module:Class, the module as Python imports it "
+                "(newest:Strided for Strided in ./newest.py)."
+            )
         try:
             module = importlib.import_module(module_name)
         except ModuleNotFoundError as error:
@@ -119,9 +124,9 @@ class Registry:
                 f"{type(error).__name__}: {error}"
             ) from error
         if not hasattr(module, attribute):
-            raise unknown_name(
-                f"attribute of {module_name} for {self.kind}", attribute, dir(module)
-            )
+            kind = f"attribute of {module_name} for {self.kind}"
+            public = [name for name in vars(module) if not name.startswith("_")]
+            raise unknown_name(kind, attribute, public)
         plugin = getattr(module, attribute)
         lacking = [name for name in self._contract if not hasattr(plugin, name)]
         if lacking:

@@ -14,6 +14,13 @@ from harness.errors import LongtakeError, unknown_name
 T = TypeVar("T")
 
 
+def with_defaults(instance: Any) -> dict[str, Any]:
+    """All fields of a built dataclass as plain values."""
+    plain = OmegaConf.to_container(OmegaConf.structured(instance), enum_to_str=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
 def build(cls: type[T], values: Mapping[str, Any], section: str) -> T:
     """An instance of the dataclass `cls` with `values` for its fields.
 

@@ -11,7 +11,7 @@ import contextlib
 import json
 import shutil
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -225,9 +225,14 @@ class RunStore:
             return None
         return header if isinstance(header, dict) and header.get("commands") else None
 
-    def _add_units(self, units: Iterable[Unit]) -> None:
-        """Add lines; a new one takes the place of an older one for the same cell of a row."""
-        lines = {_cell(line): line for line in self._readable_lines()}
+    def _add_units(self, units: Sequence[Unit]) -> None:
+        """Add lines; a row that now means something else, as after an edit, starts anew."""
+        now_means = {(unit.backbone, unit.method): unit.row_id for unit in units}
+        lines = {
+            _cell(line): line
+            for line in self._readable_lines()
+            if now_means.get((line["backbone"], line["method"]), line["row_id"]) == line["row_id"]
+        }
         for unit in units:
             line = {
                 "unit_id": unit.id,
@@ -237,6 +242,7 @@ class RunStore:
                 "prompt": unit.prompt,
                 "evaluation_prompt": unit.evaluation_prompt,
                 "seed": unit.seed,
+                "row_id": unit.row_id,
             }
             lines[_cell(line)] = line
         text = "".join(f"{json.dumps(line)}\n" for line in lines.values())
@@ -253,9 +259,9 @@ class RunStore:
         return lines
 
 
-def _cell(line: dict[str, Any]) -> tuple[str, str, str, int]:
+def _cell(line: dict[str, Any]) -> tuple[str, str, str, int, str]:
     """What a line of units.jsonl is about: one video of one row."""
-    return line["backbone"], line["method"], line["prompt_id"], line["seed"]
+    return line["backbone"], line["method"], line["prompt_id"], line["seed"], line["row_id"]
 
 
 def _read_latents(path: Path) -> tuple[Tensor, list[str]] | None:

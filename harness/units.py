@@ -58,6 +58,12 @@ class Unit:
     seed: int
     num_latents: int
 
+    @property
+    def row_id(self) -> str:
+        """Hash of the backbone and the method alone, with all their arguments."""
+        shared = {key: self.identity[key] for key in ("version", "backbone", "method")}
+        return _digest(shared)
+
     def build_strategy(self) -> MemoryStrategy:
         """A fresh memory strategy for this unit."""
         return build(METHODS.load(self.strategy), self.method_args, "method")
@@ -125,9 +131,8 @@ def _unit(
     prompt: Prompt,
     num_latents: int,
 ) -> Unit:
-    canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
     return Unit(
-        id=hashlib.sha256(canonical.encode()).hexdigest()[:20],
+        id=_digest(identity),
         identity=identity,
         backbone=backbone.label,
         method=method.label,
@@ -142,6 +147,11 @@ def _unit(
         seed=identity["seed"],
         num_latents=num_latents,
     )
+
+
+def _digest(identity: dict[str, Any]) -> str:
+    canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:20]
 
 
 def _identity(registry: Registry, name: str, component: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from harness.devices import pick_device, prepare_process
+from harness.errors import LongtakeError
 from harness.events import Event, EventKind, Interrupted
 from harness.shards import Evaluation, Shard, Stage
 from harness.store import RunStore
@@ -139,6 +140,9 @@ def _score(
 
 def _fail(store: RunStore, unit_id: str, item: str, error: Exception, emit: Emit) -> None:
     text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    if not isinstance(error, LongtakeError):
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        text += f" ({Path(place.filename).name}:{place.lineno} in {place.name})"
     details = "".join(traceback.format_exception(error))
     try:
         store.write_failure(unit_id, text, details)

@@ -34,6 +34,8 @@ def sweep_folder(pairs: dict[str, str]) -> Path:
     if "sweep" not in pairs:
         raise LongtakeError("Which sweep? sweep=runs/NAME.")
     folder = Path(pairs["sweep"])
+    if not folder.is_dir() and (Path("runs") / folder).is_dir():
+        return Path("runs") / folder
     if not folder.is_dir():
         siblings = [path.name for path in folder.parent.glob("*") if path.is_dir()]
         raise unknown_name(f"sweep in {folder.parent}", folder.name, siblings)

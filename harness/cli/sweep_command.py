@@ -48,8 +48,6 @@ def run(arguments: argparse.Namespace) -> int:
         text = f"Stopped; progress is saved. To go on:\n{command}"
         console.print(text, soft_wrap=True, markup=False)
         return STOPPED
-    if not arguments.no_report:
-        _report(store, console)
     for item, error in outcome.failed.items():
         path = store.unit_dir(item.rpartition(":")[2]) / "failure.json"
         text = f"failed: {item} {error} (see {path})"
@@ -57,6 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
     seconds = time.perf_counter() - started
     num_failed = len({item.rpartition(":")[2] for item in outcome.failed})
     console.print(f"{len(units)} units, {num_failed} failed, {seconds:.0f} s.", highlight=False)
+    if not arguments.no_report:
+        _report(store, console)
     return 1 if outcome.failed else 0
 
 
@@ -131,7 +131,7 @@ def _report(store: RunStore, console: Console) -> None:
     from reports.build import build_report
 
     paths = build_report(store.root)
-    console.print(f"tables: {store.root / 'report' / 'tables'}", markup=False, soft_wrap=True)
+    console.print(f"tables: {paths.index.parent / 'tables'}", markup=False, soft_wrap=True)
     console.print(f"leaderboard: {paths.index}", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -23,7 +23,9 @@ def test_every_command_has_help(cli, command: str) -> None:
         (["prompts=tiny_dem"], ["Unknown prompts", "Did you mean 'tiny_demo'?"]),
         (["suite=ofline"], ["Unknown suite 'ofline'", "Did you mean 'offline'?"]),
         (["executor=inlin"], ["Unknown executor", "Did you mean 'inline'?"]),
-        (["durration=30"], ["Unknown setting key 'durration'", "Did you mean 'duration'?"]),
+        (["durration=30"], ["Unknown setting 'durration'", "Did you mean 'duration'?"]),
+        (["metod=rag"], ["Unknown setting 'metod'", "Did you mean 'method'?"]),
+        (["method=./newest.py:Strided"], ["write module:Class"]),
         (["method=rag", "method.layot=aged"], ["Unknown method key", "Did you mean 'layout'?"]),
         (["method=rag", "method.layout=agd"], ["method layout", "released, fill, aged"]),
         (["backbone.budget_latents=x"], ["backbone budget_latents", "Integer"]),
@@ -83,6 +85,7 @@ def test_cfg_prints_every_row_resolved(cli) -> None:
     assert result.out.count("---") == 4
     assert result.out.count("layout: aged") == 2
     assert "- 3" in result.out
+    assert result.out.count("memory_latents: 6") == 4  # defaults included
     assert not Path("runs").exists()
 
 
