@@ -167,7 +167,7 @@ def load_sweep(arguments: Sequence[str]) -> SweepConfig:
 
 
 def _resolved(group: str, component: Component) -> dict[str, Any]:
-    """Everything about a component, defaults included, as it could stand in a YAML file."""
+    """Everything about a component for --cfg and sweep.yaml: label, target, all arguments."""
     registry, key = _REGISTRIES[group]
     instance = build(registry.load(component.target), component.args, group)
     return {"label": component.label, key: component.target, **with_defaults(instance)}

@@ -82,7 +82,7 @@ class RunStore:
         self.clear_failure(record.unit_id)
         shutil.rmtree(folder / "partial", ignore_errors=True)
 
-    def discard_record(self, record: Record) -> bool:
+    def discard_record(self, record: Record) -> None:
         """Take back that a unit is done, if its video really isn't the recorded one.
 
         Another worker may have replaced both meanwhile; a new record stays.
@@ -90,10 +90,8 @@ class RunStore:
         folder = self.unit_dir(record.unit_id)
         path = folder / record.video.file
         intact = path.is_file() and VideoFile.of(path).sha256 == record.video.sha256
-        if intact or self.record(record.unit_id) != record:
-            return False
-        (folder / "record.json").unlink(missing_ok=True)
-        return True
+        if not intact and self.record(record.unit_id) == record:
+            (folder / "record.json").unlink(missing_ok=True)
 
     def remove_leftovers(self, unit_id: str) -> None:
         """Remove temporary files of processes of this machine that died while writing."""
