@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
@@ -170,8 +170,13 @@ class BackboneSource(Protocol):
     def identity(self) -> dict[str, Any]:
         """Everything about the backbone that changes pixels, as JSON."""
 
-    def load(self, device: torch.device) -> Backbone:
+    def load(self, device: torch.device, prompts: Sequence[str]) -> Backbone:
         """Load all models onto `device`.
+
+        Args:
+            device: where the models will live.
+            prompts: every text that `Backbone.encode_text` will be asked for. A large text encoder
+                is done with them and freed before the transformer is loaded.
 
         Raises:
             LongtakeError: a weights file is truncated or of another layout.

@@ -78,7 +78,7 @@ def bench(units: Sequence[Unit], settings: Settings, on_unit: Callable[[str], No
         for place, unit in enumerate([units[0], *units]):
             on_unit(f"{unit.backbone} | {unit.method}" if place else "warm-up")
             store = RunStore(Path(folder) / str(place))
-            backbone = build_backbone(unit.family, unit.backbone_args).load(device)
+            backbone = build_backbone(unit.family, unit.backbone_args).load(device, [unit.prompt])
             row = _bench_unit(unit, backbone, store, scorers)
             rows.append(row)
     return BenchResult(tuple(rows[1:]), describe_machine(device))

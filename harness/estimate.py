@@ -110,7 +110,8 @@ def _recorded_latent_s(runs: Path) -> dict[str, list[float]]:
 
 def _timed_latent_s(unit: Unit, settings: Settings) -> float:
     prepare_process(num_threads(settings.executor, settings.device))
-    backbone = build_backbone(unit.family, unit.backbone_args).load(pick_device(settings.device))
+    source = build_backbone(unit.family, unit.backbone_args)
+    backbone = source.load(pick_device(settings.device), [unit.prompt])
     num_latents = _TRIAL_BLOCKS * backbone.spec.block_latents
     noise = SeededNoise(unit.seed, unit.prompt)
     rollout = Rollout(backbone, unit.build_strategy(), unit.prompt, noise, num_latents, unit.seed)

@@ -170,5 +170,5 @@ def _build(meta: dict[str, Any], path: Path) -> tuple[Backbone, MemoryStrategy]:
                 )
     except KeyError as error:
         raise LongtakeError(f"{path.stem}.json: unknown or missing setting {error}.") from error
-    backbone = build_backbone("tiny", backbone_args).load(torch.device("cpu"))
+    backbone = build_backbone("tiny", backbone_args).load(torch.device("cpu"), [meta["prompt"]])
     return backbone, build(METHODS.load(name), args, "method")

@@ -61,7 +61,8 @@ def _generate(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
     emit(Event(EventKind.loading, text=first.backbone))
     try:
         device = pick_device(shard.device)
-        backbone = build_backbone(first.family, first.backbone_args).load(device)
+        source = build_backbone(first.family, first.backbone_args)
+        backbone = source.load(device, [unit.prompt for unit in shard.units])
     except Exception as error:
         for unit in shard.units:
             _fail(store, unit.id, unit.id, error, emit)

@@ -28,7 +28,7 @@ def one_thread() -> None:
 @pytest.fixture(scope="session")
 def tiny() -> Backbone:
     """The short embedded backbone with four denoising steps."""
-    return TinyBackbone(denoising_step_list=[1000, 700, 400, 150]).load(torch.device("cpu"))
+    return TinyBackbone(denoising_step_list=[1000, 700, 400, 150]).load(torch.device("cpu"), [])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -7,6 +7,7 @@ a gap behind the first frame, so that a sink and distant memory are familiar to 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -110,8 +111,8 @@ class TinyBackbone:
         """See BackboneSource.identity."""
         return asdict(self) | {"weights_sha256": dict(self.spec().weights_sha256)}
 
-    def load(self, device: torch.device) -> Backbone:
-        """See BackboneSource.load."""
+    def load(self, device: torch.device, prompts: Sequence[str]) -> Backbone:
+        """See BackboneSource.load. The text encoder is a table of words: prompts need no care."""
         spec, files = self.spec(), self._files()
         dtype = self.precision.dtype
         transformer = CausalWanTransformer(_transformer_config())

@@ -39,7 +39,7 @@ def test_a_shorter_video_is_an_exact_prefix_of_a_longer_one(tiny: Backbone) -> N
 
 
 def test_30_s_are_an_exact_prefix_of_60_s() -> None:
-    one_step = TinyBackbone(denoising_step_list=[1000]).load(torch.device("cpu"))
+    one_step = TinyBackbone(denoising_step_list=[1000]).load(torch.device("cpu"), [])
     short = latents_of(roll_out(one_step, Rag(), 120))
     long = latents_of(roll_out(one_step, Rag(), 240))
     assert torch.equal(short, long[:120])
