@@ -1,22 +1,32 @@
-"""The rollout engine: block by block, plan, gather, denoise, clean pass.
+"""The rollout engine: block by block, gather, denoise, clean pass, and the plan of the next block.
 
 One plan serves all passes of a block. Between blocks the state of a rollout is nothing but the
 clean latents made so far: replaying them through clean passes rebuilds keys, values and the
 strategy's memory bit for bit, which is how an interrupted unit goes on.
+
+On a GPU the host only queues work. It waits once a block, for the strategy's choice of frames, and
+by then the clean pass is queued: encoding, search and the fetch of retrieved frames run beside it.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from backbones.kv_store import KVStore
+from backbones.attention import AttentionShape, pick_kernel, using
+from backbones.graphs import GraphedPasses
+from backbones.kv.sizes import most_reachable, spare_slabs, tier_sizes
+from backbones.kv.store import KVStore
+from backbones.lanes import Lane, Moment
+from backbones.runtime import Runtime
 from backbones.threads import one_thread
+from backbones.timings import BlockMoments
+from backbones.transfer import upload
 from backbones.wan.rope import Rope
+from methods.base import reachable
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -24,34 +34,21 @@ if TYPE_CHECKING:
 
     from backbones.noise import NoiseSource
     from backbones.spec import Backbone
+    from backbones.timings import BlockTimings
+    from backbones.wan.transformer import AttentionContext, TimeContext
     from methods.base import ContextPlan, MemoryStrategy
 
 
 @dataclass(frozen=True)
-class BlockTimings:
-    """Wall time of the parts of one block, in seconds."""
-
-    plan_s: float
-    gather_s: float
-    denoise_s: float
-    clean_pass_s: float
-
-    @property
-    def total_s(self) -> float:
-        """All parts together."""
-        return self.plan_s + self.gather_s + self.denoise_s + self.clean_pass_s
-
-
-@dataclass(frozen=True)
 class Block:
-    """One finished block.
+    """One finished block; on a GPU, one that is queued.
 
     Attributes:
         index: 0 for the first block of the video.
         first_frame: number of its first latent frame.
-        latents: its clean latents, float32, on the CPU.
+        latents: its clean latents, float32, on the device.
         plan: the context it was made with.
-        timings: where the time went.
+        moments: where the time went.
         replayed: it was rebuilt from saved latents, not denoised.
     """
 
@@ -59,8 +56,12 @@ class Block:
     first_frame: int
     latents: Float[Tensor, "frame chan height width"]
     plan: ContextPlan
-    timings: BlockTimings
+    moments: BlockMoments
     replayed: bool
+
+    def timings(self) -> BlockTimings:
+        """Where the time went; waits until the block is finished."""
+        return self.moments.timings()
 
 
 class Rollout:
@@ -73,6 +74,10 @@ class Rollout:
         noise: where all noise comes from.
         num_latents: latent frames to make, a whole number of blocks.
         seed: seed of the unit, passed on to the strategy.
+        runtime: how it is computed.
+
+    Raises:
+        LongtakeError: the strategy refuses the rollout, or its memory doesn't fit.
     """
 
     def __init__(
@@ -83,111 +88,165 @@ class Rollout:
         noise: NoiseSource,
         num_latents: int,
         seed: int,
+        runtime: Runtime | None = None,
     ) -> None:
-        spec = backbone.spec
+        spec, transformer = backbone.spec, backbone.transformer
         assert num_latents % spec.block_latents == 0
+        kernels = (runtime := runtime or Runtime()).kernels
         self._backbone = backbone
         self._strategy = strategy
         self._noise = noise
         self._spec = spec.rollout(num_latents, seed)
-        transformer = backbone.transformer
         weight = transformer.patch_embedding.weight
         self._device, self._dtype = weight.device, weight.dtype
         config = transformer.config
         _, height, width = spec.geometry.latent_shape
-        rope = Rope(
-            config.head_dim,
-            height // config.patch_size[1],
-            width // config.patch_size[2],
-            spec.rope_positions,
+        _, patch_rows, patch_columns = config.patch_size
+        rows, columns = height // patch_rows, width // patch_columns
+        rope = Rope(config.head_dim, rows, columns, spec.rope_positions, self._device)
+        strategy.reset(self._spec)
+        tokens, spare = rope.tokens_per_frame, spare_slabs(self._spec)
+        slab_bytes = 2 * config.num_layers * tokens * config.dim * self._dtype.itemsize
+        num_slabs = most_reachable(strategy, self._spec)
+        sizes = tier_sizes(runtime.kv, slab_bytes, num_slabs, spare, self._device)
+        compiled = compiles(runtime, self._device)
+        self.store = KVStore(
+            config, self._spec, rope, self._dtype, self._device, sizes, spare, compiled
+        )
+        self._runtime = runtime
+        self._compiled = compiled
+        self._kernel = pick_kernel(
+            kernels.attention,
+            AttentionShape(
+                heads=config.num_heads,
+                queries=spec.block_latents * tokens,
+                keys=spec.budget_latents * tokens,
+                head_dim=config.head_dim,
+                dtype=self._dtype,
+            ),
             self._device,
         )
-        self._store = KVStore(
-            config,
-            spec.geometry.tokens_per_frame,
-            spec.block_latents,
-            spec.budget_latents,
-            rope,
-            self._dtype,
-            self._device,
-        )
+        transformer.compile_layers(compiled)
+        self._pass = GraphedPasses(transformer) if kernels.cuda_graphs else transformer
+        self._search = Lane(self._device)
         # The few tokens of a prompt are multiplied differently by one thread and by two. Nothing
         # else in a rollout is, so videos don't depend on the number of threads.
-        with torch.inference_mode(), one_thread():
-            text = backbone.encode_text(prompt).to(self._device, self._dtype)
+        with torch.inference_mode(), one_thread(), using(self._kernel):
+            text = upload(backbone.encode_text(prompt), self._device).to(self._dtype)
             self._text = transformer.text_context(text)
+            self._times = [transformer.time_context(1000 * s) for s in spec.sampling.sigmas]
+            self._clean_time = transformer.time_context(float(spec.sampling.context_noise))
 
     def blocks(
         self, made: Float[Tensor, "frame chan height width"] | None = None
     ) -> Iterator[Block]:
-        """Make the video block by block.
+        """Make the video block by block; may be called once.
 
         Args:
             made: clean latents of the first blocks, from an earlier run; they are replayed, not
                 made anew.
 
         Raises:
-            LongtakeError: the strategy refuses the rollout, or its plan can't be carried out.
+            LongtakeError: a plan of the strategy can't be carried out.
         """
-        self._strategy.reset(self._spec)
         size = self._spec.block_latents
         num_made = 0 if made is None else len(made)
         assert num_made % size == 0
+        plan = self._plan(0)
         for first_frame in range(0, self._spec.num_latents, size):
-            replayed = first_frame < num_made
-            given = (
-                made[first_frame : first_frame + size] if made is not None and replayed else None
-            )
-            yield self._make_block(first_frame, given)
+            given = None
+            if made is not None and first_frame < num_made:
+                given = made[first_frame : first_frame + size]
+            block, plan = self._make_block(first_frame, plan, given)
+            yield block
 
-    @torch.inference_mode()
-    def _make_block(self, first_frame: int, given: Tensor | None) -> Block:
-        clock = _Clock(self._device)
+    def describe_kernels(self) -> dict[str, Any]:
+        """What does the arithmetic, for the record."""
+        return {
+            "attention": str(self._kernel),
+            "compiled": self._compiled,
+            "cuda_graphs": self._runtime.kernels.cuda_graphs,
+            "deterministic": self._runtime.deterministic,
+        }
+
+    def _plan(self, first_frame: int) -> ContextPlan:
         plan = self._strategy.plan(first_frame)
         plan.check(first_frame, self._spec)
-        plan_s = clock.lap()
-        context = self._store.gather(plan)
-        gather_s = clock.lap()
+        return plan
+
+    @torch.inference_mode()
+    def _make_block(
+        self, first_frame: int, plan: ContextPlan, given: Tensor | None
+    ) -> tuple[Block, ContextPlan]:
         index = first_frame // self._spec.block_latents
-        sampling = self._backbone.spec.sampling
-        transformer = self._backbone.transformer
-        if given is None:
-            shape = (self._spec.block_latents, *self._spec.latent_shape)
-            latents = self._noise.draw(index, 0, shape).to(self._device)
-            for step, sigma in enumerate(sampling.sigmas):
-                if step > 0:
-                    noise = self._noise.draw(index, step, shape).to(self._device)
-                    latents = (1 - sigma) * latents + sigma * noise
-                noisy = latents.to(self._dtype)
-                flow = transformer(noisy, sigma * 1000, context, self._text)
-                latents = latents - sigma * flow.float()
-        else:
-            latents = given.to(self._device)
-        denoise_s = clock.lap()
-        transformer(
-            latents.to(self._dtype),
-            float(sampling.context_noise),
-            context,
-            self._text,
-            self._store.new_kv_LPHSD,
+        next_frame = first_frame + self._spec.block_latents
+        began = Moment(self._device)
+        self.store.arrive()
+        arrived = Moment(self._device)
+        fetch = self.store.fetch_span()
+        context = self.store.gather(plan)
+        gathered = Moment(self._device)
+        latents = self._denoise(index, context) if given is None else self._uploaded(given)
+        denoised = Moment(self._device)
+        with self._search.entered():
+            self._search.borrow(latents)
+            encode_began = Moment(self._device)
+            self._strategy.observe(latents, first_frame)
+            encode_ended = Moment(self._device)
+        clean_began = Moment(self._device)
+        self._flow(latents, self._clean_time, context, self.store.new_kv_LPHSD)
+        clean_ended = Moment(self._device)
+        search_began = search_ended = clean_ended
+        next_plan = plan
+        if next_frame < self._spec.num_latents:
+            with self._search.entered(after=encode_ended):
+                search_began = Moment(self._device)
+                next_plan = self._plan(next_frame)
+                search_ended = Moment(self._device)
+            self.store.drop_all_but(reachable(self._strategy, next_frame))
+            self.store.bring_up(next_plan)
+        append_began = Moment(self._device)
+        self.store.append_block(first_frame)
+        moments = BlockMoments(
+            whole=(began, Moment(self._device)),
+            wait=(began, arrived),
+            fetch=fetch,
+            gather=(arrived, gathered),
+            denoise=(gathered, denoised),
+            encode=(encode_began, encode_ended),
+            clean_pass=(clean_began, clean_ended),
+            search=(search_began, search_ended),
+            append=(append_began, Moment(self._device)),
         )
-        self._store.append_block()
-        self._strategy.observe(latents, first_frame)
-        clean_pass_s = clock.lap()
-        timings = BlockTimings(plan_s, gather_s, denoise_s, clean_pass_s)
-        return Block(index, first_frame, latents.cpu(), plan, timings, given is not None)
+        return Block(index, first_frame, latents, plan, moments, given is not None), next_plan
+
+    def _denoise(self, index: int, context: AttentionContext) -> Tensor:
+        """The clean latents of a block, from noise."""
+        shape = (self._spec.block_latents, *self._spec.latent_shape)
+        latents = self._uploaded(self._noise.draw(index, 0, shape))
+        sigmas = self._backbone.spec.sampling.sigmas
+        for step, (sigma, time) in enumerate(zip(sigmas, self._times, strict=True)):
+            if step > 0:
+                noise = self._uploaded(self._noise.draw(index, step, shape))
+                latents = (1 - sigma) * latents + sigma * noise
+            latents = latents - sigma * self._flow(latents, time, context).float()
+        return latents
+
+    def _flow(
+        self,
+        latents: Tensor,
+        time: TimeContext,
+        context: AttentionContext,
+        new_kv_LPHSD: Tensor | None = None,
+    ) -> Tensor:
+        with using(self._kernel):
+            return self._pass(latents.to(self._dtype), time, context, self._text, new_kv_LPHSD)
+
+    def _uploaded(self, tensor: Tensor) -> Tensor:
+        return upload(tensor, self._device)
 
 
-class _Clock:
-    """Lap times that wait for the device, so that work is charged to the part that asked for it."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self._last = time.perf_counter()
-
-    def lap(self) -> float:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
-        now = time.perf_counter()
-        elapsed, self._last = now - self._last, now
-        return elapsed
+def compiles(runtime: Runtime, device: torch.device) -> bool:
+    """Whether layers are compiled: as asked, else on a GPU only."""
+    asked = runtime.kernels.compile
+    return device.type == "cuda" if asked is None else asked

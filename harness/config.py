@@ -21,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from backbones import BACKBONES
+from backbones.runtime import Kernels, KVLimits, Runtime
 from eval.suite import check_suites
 from harness.errors import LongtakeError, unknown_name
 from harness.overrides import Choice, expand
@@ -80,6 +81,9 @@ class Settings:
     suite: list[str] = field(default_factory=lambda: ["offline"])
     device: str = "auto"
     save_every_blocks: int = 8
+    deterministic: bool = False
+    kernels: Kernels = field(default_factory=Kernels)
+    kv: KVLimits = field(default_factory=KVLimits)
     executor: ExecutorSettings = field(default_factory=ExecutorSettings)
 
     def __post_init__(self) -> None:
@@ -92,6 +96,11 @@ class Settings:
             raise LongtakeError(f"save_every_blocks must be at least 1: {self.save_every_blocks}.")
         if not self.name or "/" in self.name or self.name.startswith("."):
             raise LongtakeError(f"name={self.name!r} must be a plain folder name.")
+
+    @property
+    def runtime(self) -> Runtime:
+        """How rollouts are computed."""
+        return Runtime(self.kernels, self.kv, self.deterministic)
 
     @property
     def store(self) -> Path:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 
 import torch
 
+from harness.determinism import prepare_cublas
 from harness.errors import LongtakeError
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
@@ -33,10 +35,25 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
+def memory_hint(error: Exception) -> str:
+    """What may help after an error, if it is that the device's memory ran out; else nothing."""
+    if not isinstance(error, torch.OutOfMemoryError):
+        return ""
+    return " Lower kv.device_gib, or run fewer workers on this device."
+
+
+def release_memory() -> None:
+    """Give back device memory of objects that are gone, so that the next unit finds it."""
+    gc.collect()
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
 def prepare_process(threads: int) -> None:
     """Fix the number of threads, and keep freed memory: fresh pages are dear on some machines."""
     torch.set_num_threads(threads)
     os.environ["LONGTAKE_THREADS"] = str(threads)  # evaluation reads it
+    prepare_cublas()
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):
         libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)

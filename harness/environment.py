@@ -97,14 +97,27 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
     }
 
 
-def reset_peak_host() -> None:
-    """Start `peak_host_mib` anew, where the system allows it."""
+def reset_peaks(device: torch.device) -> None:
+    """Start `peak_host_mib`, where the system allows it, and `peak_device_mib` anew."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
+    if device.type == "cuda":
+        import torch
+
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_device_mib(device: torch.device) -> float | None:
+    """Most memory taken on a GPU since `reset_peaks`; None on the processor."""
+    if device.type != "cuda":
+        return None
+    import torch
+
+    return torch.cuda.max_memory_allocated(device) / 2**20
 
 
 def peak_host_mib() -> float:
-    """Highest resident memory of this process since `reset_peak_host`."""
+    """Highest resident memory of this process since `reset_peaks`."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:

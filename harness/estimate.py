@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from backbones.lanes import Moment
 from backbones.noise import SeededNoise
 from backbones.rollout import Rollout
 from harness.devices import pick_device, prepare_process
@@ -114,11 +114,20 @@ def _timed_latent_s(unit: Unit, settings: Settings) -> float:
     backbone = source.load(pick_device(settings.device), [unit.prompt])
     num_latents = _TRIAL_BLOCKS * backbone.spec.block_latents
     noise = SeededNoise(unit.seed, unit.prompt)
-    rollout = Rollout(backbone, unit.build_strategy(), unit.prompt, noise, num_latents, unit.seed)
+    rollout = Rollout(
+        backbone,
+        unit.build_strategy(),
+        unit.prompt,
+        noise,
+        num_latents,
+        unit.seed,
+        settings.runtime,
+    )
     decoder = backbone.start_decoder()
-    block_s = []
+    block_s = 0.0
     for block in rollout.blocks():
-        started = time.perf_counter()
+        began = Moment(backbone.device)
         decoder.decode(block.latents)
-        block_s.append(block.timings.total_s + time.perf_counter() - started)
-    return block_s[-1] / backbone.spec.block_latents
+        decode_s = Moment(backbone.device).seconds_since(began)
+        block_s = block.timings().whole_s + decode_s
+    return block_s / backbone.spec.block_latents

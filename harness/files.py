@@ -1,4 +1,4 @@
-"""Writing files so that nobody ever reads half of one."""
+"""Writing files so that nobody ever reads half of one. A leaf module: every room may import it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+
+def cache_root() -> Path:
+    """Folder of what can be made again; the environment variable LONGTAKE_CACHE moves it."""
+    if own := os.environ.get("LONGTAKE_CACHE"):
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "longtake"
 
 
 @contextmanager

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -14,12 +13,16 @@ import torch
 
 from backbones.noise import SeededNoise
 from backbones.rollout import Block, Rollout
-from harness.environment import describe_machine, peak_host_mib, reset_peak_host
+from backbones.runtime import Runtime
+from backbones.transfer import Download
+from harness.determinism import strictly_deterministic
+from harness.environment import describe_machine, peak_device_mib, peak_host_mib, reset_peaks
 from harness.errors import LongtakeError
 from harness.events import Interrupted
 from harness.files import replacing
 from harness.record import SCHEMA, Record, VideoFile, now
 from harness.store import RunStore
+from harness.video_pipeline import VideoPipeline
 from harness.video_writer import VideoWriter
 
 if TYPE_CHECKING:
@@ -27,41 +30,36 @@ if TYPE_CHECKING:
     from harness.units import Unit
 
 
-@dataclass
-class _Stopwatch:
-    """Seconds by part of the work, and per block."""
+# Parts of a block (backbones/timings.py) as the record calls them.
+_PARTS = {
+    "gather_s": "gather",
+    "denoise_s": "denoise",
+    "clean_pass_s": "clean_pass",
+    "append_s": "append",
+    "encode_s": "retrieval_encode",
+    "search_s": "retrieval_search",
+    "fetch_s": "retrieval_fetch",
+    "wait_s": "retrieval_wait",
+}
 
-    started: float = field(default_factory=time.perf_counter)
-    seconds: dict[str, float] = field(default_factory=dict)
-    block_s: list[float] = field(default_factory=list)
 
-    def add(self, part: str, seconds: float) -> None:
-        self.seconds[part] = self.seconds.get(part, 0.0) + seconds
-
-    @contextmanager
-    def timed(self, part: str) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        self.add(part, time.perf_counter() - started)
-
-    def add_block(self, block: Block) -> None:
-        timings = block.timings
-        if block.replayed:
-            self.add("replay", timings.total_s)
-            return
-        self.block_s.append(timings.total_s)
-        self.add("plan", timings.plan_s)
-        self.add("gather", timings.gather_s)
-        self.add("denoise", timings.denoise_s)
-        self.add("clean_pass", timings.clean_pass_s)
-
-    def summary(self) -> dict[str, float]:
-        """Totals; the first block and the median of the later ones apart."""
-        total = {"end_to_end": time.perf_counter() - self.started, **self.seconds}
-        if self.block_s:
-            total["first_block"] = self.block_s[0]
-            total["steady_block"] = median(self.block_s[1:] or self.block_s)
-        return total
+def _timings_s(blocks: Sequence[Block], video: VideoPipeline, started: float) -> dict[str, float]:
+    """Seconds by part of the work; the first block and the median of the later ones apart."""
+    replayed = [block.timings().whole_s for block in blocks if block.replayed]
+    made = [block.timings() for block in blocks if not block.replayed]
+    total = {"end_to_end": time.perf_counter() - started}
+    if replayed:
+        total["replay"] = sum(replayed)
+    if made:
+        for part, name in _PARTS.items():
+            total[name] = sum(getattr(timings, part) for timings in made)
+        total["first_block"] = made[0].whole_s
+        total["steady_block"] = median(
+            [timings.whole_s for timings in made][1:] or [made[0].whole_s]
+        )
+    total["vae_decode"] = sum(video.decode_s())
+    total["video_encode"] = video.encode_s
+    return total
 
 
 class _Superseded(Exception):
@@ -77,7 +75,7 @@ class _Making:
     block_latents: int
     saved_trace: list[str]
     num_saved_blocks: int
-    latents: list[torch.Tensor] = field(default_factory=list)
+    latents: list[Download] = field(default_factory=list)
     trace: list[str] = field(default_factory=list)
 
     def add(self, block: Block) -> None:
@@ -91,7 +89,7 @@ class _Making:
                 f"Saved progress of unit {self.unit.id} was made with another context plan at "
                 f"block {block.index}; delete {folder} to start this unit over."
             )
-        self.latents.append(block.latents)
+        self.latents.append(Download(block.latents))
         self.trace.append(line)
 
     def save_chunk(self, at_least_blocks: int) -> None:
@@ -101,7 +99,7 @@ class _Making:
         self.store.save_chunk(
             self.unit.id,
             self.num_saved_blocks * self.block_latents,
-            torch.cat(self.latents[self.num_saved_blocks :]),
+            self._joined(self.num_saved_blocks),
             "\n".join(self.trace[self.num_saved_blocks :]),
         )
         self.num_saved_blocks = len(self.latents)
@@ -118,7 +116,10 @@ class _Making:
         if record and longer and record.video.matches(self.store.unit_dir(self.unit.id)):
             raise _Superseded
         trace = "".join(f"{line}\n" for line in self.trace)
-        self.store.save_latents(self.unit.id, torch.cat(self.latents), trace)
+        self.store.save_latents(self.unit.id, self._joined(0), trace)
+
+    def _joined(self, first_block: int) -> torch.Tensor:
+        return torch.cat([download.wait() for download in self.latents[first_block:]])
 
 
 def generate_unit(
@@ -128,6 +129,7 @@ def generate_unit(
     save_every_blocks: int,
     on_block: Callable[[int], None],
     stop_requested: Callable[[], bool],
+    runtime: Runtime | None = None,
 ) -> Record:
     """Make a unit, or finish one that was begun.
 
@@ -138,13 +140,31 @@ def generate_unit(
         save_every_blocks: blocks between two saves of progress.
         on_block: told the latent frames made so far, after every block.
         stop_requested: asked after every block.
+        runtime: how to compute it.
 
     Raises:
         Interrupted: `stop_requested` said so; progress is saved.
-        LongtakeError: a strategy's plan can't be carried out, or saved progress doesn't fit.
+        LongtakeError: a strategy's plan can't be carried out, saved progress or memory doesn't fit,
+            or an operation can't be repeated where determinism is asked for.
     """
-    stopwatch = _Stopwatch()
-    _reset_peak_memory(backbone.device)
+    runtime = runtime or Runtime()
+    with strictly_deterministic(runtime.deterministic):
+        return _generate(
+            unit, backbone, store, save_every_blocks, on_block, stop_requested, runtime
+        )
+
+
+def _generate(
+    unit: Unit,
+    backbone: Backbone,
+    store: RunStore,
+    save_every_blocks: int,
+    on_block: Callable[[int], None],
+    stop_requested: Callable[[], bool],
+    runtime: Runtime,
+) -> Record:
+    started = time.perf_counter()
+    reset_peaks(backbone.device)
     store.remove_leftovers(unit.id)
     spec, geometry = backbone.spec, backbone.spec.geometry
     saved = store.saved_progress(unit.id)
@@ -159,20 +179,21 @@ def generate_unit(
         SeededNoise(unit.seed, unit.prompt),
         num_latents,
         unit.seed,
+        runtime,
     )
     making = _Making(unit, store, spec.block_latents, saved_trace, num_made // spec.block_latents)
-    decoder = backbone.start_decoder()
+    blocks: list[Block] = []
     folder = store.unit_dir(unit.id)
     try:
         with replacing(folder / "video.mp4") as path:
-            with VideoWriter(path, geometry.fps, geometry.width, geometry.height) as writer:
+            with (
+                VideoWriter(path, geometry.fps, geometry.width, geometry.height) as writer,
+                VideoPipeline(backbone.start_decoder(), writer, backbone.device) as video,
+            ):
                 for block in rollout.blocks(made):
-                    stopwatch.add_block(block)
+                    blocks.append(block)
                     making.add(block)
-                    with stopwatch.timed("vae_decode"):
-                        frames = decoder.decode(block.latents).cpu().numpy()
-                    with stopwatch.timed("video_encode"):
-                        writer.write(frames)
+                    video.push(block.latents)
                     stopping = stop_requested()
                     making.save_chunk(1 if stopping else save_every_blocks)
                     on_block(len(making.latents) * spec.block_latents)
@@ -183,15 +204,10 @@ def generate_unit(
         record = store.record(unit.id)
         assert record is not None
         return record
-    record = _record(unit, num_latents, backbone, store, stopwatch)
+    timings_s = _timings_s(blocks, video, started)
+    record = _record(unit, num_latents, backbone, store, timings_s, rollout)
     store.write_record(record)
     return record
-
-
-def _reset_peak_memory(device: torch.device) -> None:
-    reset_peak_host()
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
 
 
 def _without_scores(line: str) -> dict[str, Any]:
@@ -216,10 +232,14 @@ def trace_line(block: Block) -> str:
 
 
 def _record(
-    unit: Unit, num_latents: int, backbone: Backbone, store: RunStore, stopwatch: _Stopwatch
+    unit: Unit,
+    num_latents: int,
+    backbone: Backbone,
+    store: RunStore,
+    timings_s: dict[str, float],
+    rollout: Rollout,
 ) -> Record:
     spec, geometry, device = backbone.spec, backbone.spec.geometry, backbone.device
-    peak_device = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
     return Record(
         schema=SCHEMA,
         unit_id=unit.id,
@@ -239,11 +259,12 @@ def _record(
         height=geometry.height,
         context_budget_latents=spec.budget_latents,
         video=VideoFile.of(store.unit_dir(unit.id) / "video.mp4"),
-        timings_s=stopwatch.summary(),
+        timings_s=timings_s,
         memory_mib={
             "peak_host": peak_host_mib(),
-            "peak_device": None if peak_device is None else peak_device / 2**20,
+            "peak_device": peak_device_mib(device),
+            **{f"kv_{tier}": mib for tier, mib in rollout.store.allocated_mib().items()},
         },
-        environment=describe_machine(device),
+        environment=describe_machine(device) | {"kernels": rollout.describe_kernels()},
         finished=now(),
     )

@@ -14,7 +14,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from backbones.runtime import Runtime
 from harness.files import write_json
+from harness.schema import build
 from harness.units import Unit
 
 
@@ -62,6 +64,7 @@ class Shard:
         device: torch device name, or auto.
         threads: CPU threads.
         save_every_blocks: blocks between two saves of progress.
+        runtime: how rollouts are computed.
         units: units to generate, all of one backbone.
         evaluations: units to score.
     """
@@ -71,6 +74,7 @@ class Shard:
     device: str
     threads: int
     save_every_blocks: int
+    runtime: Runtime
     units: tuple[Unit, ...] = ()
     evaluations: tuple[Evaluation, ...] = ()
 
@@ -96,6 +100,7 @@ class Shard:
         """Load from JSON."""
         fields: dict[str, Any] = json.loads(path.read_text())
         fields["stage"] = Stage(fields["stage"])
+        fields["runtime"] = build(Runtime, fields["runtime"], "runtime")
         fields["units"] = tuple(Unit(**unit) for unit in fields["units"])
         fields["evaluations"] = tuple(Evaluation(**task) for task in fields["evaluations"])
         return cls(**fields)

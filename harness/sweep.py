@@ -120,6 +120,7 @@ def _shard(
         device=settings.device,
         threads=num_threads(settings.executor, settings.device),
         save_every_blocks=settings.save_every_blocks,
+        runtime=settings.runtime,
         units=units,
         evaluations=evaluations,
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from harness.devices import pick_device, prepare_process
+from harness.devices import memory_hint, pick_device, prepare_process, release_memory
 from harness.errors import LongtakeError
 from harness.events import Event, EventKind, Interrupted
 from harness.shards import Evaluation, Shard, Stage
@@ -78,7 +78,15 @@ def _generate(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
         on_block(0)
         try:
             check_identity(unit)
-            generate_unit(unit, backbone, store, shard.save_every_blocks, on_block, stop_requested)
+            generate_unit(
+                unit,
+                backbone,
+                store,
+                shard.save_every_blocks,
+                on_block,
+                stop_requested,
+                shard.runtime,
+            )
         except Interrupted:
             emit(Event(EventKind.interrupted, unit.id))
             return
@@ -86,6 +94,8 @@ def _generate(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
             _fail(store, unit.id, unit.id, error, emit)
         else:
             emit(Event(EventKind.done, unit.id, seconds=time.perf_counter() - started))
+            continue
+        release_memory()
 
 
 def _evaluate(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
@@ -144,6 +154,7 @@ def _fail(store: RunStore, unit_id: str, item: str, error: Exception, emit: Emit
     if not isinstance(error, LongtakeError):
         place = traceback.extract_tb(error.__traceback__)[-1]
         text += f" ({Path(place.filename).name}:{place.lineno} in {place.name})"
+    text += memory_hint(error)
     details = "".join(traceback.format_exception(error))
     try:
         store.write_failure(unit_id, text, details)

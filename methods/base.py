@@ -8,6 +8,7 @@ frame numbers; it knows nothing of layers, keys or values.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
@@ -147,3 +148,13 @@ class MemoryStrategy(Protocol):
 
     def plan(self, first_frame: int) -> ContextPlan:
         """The context of the block that starts at latent frame `first_frame`."""
+
+
+def reachable(strategy: MemoryStrategy, first_frame: int) -> Iterable[int]:
+    """Past frames that the plan of a block or of any later one may name.
+
+    All of them, unless the strategy has a method `reach(first_frame)` that says less. What it
+    leaves out is forgotten for good, which bounds the memory of a long rollout.
+    """
+    reach = getattr(strategy, "reach", None)
+    return range(first_frame) if reach is None else reach(first_frame)

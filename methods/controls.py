@@ -48,6 +48,12 @@ class Recency(Retrieval):
         """See Retrieval.select."""
         return Selection(tuple(candidates[-self.memory_latents :]), None)
 
+    def reach(self, first_frame: int) -> tuple[int, ...]:
+        """See methods.base.reachable."""
+        sink = range(min(self.sink_latents, first_frame))
+        span = self._rollout.budget_latents + self.recent_exclude_latents + self.memory_latents
+        return (*sink, *range(max(len(sink), first_frame - span), first_frame))
+
 
 @dataclass
 class Oldest(Retrieval):
@@ -56,6 +62,12 @@ class Oldest(Retrieval):
     def select(self, candidates: Sequence[int], first_frame: int) -> Selection:
         """See Retrieval.select."""
         return Selection(tuple(candidates[: self.memory_latents]), None)
+
+    def reach(self, first_frame: int) -> tuple[int, ...]:
+        """See methods.base.reachable."""
+        oldest = range(min(self.sink_latents + self.memory_latents, first_frame))
+        room = self._rollout.past_latents
+        return (*oldest, *range(max(len(oldest), first_frame - room), first_frame))
 
 
 @dataclass

@@ -46,11 +46,14 @@ class SlidingWindow:
     def observe(self, latents: Tensor, first_frame: int) -> None:
         """Nothing to remember: the window follows from the frame number alone."""
 
+    def reach(self, first_frame: int) -> tuple[int, ...]:
+        """See methods.base.reachable: what left the window never comes back."""
+        sink, local = self._window(first_frame)
+        return (*sink, *local)
+
     def plan(self, first_frame: int) -> ContextPlan:
         """See MemoryStrategy.plan."""
-        sink = range(min(self.sink_latents, first_frame))
-        room = self._rollout.past_latents - len(sink)
-        local = range(max(len(sink), first_frame - room), first_frame)
+        sink, local = self._window(first_frame)
         frames = (*sink, *local)
         block = range(first_frame, first_frame + self._rollout.block_latents)
         if self.rope == RopeScheme.absolute:
@@ -60,3 +63,8 @@ class SlidingWindow:
             query_positions = tuple(range(len(frames), len(frames) + len(block)))
         roles = (Role.sink,) * len(sink) + (Role.local,) * len(local)
         return ContextPlan(frames, positions, query_positions, roles)
+
+    def _window(self, first_frame: int) -> tuple[range, range]:
+        sink = range(min(self.sink_latents, first_frame))
+        room = self._rollout.past_latents - len(sink)
+        return sink, range(max(len(sink), first_frame - room), first_frame)

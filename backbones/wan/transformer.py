@@ -5,23 +5,30 @@ strategies: the keys and values of the past arrive gathered and rotated in an `A
 and every layer puts those of the block itself behind them. All frames of a block share one
 timestep, and a rollout handles one video, so there is no batch axis.
 
+A layer is two functions with attention between them. Only attention sees how long the context is,
+so what `compile` compiles has one shape for the whole rollout, and one code for all layers.
+
 Letters: F latent frame of the block, S token of the block, K token of context and block together,
-H head, D head channel, E model channel, C latent channel, L layer.
+T token of the prompt, H head, D head channel, R rotated pair of channels, E model channel,
+C latent channel, L layer.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from backbones.transfer import upload
 from backbones.wan.rope import rotate
 
 if TYPE_CHECKING:
-    from jaxtyping import Complex, Float
+    from jaxtyping import Float
 
 
 @dataclass(frozen=True)
@@ -60,29 +67,34 @@ class WanConfig:
         return self.dim // self.num_heads
 
 
-@dataclass
-class AttentionContext:
+class AttentionContext(NamedTuple):
     """Keys and values that one block attends to, rotated, with room for the block's own at the end.
 
     Attributes:
         keys_LHKD: keys of the past, then `num_block_tokens` places written by every pass.
         values_LHKD: values, in the same order.
-        block_factors_SD: rotation factors of the block's tokens.
+        factors_SR2: cosine and sine for the block's tokens.
         num_block_tokens: tokens of the block.
     """
 
     keys_LHKD: Tensor
     values_LHKD: Tensor
-    block_factors_SD: Complex[Tensor, "token head_dim/2"]
+    factors_SR2: Tensor
     num_block_tokens: int
 
 
-@dataclass(frozen=True)
-class TextContext:
+class TextContext(NamedTuple):
     """Cross-attention keys and values of one prompt, per layer; computed once per video."""
 
     keys_HTD: list[Tensor]
     values_HTD: list[Tensor]
+
+
+class TimeContext(NamedTuple):
+    """A noise level as the head takes it, and as the six modulations of a layer."""
+
+    time_E: Tensor
+    time_6E: Tensor
 
 
 class RMSNorm(nn.Module):
@@ -114,10 +126,11 @@ class Attention(nn.Module):
         """Split channels into heads: (token, channel) to (head, token, head channel)."""
         return x_SE.unflatten(-1, (self.num_heads, -1)).transpose(0, 1)
 
-    def attend(self, q_HSD: Tensor, k_HKD: Tensor, v_HKD: Tensor) -> Tensor:
-        """Scaled dot-product attention and the output projection, to (token, channel)."""
-        y_HSD = F.scaled_dot_product_attention(q_HSD[None], k_HKD[None], v_HKD[None])[0]
-        return self.o(y_HSD.transpose(0, 1).flatten(1))
+
+def attend(q_HSD: Tensor, k_HKD: Tensor, v_HKD: Tensor) -> Tensor:
+    """Scaled dot-product attention, to (token, channel)."""
+    y_HSD = F.scaled_dot_product_attention(q_HSD[None], k_HKD[None], v_HKD[None])[0]
+    return y_HSD.transpose(0, 1).flatten(1)
 
 
 class SelfAttention(Attention):
@@ -133,20 +146,10 @@ class SelfAttention(Attention):
             layer.weight = nn.Parameter(weight, requires_grad=False)
             layer.bias = nn.Parameter(bias, requires_grad=False)
 
-    def forward(
-        self, x_SE: Tensor, context: AttentionContext, layer: int, new_kv_LPHSD: Tensor | None
-    ) -> Tensor:
+    def project(self, x_SE: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values of the block, as (head, token, head channel), not rotated."""
         q_SE, k_SE, v_SE = F.linear(x_SE, self._weight, self._bias).chunk(3, dim=-1)
-        q_HSD = rotate(self.heads(self.norm_q(q_SE)), context.block_factors_SD)
-        k_HSD = self.heads(self.norm_k(k_SE))
-        v_HSD = self.heads(v_SE)
-        if new_kv_LPHSD is not None:
-            new_kv_LPHSD[layer, 0] = k_HSD
-            new_kv_LPHSD[layer, 1] = v_HSD
-        keys_HKD, values_HKD = context.keys_LHKD[layer], context.values_LHKD[layer]
-        keys_HKD[:, -context.num_block_tokens :] = rotate(k_HSD, context.block_factors_SD)
-        values_HKD[:, -context.num_block_tokens :] = v_HSD
-        return self.attend(q_HSD, keys_HKD, values_HKD)
+        return self.heads(self.norm_q(q_SE)), self.heads(self.norm_k(k_SE)), self.heads(v_SE)
 
 
 class CrossAttention(Attention):
@@ -157,7 +160,7 @@ class CrossAttention(Attention):
         return self.heads(self.norm_k(self.k(text_TE))), self.heads(self.v(text_TE))
 
     def forward(self, x_SE: Tensor, keys_HTD: Tensor, values_HTD: Tensor) -> Tensor:
-        return self.attend(self.heads(self.norm_q(self.q(x_SE))), keys_HTD, values_HTD)
+        return self.o(attend(self.heads(self.norm_q(self.q(x_SE))), keys_HTD, values_HTD))
 
 
 class TransformerBlock(nn.Module):
@@ -177,19 +180,49 @@ class TransformerBlock(nn.Module):
         )
         self.modulation = nn.Parameter(torch.zeros(1, 6, config.dim))
 
-    def forward(
+    def before_attention(
         self,
         x_SE: Tensor,
         time_6E: Tensor,
-        context: AttentionContext,
-        text: TextContext,
-        layer: int,
-        new_kv_LPHSD: Tensor | None,
+        factors_SR2: Tensor,
+        own_keys_HSD: Tensor,
+        own_values_HSD: Tensor,
+        new_kv_PHSD: Tensor | None,
     ) -> Tensor:
-        shift1, scale1, gate1, shift2, scale2, gate2 = (self.modulation[0] + time_6E).unbind(0)
-        y_SE = torch.addcmul(shift1, self.norm1(x_SE), 1 + scale1)
-        x_SE = torch.addcmul(x_SE, self.self_attn(y_SE, context, layer, new_kv_LPHSD), gate1)
-        keys_HTD, values_HTD = text.keys_HTD[layer], text.values_HTD[layer]
+        """Rotated queries; keys and values go to their places behind those of the past.
+
+        Args:
+            x_SE: the block's tokens.
+            time_6E: modulation by the noise level.
+            factors_SR2: rotation of the block's tokens.
+            own_keys_HSD: where the rotated keys go.
+            own_values_HSD: where the values go.
+            new_kv_PHSD: where un-rotated keys and values go as well, if wanted.
+        """
+        shift, scale, *_ = (self.modulation[0] + time_6E).unbind(0)
+        y_SE = torch.addcmul(shift, self.norm1(x_SE), 1 + scale)
+        q_HSD, k_HSD, v_HSD = self.self_attn.project(y_SE)
+        if new_kv_PHSD is not None:
+            new_kv_PHSD[0] = k_HSD
+            new_kv_PHSD[1] = v_HSD
+        own_keys_HSD.copy_(rotate(k_HSD, factors_SR2))
+        own_values_HSD.copy_(v_HSD)
+        return rotate(q_HSD, factors_SR2)
+
+    def after_attention(
+        self, x_SE: Tensor, y_SE: Tensor, time_6E: Tensor, keys_HTD: Tensor, values_HTD: Tensor
+    ) -> Tensor:
+        """What follows self-attention.
+
+        Args:
+            x_SE: the block's tokens, as they entered the layer.
+            y_SE: what attention gave.
+            time_6E: modulation by the noise level.
+            keys_HTD: of the prompt.
+            values_HTD: of the prompt.
+        """
+        _, _, gate1, shift2, scale2, gate2 = (self.modulation[0] + time_6E).unbind(0)
+        x_SE = torch.addcmul(x_SE, self.self_attn.o(y_SE), gate1)
         x_SE = x_SE + self.cross_attn(self.norm3(x_SE), keys_HTD, values_HTD)
         y_SE = torch.addcmul(shift2, self.norm2(x_SE), 1 + scale2)
         return torch.addcmul(x_SE, self.ffn(y_SE), gate2)
@@ -231,27 +264,44 @@ class CausalWanTransformer(nn.Module):
         self.time_projection = nn.Sequential(nn.SiLU(), nn.Linear(config.dim, 6 * config.dim))
         self.blocks = nn.ModuleList([TransformerBlock(config) for _ in range(config.num_layers)])
         self.head = Head(config)
+        self.compile_layers(False)
 
     def prepare(self) -> Self:
         """Make ready for inference, once weights are loaded and on their device."""
         self.eval().requires_grad_(False)
-        for block in self.blocks:
-            assert isinstance(block, TransformerBlock)
-            block.self_attn.fuse()
+        for layer in self._layers():
+            layer.self_attn.fuse()
+        return self
+
+    def compile_layers(self, compiled: bool) -> Self:
+        """Run the two halves of a layer compiled, for fixed shapes, or as they are.
+
+        One function serves all layers and models: their weights are arguments of compiled code.
+        """
+        halves = (TransformerBlock.before_attention, TransformerBlock.after_attention)
+        if compiled:
+            halves = (_compiled(halves[0]), _compiled(halves[1]))
+        self._before_attention, self._after_attention = halves
         return self
 
     def text_context(self, text: Float[Tensor, "token text_dim"]) -> TextContext:
         """Cross-attention keys and values of a prompt embedding, for all layers."""
         assert len(text) == self.config.text_len
         text_TE = self.text_embedding(text)
-        cross = [block.cross_attn for block in self.blocks if isinstance(block, TransformerBlock)]
-        pairs = [attention.text_kv(text_TE) for attention in cross]
+        pairs = [layer.cross_attn.text_kv(text_TE) for layer in self._layers()]
         return TextContext([keys for keys, _ in pairs], [values for _, values in pairs])
+
+    def time_context(self, timestep: float) -> TimeContext:
+        """The embedding of a noise level, 0 (clean) to 1000."""
+        weight = self.patch_embedding.weight
+        sinusoid = _sinusoid(timestep, self.config.freq_dim).to(weight.dtype)
+        time_E = self.time_embedding(upload(sinusoid, weight.device))
+        return TimeContext(time_E, self.time_projection(time_E).unflatten(-1, (6, -1)))
 
     def forward(
         self,
         latents: Float[Tensor, "frame chan height width"],
-        timestep: float,
+        time: TimeContext,
         context: AttentionContext,
         text: TextContext,
         new_kv_LPHSD: Float[Tensor, "layer 2 head token head_dim"] | None = None,
@@ -260,17 +310,34 @@ class CausalWanTransformer(nn.Module):
 
         Args:
             latents: the noisy block.
-            timestep: noise level of the whole block, 0 (clean) to 1000.
+            time: noise level of the whole block; see `time_context`.
             context: gathered past; the places of the block's own tokens are overwritten.
             text: see `text_context`.
             new_kv_LPHSD: where to write the block's un-rotated keys and values, if wanted.
         """
-        time_E = self.time_embedding(_sinusoid(timestep, self.config.freq_dim).to(latents))
-        time_6E = self.time_projection(time_E).unflatten(-1, (6, -1))
+        own = slice(-context.num_block_tokens, None)
         x_SE = self._patchify(latents)
-        for layer, block in enumerate(self.blocks):
-            x_SE = block(x_SE, time_6E, context, text, layer, new_kv_LPHSD)
-        return self._unpatchify(self.head(x_SE, time_E), latents.shape)
+        for index, layer in enumerate(self._layers()):
+            keys_HKD, values_HKD = context.keys_LHKD[index], context.values_LHKD[index]
+            q_HSD = self._before_attention(
+                layer,
+                x_SE,
+                time.time_6E,
+                context.factors_SR2,
+                keys_HKD[:, own],
+                values_HKD[:, own],
+                None if new_kv_LPHSD is None else new_kv_LPHSD[index],
+            )
+            y_SE = attend(q_HSD, keys_HKD, values_HKD)
+            x_SE = self._after_attention(
+                layer, x_SE, y_SE, time.time_6E, text.keys_HTD[index], text.values_HTD[index]
+            )
+        return self._unpatchify(self.head(x_SE, time.time_E), latents.shape)
+
+    def _layers(self) -> Iterator[TransformerBlock]:
+        for layer in self.blocks:
+            assert isinstance(layer, TransformerBlock)
+            yield layer
 
     def _patchify(self, latents_FCHW: Tensor) -> Tensor:
         """Tokens of a block; the patch convolution runs as the linear map that it is."""
@@ -290,6 +357,11 @@ class CausalWanTransformer(nn.Module):
             num_frames, height // rows, width // columns, rows, columns, self.config.out_dim
         )
         return grid.permute(0, 5, 1, 3, 2, 4).reshape(num_frames, -1, height, width)
+
+
+@cache
+def _compiled(half: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    return torch.compile(half, fullgraph=True, dynamic=False)
 
 
 def _sinusoid(timestep: float, dim: int) -> Float[Tensor, " dim"]:

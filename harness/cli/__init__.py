@@ -66,7 +66,9 @@ settings (defaults in harness/conf/sweep.yaml):
   suite=NAME[,NAME]        suites or single metrics, [] for none   python -m harness list suites
   executor=inline|processes   executor.workers=N executor.threads=N
   name=NAME runs=FOLDER    the run store is FOLDER/NAME; commands with one name add up
-  device=auto|cpu|cuda:N   save_every_blocks=N
+  device=auto|cpu|cuda:N   save_every_blocks=N   deterministic=true
+  kernels.compile=true|false kernels.attention=NAME kernels.cuda_graphs=true
+  kv.host_gib=N kv.device_gib=N kv.spill_dir=FOLDER   memory for keys and values
   backbone.KEY=VALUE, method.KEY=VALUE   any argument of the backbone or method; lists span the grid
 
 method= and backbone= also take a YAML file or "module:Class" of your own.
@@ -120,8 +122,11 @@ COMMANDS = (
     Command(
         "bench",
         "time rollout, decode, encoding and scoring on this machine",
-        overrides="settings as for sweep; every method is one line of the table",
-        options=(("--json", "also write the figures to this file"),),
+        overrides="settings as for sweep; every method is one line of the tables",
+        options=(
+            ("--json", "also write the figures to this file"),
+            ("--profile", "also write a torch trace of the last two blocks to this file"),
+        ),
     ),
     Command("doctor", "what is installed, which weights are found, what can run here"),
     Command("worker", "run one shard file (used by executors)", positional=("shard", "JSON file")),

@@ -1,0 +1,40 @@
+"""Small copies between processor and device that never make the host wait."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def upload(tensor: Tensor, device: torch.device) -> Tensor:
+    """A CPU tensor on `device`; the copy is queued, from pinned memory, where that is a GPU."""
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
+class Download:
+    """A copy of a device tensor to the CPU, queued on the current stream.
+
+    Args:
+        tensor: on any device; a CPU tensor is taken as it is.
+    """
+
+    def __init__(self, tensor: Tensor) -> None:
+        self._copied: torch.cuda.Event | None = None
+        self._host = tensor
+        if tensor.is_cuda:
+            self._host = torch.empty_like(tensor, device="cpu", pin_memory=True)
+            self._host.copy_(tensor, non_blocking=True)
+            self._copied = torch.cuda.Event()
+            self._copied.record(torch.cuda.current_stream(tensor.device))
+
+    def wait(self) -> Tensor:
+        """The copy, once it is there."""
+        if self._copied is not None:
+            self._copied.synchronize()
+        return self._host

@@ -1,0 +1,94 @@
+"""The causal transformer on one block that sees only itself is Wan's ordinary transformer."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from backbones.wan.rope import Rope, rotate
+from backbones.wan.transformer import AttentionContext, CausalWanTransformer, WanConfig
+from tests.backbones.wan.diffusers_names import diffusers_name
+
+WAN_1_3B = {
+    "dim": 1536,
+    "ffn_dim": 8960,
+    "num_heads": 12,
+    "in_dim": 16,
+    "out_dim": 16,
+    "freq_dim": 256,
+    "text_dim": 4096,
+    "text_len": 512,
+}
+ROWS, COLUMNS, FRAMES = 4, 6, 3
+
+
+def random_weights(model: CausalWanTransformer) -> None:
+    generator = torch.Generator().manual_seed(0)
+    for name, parameter in model.named_parameters():
+        noise = torch.randn(parameter.shape, generator=generator)
+        if name.endswith(("norm_q.weight", "norm_k.weight", "norm3.weight")):
+            noise = 1 + 0.1 * noise
+        elif parameter.dim() > 1 and "modulation" not in name:
+            noise = noise / parameter[0].numel() ** 0.5
+        parameter.data = noise
+
+
+def one_block(
+    model: CausalWanTransformer, latents: Tensor, timestep: float, text: Tensor
+) -> Tensor:
+    config = model.config
+    rope = Rope(config.head_dim, ROWS, COLUMNS, 64, torch.device("cpu"))
+    tokens = FRAMES * ROWS * COLUMNS
+    kv = torch.empty(2, config.num_layers, config.num_heads, tokens, config.head_dim)
+    context = AttentionContext(kv[0], kv[1], rope.factors(range(FRAMES)), tokens)
+    return model(latents, model.time_context(timestep), context, model.text_context(text))
+
+
+@torch.inference_mode()
+def test_a_full_attention_window_equals_diffusers() -> None:
+    from diffusers import WanTransformer3DModel
+
+    model = CausalWanTransformer(WanConfig(num_layers=2, **WAN_1_3B))
+    random_weights(model)
+    reference = WanTransformer3DModel(
+        num_attention_heads=12,
+        attention_head_dim=128,
+        ffn_dim=8960,
+        num_layers=2,
+        cross_attn_norm=True,
+        qk_norm="rms_norm_across_heads",
+    )
+    tensors = {diffusers_name(name): tensor for name, tensor in model.state_dict().items()}
+    reference.load_state_dict(tensors)
+    reference.eval()
+    model.prepare()
+    generator = torch.Generator().manual_seed(1)
+    latents = torch.randn(FRAMES, 16, 2 * ROWS, 2 * COLUMNS, generator=generator)
+    text = torch.randn(512, 4096, generator=generator)
+    ours = one_block(model, latents, 625.0, text)
+    theirs = reference(
+        latents.transpose(0, 1)[None], torch.tensor([625.0]), text[None], return_dict=False
+    )[0][0].transpose(0, 1)
+    assert (ours - theirs).norm() / theirs.norm() < 1e-4
+
+
+def test_the_1_3b_shape_has_the_original_names_and_size() -> None:
+    with torch.device("meta"):
+        model = CausalWanTransformer(WanConfig(num_layers=30, **WAN_1_3B))
+    assert len(model.state_dict()) == 825
+    assert sum(parameter.numel() for parameter in model.parameters()) == 1_418_996_800
+
+
+def test_the_compiled_form_of_the_rotation_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(3, FRAMES * ROWS * COLUMNS, 32, generator=generator)
+    factors = Rope(32, ROWS, COLUMNS, 64, torch.device("cpu")).factors([0, 7, 63])
+    plain = rotate(x, factors)
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    torch.testing.assert_close(rotate(x, factors), plain, rtol=1e-6, atol=1e-6)
+    exact = torch.view_as_complex(x.double().unflatten(-1, (-1, 2)))
+    exact = exact * torch.view_as_complex(factors.double())
+    torch.testing.assert_close(
+        plain.double(), torch.view_as_real(exact).flatten(-2), rtol=1e-6, atol=1e-6
+    )
