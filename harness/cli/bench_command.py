@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -14,7 +15,7 @@ from harness.config import load_sweep
 from harness.files import write_json
 from harness.units import plan_units
 
-_PLAIN_WIDTH = 150  # of the table in a file or pipe
+_PLAIN_WIDTH = 180  # of the table in a file or pipe
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -43,15 +44,14 @@ def _as_override(argument: str) -> str:
 
 def _block_table(result: BenchResult) -> Table:
     columns = (
-        *("first", "steady", "frames/s", "one pass", "clean pass", "gather", "append"),
-        *("encode", "search", "fetch", "hidden", "decode", "floor", "x floor", "x first row"),
+        *("first", "steady", "frames/s", "pass", "clean", "gather", "append"),
+        *("encode", "search", "fetch", "hidden", "decode", "floor", "/floor", "/row 1"),
     )
-    table = Table("backbone", "method", *columns, title="one block, milliseconds")
+    table = _table("one block, milliseconds", columns)
     for row in result.rows:
         block, hidden = row.block, row.block.fetch_hidden
         table.add_row(
-            row.backbone,
-            row.method,
+            _label(row),
             *(f"{1000 * seconds:.1f}" for seconds in (block.first, block.steady)),
             f"{block.frames_per_s:.1f}",
             *(
@@ -78,10 +78,22 @@ def _block_table(result: BenchResult) -> Table:
 def _video_table(result: BenchResult) -> Table:
     columns = ("video", "rollout", "decode", "write", "score", "total")
     memory = ("device MiB", "host MiB", "K/V device", "host", "file")
-    table = Table("backbone", "method", *columns, *memory, title="one video, seconds and MiB")
+    table = _table("one video, seconds and MiB", columns + memory)
     for row in result.rows:
-        table.add_row(row.backbone, row.method, *_video_cells(row))
+        table.add_row(_label(row), *_video_cells(row))
     return table
+
+
+def _table(title: str, columns: Sequence[str]) -> Table:
+    table = Table(title=title)
+    table.add_column("backbone | method", no_wrap=True)
+    for name in columns:
+        table.add_column(name, no_wrap=True, justify="right")
+    return table
+
+
+def _label(row: BenchRow) -> str:
+    return f"{row.backbone} | {row.method}"
 
 
 def _video_cells(row: BenchRow) -> list[str]:
