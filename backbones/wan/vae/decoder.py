@@ -1,0 +1,50 @@
+"""Streaming decode of one video."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from backbones.wan.vae.layers import CausalMemory
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, UInt8
+    from torch import Tensor
+
+    from backbones.wan.vae.model import WanVAE
+
+
+class WanDecoder:
+    """Decodes the latents of one video as they come, see `backbones.spec.StreamingDecoder`.
+
+    Args:
+        vae: the model.
+    """
+
+    def __init__(self, vae: WanVAE) -> None:
+        self._vae = vae
+        self._memory = CausalMemory()
+        self._mean_C11, self._std_C11 = vae.latent_statistics()
+
+    @torch.inference_mode()
+    def decode(
+        self, latents: Float[Tensor, "latent chan height width"]
+    ) -> UInt8[Tensor, "frame height width 3"]:
+        """See StreamingDecoder.decode. The first latent frame of a video gives one frame.
+
+        Args:
+            latents: the next normalised latents.
+
+        Returns:
+            frames on the VAE's device, which may still be computing them.
+        """
+        latents = latents.to(self._mean_C11.device, non_blocking=True)
+        latents = latents * self._std_C11 + self._mean_C11
+        # One by one: the same shapes and kernels, and so the same bits, for any chunking.
+        return torch.cat([self._frames(latent[None]) for latent in latents])
+
+    def _frames(self, latent_1CHW: Tensor) -> Tensor:
+        video_FCHW = self._vae.decode_latent(latent_1CHW, self._memory).float()
+        pixels_FCHW = ((video_FCHW.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+        return pixels_FCHW.permute(0, 2, 3, 1)

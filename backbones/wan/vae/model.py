@@ -1,0 +1,171 @@
+"""The Wan2.1 video VAE. Parameter names are those of `Wan2.1_VAE.pth`.
+
+Letters: F frame, C channel, H row, W column.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Self
+
+import torch
+from torch import nn
+
+from backbones.wan.vae.config import WanVAEConfig
+from backbones.wan.vae.layers import (
+    CHANNELS_LAST,
+    CausalConv3d,
+    CausalMemory,
+    Downsample,
+    ResidualBlock,
+    SpatialAttention,
+    Upsample,
+    causal_3x3x3,
+    head,
+)
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+_RGB = 3
+
+
+def _middle(dim: int) -> nn.Sequential:
+    return nn.Sequential(ResidualBlock(dim, dim), SpatialAttention(dim), ResidualBlock(dim, dim))
+
+
+def _run_middle(middle: nn.Sequential, x_FCHW: Tensor, memory: CausalMemory) -> Tensor:
+    before, attention, after = middle
+    return after(attention(before(x_FCHW, memory)), memory)
+
+
+class Encoder(nn.Module):
+    """Video frames to mean and log-variance of latents, one latent frame at a time."""
+
+    def __init__(self, config: WanVAEConfig) -> None:
+        super().__init__()
+        dims = config.dims
+        self.conv1 = causal_3x3x3(_RGB, dims[0])
+        layers: list[nn.Module] = []
+        for level, (in_dim, out_dim) in enumerate(pairwise((dims[0], *dims))):
+            for block in range(config.num_res_blocks):
+                layers.append(ResidualBlock(in_dim if block == 0 else out_dim, out_dim))
+            if level < len(config.temporal_downsample):
+                layers.append(Downsample(out_dim, config.temporal_downsample[level]))
+        self.downsamples = nn.ModuleList(layers)
+        self.middle = _middle(dims[-1])
+        self.head = head(dims[-1], 2 * config.z_dim)
+
+    def forward(self, x_FCHW: Tensor, memory: CausalMemory) -> Tensor:
+        x_FCHW = self.conv1(x_FCHW, memory)
+        for layer in self.downsamples:
+            x_FCHW = layer(x_FCHW, memory)
+        x_FCHW = self.head(_run_middle(self.middle, x_FCHW, memory), memory)
+        memory.started = True
+        return x_FCHW
+
+
+class Decoder(nn.Module):
+    """One latent frame to the video frames it stands for."""
+
+    def __init__(self, config: WanVAEConfig) -> None:
+        super().__init__()
+        dims = config.dims[::-1]
+        temporal = config.temporal_downsample[::-1]
+        self.conv1 = causal_3x3x3(config.z_dim, dims[0])
+        self.middle = _middle(dims[0])
+        layers: list[nn.Module] = []
+        in_dim = dims[0]
+        for level, out_dim in enumerate(dims):
+            for block in range(config.num_res_blocks + 1):
+                layers.append(ResidualBlock(in_dim if block == 0 else out_dim, out_dim))
+            if level < len(temporal):
+                layers.append(Upsample(out_dim, temporal[level]))
+                in_dim = out_dim // 2
+        self.upsamples = nn.ModuleList(layers)
+        self.head = head(dims[-1], _RGB)
+
+    def forward(self, x_FCHW: Tensor, memory: CausalMemory) -> Tensor:
+        x_FCHW = _run_middle(self.middle, self.conv1(x_FCHW, memory), memory)
+        for layer in self.upsamples:
+            x_FCHW = layer(x_FCHW, memory)
+        x_FCHW = self.head(x_FCHW, memory)
+        memory.started = True
+        return x_FCHW
+
+
+class WanVAE(nn.Module):
+    """Encoder and decoder; one video at a time, for inference.
+
+    Runs in the number format of its weights. Nothing in it waits for the device or depends on
+    values, and after the first latent frame of a video all shapes stay the same.
+    """
+
+    def __init__(self, config: WanVAEConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.conv1 = CausalConv3d(2 * config.z_dim, 2 * config.z_dim, (1, 1, 1))
+        self.conv2 = CausalConv3d(config.z_dim, config.z_dim, (1, 1, 1))
+        self.decoder = Decoder(config)
+
+    def prepare(self) -> Self:
+        """Make ready for inference, once weights are loaded and on their device."""
+        self.eval().requires_grad_(False)
+        for module in self.modules():
+            if isinstance(module, CausalConv3d):
+                module.lay_out()
+            elif isinstance(module, nn.Conv2d):
+                module.to(memory_format=CHANNELS_LAST)
+        return self
+
+    @torch.inference_mode()
+    def encode(
+        self, video: Float[Tensor, "frame 3 height width"]
+    ) -> Float[Tensor, "latent chan height/8 width/8"]:
+        """Normalised latents (the mean of their distribution) of a video, in float32.
+
+        Frames go through a few at a time, so memory does not grow with the video, which may stay
+        on another device.
+
+        Args:
+            video: 4T-3 frames in -1..1, which make T latents.
+        """
+        step, factor = self.config.temporal_factor, self.config.spatial_factor
+        num_frames, _, height, width = video.shape
+        assert num_frames % step == 1 % step, "4T-3 frames make T latent frames"
+        assert height % factor == width % factor == 0, f"size {height}x{width} is not a multiple"
+        memory = CausalMemory()
+        first_frames = [0, *range(1, num_frames, step), num_frames]
+        return torch.cat([self._encode(video[a:b], memory) for a, b in pairwise(first_frames)])
+
+    def _encode(self, frames_FCHW: Tensor, memory: CausalMemory) -> Tensor:
+        x_FCHW = self.encoder(self._enter(frames_FCHW), memory)
+        mean_FCHW = self.conv1(x_FCHW, memory)[:, : self.config.z_dim].float()
+        mean_C11, std_C11 = self.latent_statistics()
+        return (mean_FCHW - mean_C11) / std_C11
+
+    def decode_latent(
+        self, latent: Float[Tensor, "1 chan height width"], memory: CausalMemory
+    ) -> Float[Tensor, "frame 3 height*8 width*8"]:
+        """Video frames of the next latent frame, which may leave -1..1 a little.
+
+        Args:
+            latent: before normalisation.
+            memory: of the video so far; updated.
+        """
+        return self.decoder(self.conv2(self._enter(latent), memory), memory)
+
+    def latent_statistics(self) -> tuple[Float[Tensor, "chan 1 1"], Float[Tensor, "chan 1 1"]]:
+        """Mean and standard deviation of the latent channels, in float32 on the VAE's device."""
+        device = self.conv2.weight.device
+        mean_C, std_C = (
+            torch.tensor(values, dtype=torch.float32, device=device)
+            for values in (self.config.latent_mean, self.config.latent_std)
+        )
+        return mean_C[:, None, None], std_C[:, None, None]
+
+    def _enter(self, x_FCHW: Tensor) -> Tensor:
+        """Frames or latents as the layers want them."""
+        return x_FCHW.to(self.conv2.weight).contiguous(memory_format=CHANNELS_LAST)
