@@ -37,7 +37,7 @@ class CausalMemory:
     started: bool = False
 
 
-class CausalConv3d(nn.Conv3d):
+class CausalConv3d(nn.Module):
     """A convolution over the present frames and the ones before; ahead of a video is black (zero).
 
     The spatial size stays the same. No future frame is seen, so frames can be fed in any chunks
@@ -47,7 +47,11 @@ class CausalConv3d(nn.Conv3d):
     def __init__(
         self, in_dim: int, out_dim: int, kernel: tuple[int, int, int], time_stride: int = 1
     ) -> None:
-        super().__init__(in_dim, out_dim, kernel, stride=(time_stride, 1, 1))
+        super().__init__()
+        initial = nn.Conv3d(in_dim, out_dim, kernel)
+        self.weight, self.bias = initial.weight, initial.bias
+        self.kernel = kernel
+        self.time_stride = time_stride
         self.past_frames = kernel[0] - time_stride
 
     def lay_out(self) -> None:
@@ -56,10 +60,17 @@ class CausalConv3d(nn.Conv3d):
         self.weight.data = ordered.permute(0, 4, 3, 1, 2)
 
     def forward(self, x_FCHW: Tensor, memory: CausalMemory) -> Tensor:
-        taps, rows, columns = self.kernel_size
+        taps, rows, columns = self.kernel
         weight_OCHW = self.weight.transpose(1, 2).flatten(1, 2)
-        stacked = x_FCHW if taps == 1 else self._stack_taps(x_FCHW, memory)
-        return F.conv2d(stacked, weight_OCHW, self.bias, padding=(rows // 2, columns // 2))
+        stacked_FCHW = x_FCHW if taps == 1 else self._stack_taps(x_FCHW, memory)
+        return F.conv2d(stacked_FCHW, weight_OCHW, self.bias, padding=(rows // 2, columns // 2))
+
+    def begin(self, x_FCHW: Tensor, memory: CausalMemory) -> Tensor:
+        """Set the past to black, in the shape of the frames to come."""
+        shape = (self.past_frames, *x_FCHW.shape[1:])
+        past_FCHW = x_FCHW.new_zeros(shape).contiguous(memory_format=CHANNELS_LAST)
+        memory.past[self] = past_FCHW
+        return past_FCHW
 
     def remember(self, x_FCHW: Tensor, memory: CausalMemory) -> None:
         """Keep the newest frames without a convolution, as the past of the next ones."""
@@ -68,14 +79,14 @@ class CausalConv3d(nn.Conv3d):
     def _stack_taps(self, x_FCHW: Tensor, memory: CausalMemory) -> Tensor:
         past_FCHW = memory.past.get(self)
         if past_FCHW is None:
-            shape = (self.past_frames, *x_FCHW.shape[1:])
-            past_FCHW = x_FCHW.new_zeros(shape).contiguous(memory_format=CHANNELS_LAST)
-            memory.past[self] = past_FCHW
+            past_FCHW = self.begin(x_FCHW, memory)
         frames_FCHW = torch.cat([past_FCHW, x_FCHW])
         past_FCHW.copy_(frames_FCHW[-self.past_frames :])
-        taps, stride = self.kernel_size[0], self.stride[0]
-        last = len(frames_FCHW) - taps
-        return torch.cat([frames_FCHW[k : k + last + 1 : stride] for k in range(taps)], dim=1)
+        taps = self.kernel[0]
+        num_starts = len(frames_FCHW) - taps + 1
+        return torch.cat(
+            [frames_FCHW[k : k + num_starts : self.time_stride] for k in range(taps)], dim=1
+        )
 
 
 class RMSNorm(nn.Module):
@@ -91,7 +102,7 @@ class RMSNorm(nn.Module):
         return F.rms_norm(x_FHWC, gamma_C.shape, gamma_C, eps=1e-24).permute(0, 3, 1, 2)
 
 
-class NormConv(nn.Sequential):
+class NormConv(nn.ModuleList):
     """Norm, SiLU and a causal convolution; further ones may follow, as in the weights file."""
 
     def forward(self, x_FCHW: Tensor, memory: CausalMemory) -> Tensor:
@@ -108,7 +119,7 @@ def causal_3x3x3(in_dim: int, out_dim: int) -> CausalConv3d:
 def head(in_dim: int, out_dim: int) -> NormConv:
     """The last layers of encoder and decoder."""
     return NormConv(
-        RMSNorm(in_dim, (1, 1, 1)), nn.SiLU(inplace=True), causal_3x3x3(in_dim, out_dim)
+        [RMSNorm(in_dim, (1, 1, 1)), nn.SiLU(inplace=True), causal_3x3x3(in_dim, out_dim)]
     )
 
 
@@ -118,13 +129,15 @@ class ResidualBlock(nn.Module):
     def __init__(self, in_dim: int, out_dim: int) -> None:
         super().__init__()
         self.residual = NormConv(
-            RMSNorm(in_dim, (1, 1, 1)),
-            nn.SiLU(inplace=True),
-            causal_3x3x3(in_dim, out_dim),
-            RMSNorm(out_dim, (1, 1, 1)),
-            nn.SiLU(inplace=True),
-            nn.Identity(),  # dropout while training
-            causal_3x3x3(out_dim, out_dim),
+            [
+                RMSNorm(in_dim, (1, 1, 1)),
+                nn.SiLU(inplace=True),
+                causal_3x3x3(in_dim, out_dim),
+                RMSNorm(out_dim, (1, 1, 1)),
+                nn.SiLU(inplace=True),
+                nn.Identity(),  # dropout while training
+                causal_3x3x3(out_dim, out_dim),
+            ]
         )
         self.shortcut = CausalConv3d(in_dim, out_dim, (1, 1, 1)) if in_dim != out_dim else None
 
@@ -180,9 +193,16 @@ class Upsample(nn.Module):
         self.time_conv = CausalConv3d(dim, 2 * dim, (3, 1, 1)) if temporal else None
 
     def forward(self, x_FCHW: Tensor, memory: CausalMemory) -> Tensor:
-        # The first latent frame stays alone, and the second does not see it here: as in training.
-        if self.time_conv is not None and memory.started:
-            pairs_FHWC = self.time_conv(x_FCHW, memory).permute(0, 2, 3, 1)
-            pairs_FHW2C = pairs_FHWC.unflatten(3, (2, -1))
-            x_FCHW = pairs_FHW2C.permute(0, 3, 1, 2, 4).flatten(0, 1).permute(0, 3, 1, 2)
+        if self.time_conv is not None:
+            if memory.started:
+                x_FCHW = _as_frames(self.time_conv(x_FCHW, memory))
+            else:
+                # The first latent frame stays alone, and the second doesn't see it, as in training.
+                self.time_conv.begin(x_FCHW, memory)
         return self.resample(x_FCHW)
+
+
+def _as_frames(pairs_FCHW: Tensor) -> Tensor:
+    """Twice the frames from twice the channels, in channels-last memory."""
+    pairs_FHW2C = pairs_FCHW.permute(0, 2, 3, 1).unflatten(3, (2, -1))
+    return pairs_FHW2C.permute(0, 3, 1, 2, 4).flatten(0, 1).permute(0, 3, 1, 2)

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 _RGB = 3
 
 
+def _residuals(in_dim: int, out_dim: int, number: int) -> list[ResidualBlock]:
+    return [ResidualBlock(in_dim if block == 0 else out_dim, out_dim) for block in range(number)]
+
+
 def _middle(dim: int) -> nn.Sequential:
     return nn.Sequential(ResidualBlock(dim, dim), SpatialAttention(dim), ResidualBlock(dim, dim))
 
@@ -49,8 +53,7 @@ class Encoder(nn.Module):
         self.conv1 = causal_3x3x3(_RGB, dims[0])
         layers: list[nn.Module] = []
         for level, (in_dim, out_dim) in enumerate(pairwise((dims[0], *dims))):
-            for block in range(config.num_res_blocks):
-                layers.append(ResidualBlock(in_dim if block == 0 else out_dim, out_dim))
+            layers += _residuals(in_dim, out_dim, config.num_res_blocks)
             if level < len(config.temporal_downsample):
                 layers.append(Downsample(out_dim, config.temporal_downsample[level]))
         self.downsamples = nn.ModuleList(layers)
@@ -78,8 +81,7 @@ class Decoder(nn.Module):
         layers: list[nn.Module] = []
         in_dim = dims[0]
         for level, out_dim in enumerate(dims):
-            for block in range(config.num_res_blocks + 1):
-                layers.append(ResidualBlock(in_dim if block == 0 else out_dim, out_dim))
+            layers += _residuals(in_dim, out_dim, config.num_res_blocks + 1)
             if level < len(temporal):
                 layers.append(Upsample(out_dim, temporal[level]))
                 in_dim = out_dim // 2
@@ -117,7 +119,7 @@ class WanVAE(nn.Module):
             if isinstance(module, CausalConv3d):
                 module.lay_out()
             elif isinstance(module, nn.Conv2d):
-                module.to(memory_format=CHANNELS_LAST)
+                module.weight.data = module.weight.data.contiguous(memory_format=CHANNELS_LAST)
         return self
 
     @torch.inference_mode()
