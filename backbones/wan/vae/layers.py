@@ -63,6 +63,8 @@ class CausalConv3d(nn.Module):
         taps, rows, columns = self.kernel
         weight_OCHW = self.weight.transpose(1, 2).flatten(1, 2)
         stacked_FCHW = x_FCHW if taps == 1 else self._stack_taps(x_FCHW, memory)
+        if rows == columns == 1:
+            return _pointwise(stacked_FCHW, weight_OCHW, self.bias)
         return F.conv2d(stacked_FCHW, weight_OCHW, self.bias, padding=(rows // 2, columns // 2))
 
     def begin(self, x_FCHW: Tensor, memory: CausalMemory) -> Tensor:
@@ -87,6 +89,12 @@ class CausalConv3d(nn.Module):
         return torch.cat(
             [frames_FCHW[k : k + num_starts : self.time_stride] for k in range(taps)], dim=1
         )
+
+
+def _pointwise(x_FCHW: Tensor, weight_OC11: Tensor, bias_O: Tensor | None) -> Tensor:
+    """A 1x1 convolution as a matrix product, which unlike it has the same bits for any threads."""
+    y_FHWO = F.linear(x_FCHW.permute(0, 2, 3, 1), weight_OC11.flatten(1), bias_O)
+    return y_FHWO.permute(0, 3, 1, 2)
 
 
 class RMSNorm(nn.Module):
@@ -156,12 +164,11 @@ class SpatialAttention(nn.Module):
         self.proj = nn.Conv2d(dim, dim, 1)
 
     def forward(self, x_FCHW: Tensor) -> Tensor:
-        y_FSC = self.norm(x_FCHW).flatten(2).transpose(1, 2)
-        qkv_FSC = F.linear(y_FSC, self.to_qkv.weight.flatten(1), self.to_qkv.bias)
-        q_FSC, k_FSC, v_FSC = qkv_FSC[:, None].chunk(3, dim=-1)
+        qkv_FCHW = _pointwise(self.norm(x_FCHW), self.to_qkv.weight, self.to_qkv.bias)
+        q_FSC, k_FSC, v_FSC = qkv_FCHW.flatten(2).transpose(1, 2)[:, None].chunk(3, dim=-1)
         y_FSC = F.scaled_dot_product_attention(q_FSC, k_FSC, v_FSC)[:, 0]
-        y_FSC = F.linear(y_FSC, self.proj.weight.flatten(1), self.proj.bias)
-        return x_FCHW + y_FSC.transpose(1, 2).unflatten(2, x_FCHW.shape[2:])
+        y_FCHW = y_FSC.transpose(1, 2).unflatten(2, x_FCHW.shape[2:])
+        return x_FCHW + _pointwise(y_FCHW, self.proj.weight, self.proj.bias)
 
 
 class Downsample(nn.Module):

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+from diffusers import AutoencoderKLWan
+from diffusers.loaders.single_file_utils import convert_wan_vae_to_diffusers
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch._dynamo.utils import counters
+
+from backbones.wan.vae import WanDecoder, WanVAE, WanVAEConfig
+from backbones.wan.vae.layers import CausalConv3d, CausalMemory
+
+SMALL = WanVAEConfig(base_dim=8)
+NUM_LATENTS = 5
+SIZE = 4
+
+
+def random_vae(config: WanVAEConfig) -> WanVAE:
+    with torch.random.fork_rng():
+        torch.manual_seed(11)
+        vae = WanVAE(config)
+        for name, parameter in vae.named_parameters():
+            if name.endswith("gamma"):
+                parameter.data.add_(torch.randn_like(parameter), alpha=0.2)
+    return vae
+
+
+def draw(*shape: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(5))
+
+
+@pytest.fixture(scope="module")
+def vae() -> WanVAE:
+    return random_vae(SMALL).prepare()
+
+
+@pytest.fixture(scope="module")
+def latents() -> Tensor:
+    return draw(NUM_LATENTS, 16, SIZE, SIZE)
+
+
+@pytest.fixture(scope="module")
+def reference() -> AutoencoderKLWan:
+    model = AutoencoderKLWan(base_dim=SMALL.base_dim).eval()
+    model.load_state_dict(convert_wan_vae_to_diffusers(random_vae(SMALL).state_dict()))
+    return model
+
+
+@torch.inference_mode()
+def decode_floats(vae: WanVAE, latents: Tensor) -> Tensor:
+    """Frames before they are made 8-bit, of latents before normalisation."""
+    memory = CausalMemory()
+    return torch.cat([vae.decode_latent(latent[None], memory) for latent in latents])
+
+
+def test_the_released_size_has_the_names_and_shapes_of_the_weights_file() -> None:
+    with torch.device("meta"):
+        ours, theirs = WanVAE(WanVAEConfig()), AutoencoderKLWan()
+    state = ours.state_dict()
+    assert len(state) == 194
+    assert sum(parameter.numel() for parameter in ours.parameters()) == 126_892_531
+    converted = convert_wan_vae_to_diffusers(dict(state))
+    expected = {name: tensor.shape for name, tensor in theirs.state_dict().items()}
+    assert {name: tensor.shape for name, tensor in converted.items()} == expected
+
+
+@torch.inference_mode()
+def test_decoded_frames_equal_those_of_diffusers(
+    vae: WanVAE, reference: AutoencoderKLWan, latents: Tensor
+) -> None:
+    ours = decode_floats(vae, latents).clamp(-1, 1)
+    theirs = reference.decode(latents.transpose(0, 1)[None]).sample[0].transpose(0, 1)
+    assert ours.shape == (4 * NUM_LATENTS - 3, 3, 8 * SIZE, 8 * SIZE)
+    assert float(theirs.std()) > 0.1
+    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
+
+
+@torch.inference_mode()
+def test_encoded_latents_equal_those_of_diffusers(vae: WanVAE, reference: AutoencoderKLWan) -> None:
+    video = draw(4 * NUM_LATENTS - 3, 3, 8 * SIZE, 8 * SIZE).clamp(-1, 1)
+    mean = reference.encode(video.transpose(0, 1)[None]).latent_dist.mean[0].transpose(0, 1)
+    config = reference.config
+    statistics = (config.latents_mean, config.latents_std)
+    mean_C11, std_C11 = (torch.tensor(values)[:, None, None] for values in statistics)
+    torch.testing.assert_close(vae.encode(video), (mean - mean_C11) / std_C11, atol=1e-5, rtol=0)
+
+
+@settings(max_examples=8, deadline=None)
+@given(cuts=st.sets(st.integers(1, NUM_LATENTS - 1)))
+def test_any_chunking_decodes_to_the_same_frames(
+    vae: WanVAE, latents: Tensor, cuts: set[int]
+) -> None:
+    whole = WanDecoder(vae).decode(latents)
+    decoder = WanDecoder(vae)
+    bounds = [0, *sorted(cuts), NUM_LATENTS]
+    chunks = [decoder.decode(latents[a:b]) for a, b in itertools.pairwise(bounds)]
+    assert len(whole) == 4 * NUM_LATENTS - 3
+    assert torch.equal(torch.cat(chunks), whole)
+
+
+def test_the_decoder_takes_normalised_latents_and_gives_8_bit_frames(
+    vae: WanVAE, latents: Tensor
+) -> None:
+    mean_C11, std_C11 = vae.latent_statistics()
+    floats = decode_floats(vae, latents * std_C11 + mean_C11)
+    frames = WanDecoder(vae).decode(latents)
+    exact = (floats.clamp(-1, 1).permute(0, 2, 3, 1) + 1) * 127.5
+    assert frames.dtype == torch.uint8
+    assert float((frames - exact).abs().max()) <= 0.5 + 1e-4
+
+
+def test_later_frames_do_not_change_earlier_latents(vae: WanVAE) -> None:
+    video = draw(9, 3, 16, 16)
+    assert torch.equal(vae.encode(video)[:2], vae.encode(video[:5]))
+
+
+def test_one_frame_makes_one_latent_and_back(vae: WanVAE) -> None:
+    latent = vae.encode(draw(1, 3, 16, 24))
+    assert latent.shape == (1, 16, 2, 3)
+    assert WanDecoder(vae).decode(latent).shape == (1, 16, 24, 3)
+
+
+def test_videos_do_not_depend_on_the_number_of_threads(vae: WanVAE, latents: Tensor) -> None:
+    alone = WanDecoder(vae).decode(latents[:2])
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        together = WanDecoder(vae).decode(latents[:2])
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(alone, together)
+
+
+def test_preparing_changes_the_layout_of_weights_only(latents: Tensor) -> None:
+    vae = random_vae(SMALL)
+    before = decode_floats(vae, latents[:2])
+    names = {name: tensor.clone() for name, tensor in vae.state_dict().items()}
+    vae.prepare()
+    assert all(torch.equal(tensor, names[name]) for name, tensor in vae.state_dict().items())
+    torch.testing.assert_close(decode_floats(vae, latents[:2]), before, atol=1e-5, rtol=0)
+    weights = [module.weight for module in vae.modules() if isinstance(module, CausalConv3d)]
+    folded = [weight.transpose(1, 2).flatten(1, 2) for weight in weights]
+    assert all(
+        view.data_ptr() == weight.data_ptr()
+        and view.is_contiguous(memory_format=torch.channels_last)
+        for view, weight in zip(folded, weights, strict=True)
+    )
+
+
+def test_bfloat16_stays_near_float32(vae: WanVAE, latents: Tensor) -> None:
+    exact = decode_floats(vae, latents)
+    rounded = decode_floats(random_vae(SMALL).bfloat16().prepare(), latents)
+    assert rounded.dtype == torch.bfloat16
+    assert float((rounded - exact).abs().mean()) < 0.05 * float(exact.std())
+
+
+def test_the_released_size_decodes_without_looking_at_values_and_keeps_two_frames() -> None:
+    """On the meta device there are no values: any wait for one, or branch on one, would raise."""
+    with torch.device("meta"):
+        vae = WanVAE(WanVAEConfig()).bfloat16()
+        latents = torch.empty(3, 16, 60, 104)
+    decoder = WanDecoder(vae.prepare())
+    assert decoder.decode(latents).shape == (9, 480, 832, 3)
+    past = decoder._memory.past
+    causal = [m for m in vae.decoder.modules() if isinstance(m, CausalConv3d) and m.kernel[0] > 1]
+    assert past.keys() == set(causal)
+    assert all(len(frames) == 2 for frames in past.values())
+    assert all(f.untyped_storage().nbytes() == f.nbytes for f in past.values())
+    sizes = {id(module): frames.shape for module, frames in past.items()}
+    decoder.decode(latents)
+    assert {id(module): frames.shape for module, frames in past.items()} == sizes
+
+
+def test_a_video_of_any_length_compiles_to_two_graphs_without_breaks(latents: Tensor) -> None:
+    vae = random_vae(SMALL).prepare()
+    expected = WanDecoder(vae).decode(latents)
+    torch._dynamo.reset()
+    counters.clear()
+    vae.decoder.compile(fullgraph=True, dynamic=False, backend="eager")
+    for _ in range(2):
+        assert torch.equal(WanDecoder(vae).decode(latents), expected)
+    assert counters["stats"]["unique_graphs"] == 2
