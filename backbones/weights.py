@@ -1,20 +1,24 @@
-"""Reading weights files: every key used, or a typed error that names the first offenders."""
+"""Reading weights files: no code is run, every key used, or a typed error naming the offenders."""
 
 from __future__ import annotations
 
 import hashlib
+import re
+import zipfile
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from safetensors import SafetensorError
+import torch
 from safetensors.torch import load_file
+from torch import Tensor
 
 from harness.errors import LongtakeError
 
 if TYPE_CHECKING:
-    import torch
-    from torch import Tensor, nn
+    from pathlib import Path
+
+    from torch import nn
 
 _SHOWN = 5
 
@@ -25,8 +29,7 @@ def sha256_of(path: Path, remedy: str) -> str:
     Raises:
         LongtakeError: there is no such file; the message ends with `remedy`.
     """
-    if not path.is_file():
-        raise LongtakeError(f"Missing weights: {path}. {remedy}")
+    require_file(path, remedy)
     stat = path.stat()
     return _sha256(path, stat.st_size, stat.st_mtime_ns)
 
@@ -38,23 +41,81 @@ def _sha256(path: Path, size: int, mtime_ns: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_tensors(path: Path, dtype: torch.dtype) -> dict[str, Tensor]:
-    """All tensors of a .safetensors file as `dtype`.
+def require_file(path: Path, remedy: str) -> None:
+    """Refuse a weights file that isn't there.
 
     Raises:
-        LongtakeError: the file is truncated or not in safetensors format.
+        LongtakeError: the message ends with `remedy`.
+    """
+    if not path.is_file():
+        raise LongtakeError(f"Missing weights: {path}. {remedy}")
+
+
+def read_checkpoint(path: Path) -> Any:
+    """The content of a .safetensors or PyTorch file, on the CPU, without running code from it.
+
+    Tensors of a PyTorch file are mapped, not read: copy what must outlive the file.
+
+    Raises:
+        LongtakeError: the file is truncated, of another format, or wants to run code.
     """
     try:
-        tensors = load_file(path)
-    except (SafetensorError, OSError) as error:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        # Only the zip format of PyTorch can be mapped.
+        mapped = zipfile.is_zipfile(path)
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+    except Exception as error:  # a damaged pickle fails in too many ways to list
+        if code := re.search(r"Unsupported \w+: GLOBAL (\S+)", str(error)):
+            raise LongtakeError(
+                f"{path.name} was not loaded: it is a pickle that holds more than tensors and "
+                f"wants to call {code[1]}."
+            ) from error
+        kind = "safetensors" if path.suffix == ".safetensors" else "PyTorch"
+        reason = str(error).partition("\n")[0]
         raise LongtakeError(
-            f"{path.name} is truncated or not a safetensors file: {error}"
+            f"{path.name} is truncated or not a {kind} file: {type(error).__name__}: {reason}"
         ) from error
-    return {name: tensor.to(dtype) for name, tensor in tensors.items()}
 
 
-def load_strictly(module: nn.Module, tensors: dict[str, Tensor], source: str) -> None:
+def read_tensors(path: Path, dtype: torch.dtype) -> dict[str, Tensor]:
+    """All tensors of a file that holds nothing else, as `dtype`.
+
+    Raises:
+        LongtakeError: see `read_checkpoint`; or the file holds something else.
+    """
+    content = read_checkpoint(path)
+    if not is_state_dict(content):
+        raise LongtakeError(f"{path.name} is no state dict; it holds {describe(content)}.")
+    return {name: tensor.to(dtype, copy=True) for name, tensor in content.items()}
+
+
+def is_state_dict(content: Any) -> bool:
+    """Whether it is a dict of names to tensors."""
+    return isinstance(content, Mapping) and all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
+    )
+
+
+def describe(content: Any) -> str:
+    """What a file holds, for messages."""
+    if isinstance(content, Mapping):
+        return f"the keys {first_few(map(str, content))}"
+    return f"a {type(content).__name__}"
+
+
+def first_few(items: Iterable[str]) -> str:
+    """The first items in order, and how many more there are."""
+    ordered = sorted(items)
+    more = f" and {len(ordered) - _SHOWN} more" if len(ordered) > _SHOWN else ""
+    return f"{'; '.join(ordered[:_SHOWN])}{more}"
+
+
+def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
     """Put tensors into a module; names and shapes must match exactly.
+
+    The tensors take the place of the module's own, so it may have been built without any (on the
+    meta device).
 
     Raises:
         LongtakeError: the first missing, unexpected or misshapen tensors.
@@ -68,9 +129,7 @@ def load_strictly(module: nn.Module, tensors: dict[str, Tensor], source: str) ->
         if name in tensors and tensors[name].shape != shape
     ]
     if problems:
-        more = f" and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         raise LongtakeError(
-            f"{source} does not fit {type(module).__name__}: "
-            f"{'; '.join(sorted(problems)[:_SHOWN])}{more}."
+            f"{source} does not fit {type(module).__name__}: {first_few(problems)}."
         )
     module.load_state_dict(tensors, assign=True)

@@ -1,0 +1,100 @@
+"""Prompt embeddings on disk: what was encoded once needs no text encoder any more."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from harness.errors import LongtakeError
+from harness.files import replacing
+
+if TYPE_CHECKING:
+    from jaxtyping import BFloat16
+    from torch import Tensor
+
+    from backbones.wan.text.tokens import LongPrompt
+
+# Part of every key: raise it when the same key would stand for other values.
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class PromptEmbedding:
+    """What the transformer is told of a prompt.
+
+    Attributes:
+        embedding: one row per token, zeros behind the last one; on the CPU.
+        num_tokens: rows that are not padding.
+        num_cut_tokens: tokens left out because the prompt is too long.
+    """
+
+    embedding: BFloat16[Tensor, "text_len text_dim"]
+    num_tokens: int
+    num_cut_tokens: int
+
+
+@dataclass(frozen=True)
+class PromptCache:
+    """The embeddings of one text encoder.
+
+    Attributes:
+        folder: where they lie, those of other encoders beside them.
+        encoder_sha256: of the weights file.
+        tokenizer_fingerprint: of the tokenizer's folder.
+        text_len: rows of an embedding.
+        long_prompt: what happens to prompts that are too long.
+    """
+
+    folder: Path
+    encoder_sha256: str
+    tokenizer_fingerprint: str
+    text_len: int
+    long_prompt: LongPrompt
+
+    def path(self, text: str) -> Path:
+        """The file of a cleaned prompt, which need not exist."""
+        parts = (
+            _VERSION,
+            text,
+            self.encoder_sha256,
+            self.tokenizer_fingerprint,
+            self.text_len,
+            self.long_prompt,
+        )
+        key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+        return self.folder / f"{key[:32]}.safetensors"
+
+    def read(self, text: str) -> PromptEmbedding | None:
+        """The embedding of a cleaned prompt; None if it was never encoded.
+
+        Raises:
+            LongtakeError: the file is damaged.
+        """
+        path = self.path(text)
+        if not path.exists():
+            return None
+        try:
+            with safe_open(path, "pt") as file:
+                rows, metadata = file.get_tensor("embedding"), file.metadata()
+            num_cut_tokens = int(metadata["num_cut_tokens"])
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+            raise LongtakeError(
+                f"The cached prompt embedding {path} is damaged; delete it, and it is made again."
+            ) from error
+        padded = F.pad(rows, (0, 0, 0, self.text_len - len(rows)))
+        return PromptEmbedding(padded, len(rows), num_cut_tokens)
+
+    def write(self, text: str, rows: Tensor, num_cut_tokens: int) -> None:
+        """Keep the embedding of a cleaned prompt, without its padding."""
+        metadata = {"prompt": text, "num_cut_tokens": str(num_cut_tokens)}
+        tensors = {"embedding": rows.to("cpu", torch.bfloat16).contiguous()}
+        with replacing(self.path(text)) as temporary:
+            save_file(tensors, temporary, metadata)
