@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from backbones.pixels import to_pixels
+
 if TYPE_CHECKING:
     from jaxtyping import Float, UInt8
     from torch import Tensor
@@ -143,5 +145,4 @@ class TinyDecoder:
         # One by one: convolution kernels differ in the last bit between batch sizes.
         video = torch.cat([self._vae.decode(latent[None], self._memory) for latent in latents])
         video = video[TEMPORAL_FACTOR - 1 :] if first else video
-        pixels = ((video.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-        return pixels.permute(0, 2, 3, 1)
+        return to_pixels(video)

@@ -13,7 +13,7 @@ from torch import nn
 
 from backbones.wan.text.config import TextEncoderConfig
 from backbones.wan.text.extra import import_extra
-from backbones.weights import is_state_dict, load_strictly, read_checkpoint
+from backbones.weights import describe, is_state_dict, load_strictly, read_checkpoint
 from harness.errors import LongtakeError
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def load_text_encoder(
         encoder = WanTextEncoder(config)
     tensors = read_checkpoint(path)
     if not is_state_dict(tensors):
-        raise LongtakeError(f"{path.name} is no state dict of a text encoder.")
+        raise LongtakeError(f"{path.name} is no text encoder; it holds {describe(tensors)}.")
     load_strictly(encoder, tensors, path.name)
     return encoder.eval().requires_grad_(False).to(device)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from backbones.pixels import to_pixels
 from backbones.wan.vae.layers import CausalMemory
 
 if TYPE_CHECKING:
@@ -42,9 +43,7 @@ class WanDecoder:
         latents = latents.to(self._mean_C11.device, non_blocking=True)
         latents = latents * self._std_C11 + self._mean_C11
         # One by one: the same shapes and kernels, and so the same bits, for any chunking.
-        return torch.cat([self._frames(latent[None]) for latent in latents])
+        return torch.cat([to_pixels(self._video(latent[None])) for latent in latents])
 
-    def _frames(self, latent_1CHW: Tensor) -> Tensor:
-        video_FCHW = self._vae.decode_latent(latent_1CHW, self._memory).float()
-        pixels_FCHW = ((video_FCHW.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-        return pixels_FCHW.permute(0, 2, 3, 1)
+    def _video(self, latent_1CHW: Tensor) -> Tensor:
+        return self._vae.decode_latent(latent_1CHW, self._memory).float()

@@ -38,7 +38,7 @@ class CausalMemory:
 
 
 class CausalConv3d(nn.Module):
-    """A convolution over the present frames and the ones before; ahead of a video is black (zero).
+    """A convolution over the present frames and the ones before; before a video there are zeros.
 
     The spatial size stays the same. No future frame is seen, so frames can be fed in any chunks
     that are multiples of the temporal stride.
@@ -68,7 +68,7 @@ class CausalConv3d(nn.Module):
         return F.conv2d(stacked_FCHW, weight_OCHW, self.bias, padding=(rows // 2, columns // 2))
 
     def begin(self, x_FCHW: Tensor, memory: CausalMemory) -> Tensor:
-        """Set the past to black, in the shape of the frames to come."""
+        """Set the past to zeros in the shape of the frames to come."""
         shape = (self.past_frames, *x_FCHW.shape[1:])
         past_FCHW = x_FCHW.new_zeros(shape).contiguous(memory_format=CHANNELS_LAST)
         memory.past[self] = past_FCHW

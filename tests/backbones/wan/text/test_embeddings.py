@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -133,8 +134,6 @@ def test_a_cut_prompt_says_how_much_was_cut_from_the_cache_too(
 def test_another_encoder_or_tokenizer_has_embeddings_of_its_own(
     files: TextEncoderFiles, tmp_path: Path, changed: str
 ) -> None:
-    import shutil
-
     other = TextEncoderFiles(tmp_path / "encoder.pth", tmp_path / "tokenizer")
     shutil.copy(files.weights, other.weights)
     shutil.copytree(files.tokenizer, other.tokenizer)

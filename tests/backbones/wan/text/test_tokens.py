@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,8 +70,6 @@ def test_a_prompt_of_exactly_the_limit_is_whole(tokenizer: PromptTokenizer) -> N
 
 
 def test_a_tokenizer_with_more_ids_than_the_encoder_is_refused(files: TextEncoderFiles) -> None:
-    from dataclasses import replace
-
     tokenizer = PromptTokenizer(files.tokenizer, replace(SMALL, vocab_size=10))
     with pytest.raises(LongtakeError, match="of another text encoder: expected ids below 10"):
         tokenizer.tokens("a red fox", LongPrompt.refuse)

@@ -1,0 +1,19 @@
+"""From the numbers of a decoder to pixels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, UInt8
+    from torch import Tensor
+
+
+def to_pixels(
+    video: Float[Tensor, "frame 3 height width"],
+) -> UInt8[Tensor, "frame height width 3"]:
+    """8-bit RGB of a video in -1..1; what lies outside is clipped."""
+    pixels = ((video.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    return pixels.permute(0, 2, 3, 1)
