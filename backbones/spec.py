@@ -14,15 +14,19 @@ from harness.errors import LongtakeError
 from methods.base import RolloutSpec
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from jaxtyping import Float, UInt8
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from backbones.sampler import SamplingConfig
-    from backbones.wan.transformer import CausalWanTransformer
+    from backbones.wan.transformer import CausalWanTransformer, WanConfig
+    from harness.weights_files import WeightsFile
+    from methods.base import NativeWindow
 
 
 class Precision(StrEnum):
-    """Number format of the transformer."""
+    """Number format of a model."""
 
     float32 = "float32"
     bfloat16 = "bfloat16"
@@ -31,6 +35,29 @@ class Precision(StrEnum):
     def dtype(self) -> torch.dtype:
         """The torch type of this name."""
         return getattr(torch, self.value)
+
+
+class WeightsKind(StrEnum):
+    """Where weights come from: their authors, a seed (nothing to see), or this package."""
+
+    released = "released"
+    random = "random"
+    embedded = "embedded"
+
+
+@dataclass(frozen=True)
+class LocatedFile:
+    """A weights file and where it belongs on this machine.
+
+    Attributes:
+        role: what it holds: transformer, lora, vae, ...
+        path: where it is read from, whether it is there or not.
+        source: where it can be fetched; None for files of this package and files the user named.
+    """
+
+    role: str
+    path: Path
+    source: WeightsFile | None
 
 
 @dataclass(frozen=True)
@@ -76,7 +103,13 @@ class BackboneSpec:
         trained_latents: longest span of latent frames seen in training.
         rope_positions: size of the temporal RoPE table.
         precision: number format of the transformer.
-        weights_sha256: sha256 of every weights file, by role.
+        weights: where the weights come from.
+        licence: licence of the weights.
+        weights_bytes: device memory of all loaded models.
+        kv_bytes_per_latent: keys and values of one latent frame over all layers.
+        official: this is the setting of the backbone's authors, not the equal-budget one.
+        long_setting: the authors have a setting for videos longer than the training clips.
+        native_window: the window of the authors; None if there is none.
     """
 
     name: str
@@ -87,7 +120,13 @@ class BackboneSpec:
     trained_latents: int
     rope_positions: int
     precision: Precision
-    weights_sha256: Mapping[str, str] = field(hash=False)
+    weights: WeightsKind
+    licence: str
+    weights_bytes: int
+    kv_bytes_per_latent: int
+    official: bool = False
+    long_setting: bool = False
+    native_window: NativeWindow | None = None
 
     def num_latents(self, duration_s: float) -> int:
         """Latent frames of a duration.
@@ -116,7 +155,18 @@ class BackboneSpec:
             rope_positions=self.rope_positions,
             latent_shape=self.geometry.latent_shape,
             seed=seed,
+            native_window=self.native_window,
         )
+
+
+def parameter_bytes(module: nn.Module, precision: Precision) -> int:
+    """Bytes of all parameters of a module in a number format; it may be on the meta device."""
+    return sum(p.numel() for p in module.parameters()) * precision.dtype.itemsize
+
+
+def kv_bytes_per_latent(config: WanConfig, tokens_per_frame: int, precision: Precision) -> int:
+    """Bytes of the keys and values of one latent frame over all layers."""
+    return 2 * config.num_layers * config.dim * tokens_per_frame * precision.dtype.itemsize
 
 
 class StreamingDecoder(Protocol):
@@ -137,12 +187,14 @@ class Backbone:
         transformer: the flow model.
         encode_text: prompt to text embedding of shape (token, text_dim).
         start_decoder: begins decoding a new video.
+        cut_tokens: tokens cut off each prompt that was longer than the text encoder takes.
     """
 
     spec: BackboneSpec
     transformer: CausalWanTransformer
     encode_text: Callable[[str], Float[Tensor, "token text_dim"]]
     start_decoder: Callable[[], StreamingDecoder]
+    cut_tokens: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def device(self) -> torch.device:
@@ -154,11 +206,14 @@ class BackboneSource(Protocol):
     """A registered backbone: a dataclass whose fields are its arguments."""
 
     def spec(self) -> BackboneSpec:
-        """Describe without loading.
+        """Describe without loading or reading any weights.
 
         Raises:
-            LongtakeError: an argument is wrong, or weights are missing (with the way to get them).
+            LongtakeError: an argument is wrong.
         """
+
+    def files(self) -> Sequence[LocatedFile]:
+        """The weights files that `load` reads, whether they are there or not."""
 
     def check_prompt(self, prompt: str) -> None:
         """Refuse a prompt this backbone can't take.
@@ -168,7 +223,11 @@ class BackboneSource(Protocol):
         """
 
     def identity(self) -> dict[str, Any]:
-        """Everything about the backbone that changes pixels, as JSON."""
+        """Everything about the backbone that changes pixels, as JSON.
+
+        Raises:
+            LongtakeError: weights are missing (with the way to get them).
+        """
 
     def load(self, device: torch.device, prompts: Sequence[str]) -> Backbone:
         """Load all models onto `device`.

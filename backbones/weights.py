@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import zipfile
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from harness.errors import LongtakeError
+from harness.weights_files import file_sha256
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,15 +29,7 @@ def sha256_of(path: Path, remedy: str) -> str:
         LongtakeError: there is no such file; the message ends with `remedy`.
     """
     require_file(path, remedy)
-    stat = path.stat()
-    return _sha256(path, stat.st_size, stat.st_mtime_ns)
-
-
-@lru_cache
-def _sha256(path: Path, size: int, mtime_ns: int) -> str:
-    """Hashed once per process, unless the file changes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(path)
 
 
 def require_file(path: Path, remedy: str) -> None:

@@ -19,6 +19,7 @@ from harness.determinism import strictly_deterministic
 from harness.environment import describe_machine, peak_device_mib, peak_host_mib, reset_peaks
 from harness.errors import LongtakeError
 from harness.events import Interrupted
+from harness.facts import facts_of
 from harness.files import replacing
 from harness.record import SCHEMA, Record, VideoFile, now
 from harness.store import RunStore
@@ -267,4 +268,5 @@ def _record(
         },
         environment=describe_machine(device) | {"kernels": rollout.describe_kernels()},
         finished=now(),
+        facts=facts_of(unit, backbone),
     )

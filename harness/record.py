@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,7 @@ class Record:
         memory_mib: peak host and device memory.
         environment: machine and versions.
         finished: time of writing, UTC.
+        facts: what a reader of the leaderboard must know of the backbone, see docs/records.md.
     """
 
     schema: int
@@ -77,6 +78,7 @@ class Record:
     memory_mib: dict[str, float | None]
     environment: dict[str, Any]
     finished: str
+    facts: dict[str, Any] = field(default_factory=dict)
 
     def frames_of(self, duration_s: float) -> int | None:
         """Video frames of the first `duration_s` seconds; None if it has no such prefix."""

@@ -6,6 +6,7 @@ METHODS = Registry(
     "method",
     {
         "sliding_window": "methods.sliding_window:SlidingWindow",
+        "native": "methods.native:Native",
         "rag": "methods.rag:Rag",
         "random": "methods.controls:Random",
         "uniform": "methods.controls:Uniform",

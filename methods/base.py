@@ -40,6 +40,21 @@ class RopeScheme(StrEnum):
 
 
 @dataclass(frozen=True)
+class NativeWindow:
+    """The window that the authors of a backbone roll it out with.
+
+    Attributes:
+        budget_latents: frames the attention sees, the block included.
+        sink_latents: first frames that are never evicted.
+        rope: temporal positions.
+    """
+
+    budget_latents: int
+    sink_latents: int
+    rope: RopeScheme
+
+
+@dataclass(frozen=True)
 class RolloutSpec:
     """What a strategy knows of the rollout it serves.
 
@@ -51,6 +66,7 @@ class RolloutSpec:
         rope_positions: size of the temporal RoPE table.
         latent_shape: (channels, height, width) of one latent frame.
         seed: seed of the unit, for strategies that draw at random.
+        native_window: the window of the backbone's authors; None if it has none.
     """
 
     num_latents: int
@@ -60,6 +76,7 @@ class RolloutSpec:
     rope_positions: int
     latent_shape: tuple[int, int, int]
     seed: int
+    native_window: NativeWindow | None = None
 
     @property
     def past_latents(self) -> int:

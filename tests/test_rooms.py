@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOMS = ("harness", "backbones", "methods", "eval", "reports", "slurm")
 # Leaves that every room may use.
-LEAVES = ("harness.errors", "harness.files", "harness.registry")
+LEAVES = ("harness.errors", "harness.files", "harness.registry", "harness.weights_files")
 ALLOWED = {
     "harness": ("harness", "backbones", "methods", "eval", "reports", "slurm"),
     "backbones": ("backbones", "methods.base", "eval.metric"),

@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from backbones.sampler import SamplingConfig
-from backbones.spec import Backbone, BackboneSpec, Geometry, Precision
+from backbones.spec import (
+    Backbone,
+    BackboneSpec,
+    Geometry,
+    LocatedFile,
+    Precision,
+    WeightsKind,
+    kv_bytes_per_latent,
+    parameter_bytes,
+)
 from backbones.tiny.grammar import ScenePrompt
 from backbones.tiny.vae import (
     LATENT_CHANNELS,
@@ -100,8 +109,15 @@ class TinyBackbone:
             trained_latents=_TRAINED_LATENTS,
             rope_positions=_ROPE_POSITIONS,
             precision=self.precision,
-            weights_sha256={role: sha256_of(path, _REMEDY) for role, path in self._files().items()},
+            weights=WeightsKind.embedded,
+            licence="Apache-2.0",
+            weights_bytes=_weights_bytes(self.precision),
+            kv_bytes_per_latent=kv_bytes_per_latent(transformer, tokens, self.precision),
         )
+
+    def files(self) -> Sequence[LocatedFile]:
+        """See BackboneSource.files."""
+        return [LocatedFile(role, path, None) for role, path in self._paths().items()]
 
     def check_prompt(self, prompt: str) -> None:
         """See BackboneSource.check_prompt."""
@@ -109,11 +125,12 @@ class TinyBackbone:
 
     def identity(self) -> dict[str, Any]:
         """See BackboneSource.identity."""
-        return asdict(self) | {"weights_sha256": dict(self.spec().weights_sha256)}
+        hashes = {role: sha256_of(path, _REMEDY) for role, path in self._paths().items()}
+        return asdict(self) | {"weights_sha256": hashes}
 
     def load(self, device: torch.device, prompts: Sequence[str]) -> Backbone:
         """See BackboneSource.load. The text encoder is a table of words: prompts need no care."""
-        spec, files = self.spec(), self._files()
+        spec, files = self.spec(), self._paths()
         dtype = self.precision.dtype
         transformer = CausalWanTransformer(_transformer_config())
         load_strictly(transformer, read_tensors(files["transformer"], dtype), "transformer weights")
@@ -131,7 +148,7 @@ class TinyBackbone:
 
         return Backbone(spec, transformer, encode_text, lambda: TinyDecoder(vae, mean_C, std_C))
 
-    def _files(self) -> dict[str, Path]:
+    def _paths(self) -> dict[str, Path]:
         return {
             "transformer": DATA / f"transformer_{self.weights}.safetensors",
             "text_encoder": DATA / f"text_encoder_{self.weights}.safetensors",
@@ -147,3 +164,10 @@ def _config() -> dict[str, Any]:
 def _transformer_config() -> WanConfig:
     fields = dict(_config()["transformer"])
     return WanConfig(**fields | {"patch_size": tuple(fields["patch_size"])})
+
+
+@cache
+def _weights_bytes(precision: Precision) -> int:
+    with torch.device("meta"):
+        transformer, vae = CausalWanTransformer(_transformer_config()), TinyVAE()
+    return parameter_bytes(transformer, precision) + parameter_bytes(vae, Precision.float32)

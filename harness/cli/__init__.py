@@ -16,7 +16,7 @@ class Command:
     """One command.
 
     Attributes:
-        name: as typed; the module harness.cli.<name>_command runs it.
+        name: as typed; the module harness.cli.<name>_command runs it, "-" written "_".
         summary: one line for the list of commands.
         details: what --help says beside it.
         overrides: help text of the key=value arguments; None if it takes none.
@@ -52,7 +52,8 @@ class Command:
         parser.set_defaults(run=self._run)
 
     def _run(self, arguments: argparse.Namespace) -> int:
-        return importlib.import_module(f"harness.cli.{self.name}_command").run(arguments)
+        module = f"harness.cli.{self.name.replace('-', '_')}_command"
+        return importlib.import_module(module).run(arguments)
 
 
 _SETTINGS = """\
@@ -127,6 +128,15 @@ COMMANDS = (
             ("--json", "also write the figures to this file"),
             ("--profile", "also write a torch trace of the last two blocks to this file"),
         ),
+    ),
+    Command(
+        "fetch-weights",
+        "download the released weights of backbones, or say which file belongs where",
+        "python -m harness fetch-weights backbone=self_forcing,longlive\n\n"
+        "Goes on where an earlier download stopped and verifies every file. Without a network it\n"
+        "names each missing file, its address and its place. LONGTAKE_WEIGHTS is the folder.",
+        overrides="backbone=NAME[,NAME]",
+        flags=(("--dry-run", "print files, sizes, licences and what is missing, and exit"),),
     ),
     Command("doctor", "what is installed, which weights are found, what can run here"),
     Command("worker", "run one shard file (used by executors)", positional=("shard", "JSON file")),

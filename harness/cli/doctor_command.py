@@ -51,11 +51,18 @@ def _backbones() -> Table:
     for name in options("backbone"):
         component = load_sweep([f"backbone={name}"]).rows[0].backbone
         try:
-            spec = build_backbone(component.target, component.args).spec()
+            files = build_backbone(component.target, component.args).files()
         except LongtakeError as error:
             table.add_row(name, f"[yellow]{error}")
-        else:
-            table.add_row(name, f"found: {', '.join(spec.weights_sha256)}")
+            continue
+        missing = {file.role.partition("/")[0] for file in files if not file.path.is_file()}
+        roles = dict.fromkeys(file.role.partition("/")[0] for file in files)
+        found = [role for role in roles if role not in missing]
+        lines = [f"found: {', '.join(found)}"] if found else []
+        if missing:
+            lines.append(f"[yellow]missing: {', '.join(r for r in roles if r in missing)}")
+        table.add_row(name, "\n".join(lines))
+    table.caption = "python -m harness fetch-weights backbone=NAME fetches what is missing"
     return table
 
 

@@ -1,0 +1,116 @@
+"""The file forms of released generators, brought to the names of the transformer.
+
+A checkpoint is a bare state dict, or a dict with one under `generator`, `generator_ema` or `model`
+beside what training needs. Inside, names may carry the prefix of the wrapper class (`model.`), of
+FSDP (`_fsdp_wrapped_module.`, anywhere) and of peft. Everything in a file is used, or stands in one
+of the lists below, or is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from backbones.weights import describe, first_few, is_state_dict, read_checkpoint
+from harness.errors import LongtakeError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+    from torch import Tensor
+
+# Top-level entries of training checkpoints; all but the one asked for are dropped.
+_ENTRIES = frozenset(
+    {
+        "generator",
+        "generator_ema",
+        "model",
+        "generator_lora",
+        "critic",
+        "critic_ema",
+        "critic_lora",
+        "generator_optimizer",
+        "critic_optimizer",
+        "step",
+    }
+)
+# Heads of the adversarial training variants, which sit on the same wrapper class.
+_DROPPED_PREFIXES = ("_cls_pred_branch.", "_register_tokens.", "_gan_ca_blocks.")
+_FSDP = "_fsdp_wrapped_module."
+_WRAPPER = "model."
+_PEFT = "base_model.model."
+
+
+def read_generator(path: Path, entry: str, dtype: torch.dtype) -> dict[str, Tensor]:
+    """The tensors of a generator under the transformer's names, as `dtype`.
+
+    Args:
+        path: the checkpoint.
+        entry: `generator` or `generator_ema`; a bare state dict and `model` stand for either.
+        dtype: type to cast to; the result doesn't depend on the file any more.
+
+    Raises:
+        LongtakeError: the file can't be read, lacks the entry, or has unknown entries.
+    """
+    tensors = bare_names(open_generator(path, entry), path.name)
+    return {name: tensor.to(dtype, copy=True) for name, tensor in tensors.items()}
+
+
+def open_generator(path: Path, entry: str) -> Mapping[str, Tensor]:
+    """As `read_generator`, with the names and types of the file, and mapped from it."""
+    return select(read_checkpoint(path), (entry, "model"), path.name)
+
+
+def select(content: Any, entries: tuple[str, ...], source: str) -> Mapping[str, Tensor]:
+    """The state dict in a checkpoint: the first of `entries` that is there, or the whole.
+
+    Raises:
+        LongtakeError: none of the entries is there, one is no state dict, or others are unknown.
+    """
+    if isinstance(content, Mapping) and content and is_state_dict(content):
+        return content
+    if not isinstance(content, Mapping) or not _ENTRIES & content.keys():
+        raise LongtakeError(f"{source} is no checkpoint of a generator: {describe(content)}.")
+    if unknown := content.keys() - _ENTRIES:
+        raise LongtakeError(f"{source} has unknown entries: {first_few(map(str, unknown))}.")
+    found = next((entry for entry in entries if entry in content), None)
+    if found is None:
+        raise LongtakeError(
+            f"{source} has no {entries[0]!r}; its entries are {', '.join(sorted(content))}."
+        )
+    if not content[found] or not is_state_dict(content[found]):
+        raise LongtakeError(f"{source}: its entry {found!r} is no state dict.")
+    return content[found]
+
+
+def bare_names(tensors: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
+    """Without the prefixes of wrappers, and without what is known and not used.
+
+    Raises:
+        LongtakeError: two tensors have the same name then.
+    """
+    bare: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        short = name.replace(_FSDP, "").removeprefix(_PEFT).removeprefix(_WRAPPER)
+        if short.startswith(_DROPPED_PREFIXES):
+            continue
+        if short in bare:
+            raise LongtakeError(f"{source} holds {short!r} twice, once as {name!r}.")
+        bare[short] = tensor
+    return bare
+
+
+def kind_of(tensors: Mapping[str, Tensor]) -> str:
+    """What a state dict seems to be, to tell a user who mixed up two files."""
+    if any(".lora_A." in name for name in tensors):
+        return "a LoRA"
+    if "patch_embedding.weight" in tensors:
+        layers = len({name.split(".")[1] for name in tensors if name.startswith("blocks.")})
+        dim = tensors["patch_embedding.weight"].shape[0]
+        return f"a Wan transformer of {layers} layers and dimension {dim}"
+    if "decoder.conv1.weight" in tensors:
+        return "a video VAE"
+    if "token_embedding.weight" in tensors:
+        return "a text encoder"
+    return "nothing known"

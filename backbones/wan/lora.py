@@ -1,0 +1,142 @@
+"""Low-rank adapters (LoRA) as peft saves them, merged into the weights they adapt.
+
+W' = W + alpha / rank * B A (Hu et al., arXiv 2106.09685), in float32, cast afterwards. The public
+code leaves them apart and computes both paths in bfloat16; merged weights are rounded once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from backbones.wan.checkpoint import bare_names, kind_of, select
+from backbones.weights import first_few, read_checkpoint
+from harness.errors import LongtakeError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+    from torch import Tensor
+
+_DOWN, _UP = "lora_A", "lora_B"
+
+
+@dataclass(frozen=True)
+class LoraConfig:
+    """What a released adapter is; files do not hold alpha.
+
+    Attributes:
+        rank: rank of every adapter.
+        alpha: scale, divided by the rank.
+    """
+
+    rank: int
+    alpha: float
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """The two factors of one linear layer: `down` (rank, in), `up` (out, rank)."""
+
+    down: Tensor
+    up: Tensor
+
+
+def read_lora(path: Path, config: LoraConfig) -> dict[str, Adapter]:
+    """The adapters of a file by the weight they adapt: `generator_lora`, or the bare dict of peft.
+
+    Raises:
+        LongtakeError: the file can't be read, holds something else, or has another rank.
+    """
+    content = read_checkpoint(path)
+    tensors = bare_names(select(content, ("generator_lora",), path.name), path.name)
+    pairs: dict[str, dict[str, Tensor]] = {}
+    strangers = []
+    for name, tensor in tensors.items():
+        layer, _, rest = name.partition(".lora_")
+        side = f"lora_{rest.partition('.')[0]}"
+        if side not in (_DOWN, _UP) or rest not in ("A.weight", "B.weight", *_NAMED):
+            strangers.append(name)
+            continue
+        pairs.setdefault(f"{layer}.weight", {})[side] = tensor
+    if strangers:
+        raise LongtakeError(
+            f"{path.name} is no LoRA but {kind_of(tensors)}: {first_few(strangers)}."
+        )
+    if halves := [name for name, pair in pairs.items() if len(pair) != 2]:
+        raise LongtakeError(f"{path.name} has half an adapter for {first_few(halves)}.")
+    adapters = {name: Adapter(pair[_DOWN], pair[_UP]) for name, pair in pairs.items()}
+    _check_rank(adapters, config, path.name)
+    return adapters
+
+
+_NAMED = ("A.default.weight", "B.default.weight")  # with the name of peft's only adapter
+
+
+def _check_rank(adapters: Mapping[str, Adapter], config: LoraConfig, source: str) -> None:
+    for name, adapter in adapters.items():
+        ranks = {adapter.down.shape[0], adapter.up.shape[-1]}
+        if ranks != {config.rank}:
+            found = " and ".join(map(str, sorted(ranks)))
+            raise LongtakeError(
+                f"{source}: the LoRA of {name} has rank {found}, expected {config.rank}."
+            )
+
+
+def merge(
+    base: Mapping[str, Tensor],
+    adapters: Mapping[str, Adapter],
+    config: LoraConfig,
+    dtype: torch.dtype,
+    source: str,
+) -> dict[str, Tensor]:
+    """The base weights with the adapters added, as `dtype`.
+
+    Args:
+        base: under the transformer's names, as they lie in the file.
+        adapters: see `read_lora`.
+        config: rank and alpha.
+        dtype: type of the result.
+        source: file name of the adapters, for messages.
+
+    Raises:
+        LongtakeError: adapters of weights that do not exist or of another shape, or linear layers
+            of the transformer's blocks without one.
+    """
+    if unknown := adapters.keys() - base.keys():
+        raise LongtakeError(f"{source} adapts what the base lacks: {first_few(unknown)}.")
+    if bare := set(_linear_layers(base)) - adapters.keys():
+        raise LongtakeError(f"{source} has no LoRA for {first_few(bare)}.")
+    return {
+        name: _merged(name, base[name], adapters, config, source).to(dtype, copy=True)
+        for name in base
+    }
+
+
+def _linear_layers(base: Mapping[str, Tensor]) -> Iterator[str]:
+    """Weights of all linear layers inside blocks: what the released adapters are trained on."""
+    for name, tensor in base.items():
+        if name.startswith("blocks.") and name.endswith(".weight") and tensor.ndim == 2:
+            yield name
+
+
+def _merged(
+    name: str,
+    weight: Tensor,
+    adapters: Mapping[str, Adapter],
+    config: LoraConfig,
+    source: str,
+) -> Tensor:
+    adapter = adapters.get(name)
+    if adapter is None:
+        return weight
+    shape = (adapter.up.shape[0], adapter.down.shape[-1])
+    if shape != weight.shape:
+        raise LongtakeError(
+            f"{source}: the LoRA of {name} is made for shape {shape}, the base has "
+            f"{tuple(weight.shape)}."
+        )
+    change = adapter.up.float() @ adapter.down.float()
+    return weight.float() + (config.alpha / config.rank) * change

@@ -1,0 +1,40 @@
+"""The window that the backbone's authors roll it out with: the row that is fair to a backbone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from harness.errors import LongtakeError
+from methods.base import ContextPlan, RolloutSpec
+from methods.sliding_window import SlidingWindow
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass
+class Native:
+    """A sliding window of the size, sink and RoPE scheme that the backbone itself names."""
+
+    def reset(self, rollout: RolloutSpec) -> None:
+        """See MemoryStrategy.reset."""
+        window = rollout.native_window
+        if window is None:
+            raise LongtakeError(
+                "method native: this backbone has no window of its authors; use sliding_window."
+            )
+        if window.budget_latents > rollout.budget_latents:
+            raise LongtakeError(
+                f"method native: the authors' window is {window.budget_latents} latent frames, the "
+                f"context budget {rollout.budget_latents}; use backbone.setting=official."
+            )
+        self._window = SlidingWindow(window.rope, window.sink_latents)
+        self._window.reset(replace(rollout, budget_latents=window.budget_latents))
+
+    def observe(self, latents: Tensor, first_frame: int) -> None:
+        """Nothing to remember: the window follows from the frame number alone."""
+
+    def plan(self, first_frame: int) -> ContextPlan:
+        """See MemoryStrategy.plan."""
+        return self._window.plan(first_frame)
