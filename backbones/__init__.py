@@ -4,7 +4,12 @@ from harness.registry import Registry
 
 BACKBONES = Registry(
     "backbone",
-    {"tiny": "backbones.tiny.backbone:TinyBackbone"},
+    {
+        "tiny": "backbones.tiny.backbone:TinyBackbone",
+        "self_forcing": "backbones.wan.backbone:SelfForcing",
+        "causal_forcing": "backbones.wan.backbone:CausalForcing",
+        "longlive": "backbones.wan.backbone:LongLive",
+    },
     group="longtake.backbones",
-    contract=("spec", "check_prompt", "identity", "load"),
+    contract=("spec", "files", "check_prompt", "identity", "load"),
 )

@@ -90,11 +90,11 @@ def _go_on(source: WeightsFile, file: IO[bytes], on_bytes: OnBytes) -> str | Non
     except HTTPError as error:
         if error.code != 416 or not start:
             raise
-        file.truncate(0)  # longer than the file on the server: it is another one
+        _start_over(file)  # longer than the file on the server: it is another one
         return _go_on(source, file, on_bytes)
     with response:
         if response.status != 206 and start:
-            file.truncate(0)
+            _start_over(file)
             start = 0
         length = response.headers.get("Content-Length")
         total = start + int(length) if length else source.bytes
@@ -105,6 +105,11 @@ def _go_on(source: WeightsFile, file: IO[bytes], on_bytes: OnBytes) -> str | Non
         if total is not None and file.tell() < total:
             raise ConnectionError(f"the connection broke after {file.tell()} of {total} bytes")
         return redirects.sha256 or _sha256_tag(response.headers)
+
+
+def _start_over(file: IO[bytes]) -> None:
+    file.seek(0)
+    file.truncate()
 
 
 def _check(part: Path, source: WeightsFile, expected: str | None) -> str:

@@ -1,0 +1,224 @@
+"""The released generators of Wan2.1-1.3B shape, and the sizes they come in.
+
+What differs between them stands here: files, dictionary entries, licences, training. Sizes, hashes
+and revisions are those that the hub reports, as found in public manifests; nobody here has seen the
+files themselves (docs/wan.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backbones.wan.lora import LoraConfig
+from backbones.wan.transformer import WanConfig
+from backbones.wan.vae import WanVAEConfig
+from harness.weights_files import WeightsFile
+from methods.base import NativeWindow, RopeScheme
+
+BLOCK_LATENTS = 3
+BENCHMARK_BUDGET_LATENTS = 12
+# The temporal RoPE table of the public code: 256 s with absolute positions.
+ROPE_POSITIONS = 1024
+FPS = 16
+
+
+@dataclass(frozen=True)
+class Release:
+    """A released generator.
+
+    Attributes:
+        name: registered name.
+        generator: its checkpoint.
+        entry: dictionary entry of the checkpoint that its authors roll out.
+        lora: adapter to merge into it, if any.
+        lora_config: rank and alpha of the adapter.
+        trained_latents: longest rollout of its training, in latent frames.
+        native_window: the window its authors roll it out with.
+        long_setting: its authors have a setting for videos longer than the training clips.
+        licence: of the generator, in short.
+    """
+
+    name: str
+    generator: WeightsFile
+    entry: str
+    trained_latents: int
+    native_window: NativeWindow
+    long_setting: bool
+    licence: str
+    lora: WeightsFile | None = None
+    lora_config: LoraConfig | None = None
+
+
+_MIXED_LICENCE = "CC-BY-NC-SA-4.0 (model card), code Apache-2.0"
+
+# Trained on clips of 21 latent frames; "only supports 81 frames" (its authors, issue 39). Longer
+# videos roll the cache of 21: nobody's official long setting.
+SELF_FORCING = Release(
+    name="self_forcing",
+    generator=WeightsFile(
+        repo="gdhe17/Self-Forcing",
+        file="checkpoints/self_forcing_dmd.pt",
+        licence=_MIXED_LICENCE,
+        bytes=5_676_252_553,
+        sha256="a0413986d9734e02c09504e1520f5697ba6df731bb2f0f35577485e9cc8f56a3",
+        revision="2f8b779212da279d212c22a509b66ad6552f350e",
+    ),
+    entry="generator_ema",
+    trained_latents=21,
+    native_window=NativeWindow(21, 0, RopeScheme.absolute),
+    long_setting=False,
+    licence=_MIXED_LICENCE,
+)
+
+# The chunk-wise model, which has no EMA. Its authors call it "extremely unfair" as a baseline for
+# long videos; they have another checkpoint, with another sampler, for those.
+CAUSAL_FORCING = Release(
+    name="causal_forcing",
+    generator=WeightsFile(
+        repo="zhuhz22/Causal-Forcing",
+        file="chunkwise/causal_forcing.pt",
+        licence="Apache-2.0",
+        bytes=5_676_282_643,
+        sha256="cf75ee5cc6f4e2e336c59c973f5544655d8f0aa481761efe6de1b9cb2eb0cd9d",
+        revision="373037a987c3e06eaab3ec7b2fc2f5c9c296b649",
+    ),
+    entry="generator",
+    trained_latents=21,
+    native_window=NativeWindow(21, 0, RopeScheme.absolute),
+    long_setting=False,
+    licence="Apache-2.0",
+)
+
+# Streaming long tuning up to 240 latent frames (configs/longlive_train_long.yaml), window of 12
+# with three sink frames; version 1, 1.3B.
+LONGLIVE = Release(
+    name="longlive",
+    generator=WeightsFile(
+        repo="Efficient-Large-Model/LongLive-1.3B",
+        file="models/longlive_base.pt",
+        licence=_MIXED_LICENCE,
+        bytes=5_676_334_208,
+        sha256="10a2aa8fcf89c77d9033f4c117405412a690e289625766619d293f0c5a208ee7",
+        revision="cda9138d93872ef109d9a74c270184eb3a5acc6e",
+    ),
+    entry="generator",
+    trained_latents=240,
+    native_window=NativeWindow(12, 3, RopeScheme.absolute),
+    long_setting=True,
+    licence=_MIXED_LICENCE,
+    lora=WeightsFile(
+        repo="Efficient-Large-Model/LongLive-1.3B",
+        file="models/lora.pt",
+        licence=_MIXED_LICENCE,
+        bytes=2_800_056_690,
+        sha256="c4e43b87d62d4b0614b496773639f1ab170a7ee486dc23407901e9d3a5ebc07a",
+        revision="cda9138d93872ef109d9a74c270184eb3a5acc6e",
+    ),
+    lora_config=LoraConfig(rank=256, alpha=256),
+)
+
+
+def _wan_file(file: str, num_bytes: int, sha256: str) -> WeightsFile:
+    revision = "37ec512624d61f7aa208f7ea8140a131f93afc9a"
+    return WeightsFile("Wan-AI/Wan2.1-T2V-1.3B", file, "Apache-2.0", num_bytes, sha256, revision)
+
+
+# Shared by all of them.
+VAE = _wan_file(
+    "Wan2.1_VAE.pth",
+    507_609_880,
+    "38071ab59bd94681c686fa51d75a1968f64e470262043be31f7a094e442fd981",
+)
+TEXT_ENCODER = _wan_file(
+    "models_t5_umt5-xxl-enc-bf16.pth",
+    11_361_920_418,
+    "7cace0da2b446bbbbc57d031ab6cf163a3d59b366da94e5afe36745b746fd81d",
+)
+TOKENIZER = (
+    _wan_file(
+        "google/umt5-xxl/spiece.model",
+        4_548_313,
+        "e3909a67b780650b35cf529ac782ad2b6b26e6d1f849d3fbb6a872905f452458",
+    ),
+    _wan_file(
+        "google/umt5-xxl/tokenizer.json",
+        16_837_417,
+        "6e197b4d3dbd71da14b4eb255f4fa91c9c1f2068b20a2de2472967ca3d22602b",
+    ),
+    _wan_file(
+        "google/umt5-xxl/tokenizer_config.json",
+        61_728,
+        "ed9a3a8b0faa71a70a32847e0435fe036e6e112d4df4edb7bb48a921e344dc05",
+    ),
+    _wan_file(
+        "google/umt5-xxl/special_tokens_map.json",
+        6_623,
+        "7b8a9f5040adb67b5805abdfd42c1f8d0f3d0e711f10726580eb3789cd0ad61d",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of a backbone's models and of its video.
+
+    Attributes:
+        transformer: sizes of the transformer.
+        vae: sizes of the VAE.
+        height: pixels.
+        width: pixels.
+    """
+
+    transformer: WanConfig
+    vae: WanVAEConfig
+    height: int
+    width: int
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of a latent frame."""
+        factor = self.vae.spatial_factor
+        return (self.vae.z_dim, self.height // factor, self.width // factor)
+
+    @property
+    def tokens_per_frame(self) -> int:
+        """Transformer tokens of a latent frame."""
+        _, height, width = self.latent_shape
+        _, rows, columns = self.transformer.patch_size
+        return (height // rows) * (width // columns)
+
+
+WAN_1_3B = Shape(
+    transformer=WanConfig(
+        dim=1536,
+        ffn_dim=8960,
+        num_heads=12,
+        num_layers=30,
+        in_dim=16,
+        out_dim=16,
+        freq_dim=256,
+        text_dim=4096,
+        text_len=512,
+    ),
+    vae=WanVAEConfig(),
+    height=480,
+    width=832,
+)
+
+# For running the whole path on a processor in seconds; there are no weights of this shape.
+DEBUG = Shape(
+    transformer=WanConfig(
+        dim=96,
+        ffn_dim=256,
+        num_heads=4,
+        num_layers=2,
+        in_dim=16,
+        out_dim=16,
+        freq_dim=64,
+        text_dim=64,
+        text_len=64,
+    ),
+    vae=WanVAEConfig(base_dim=8, num_res_blocks=1),
+    height=64,
+    width=96,
+)

@@ -1,0 +1,117 @@
+"""Prompts of the Wan backbones: how long they may be, and their embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Protocol
+
+from backbones.wan.random_weights import random_embedding
+from backbones.wan.text import (
+    LongPrompt,
+    PromptEmbedding,
+    PromptTokenizer,
+    TextEncoderFiles,
+    clean_prompt,
+    encode_prompts,
+)
+from harness.errors import LongtakeError
+from harness.weights_files import cache_root
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+
+
+class Prompts(Protocol):
+    """Checks and embeds prompts."""
+
+    def check(self, prompt: str) -> None:
+        """Refuse a prompt.
+
+        Raises:
+            LongtakeError: it is empty, or too long and not to be cut.
+        """
+
+    def embed(self, prompts: Sequence[str], device: torch.device) -> Mapping[str, PromptEmbedding]:
+        """The embedding of every prompt, on the CPU; a large text encoder is freed again."""
+
+
+@dataclass(frozen=True)
+class ReleasedPrompts:
+    """Prompts for the released weights: UMT5-XXL.
+
+    Attributes:
+        text_encoder: weights of the text encoder.
+        tokenizer: folder of the tokenizer's files.
+        long_prompt: what happens to a prompt that is too long.
+    """
+
+    text_encoder: Path
+    tokenizer: Path
+    long_prompt: LongPrompt
+
+    def check(self, prompt: str) -> None:
+        """See Prompts.check."""
+        _refuse_empty(prompt)
+        _tokenizer(self.tokenizer).tokens(clean_prompt(prompt), self.long_prompt)
+
+    def embed(self, prompts: Sequence[str], device: torch.device) -> Mapping[str, PromptEmbedding]:
+        """See Prompts.embed."""
+        files = TextEncoderFiles(self.text_encoder, self.tokenizer)
+        return encode_prompts(prompts, files, cache_root() / "prompts", device, self.long_prompt)
+
+
+@dataclass(frozen=True)
+class RandomPrompts:
+    """Embeddings drawn from the text of a prompt, for random weights; a word counts as a token.
+
+    Attributes:
+        seed: seed of the backbone's weights.
+        text_len: tokens of an embedding.
+        text_dim: channels of an embedding.
+        long_prompt: what happens to a prompt that is too long.
+    """
+
+    seed: int
+    text_len: int
+    text_dim: int
+    long_prompt: LongPrompt
+
+    def check(self, prompt: str) -> None:
+        """See Prompts.check."""
+        _refuse_empty(prompt)
+        num_words = _count_words(prompt)
+        if num_words > self.text_len and self.long_prompt is LongPrompt.refuse:
+            raise LongtakeError(
+                f"The prompt {prompt[:40]!r}... has {num_words} words, these random weights take "
+                f"{self.text_len}; shorten it, or set backbone.long_prompt=cut."
+            )
+
+    def embed(self, prompts: Sequence[str], device: torch.device) -> Mapping[str, PromptEmbedding]:
+        """See Prompts.embed."""
+        return {prompt: self._embed(prompt) for prompt in prompts}
+
+    def _embed(self, prompt: str) -> PromptEmbedding:
+        self.check(prompt)
+        num_words = _count_words(prompt)
+        num_kept = min(num_words, self.text_len)
+        shape = (self.text_len, self.text_dim)
+        embedding = random_embedding(prompt, num_kept, self.seed, shape)
+        return PromptEmbedding(embedding, num_kept, num_words - num_kept)
+
+
+def _count_words(prompt: str) -> int:
+    return len(prompt.split()) + 1  # and the end of the text
+
+
+def _refuse_empty(prompt: str) -> None:
+    if not prompt.strip():
+        raise LongtakeError("A prompt is empty.")
+
+
+@cache
+def _tokenizer(folder: Path) -> PromptTokenizer:
+    return PromptTokenizer(folder)
