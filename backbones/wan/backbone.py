@@ -235,12 +235,12 @@ class WanBackbone:
         return budget
 
     def _prompts(self) -> Prompts:
-        config = self.flavor.shape.transformer
+        config = self.flavor.shape.text
         if self.weights is WanWeights.random:
-            return RandomPrompts(self.seed, config.text_len, config.text_dim, self.long_prompt)
+            return RandomPrompts(config, self.seed, self.long_prompt)
         self._require_files()
         folder = self._path("tokenizer/tokenizer.json").parent
-        return ReleasedPrompts(self._path("text_encoder"), folder, self.long_prompt)
+        return ReleasedPrompts(config, self._path("text_encoder"), folder, self.long_prompt)
 
     def _generator_tensors(self) -> dict[str, Tensor]:
         path, entry, dtype = self._path("generator"), self.release.entry, self.precision.dtype

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backbones.wan.lora import LoraConfig
+from backbones.wan.text import UMT5_XXL, TextEncoderConfig
 from backbones.wan.transformer import WanConfig
 from backbones.wan.vae import WanVAEConfig
 from harness.weights_files import WeightsFile
@@ -164,15 +165,22 @@ class Shape:
 
     Attributes:
         transformer: sizes of the transformer.
+        text: sizes of the text encoder.
         vae: sizes of the VAE.
         height: pixels.
         width: pixels.
     """
 
     transformer: WanConfig
+    text: TextEncoderConfig
     vae: WanVAEConfig
     height: int
     width: int
+
+    def __post_init__(self) -> None:
+        embedding = (self.transformer.text_len, self.transformer.text_dim)
+        assert embedding == (self.text.text_len, self.text.dim)
+        assert self.transformer.in_dim == self.transformer.out_dim == self.vae.z_dim
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
@@ -197,14 +205,16 @@ WAN_1_3B = Shape(
         in_dim=16,
         out_dim=16,
         freq_dim=256,
-        text_dim=4096,
-        text_len=512,
+        text_dim=UMT5_XXL.dim,
+        text_len=UMT5_XXL.text_len,
     ),
+    text=UMT5_XXL,
     vae=WanVAEConfig(),
     height=480,
     width=832,
 )
 
+_DEBUG_TEXT = TextEncoderConfig(dim=64, ffn_dim=128, num_heads=2, num_layers=2, text_len=64)
 # For running the whole path on a processor in seconds; there are no weights of this shape.
 DEBUG = Shape(
     transformer=WanConfig(
@@ -215,9 +225,10 @@ DEBUG = Shape(
         in_dim=16,
         out_dim=16,
         freq_dim=64,
-        text_dim=64,
-        text_len=64,
+        text_dim=_DEBUG_TEXT.dim,
+        text_len=_DEBUG_TEXT.text_len,
     ),
+    text=_DEBUG_TEXT,
     vae=WanVAEConfig(base_dim=8, num_res_blocks=1),
     height=64,
     width=96,

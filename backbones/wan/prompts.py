@@ -12,6 +12,7 @@ from backbones.wan.text import (
     LongPrompt,
     PromptEmbedding,
     PromptTokenizer,
+    TextEncoderConfig,
     TextEncoderFiles,
     clean_prompt,
     encode_prompts,
@@ -41,14 +42,16 @@ class Prompts(Protocol):
 
 @dataclass(frozen=True)
 class ReleasedPrompts:
-    """Prompts for the released weights: UMT5-XXL.
+    """Prompts for the released weights: UMT5.
 
     Attributes:
+        config: sizes of the text encoder.
         text_encoder: weights of the text encoder.
         tokenizer: folder of the tokenizer's files.
         long_prompt: what happens to a prompt that is too long.
     """
 
+    config: TextEncoderConfig
     text_encoder: Path
     tokenizer: Path
     long_prompt: LongPrompt
@@ -56,12 +59,13 @@ class ReleasedPrompts:
     def check(self, prompt: str) -> None:
         """See Prompts.check."""
         _refuse_empty(prompt)
-        _tokenizer(self.tokenizer).tokens(clean_prompt(prompt), self.long_prompt)
+        _tokenizer(self.tokenizer, self.config).tokens(clean_prompt(prompt), self.long_prompt)
 
     def embed(self, prompts: Sequence[str], device: torch.device) -> Mapping[str, PromptEmbedding]:
         """See Prompts.embed."""
         files = TextEncoderFiles(self.text_encoder, self.tokenizer)
-        return encode_prompts(prompts, files, cache_root() / "prompts", device, self.long_prompt)
+        cache = cache_root() / "prompts"
+        return encode_prompts(prompts, files, cache, device, self.long_prompt, self.config)
 
 
 @dataclass(frozen=True)
@@ -69,25 +73,23 @@ class RandomPrompts:
     """Embeddings drawn from the text of a prompt, for random weights; a word counts as a token.
 
     Attributes:
+        config: sizes of the embeddings.
         seed: seed of the backbone's weights.
-        text_len: tokens of an embedding.
-        text_dim: channels of an embedding.
         long_prompt: what happens to a prompt that is too long.
     """
 
+    config: TextEncoderConfig
     seed: int
-    text_len: int
-    text_dim: int
     long_prompt: LongPrompt
 
     def check(self, prompt: str) -> None:
         """See Prompts.check."""
         _refuse_empty(prompt)
-        num_words = _count_words(prompt)
-        if num_words > self.text_len and self.long_prompt is LongPrompt.refuse:
+        num_words, text_len = _count_words(prompt), self.config.text_len
+        if num_words > text_len and self.long_prompt is LongPrompt.refuse:
             raise LongtakeError(
                 f"The prompt {prompt[:40]!r}... has {num_words} words, these random weights take "
-                f"{self.text_len}; shorten it, or set backbone.long_prompt=cut."
+                f"{text_len}; shorten it, or set backbone.long_prompt=cut."
             )
 
     def embed(self, prompts: Sequence[str], device: torch.device) -> Mapping[str, PromptEmbedding]:
@@ -96,9 +98,9 @@ class RandomPrompts:
 
     def _embed(self, prompt: str) -> PromptEmbedding:
         self.check(prompt)
+        shape = (self.config.text_len, self.config.dim)
         num_words = _count_words(prompt)
-        num_kept = min(num_words, self.text_len)
-        shape = (self.text_len, self.text_dim)
+        num_kept = min(num_words, self.config.text_len)
         embedding = random_embedding(prompt, num_kept, self.seed, shape)
         return PromptEmbedding(embedding, num_kept, num_words - num_kept)
 
@@ -113,5 +115,5 @@ def _refuse_empty(prompt: str) -> None:
 
 
 @cache
-def _tokenizer(folder: Path) -> PromptTokenizer:
-    return PromptTokenizer(folder)
+def _tokenizer(folder: Path, config: TextEncoderConfig) -> PromptTokenizer:
+    return PromptTokenizer(folder, config)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,14 +26,14 @@ from backbones.wan.backbone import (
     WanWeights,
 )
 from backbones.wan.catalogue import DEBUG, WAN_1_3B
-from backbones.wan.prompts import RandomPrompts, ReleasedPrompts
 from backbones.wan.random_weights import random_tensors
-from backbones.wan.text import LongPrompt
+from backbones.wan.text import LongPrompt, TextEncoderConfig, TextEncoderFiles
 from backbones.wan.transformer import CausalWanTransformer
 from backbones.wan.vae import WanVAE
 from harness.errors import LongtakeError
 from methods.base import NativeWindow, RopeScheme
 from methods.native import Native
+from tests.backbones.wan.text.support import LINES, SMALL
 
 CPU = torch.device("cpu")
 PROMPT = "a lighthouse in a storm"
@@ -200,27 +202,31 @@ def test_a_long_prompt_is_refused_or_cut_and_counted() -> None:
 # weights=random makes.
 
 
+SMALL_TEXT = TextEncoderConfig(**vars(SMALL) | {"text_len": 24})
+SMALL_SHAPE = replace(
+    DEBUG,
+    transformer=replace(DEBUG.transformer, text_dim=SMALL_TEXT.dim, text_len=SMALL_TEXT.text_len),
+    text=SMALL_TEXT,
+)
+
+
 def random_state(module: nn.Module) -> dict[str, Tensor]:
     return random_tensors(module, 0, torch.float32)
 
 
 @pytest.fixture
-def released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A weights folder with released files of the debug shape, but for the generators."""
+def released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: TextEncoderFiles) -> Path:
+    """A weights folder with released files of a small shape, but for the generators."""
     monkeypatch.setenv("LONGTAKE_WEIGHTS", str(tmp_path))
-    monkeypatch.setattr(wan, "WAN_1_3B", DEBUG)
-
-    def embed(self: ReleasedPrompts, prompts, device: torch.device) -> Mapping:
-        config = DEBUG.transformer
-        stand_in = RandomPrompts(0, config.text_len, config.text_dim, self.long_prompt)
-        return stand_in.embed(prompts, device)
-
-    monkeypatch.setattr(ReleasedPrompts, "embed", embed)
+    monkeypatch.setenv("LONGTAKE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(wan, "WAN_1_3B", SMALL_SHAPE)
+    repository = tmp_path / "Wan-AI/Wan2.1-T2V-1.3B"
+    shutil.copytree(files.weights.parent, repository)
     for file in LongLive().files():
         file.path.parent.mkdir(parents=True, exist_ok=True)
-        file.path.write_bytes(b"not read here")
-    vae = next(file.path for file in LongLive().files() if file.role == "vae")
-    torch.save(random_state(WanVAE(DEBUG.vae)), vae)
+        if not file.path.exists():
+            file.path.write_text("{}")
+    torch.save(random_state(WanVAE(SMALL_SHAPE.vae)), repository / "Wan2.1_VAE.pth")
     return tmp_path
 
 
@@ -232,24 +238,31 @@ def save_generator(kind: type[WanBackbone], content: object) -> Path:
 
 
 def transformer_state() -> dict[str, Tensor]:
-    return random_state(CausalWanTransformer(DEBUG.transformer))
+    return random_state(CausalWanTransformer(SMALL_SHAPE.transformer))
+
+
+def assert_same_transformer(backbone: Backbone, state: Mapping[str, Tensor]) -> None:
+    loaded = backbone.transformer.state_dict()
+    assert len(loaded) == len(state)
+    for name, tensor in state.items():
+        bare = name.removeprefix("model.").removeprefix("_fsdp_wrapped_module.")
+        assert torch.equal(loaded[bare], tensor.bfloat16())
 
 
 def test_self_forcing_loads_its_ema(released: Path) -> None:
     ema = {f"model._fsdp_wrapped_module.{k}": t for k, t in transformer_state().items()}
     other = {name: tensor + 1 for name, tensor in ema.items()}
     save_generator(SelfForcing, {"generator": other, "generator_ema": ema})
-    loaded = latents_of(SelfForcing(setting=Setting.official).load(CPU, [PROMPT]))
-    expected = latents_of(debug(setting=Setting.official).load(CPU, [PROMPT]))
-    assert torch.equal(loaded, expected)
+    loaded = SelfForcing(setting=Setting.official).load(CPU, [PROMPT])
+    assert_same_transformer(loaded, ema)
+    frames = loaded.start_decoder().decode(latents_of(loaded))
+    assert frames.shape == (21, 64, 96, 3)
 
 
 def test_causal_forcing_loads_its_generator(released: Path) -> None:
     state = {f"model.{name}": tensor for name, tensor in transformer_state().items()}
-    save_generator(CausalForcing, {"generator": state})
-    loaded = latents_of(CausalForcing(setting=Setting.official).load(CPU, [PROMPT]))
-    expected = latents_of(debug(CausalForcing, setting=Setting.official).load(CPU, [PROMPT]))
-    assert torch.equal(loaded, expected)
+    save_generator(CausalForcing, {"generator": state, "critic": {}, "step": 750})
+    assert_same_transformer(CausalForcing().load(CPU, [PROMPT]), state)
 
 
 def test_longlive_loads_its_base_with_the_lora_merged(released: Path) -> None:
@@ -269,6 +282,17 @@ def test_longlive_loads_its_base_with_the_lora_merged(released: Path) -> None:
     weights = LongLive(precision=Precision.float32).load(CPU, [PROMPT]).transformer.state_dict()
     for name, tensor in target.items():
         torch.testing.assert_close(weights[name], tensor, rtol=0, atol=1e-4)
+
+
+def test_a_long_prompt_of_released_weights_is_refused_or_cut(released: Path) -> None:
+    save_generator(SelfForcing, {"generator_ema": transformer_state()})
+    long = " ".join(LINES)
+    SelfForcing().check_prompt(PROMPT)
+    with pytest.raises(LongtakeError, match="the text encoder takes 24"):
+        SelfForcing().check_prompt(long)
+    cutting = SelfForcing(long_prompt=LongPrompt.cut)
+    cutting.check_prompt(long)
+    assert cutting.load(CPU, [long]).cut_tokens[long] > 0
 
 
 def test_the_files_are_in_the_identity_and_their_place_is_not(released: Path) -> None:
@@ -294,7 +318,7 @@ def large_transformer() -> dict[str, Tensor]:
     ("content", "message"),
     [
         (large_transformer, r"a Wan transformer of 2 layers and dimension 5120, does not fit"),
-        (lambda: random_state(WanVAE(DEBUG.vae)), "which holds a video VAE, does not fit"),
+        (lambda: random_state(WanVAE(SMALL_SHAPE.vae)), "which holds a video VAE, does not fit"),
         (lambda: {"generator": transformer_state()}, "no 'generator_ema'; its entries are gen"),
     ],
     ids=["14B", "VAE", "no EMA"],
