@@ -214,7 +214,7 @@ WAN_1_3B = Shape(
     width=832,
 )
 
-_DEBUG_TEXT = TextEncoderConfig(dim=64, ffn_dim=128, num_heads=2, num_layers=2, text_len=64)
+_DEBUG_TEXT = TextEncoderConfig(dim=64, ffn_dim=128, num_heads=2, num_layers=2)
 # For running the whole path on a processor in seconds; there are no weights of this shape.
 DEBUG = Shape(
     transformer=WanConfig(

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from backbones import BACKBONES
 from eval.suite import METRICS, SUITES
-from harness.config import CONF, options
+from harness.config import CONF, load_sweep, options
 from harness.errors import unknown_name
 from harness.prompts import GENERATORS, shipped_sets
 from harness.registry import Registry
@@ -67,8 +67,11 @@ def _suites() -> Iterator[Line]:
 
 
 def _prompts() -> Iterator[Line]:
-    for path in sorted((CONF / "prompts").glob("*.yaml")):
-        yield path.stem, path.read_text().splitlines()[0].lstrip("# "), "longtake"
+    for name in options("prompts"):
+        summary = (CONF / "prompts" / f"{name}.yaml").read_text().splitlines()[0].lstrip("# ")
+        prompts = load_sweep([f"prompts={name}"]).rows[0].prompts
+        version = f"{len(prompts.prompts)} prompts, sha256 {prompts.sha256[:12]}"
+        yield name, f"{summary} {version}", "longtake"
     sources = ", ".join([*shipped_sets(), *GENERATORS.names()])
     yield "FILE.txt, FILE.jsonl", f"your own; values of prompts.source: {sources}", "you"
 

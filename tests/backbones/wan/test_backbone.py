@@ -165,7 +165,7 @@ def test_random_weights_depend_on_the_seed_and_the_name_alone() -> None:
 
 
 def test_random_weights_stay_finite_over_a_long_rollout() -> None:
-    backbone = debug(setting=Setting.official).load(CPU, [PROMPT])
+    backbone = debug(LongLive).load(CPU, [PROMPT])
     latents = latents_of(backbone, 240)
     assert torch.isfinite(latents).all()
     first, last = latents[:60].std(), latents[-60:].std()
@@ -190,8 +190,8 @@ def test_an_empty_prompt_is_refused(prompt: str) -> None:
 
 
 def test_a_long_prompt_is_refused_or_cut_and_counted() -> None:
-    prompt = "word " * 70
-    with pytest.raises(LongtakeError, match="71 words, these random weights take 64"):
+    prompt = "word " * 518
+    with pytest.raises(LongtakeError, match="519 words, these random weights take 512"):
         debug().check_prompt(prompt)
     cutting = debug(long_prompt=LongPrompt.cut)
     cutting.check_prompt(prompt)
