@@ -35,6 +35,10 @@ class Native:
     def observe(self, latents: Tensor, first_frame: int) -> None:
         """Nothing to remember: the window follows from the frame number alone."""
 
+    def reach(self, first_frame: int) -> tuple[int, ...]:
+        """See methods.base.reachable."""
+        return self._window.reach(first_frame)
+
     def plan(self, first_frame: int) -> ContextPlan:
         """See MemoryStrategy.plan."""
         return self._window.plan(first_frame)

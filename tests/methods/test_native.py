@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from harness.errors import LongtakeError
-from methods.base import NativeWindow, RolloutSpec, RopeScheme
+from methods.base import NativeWindow, RolloutSpec, RopeScheme, reachable
 from methods.native import Native
 from methods.sliding_window import SlidingWindow
 
@@ -32,6 +32,7 @@ def test_the_plans_are_those_of_the_window_it_names(window: NativeWindow) -> Non
         plan = native.plan(first_frame)
         plan.check(first_frame, spec)
         assert plan == sliding.plan(first_frame)
+        assert set(plan.frames) <= set(reachable(native, first_frame))
         assert len(plan.frames) <= window.budget_latents - spec.block_latents
 
 
