@@ -38,9 +38,14 @@ class Precision(StrEnum):
 
 
 class WeightsKind(StrEnum):
-    """Where weights come from: their authors, a seed (nothing to see), or this package."""
+    """Where weights come from.
+
+    released: the files that their authors published. own: other files in their place. random: drawn
+    from a seed, with nothing to see in the videos. embedded: part of this package.
+    """
 
     released = "released"
+    own = "own"
     random = "random"
     embedded = "embedded"
 

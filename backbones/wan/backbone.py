@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -149,17 +150,17 @@ class WanBackbone:
         """See BackboneSource.files."""
         if self.weights is WanWeights.random:
             return ()
-        release = self.release
-        files = [_located("generator", self.generator, release.generator)]
-        if release.lora is not None:
-            files.append(_located("lora", self.lora, release.lora))
-        files.append(_located("vae", self.vae, catalogue.VAE))
-        files.append(_located("text_encoder", self.text_encoder, catalogue.TEXT_ENCODER))
-        for source in catalogue.TOKENIZER:
-            name = Path(source.file).name
-            given = str(Path(self.tokenizer) / name) if self.tokenizer else None
-            files.append(_located(f"tokenizer/{name}", given, source))
-        return files
+        given = {
+            "generator": self.generator,
+            "lora": self.lora,
+            "vae": self.vae,
+            "text_encoder": self.text_encoder,
+        }
+        if self.tokenizer:
+            folder = Path(self.tokenizer)
+            names = (Path(source.file).name for source in catalogue.TOKENIZER)
+            given |= {f"tokenizer/{name}": str(folder / name) for name in names}
+        return [_located(role, given.get(role), source) for role, source in self._sources()]
 
     def check_prompt(self, prompt: str) -> None:
         """See BackboneSource.check_prompt."""
@@ -182,8 +183,9 @@ class WanBackbone:
 
     def load(self, device: torch.device, prompts: Sequence[str]) -> Backbone:
         """See BackboneSource.load."""
-        spec, shape = self.spec(), self.flavor.shape
+        shape = self.flavor.shape
         self._require_files()
+        spec = self._spec_of_files()
         # The text encoder comes and goes before anything else is on the device.
         embedded = self._prompts().embed(prompts, device)
         with torch.device("meta"):
@@ -205,6 +207,23 @@ class WanBackbone:
             lambda: WanDecoder(vae),
             {prompt: item.num_cut_tokens for prompt, item in embedded.items()},
         )
+
+    def _spec_of_files(self) -> BackboneSpec:
+        """The description, now that the files can be looked at: are they the published ones?"""
+        spec = self.spec()
+        published = {role: source.sha256 for role, source in self._sources()}
+        found = {file.role: sha256_of(file.path, self._remedy(file)) for file in self.files()}
+        if all(found[role] == published[role] for role in found):
+            return spec
+        return dataclasses.replace(spec, weights=WeightsKind.own, licence="not known (own files)")
+
+    def _sources(self) -> list[tuple[str, WeightsFile]]:
+        """The published files by role."""
+        release = self.release
+        lora = [("lora", release.lora)] if release.lora else []
+        shared = [("vae", catalogue.VAE), ("text_encoder", catalogue.TEXT_ENCODER)]
+        tokenizer = [(f"tokenizer/{Path(f.file).name}", f) for f in catalogue.TOKENIZER]
+        return [("generator", release.generator), *lora, *shared, *tokenizer]
 
     def _check(self) -> None:
         if self.flavor is Flavor.debug and self.weights is not WanWeights.random:

@@ -16,6 +16,7 @@ from backbones.rollout import Rollout
 from backbones.spec import Backbone, Precision, WeightsKind
 from backbones.tiny.backbone import TinyBackbone
 from backbones.wan import backbone as wan
+from backbones.wan import catalogue
 from backbones.wan.backbone import (
     CausalForcing,
     Flavor,
@@ -31,6 +32,7 @@ from backbones.wan.text import LongPrompt, TextEncoderConfig, TextEncoderFiles
 from backbones.wan.transformer import CausalWanTransformer
 from backbones.wan.vae import WanVAE
 from harness.errors import LongtakeError
+from harness.weights_files import WeightsFile, file_sha256
 from methods.base import NativeWindow, RopeScheme
 from methods.native import Native
 from tests.backbones.wan.text.support import LINES, SMALL
@@ -305,6 +307,25 @@ def test_the_files_are_in_the_identity_and_their_place_is_not(released: Path) ->
     torch.save({"generator_ema": {}}, elsewhere)
     assert SelfForcing(generator=str(elsewhere)).identity() != before
     assert SelfForcing(seed=3).identity() == before, "released weights have no seed"
+
+
+def test_files_that_are_not_the_published_ones_are_not_called_released(
+    released: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_generator(SelfForcing, {"generator_ema": transformer_state()})
+    own = SelfForcing().load(CPU, [PROMPT]).spec
+    assert own.weights is WeightsKind.own
+    assert own.licence == "not known (own files)"
+
+    def as_published(source: WeightsFile) -> WeightsFile:
+        return replace(source, sha256=file_sha256(source.path))
+
+    generator = as_published(SelfForcing.release.generator)
+    monkeypatch.setattr(SelfForcing, "release", replace(SelfForcing.release, generator=generator))
+    for name in ("VAE", "TEXT_ENCODER"):
+        monkeypatch.setattr(catalogue, name, as_published(getattr(catalogue, name)))
+    monkeypatch.setattr(catalogue, "TOKENIZER", tuple(map(as_published, catalogue.TOKENIZER)))
+    assert SelfForcing().load(CPU, [PROMPT]).spec.weights is WeightsKind.released
 
 
 def large_transformer() -> dict[str, Tensor]:
