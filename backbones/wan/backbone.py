@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
-
-import torch
 
 from backbones.sampler import SamplingConfig
 from backbones.spec import (
@@ -21,24 +17,20 @@ from backbones.spec import (
     Precision,
     WeightsKind,
     kv_bytes_per_latent,
-    parameter_bytes,
 )
 from backbones.wan import catalogue
 from backbones.wan.catalogue import BLOCK_LATENTS, DEBUG, WAN_1_3B, Release, Shape
-from backbones.wan.checkpoint import bare_names, kind_of, open_generator, read_generator
-from backbones.wan.lora import merge, read_lora
+from backbones.wan.files import ReleasedFiles
+from backbones.wan.loading import Models
 from backbones.wan.prompts import LongPrompt, Prompts, RandomPrompts, ReleasedPrompts
-from backbones.wan.random_weights import random_tensors
-from backbones.wan.transformer import CausalWanTransformer
-from backbones.wan.vae import WanDecoder, WanVAE
-from backbones.weights import load_strictly, read_tensors, require_file, sha256_of
+from backbones.wan.vae import WanDecoder
 from harness.errors import LongtakeError
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    import torch
 
-    from harness.weights_files import WeightsFile
-
+# Arguments that name files.
+_PATHS = ("generator", "lora", "vae", "text_encoder", "tokenizer")
 # The longest window that any of them was trained with.
 _MAX_BUDGET_LATENTS = 21
 
@@ -148,19 +140,7 @@ class WanBackbone:
 
     def files(self) -> Sequence[LocatedFile]:
         """See BackboneSource.files."""
-        if self.weights is WanWeights.random:
-            return ()
-        given = {
-            "generator": self.generator,
-            "lora": self.lora,
-            "vae": self.vae,
-            "text_encoder": self.text_encoder,
-        }
-        if self.tokenizer:
-            folder = Path(self.tokenizer)
-            names = (Path(source.file).name for source in catalogue.TOKENIZER)
-            given |= {f"tokenizer/{name}": str(folder / name) for name in names}
-        return [_located(role, given.get(role), source) for role, source in self._sources()]
+        return () if self.weights is WanWeights.random else self._files().located()
 
     def check_prompt(self, prompt: str) -> None:
         """See BackboneSource.check_prompt."""
@@ -169,61 +149,36 @@ class WanBackbone:
     def identity(self) -> dict[str, Any]:
         """See BackboneSource.identity. Contents take the place of paths."""
         random = self.weights is WanWeights.random
-        paths = dict.fromkeys(("generator", "lora", "vae", "text_encoder", "tokenizer"))
-        hashes = {file.role: sha256_of(file.path, self._remedy(file)) for file in self.files()}
         return (
             asdict(self)
-            | paths
+            | dict.fromkeys(_PATHS)
             | {
                 "seed": self.seed if random else None,
                 "budget_latents": self._budget_latents(),
-                "weights_sha256": hashes,
+                "weights_sha256": {} if random else self._files().sha256(),
             }
         )
 
     def load(self, device: torch.device, prompts: Sequence[str]) -> Backbone:
         """See BackboneSource.load."""
-        shape = self.flavor.shape
-        self._require_files()
-        spec = self._spec_of_files()
+        spec = self.spec()
         # The text encoder comes and goes before anything else is on the device.
         embedded = self._prompts().embed(prompts, device)
-        with torch.device("meta"):
-            transformer = CausalWanTransformer(shape.transformer)
-            vae = WanVAE(shape.vae)
+        models = Models.empty(self.flavor.shape, self.precision, self.vae_precision)
         if self.weights is WanWeights.random:
-            _fill_randomly(transformer, self.seed, self.precision)
-            _fill_randomly(vae, self.seed, self.vae_precision)
+            models.fill_randomly(self.seed)
         else:
-            _fill(transformer, self._generator_tensors(), self._path("generator"))
-            path = self._path("vae")
-            _fill(vae, read_tensors(path, self.vae_precision.dtype), path)
-        transformer.to(device).prepare()
-        vae.to(device).prepare()
+            models.fill(self.release, self._files())
+            if not self._files().are_published():
+                spec = replace(spec, weights=WeightsKind.own, licence="not known (own files)")
+        models.ready(device)
         return Backbone(
             spec,
-            transformer,
+            models.transformer,
             lambda prompt: embedded[prompt].embedding,
-            lambda: WanDecoder(vae),
+            lambda: WanDecoder(models.vae),
             {prompt: item.num_cut_tokens for prompt, item in embedded.items()},
         )
-
-    def _spec_of_files(self) -> BackboneSpec:
-        """The description, now that the files can be looked at: are they the published ones?"""
-        spec = self.spec()
-        published = {role: source.sha256 for role, source in self._sources()}
-        found = {file.role: sha256_of(file.path, self._remedy(file)) for file in self.files()}
-        if all(found[role] == published[role] for role in found):
-            return spec
-        return dataclasses.replace(spec, weights=WeightsKind.own, licence="not known (own files)")
-
-    def _sources(self) -> list[tuple[str, WeightsFile]]:
-        """The published files by role."""
-        release = self.release
-        lora = [("lora", release.lora)] if release.lora else []
-        shared = [("vae", catalogue.VAE), ("text_encoder", catalogue.TEXT_ENCODER)]
-        tokenizer = [(f"tokenizer/{Path(f.file).name}", f) for f in catalogue.TOKENIZER]
-        return [("generator", release.generator), *lora, *shared, *tokenizer]
 
     def _check(self) -> None:
         if self.flavor is Flavor.debug and self.weights is not WanWeights.random:
@@ -253,33 +208,17 @@ class WanBackbone:
             )
         return budget
 
+    def _files(self) -> ReleasedFiles:
+        return ReleasedFiles(self.release, {name: getattr(self, name) for name in _PATHS})
+
     def _prompts(self) -> Prompts:
         config = self.flavor.shape.text
         if self.weights is WanWeights.random:
             return RandomPrompts(config, self.seed, self.long_prompt)
-        self._require_files()
-        folder = self._path("tokenizer/tokenizer.json").parent
-        return ReleasedPrompts(config, self._path("text_encoder"), folder, self.long_prompt)
-
-    def _generator_tensors(self) -> dict[str, Tensor]:
-        path, entry, dtype = self._path("generator"), self.release.entry, self.precision.dtype
-        if self.release.lora_config is None:
-            return read_generator(path, entry, dtype)
-        config, lora = self.release.lora_config, self._path("lora")
-        base = bare_names(open_generator(path, entry), path.name)
-        return merge(base, read_lora(lora, config), config, dtype, lora.name)
-
-    def _path(self, role: str) -> Path:
-        return next(file.path for file in self.files() if file.role == role)
-
-    def _require_files(self) -> None:
-        for file in self.files():
-            require_file(file.path, self._remedy(file))
-
-    def _remedy(self, file: LocatedFile) -> str:
-        if file.source is None:
-            return f"backbone.{file.role.partition('/')[0]} names it."
-        return f"To get it: python -m harness fetch-weights backbone={self.release.name}"
+        files = self._files()
+        files.require()
+        path = files.path("text_encoder")
+        return ReleasedPrompts(config, path, files.tokenizer, self.long_prompt)
 
 
 @dataclass
@@ -303,23 +242,6 @@ class LongLive(WanBackbone):
     release: ClassVar[Release] = catalogue.LONGLIVE
 
 
-def _located(role: str, given: str | None, source: WeightsFile) -> LocatedFile:
-    """A file the user named, or the fetched one."""
-    if given is not None:
-        return LocatedFile(role, Path(given), None)
-    return LocatedFile(role, source.path, source)
-
-
-def _fill(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
-    load_strictly(module, tensors, f"{path.name}, which holds {kind_of(tensors)},")
-
-
-def _fill_randomly(module: nn.Module, seed: int, precision: Precision) -> None:
-    load_strictly(module, random_tensors(module, seed, precision.dtype), "random weights")
-
-
 @cache
 def _weights_bytes(shape: Shape, precision: Precision, vae_precision: Precision) -> int:
-    with torch.device("meta"):
-        transformer, vae = CausalWanTransformer(shape.transformer), WanVAE(shape.vae)
-    return parameter_bytes(transformer, precision) + parameter_bytes(vae, vae_precision)
+    return Models.empty(shape, precision, vae_precision).bytes

@@ -27,7 +27,8 @@ def transformer() -> CausalWanTransformer:
 @pytest.fixture(scope="module")
 def peft_case() -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """A LoRA on every linear layer inside blocks: its file as peft saves it, and merged weights."""
-    peft = pytest.importorskip("peft")
+    import peft
+
     model = transformer()
     linears = [
         f"blocks.{name}" for name, m in model.blocks.named_modules() if isinstance(m, nn.Linear)
