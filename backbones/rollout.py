@@ -126,7 +126,7 @@ class Rollout:
             ),
             self._device,
         )
-        transformer.compile_layers(compiled)
+        backbone.compile(compiled)
         self._pass = GraphedPasses(transformer) if kernels.cuda_graphs else transformer
         self._search = Lane(self._device)
         # The few tokens of a prompt are multiplied differently by one thread and by two. Nothing

@@ -183,6 +183,10 @@ class StreamingDecoder(Protocol):
         """RGB frames of the next latent frames."""
 
 
+def _stays_as_it_is(compiled: bool) -> None:
+    """For a VAE so small that compiling it gains nothing."""
+
+
 @dataclass(frozen=True)
 class Backbone:
     """A loaded backbone.
@@ -193,6 +197,7 @@ class Backbone:
         encode_text: prompt to text embedding of shape (token, text_dim).
         start_decoder: begins decoding a new video.
         cut_tokens: tokens cut off each prompt that was longer than the text encoder takes.
+        compile_vae: makes decoding run compiled, or as it is.
     """
 
     spec: BackboneSpec
@@ -200,6 +205,12 @@ class Backbone:
     encode_text: Callable[[str], Float[Tensor, "token text_dim"]]
     start_decoder: Callable[[], StreamingDecoder]
     cut_tokens: Mapping[str, int] = field(default_factory=dict)
+    compile_vae: Callable[[bool], None] = _stays_as_it_is
+
+    def compile(self, compiled: bool) -> None:
+        """Run all models compiled, or as they are; compilation happens at their first use."""
+        self.transformer.compile_layers(compiled)
+        self.compile_vae(compiled)
 
     @property
     def device(self) -> torch.device:

@@ -18,6 +18,9 @@ from harness.shards import Evaluation, Shard, Stage
 from harness.store import RunStore
 
 if TYPE_CHECKING:
+    import torch
+
+    from backbones.spec import BackboneSpec
     from eval.score import Scorer
     from harness.units import Unit
 
@@ -59,15 +62,19 @@ def _generate(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
     store = RunStore(Path(shard.store))
     first = shard.units[0]
     emit(Event(EventKind.loading, text=first.backbone))
+    units = list(shard.units)
     try:
         device = pick_device(shard.device)
         source = build_backbone(first.family, first.backbone_args)
-        backbone = source.load(device, [unit.prompt for unit in shard.units])
+        units = _those_that_fit(shard, source.spec(), device, store, emit)
+        if not units:
+            return
+        backbone = source.load(device, [unit.prompt for unit in units])
     except Exception as error:
-        for unit in shard.units:
+        for unit in units:
             _fail(store, unit.id, unit.id, error, emit)
         return
-    for unit in shard.units:
+    for unit in units:
         if stop_requested():
             return
         started = time.perf_counter()
@@ -96,6 +103,23 @@ def _generate(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
             emit(Event(EventKind.done, unit.id, seconds=time.perf_counter() - started))
             continue
         release_memory()
+
+
+def _those_that_fit(
+    shard: Shard, spec: BackboneSpec, device: torch.device, store: RunStore, emit: Emit
+) -> list[Unit]:
+    """Units whose memory is there; the others fail before anything is loaded."""
+    from harness.memory_check import check_memory
+
+    fitting = []
+    for unit in shard.units:
+        try:
+            check_memory(unit, spec, shard.runtime.kv, device)
+        except LongtakeError as error:
+            _fail(store, unit.id, unit.id, error, emit)
+        else:
+            fitting.append(unit)
+    return fitting
 
 
 def _evaluate(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:

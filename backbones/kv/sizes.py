@@ -90,10 +90,10 @@ def tier_sizes(
             "the duration."
         )
     folder = Path(limits.spill_dir or tempfile.gettempdir())
-    if not folder.is_dir():
-        raise LongtakeError(f"kv.spill_dir={str(folder)!r} is not a folder.")
     spilled = below - on_host
-    if spilled * slab_bytes > (free_disk := shutil.disk_usage(folder).free):
+    if spilled and not folder.is_dir():
+        raise LongtakeError(f"kv.spill_dir={str(folder)!r} is not a folder.")
+    if spilled and spilled * slab_bytes > (free_disk := shutil.disk_usage(folder).free):
         raise LongtakeError(
             f"Keys and values of {spilled} latent frames, {_gib(spilled * slab_bytes)}, would go "
             f"to a scratch file in {folder}, which has {_gib(free_disk)} free. Set kv.spill_dir to "

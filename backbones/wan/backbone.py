@@ -178,6 +178,7 @@ class WanBackbone:
             lambda prompt: embedded[prompt].embedding,
             lambda: WanDecoder(models.vae),
             {prompt: item.num_cut_tokens for prompt, item in embedded.items()},
+            models.vae.compile_decoder,
         )
 
     def _check(self) -> None:

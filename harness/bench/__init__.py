@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -134,7 +135,8 @@ def bench(
 ) -> BenchResult:
     """Make and score every unit once, in a folder that is thrown away.
 
-    The first unit is made twice, the first time unmeasured, so that every row is measured warm.
+    The first unit of a backbone is made twice, the first time unmeasured, so that every row is
+    measured warm.
 
     Args:
         units: one per row.
@@ -146,22 +148,37 @@ def bench(
     device = pick_device(settings.device)
     scorers = [Scorer(find_suite(name)) for name in settings.suite]
     rows: list[BenchRow] = []
-    loaded: tuple[str, Backbone, Rates] | None = None
-    for place, unit in enumerate([units[0], *units]):
-        on_unit(f"{unit.backbone} | {unit.method}" if place else "warm-up")
-        if loaded is None or loaded[0] != unit.backbone:
-            loaded = None  # two large models need not fit at once
-            backbone = build_backbone(unit.family, unit.backbone_args).load(device, [unit.prompt])
-            loaded = (unit.backbone, backbone, measure_rates(backbone))
-        trace = profile if place == len(units) else None
-        with tempfile.TemporaryDirectory(prefix="longtake-bench-") as folder:
-            path = Path(folder) / "video.mp4"
-            with strictly_deterministic(settings.deterministic):
-                rows.append(_bench_unit(unit, *loaded[1:], settings, scorers, path, trace))
-    return BenchResult(tuple(rows[1:]), describe_machine(device))
+    for label, group in groupby(units, key=lambda unit: unit.backbone):
+        members = list(group)
+        on_unit(f"{label} | loading and warm-up")
+        source = build_backbone(members[0].family, members[0].backbone_args)
+        backbone = source.load(device, [unit.prompt for unit in members])
+        rates = measure_rates(backbone)
+        _bench_unit(members[0], backbone, rates, settings, scorers, None)
+        for unit in members:
+            on_unit(f"{label} | {unit.method}")
+            trace = profile if unit is units[-1] else None
+            rows.append(_bench_unit(unit, backbone, rates, settings, scorers, trace))
+    return BenchResult(tuple(rows), describe_machine(device))
 
 
 def _bench_unit(
+    unit: Unit,
+    backbone: Backbone,
+    rates: Rates,
+    settings: Settings,
+    scorers: Sequence[Scorer],
+    trace: Path | None,
+) -> BenchRow:
+    with (
+        tempfile.TemporaryDirectory(prefix="longtake-bench-") as folder,
+        strictly_deterministic(settings.deterministic),
+    ):
+        path = Path(folder) / "video.mp4"
+        return _measure(unit, backbone, rates, settings, scorers, path, trace)
+
+
+def _measure(
     unit: Unit,
     backbone: Backbone,
     rates: Rates,

@@ -27,6 +27,9 @@ def run(arguments: argparse.Namespace) -> int:
     profile = Path(arguments.profile) if arguments.profile else None
     with console.status("bench") as status:
         result = bench(units, config.settings, status.update, profile)
+    for number, row in enumerate(result.rows, start=1):
+        label = f"row {number}: {row.backbone} | {row.method}"
+        console.print(label, highlight=False, markup=False, soft_wrap=True)
     console.print(_block_table(result))
     console.print(_video_table(result))
     _print_machine(result, console)
@@ -48,10 +51,10 @@ def _block_table(result: BenchResult) -> Table:
         *("encode", "search", "fetch", "hidden", "decode", "floor", "/floor", "/row 1"),
     )
     table = _table("one block, milliseconds", columns)
-    for row in result.rows:
+    for number, row in enumerate(result.rows, start=1):
         block, hidden = row.block, row.block.fetch_hidden
         table.add_row(
-            _label(row),
+            str(number),
             *(f"{1000 * seconds:.1f}" for seconds in (block.first, block.steady)),
             f"{block.frames_per_s:.1f}",
             *(
@@ -79,21 +82,16 @@ def _video_table(result: BenchResult) -> Table:
     columns = ("video", "rollout", "decode", "write", "score", "total")
     memory = ("device MiB", "host MiB", "K/V device", "host", "file")
     table = _table("one video, seconds and MiB", columns + memory)
-    for row in result.rows:
-        table.add_row(_label(row), *_video_cells(row))
+    for number, row in enumerate(result.rows, start=1):
+        table.add_row(str(number), *_video_cells(row))
     return table
 
 
 def _table(title: str, columns: Sequence[str]) -> Table:
     table = Table(title=title)
-    table.add_column("backbone | method", no_wrap=True)
-    for name in columns:
+    for name in ("row", *columns):
         table.add_column(name, no_wrap=True, justify="right")
     return table
-
-
-def _label(row: BenchRow) -> str:
-    return f"{row.backbone} | {row.method}"
 
 
 def _video_cells(row: BenchRow) -> list[str]:

@@ -5,6 +5,8 @@ Letters: F frame, C channel, H row, W column.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Self
 
@@ -111,6 +113,7 @@ class WanVAE(nn.Module):
         self.conv1 = CausalConv3d(2 * config.z_dim, 2 * config.z_dim, (1, 1, 1))
         self.conv2 = CausalConv3d(config.z_dim, config.z_dim, (1, 1, 1))
         self.decoder = Decoder(config)
+        self.compile_decoder(False)
 
     def prepare(self) -> Self:
         """Make ready for inference, once weights are loaded and on their device."""
@@ -121,6 +124,10 @@ class WanVAE(nn.Module):
             elif isinstance(module, nn.Conv2d):
                 module.weight.data = module.weight.data.contiguous(memory_format=CHANNELS_LAST)
         return self
+
+    def compile_decoder(self, compiled: bool) -> None:
+        """Decode compiled, which makes two graphs for a video of any length, or not."""
+        self._decode = _compiled_decoder() if compiled else Decoder.forward
 
     @torch.inference_mode()
     def encode(
@@ -157,7 +164,7 @@ class WanVAE(nn.Module):
             latent: before normalisation.
             memory: of the video so far; updated.
         """
-        return self.decoder(self.conv2(self._enter(latent), memory), memory)
+        return self._decode(self.decoder, self.conv2(self._enter(latent), memory), memory)
 
     def latent_statistics(self) -> tuple[Float[Tensor, "chan 1 1"], Float[Tensor, "chan 1 1"]]:
         """Mean and standard deviation of the latent channels, in float32 on the VAE's device."""
@@ -171,3 +178,8 @@ class WanVAE(nn.Module):
     def _enter(self, x_FCHW: Tensor) -> Tensor:
         """Frames or latents as the layers want them."""
         return x_FCHW.to(self.conv2.weight).contiguous(memory_format=CHANNELS_LAST)
+
+
+@cache
+def _compiled_decoder() -> Callable[[Decoder, Tensor, CausalMemory], Tensor]:
+    return torch.compile(Decoder.forward, fullgraph=True, dynamic=False)
