@@ -10,7 +10,7 @@ from collections.abc import Callable
 from http.client import HTTPException, HTTPMessage
 from pathlib import Path
 from typing import IO, Any
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 
 from harness import __version__
 from harness.weights_files import WeightsFile, remember_sha256
@@ -22,6 +22,10 @@ _TIMEOUT_S = 60
 
 class FetchError(Exception):
     """A file that could not be fetched; the message says why in one line."""
+
+
+class Unreachable(FetchError):
+    """There is no connection to the server: other files of it won't fare better."""
 
 
 def part_of(path: Path) -> Path:
@@ -43,7 +47,8 @@ def fetch(source: WeightsFile, path: Path, on_bytes: OnBytes) -> bool:
         Whether its sha256 was known and compared.
 
     Raises:
-        FetchError: no connection, no such file, or not the bytes that were expected.
+        Unreachable: no connection.
+        FetchError: no such file, or not the bytes that were expected.
     """
     part = part_of(path)
     part.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +57,12 @@ def fetch(source: WeightsFile, path: Path, on_bytes: OnBytes) -> bool:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise FetchError(f"another process is fetching {path.name}") from error
-        hub_sha256 = _download(source, file, on_bytes)
+        try:
+            hub_sha256 = _download(source, file, on_bytes)
+        except FetchError:
+            if not file.tell():
+                part.unlink()
+            raise
         file.flush()
         expected = source.sha256 or hub_sha256
         digest = _check(part, source, expected)
@@ -67,10 +77,12 @@ def _download(source: WeightsFile, file: IO[bytes], on_bytes: OnBytes) -> str | 
         try:
             return _go_on(source, file, on_bytes)
         except HTTPError as error:
-            raise FetchError(f"{source.url}: {error.code} {error.reason}") from error
+            raise FetchError(f"{source.file}: {error.code} {error.reason}") from error
         except (OSError, HTTPException) as error:
             if file.tell() <= furthest:
-                raise FetchError(f"{source.url}: {error}") from error
+                reason = error.reason if isinstance(error, URLError) else error
+                kind = Unreachable if isinstance(error, URLError) else FetchError
+                raise kind(f"{source.file}: {reason}") from error
             furthest = file.tell()
 
 

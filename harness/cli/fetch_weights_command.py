@@ -23,14 +23,14 @@ from rich.table import Table
 from harness.cli.arguments import parse_pairs
 from harness.config import load_sweep, options
 from harness.errors import LongtakeError, unknown_name
-from harness.fetch import FetchError, fetch, part_of
+from harness.fetch import FetchError, Unreachable, fetch, part_of
 from harness.units import build_backbone
 from harness.weights_files import WeightsFile, file_sha256, weights_root
 
 if TYPE_CHECKING:
     from backbones.spec import LocatedFile
 
-_PLAIN_WIDTH = 120  # of the table in a file or pipe
+_PLAIN_WIDTH = 150  # of the table in a file or pipe
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -151,7 +151,11 @@ def _fetch(missing: dict[Path, WeightsFile], console: Console) -> dict[Path, str
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        unreachable = False
         for path, source in missing.items():
+            if unreachable:
+                failed[path] = f"{source.file}: not tried"
+                continue
             task = bar.add_task(path.name, total=source.bytes)
 
             def on_bytes(done: int, total: int | None, task: int = task) -> None:
@@ -161,6 +165,7 @@ def _fetch(missing: dict[Path, WeightsFile], console: Console) -> dict[Path, str
                 verified = fetch(source, path, on_bytes)
             except FetchError as error:
                 failed[path] = str(error)
+                unreachable = isinstance(error, Unreachable)
             else:
                 how = "verified" if verified else "its sha256 is not known"
                 console.print(
