@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _DOWN, _UP = "lora_A", "lora_B"
+# How a name ends behind "lora_"; with "default", the name of peft's only adapter, or without.
+_ENDINGS = ("A.weight", "B.weight", "A.default.weight", "B.default.weight")
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,10 @@ def read_lora(path: Path, config: LoraConfig) -> dict[str, Adapter]:
     strangers = []
     for name, tensor in tensors.items():
         layer, _, rest = name.partition(".lora_")
-        side = f"lora_{rest.partition('.')[0]}"
-        if side not in (_DOWN, _UP) or rest not in ("A.weight", "B.weight", *_NAMED):
+        if rest not in _ENDINGS:
             strangers.append(name)
             continue
-        pairs.setdefault(f"{layer}.weight", {})[side] = tensor
+        pairs.setdefault(f"{layer}.weight", {})[f"lora_{rest[0]}"] = tensor
     if strangers:
         raise LongtakeError(
             f"{path.name} is no LoRA but {kind_of(tensors)}: {first_few(strangers)}."
@@ -70,9 +71,6 @@ def read_lora(path: Path, config: LoraConfig) -> dict[str, Adapter]:
     adapters = {name: Adapter(pair[_DOWN], pair[_UP]) for name, pair in pairs.items()}
     _check_rank(adapters, config, path.name)
     return adapters
-
-
-_NAMED = ("A.default.weight", "B.default.weight")  # with the name of peft's only adapter
 
 
 def _check_rank(adapters: Mapping[str, Adapter], config: LoraConfig, source: str) -> None:

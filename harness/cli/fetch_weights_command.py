@@ -128,14 +128,18 @@ def _verify(found: dict[Path, WeightsFile], console: Console) -> dict[Path, str]
     """What is there already must be what it claims to be; nothing of the user is removed."""
     failed = {}
     for path, source in found.items():
-        if source.sha256 is None:
+        size = path.stat().st_size
+        if source.bytes not in (None, size):
+            wrong = f"{size} bytes, expected {source.bytes}"
+        elif source.sha256 is None:
             continue
-        with console.status(f"verifying {path.name}"):
-            digest = file_sha256(path)
-        if digest != source.sha256:
+        else:
+            with console.status(f"verifying {path.name}"):
+                digest = file_sha256(path)
+            wrong = f"sha256 {digest}, expected {source.sha256}" if digest != source.sha256 else ""
+        if wrong:
             failed[path] = (
-                f"{path} is not the released file (sha256 {digest}, expected {source.sha256}); "
-                "move it away and run this again"
+                f"{path} is not the published file ({wrong}); move it away and run this again"
             )
     return failed
 

@@ -198,13 +198,14 @@ def test_the_command_fetches_what_is_missing_once(cli, hub: Hub, two_files) -> N
     assert len(hub.asked) == 2
 
 
-def test_a_wrong_file_of_the_user_is_reported_and_left_alone(cli, hub: Hub, two_files) -> None:
+@pytest.mark.parametrize("content", [CONTENT[::-1], CONTENT[:-1]], ids=["bytes", "size"])
+def test_a_wrong_file_of_the_user_is_reported_and_left_alone(cli, hub, two_files, content) -> None:
     KNOWN.path.parent.mkdir(parents=True)
-    KNOWN.path.write_bytes(CONTENT[::-1])
+    KNOWN.path.write_bytes(content)
     result = cli("fetch-weights", "backbone=longlive")
     assert result.code == 1
-    assert "is not the released file" in result.out
-    assert KNOWN.path.read_bytes() == CONTENT[::-1]
+    assert "is not the published file" in result.out
+    assert KNOWN.path.read_bytes() == content
 
 
 def test_offline_every_file_is_named_with_its_address_and_place(cli, monkeypatch, tmp_path) -> None:
