@@ -2,7 +2,7 @@
 
 A leaf module: backbones and metrics name their files with it, `fetch-weights` fetches them. Files
 lie under `weights_root()`, which the environment variable LONGTAKE_WEIGHTS moves; what can be made
-again (hashes, prompt embeddings) under `cache_root()`, moved by LONGTAKE_CACHE.
+again (hashes, prompt embeddings) under `harness.files.cache_root()`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from harness.files import write_text
+from harness.files import cache_root, write_text
 
 # Smaller files are hashed faster than they are looked up.
 CACHED_FROM_BYTES = 2**26
@@ -52,13 +52,6 @@ class WeightsFile:
     def path(self) -> Path:
         """Where it belongs on this machine."""
         return weights_root() / self.repo / self.file
-
-
-def cache_root() -> Path:
-    """Folder of what can be made again."""
-    if given := os.environ.get("LONGTAKE_CACHE"):
-        return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "longtake"
 
 
 def weights_root() -> Path:

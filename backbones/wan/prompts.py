@@ -18,7 +18,7 @@ from backbones.wan.text import (
     encode_prompts,
 )
 from harness.errors import LongtakeError
-from harness.weights_files import cache_root
+from harness.files import cache_root
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from harness import weights_files
+from harness.files import cache_root
 from harness.weights_files import (
     WeightsFile,
-    cache_root,
     file_sha256,
     remember_sha256,
     weights_root,
