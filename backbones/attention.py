@@ -19,7 +19,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from backbones.lanes import Moment
 from backbones.runtime import AttentionKernel
 from harness.errors import LongtakeError
-from harness.files import cache_root, write_json
+from harness.files import cache_root, locked, write_json
 
 _BACKENDS = {
     AttentionKernel.flash: SDPBackend.FLASH_ATTENTION,
@@ -77,12 +77,20 @@ def fastest(
     kernels: tuple[AttentionKernel, ...],
     seconds_of: Callable[[AttentionKernel], float],
 ) -> AttentionKernel:
-    """The kernel of least seconds, measured once per key and remembered in the user's cache."""
+    """The kernel of least seconds, measured once per key and remembered in the user's cache.
+
+    Where none of them runs (all take infinitely long), math.
+    """
     path = cache_root() / "attention.json"
-    choices = _read(path)
-    if key not in choices:
-        choices[key] = str(min(kernels, key=seconds_of))
-        write_json(path, choices)
+    with locked(path.with_suffix(".lock")):
+        choices = _read(path)
+        if key not in choices:
+            seconds = {kernel: seconds_of(kernel) for kernel in kernels}
+            best = min(kernels, key=seconds.__getitem__)
+            if seconds[best] == float("inf"):
+                return AttentionKernel.math
+            choices[key] = str(best)
+            write_json(path, choices)
     return AttentionKernel(choices[key])
 
 
@@ -92,8 +100,15 @@ def using(kernel: AttentionKernel) -> AbstractContextManager[None]:
 
 
 def _key(shape: AttentionShape, device: torch.device) -> str:
-    name = torch.cuda.get_device_name(device)
-    return f"{name} | torch {torch.__version__} | {shape}"
+    parts = (
+        torch.cuda.get_device_name(device),
+        f"torch {torch.__version__}",
+        f"cudnn {torch.backends.cudnn.version()}",
+        # Not every kernel runs when determinism is asked for.
+        f"deterministic {torch.are_deterministic_algorithms_enabled()}",
+        str(shape),
+    )
+    return " | ".join(parts)
 
 
 def _read(path: Path) -> dict[str, str]:
@@ -119,6 +134,8 @@ def _time(
             before = Moment(device)
             try:
                 F.scaled_dot_product_attention(q, k, v)
+            except torch.OutOfMemoryError:
+                raise
             except RuntimeError as error:
                 return float("inf"), str(error).splitlines()[0]
             best_s = min(best_s, Moment(device).seconds_since(before))

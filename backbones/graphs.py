@@ -50,6 +50,7 @@ class GraphedPasses:
         if transformer.patch_embedding.weight.device.type != "cuda":
             raise LongtakeError("kernels.cuda_graphs=true needs a CUDA device.")
         self._transformer = transformer
+        self._pool = torch.cuda.graph_pool_handle()
         self._seen: set[tuple[int, int]] = set()
         self._captured: dict[tuple[int, int], _Captured] = {}
 
@@ -70,7 +71,7 @@ class GraphedPasses:
             static = latents.clone()
             graph = torch.cuda.CUDAGraph()
             # Other threads and streams go on meanwhile.
-            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+            with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
                 flow = self._transformer(static, time, context, text, new_kv_LPHSD)
             self._captured[key] = _Captured(graph.replay, static, flow)
         captured = self._captured[key]

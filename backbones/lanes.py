@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import torch
 
@@ -16,13 +17,16 @@ import torch
 class Lane:
     """A stream of work beside the main one.
 
+    Lanes of one name share their stream: memory that a stream freed can only be used by it again.
+
     Args:
         device: where the work runs.
+        name: search, up, down or decode. The first two are short and waited for, so they go first.
     """
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, name: str) -> None:
         self._device = device
-        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._stream = _stream(device, name) if device.type == "cuda" else None
 
     @contextmanager
     def entered(self, after: Moment | None = None) -> Iterator[None]:
@@ -55,6 +59,11 @@ class Lane:
         """Keep the memory of a tensor of the main stream until this lane is done with it."""
         if self._stream is not None:
             tensor.record_stream(self._stream)
+
+
+@cache
+def _stream(device: torch.device, name: str) -> torch.cuda.Stream:
+    return torch.cuda.Stream(device, priority=-1 if name in ("search", "up") else 0)
 
 
 class Moment:

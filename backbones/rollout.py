@@ -21,6 +21,7 @@ from backbones.graphs import GraphedPasses
 from backbones.kv.sizes import most_reachable, spare_slabs, tier_sizes
 from backbones.kv.store import KVStore
 from backbones.lanes import Lane, Moment
+from backbones.memory import free_device_bytes
 from backbones.runtime import Runtime
 from backbones.threads import one_thread
 from backbones.timings import BlockMoments
@@ -108,7 +109,9 @@ class Rollout:
         tokens, spare = rope.tokens_per_frame, spare_slabs(self._spec)
         slab_bytes = 2 * config.num_layers * tokens * config.dim * self._dtype.itemsize
         num_slabs = most_reachable(strategy, self._spec)
-        sizes = tier_sizes(runtime.kv, slab_bytes, num_slabs, spare, self._device)
+        context_bytes = (spec.budget_latents + spec.block_latents) * slab_bytes
+        free_bytes = free_device_bytes(self._device) - context_bytes
+        sizes = tier_sizes(runtime.kv, slab_bytes, num_slabs, spare, self._device, free_bytes)
         compiled = compiles(runtime, self._device)
         self.store = KVStore(
             config, self._spec, rope, self._dtype, self._device, sizes, spare, compiled
@@ -128,7 +131,7 @@ class Rollout:
         )
         backbone.compile(compiled)
         self._pass = GraphedPasses(transformer) if kernels.cuda_graphs else transformer
-        self._search = Lane(self._device)
+        self._search = Lane(self._device, "search")
         # The few tokens of a prompt are multiplied differently by one thread and by two. Nothing
         # else in a rollout is, so videos don't depend on the number of threads.
         with torch.inference_mode(), one_thread(), using(self._kernel):
@@ -153,12 +156,15 @@ class Rollout:
         num_made = 0 if made is None else len(made)
         assert num_made % size == 0
         plan = self._plan(0)
-        for first_frame in range(0, self._spec.num_latents, size):
-            given = None
-            if made is not None and first_frame < num_made:
-                given = made[first_frame : first_frame + size]
-            block, plan = self._make_block(first_frame, plan, given)
-            yield block
+        try:
+            for first_frame in range(0, self._spec.num_latents, size):
+                given = None
+                if made is not None and first_frame < num_made:
+                    given = made[first_frame : first_frame + size]
+                block, plan = self._make_block(first_frame, plan, given)
+                yield block
+        finally:
+            self.store.close()
 
     def describe_kernels(self) -> dict[str, Any]:
         """What does the arithmetic, for the record."""
@@ -203,7 +209,8 @@ class Rollout:
                 search_began = Moment(self._device)
                 next_plan = self._plan(next_frame)
                 search_ended = Moment(self._device)
-            self.store.drop_all_but(reachable(self._strategy, next_frame))
+        self.store.drop_all_but(reachable(self._strategy, next_frame))
+        if next_frame < self._spec.num_latents:
             self.store.bring_up(next_plan)
         append_began = Moment(self._device)
         self.store.append_block(first_frame)

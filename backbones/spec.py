@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from methods.base import NativeWindow
 
 
+_MAX_COMPILED = 64
+
+
 class Precision(StrEnum):
     """Number format of a model."""
 
@@ -209,6 +212,9 @@ class Backbone:
 
     def compile(self, compiled: bool) -> None:
         """Run all models compiled, or as they are; compilation happens at their first use."""
+        if compiled:
+            # Every budget, shape and number format is compiled for itself.
+            torch._dynamo.config.recompile_limit = _MAX_COMPILED
         self.transformer.compile_layers(compiled)
         self.compile_vae(compiled)
 

@@ -30,7 +30,7 @@ class Download:
         if tensor.is_cuda:
             self._host = torch.empty_like(tensor, device="cpu", pin_memory=True)
             self._host.copy_(tensor, non_blocking=True)
-            self._copied = torch.cuda.Event()
+            self._copied = torch.cuda.Event(blocking=True)
             self._copied.record(torch.cuda.current_stream(tensor.device))
 
     def wait(self) -> Tensor:

@@ -12,7 +12,11 @@ import torch
 from harness.errors import LongtakeError
 
 # What torch says of such an operation.
-_PHRASES = ("does not have a deterministic implementation", "is not deterministic because")
+_PHRASES = (
+    "does not have a deterministic implementation",
+    "is not deterministic because",
+    "Deterministic behavior was enabled",
+)
 
 
 def prepare_cublas() -> None:
@@ -39,10 +43,9 @@ def strictly_deterministic(enabled: bool) -> Iterator[None]:
         yield
     except RuntimeError as error:
         if any(phrase in str(error) for phrase in _PHRASES):
-            operation = str(error).split(" ")[0]
             raise LongtakeError(
-                f"deterministic=true, but {operation} has no deterministic implementation here. "
-                f"Leave it out, or run with deterministic=false. torch: {error}"
+                "deterministic=true, but an operation has no deterministic implementation here: "
+                f"{str(error).splitlines()[0]} Leave it out, or run with deterministic=false."
             ) from error
         raise
     finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 import os
 
 import torch
@@ -21,7 +20,7 @@ def pick_device(name: str) -> torch.device:
         LongtakeError: the device doesn't exist here.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError as error:
@@ -32,6 +31,10 @@ def pick_device(name: str) -> torch.device:
         raise LongtakeError(
             f"device={name!r}, but this machine has {torch.cuda.device_count()} CUDA devices."
         )
+    if device.type == "cuda":
+        # Captures and pinned memory go by the current device.
+        device = torch.device("cuda", device.index or 0)
+        torch.cuda.set_device(device)
     return device
 
 
@@ -40,13 +43,6 @@ def memory_hint(error: Exception) -> str:
     if not isinstance(error, torch.OutOfMemoryError):
         return ""
     return " Lower kv.device_gib, or run fewer workers on this device."
-
-
-def release_memory() -> None:
-    """Give back device memory of objects that are gone, so that the next unit finds it."""
-    gc.collect()
-    if torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
 
 
 def prepare_process(threads: int) -> None:

@@ -93,17 +93,18 @@ class _Making:
         self.latents.append(Download(block.latents))
         self.trace.append(line)
 
-    def save_chunk(self, at_least_blocks: int) -> None:
-        """Save what isn't saved yet, if it is enough."""
-        if len(self.latents) - self.num_saved_blocks < at_least_blocks:
+    def save_chunk(self, at_least_blocks: int, num_blocks: int) -> None:
+        """Save the first `num_blocks` as far as they aren't saved yet, if it is enough."""
+        first = self.num_saved_blocks
+        if num_blocks - first < at_least_blocks:
             return
         self.store.save_chunk(
             self.unit.id,
-            self.num_saved_blocks * self.block_latents,
-            self._joined(self.num_saved_blocks),
-            "\n".join(self.trace[self.num_saved_blocks :]),
+            first * self.block_latents,
+            self._joined(first, num_blocks),
+            "\n".join(self.trace[first:num_blocks]),
         )
-        self.num_saved_blocks = len(self.latents)
+        self.num_saved_blocks = num_blocks
 
     def save_whole(self) -> None:
         """Save everything, unless another worker has finished a longer video.
@@ -117,10 +118,10 @@ class _Making:
         if record and longer and record.video.matches(self.store.unit_dir(self.unit.id)):
             raise _Superseded
         trace = "".join(f"{line}\n" for line in self.trace)
-        self.store.save_latents(self.unit.id, self._joined(0), trace)
+        self.store.save_latents(self.unit.id, self._joined(0, len(self.latents)), trace)
 
-    def _joined(self, first_block: int) -> torch.Tensor:
-        return torch.cat([download.wait() for download in self.latents[first_block:]])
+    def _joined(self, first_block: int, end_block: int) -> torch.Tensor:
+        return torch.cat([download.wait() for download in self.latents[first_block:end_block]])
 
 
 def generate_unit(
@@ -196,7 +197,10 @@ def _generate(
                     making.add(block)
                     video.push(block.latents)
                     stopping = stop_requested()
-                    making.save_chunk(1 if stopping else save_every_blocks)
+                    if stopping:
+                        making.save_chunk(1, len(making.latents))
+                    else:  # on a GPU the newest block is only queued; nobody waits for it here
+                        making.save_chunk(save_every_blocks, len(making.latents) - 1)
                     on_block(len(making.latents) * spec.block_latents)
                     if stopping:
                         raise Interrupted

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-
 from backbones.kv.sizes import most_reachable, spare_slabs, tier_sizes
-from backbones.memory import GIB, available_host_bytes
+from backbones.memory import GIB, free_device_bytes
 from harness.errors import LongtakeError
 
 if TYPE_CHECKING:
+    import torch
+
     from backbones.runtime import KVLimits
     from backbones.spec import BackboneSpec
     from harness.units import Unit
@@ -35,9 +35,8 @@ def check_memory(
     Raises:
         LongtakeError: how much is needed, how much there is, and which setting lowers it.
     """
-    on_gpu = device.type == "cuda"
     if free_bytes is None:
-        free_bytes = torch.cuda.mem_get_info(device)[0] if on_gpu else available_host_bytes()
+        free_bytes = free_device_bytes(device)
     # One context with the block's own keys and values, and those that the clean pass hands over.
     context_bytes = (spec.budget_latents + spec.block_latents) * spec.kv_bytes_per_latent
     needed = spec.weights_bytes + context_bytes

@@ -40,7 +40,7 @@ class VideoPipeline:
         self._decoder = decoder
         self._writer = writer
         self._device = device
-        self._lane = Lane(device)
+        self._lane = Lane(device, "decode")
         self._queue: queue.Queue[Download | None] = queue.Queue(_BLOCKS_AHEAD)
         self._thread = threading.Thread(target=self._write, name="video writer", daemon=True)
         self._abandoned = False

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from harness.devices import memory_hint, pick_device, prepare_process, release_memory
+from harness.devices import memory_hint, pick_device, prepare_process
 from harness.errors import LongtakeError
 from harness.events import Event, EventKind, Interrupted
 from harness.shards import Evaluation, Shard, Stage
@@ -101,8 +101,6 @@ def _generate(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
             _fail(store, unit.id, unit.id, error, emit)
         else:
             emit(Event(EventKind.done, unit.id, seconds=time.perf_counter() - started))
-            continue
-        release_memory()
 
 
 def _those_that_fit(

@@ -8,14 +8,15 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
+from backbones.kv import pinned
 from backbones.kv.tiers import TierSizes
 from backbones.memory import GIB, available_host_bytes
 from harness.errors import LongtakeError
 from methods.base import reachable
 
 if TYPE_CHECKING:
+    import torch
+
     from backbones.runtime import KVLimits
     from methods.base import MemoryStrategy, RolloutSpec
 
@@ -46,7 +47,7 @@ def tier_sizes(
     num_slabs: int,
     spare: int,
     device: torch.device,
-    free_device_bytes: int | None = None,
+    free_bytes: int,
 ) -> TierSizes:
     """Share out the frames of a rollout.
 
@@ -56,22 +57,19 @@ def tier_sizes(
         num_slabs: most frames that must be kept at once.
         spare: slabs to keep ready on the device.
         device: where the rollout runs.
-        free_device_bytes: device memory that may be used; by default asked of the device.
+        free_bytes: memory of the device that may be used.
 
     Raises:
         LongtakeError: it can't fit; the message says how much is needed and what would lower it.
     """
     on_gpu = device.type == "cuda"
-    if on_gpu and limits.device_gib is None:
-        free = free_device_bytes
-        if free is None:
-            free, _ = torch.cuda.mem_get_info(device)
-        device_gib, device_setting = _SHARE_OF_FREE * free / GIB, "kv.device_gib"
-    elif on_gpu:
-        assert limits.device_gib is not None
-        device_gib, device_setting = limits.device_gib, "kv.device_gib"
+    device_setting = "kv.device_gib" if on_gpu else "kv.host_gib"
+    if not on_gpu:
+        device_gib = limits.host_gib
+    elif limits.device_gib is None:
+        device_gib = _SHARE_OF_FREE * max(0, free_bytes) / GIB
     else:
-        device_gib, device_setting = limits.host_gib, "kv.host_gib"
+        device_gib = limits.device_gib
     on_device = math.floor(device_gib * GIB / slab_bytes)
     if on_device < spare:
         raise LongtakeError(
@@ -80,10 +78,15 @@ def tier_sizes(
             "backbone.budget_latents."
         )
     on_device = min(on_device, num_slabs + spare)
-    below = 0 if on_device == num_slabs + spare else num_slabs
+    below = num_slabs + spare - on_device
     on_host = min(math.floor(limits.host_gib * GIB / slab_bytes), below) if on_gpu else 0
+    if on_gpu and on_device * slab_bytes > free_bytes:
+        raise LongtakeError(
+            f"Keys and values would take {_gib(on_device * slab_bytes)} of {device}; "
+            f"{_gib(free_bytes)} are free. Lower kv.device_gib."
+        )
     host_bytes = (on_host if on_gpu else on_device) * slab_bytes
-    if host_bytes > (available := available_host_bytes()):
+    if host_bytes > (available := available_host_bytes() + pinned.idle_bytes()):
         raise LongtakeError(
             f"Keys and values would take {_gib(host_bytes)} of host memory; {_gib(available)} is "
             "available. Lower kv.host_gib (the rest goes to a scratch file in kv.spill_dir) or "

@@ -116,6 +116,10 @@ class KVStore:
         num_block_tokens = self._block_latents * tokens
         return AttentionContext(keys_LHKD, values_LHKD, self._factors_SR2, num_block_tokens)
 
+    def close(self) -> None:
+        """Give back host memory; for after the last block."""
+        self._tiers.close()
+
     def fetch_span(self) -> tuple[Moment, Moment]:
         """Begin and end of the latest fetch."""
         return self._tiers.fetch_span()

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from backbones.kv import pinned
 from backbones.lanes import Lane, Moment
 from harness.errors import LongtakeError
 
@@ -63,18 +64,25 @@ class FrameTiers:
         sizes: TierSizes,
         spare: int,
     ) -> None:
-        def empty(place: torch.device | str, pinned: bool = False) -> Tensor:
-            return torch.empty(slab_shape, dtype=dtype, device=place, pin_memory=pinned)
-
         self._device = device
         self._spare = spare
-        self._device_tier = _Tier(sizes.device, lambda: empty(device))
-        self._host_tier = _Tier(sizes.host, lambda: empty("cpu", pinned=True))
+        self._pinned: list[Tensor] = []
+        num_bytes = torch.Size(slab_shape).numel() * dtype.itemsize
+
+        def on_device() -> Tensor:
+            return torch.empty(slab_shape, dtype=dtype, device=device)
+
+        def on_host() -> Tensor:
+            self._pinned.append(pinned.take(num_bytes))
+            return self._pinned[-1].view(dtype).view(slab_shape)
+
+        self._device_tier = _Tier(sizes.device, on_device)
+        self._host_tier = _Tier(sizes.host, on_host)
         self._spill_tier = _Tier(
             sizes.spilled, _ScratchFile(slab_shape, dtype, sizes.spill_dir).allocate
         )
         self._lower = (self._host_tier, self._spill_tier)
-        self._down, self._up = Lane(device), Lane(device)
+        self._down, self._up = Lane(device, "down"), Lane(device, "up")
         self._read = Moment(device)
         self._up_began = self._up_ended = self._read
 
@@ -111,6 +119,7 @@ class FrameTiers:
         dirty = [frame for frame in device.slabs if not self._is_below(frame)]
         lacking = self._spare - device.num_free - (len(device.slabs) - len(dirty))
         if lacking > 0:
+            self._make_room_on_host(min(lacking, len(dirty)))
             with self._down.entered():
                 for frame in dirty[:lacking]:
                     self._copy_down(frame)
@@ -146,6 +155,13 @@ class FrameTiers:
         for tier in (self._device_tier, *self._lower):
             tier.drop([frame for frame in tier.slabs if frame not in kept])
 
+    def close(self) -> None:
+        """Give back what others can use; for after the last block."""
+        for lane in (self._down, self._up):
+            lane.wait()
+        pinned.give_back(self._pinned)
+        self._pinned = []
+
     @property
     def num_allocated(self) -> tuple[int, int, int]:
         """Slabs ever allocated on the device, the host, and in the scratch file."""
@@ -165,16 +181,20 @@ class FrameTiers:
             slab = device.slabs.pop(next(victims))
         return slab
 
+    def _make_room_on_host(self, num_slabs: int) -> None:
+        """Move the host copies of the frames planned least recently on into the file."""
+        host = self._host_tier
+        lacking = min(num_slabs - host.num_free, len(host.slabs))
+        if lacking > 0:
+            self._down.wait()  # the copies of the block before; those of this one aren't queued yet
+            self._up.wait()
+            for frame in list(host.slabs)[:lacking]:
+                self._spill(frame, host.slabs[frame])
+            host.drop(list(host.slabs)[:lacking])
+
     def _copy_down(self, frame: int) -> None:
         source = self._device_tier.slabs[frame]
         target = self._host_tier.take()
-        if target is None and self._host_tier.slabs:
-            # The host copy of the frame planned least recently moves on into the file.
-            self._down.wait()
-            self._up.wait()
-            oldest = next(iter(self._host_tier.slabs))
-            target = self._host_tier.slabs.pop(oldest)
-            self._spill(oldest, target)
         if target is None:
             self._spill(frame, source)
         else:

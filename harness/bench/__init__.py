@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -47,7 +47,7 @@ class BlockRow:
 
     Attributes:
         first: the first block, which has no context.
-        steady: a block with a full context, from begin to end.
+        steady: a block with a full context, from its begin to that of the next one.
         frames_per_s: video frames made per second of it.
         denoising_pass: one of its denoising passes.
         clean_pass: the pass that makes keys and values.
@@ -213,6 +213,9 @@ def _measure(
                 start_profile()
     total_s = time.perf_counter() - started
     timings = [block.timings() for block in blocks]
+    begins = [block.moments.whole[0] for block in blocks]
+    # Work between two blocks counts, such as waiting for the video to be written.
+    periods_s = [later.seconds_since(begin) for begin, later in pairwise(begins)]
     duration_s = unit.num_latents / geometry.latents_per_s
     started = time.perf_counter()
     for scorer in scorers:
@@ -226,7 +229,9 @@ def _measure(
         method=unit.method,
         duration_s=duration_s,
         kernels=rollout.describe_kernels(),
-        block=_block_row(timings, video.decode_s(), len(spec.sampling.sigmas), block_frames, floor),
+        block=_block_row(
+            timings, periods_s, video.decode_s(), len(spec.sampling.sigmas), block_frames, floor
+        ),
         video=VideoRow(
             rollout_s=sum(block.whole_s for block in timings),
             decode_s=sum(video.decode_s()),
@@ -244,6 +249,7 @@ def _measure(
 
 def _block_row(
     timings: Sequence[BlockTimings],
+    periods_s: Sequence[float],
     decode_s: Sequence[float],
     num_passes: int,
     block_frames: int,
@@ -254,7 +260,8 @@ def _block_row(
     def middle(part: str) -> float:
         return median(getattr(block, part) for block in steady)
 
-    fetch, whole = middle("fetch_s"), middle("whole_s")
+    fetch = middle("fetch_s")
+    whole = median(periods_s[len(periods_s) // 2 :] or [timings[0].whole_s])
     return BlockRow(
         first=timings[0].whole_s,
         steady=whole,
@@ -282,7 +289,9 @@ def _profiling(path: Path | None) -> Iterator[Callable[[], None]]:
     if torch.cuda.is_available():
         activities.append(torch.profiler.ProfilerActivity.CUDA)
     profiler = torch.profiler.profile(activities=activities)
-    yield profiler.start
-    profiler.stop()
+    try:
+        yield profiler.start
+    finally:
+        profiler.stop()
     path.parent.mkdir(parents=True, exist_ok=True)
     profiler.export_chrome_trace(str(path))

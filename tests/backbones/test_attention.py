@@ -32,6 +32,11 @@ def test_the_fastest_kernel_is_measured_once_and_remembered(cache: Path) -> None
     assert set(json.loads(cache.read_text())) == {"a card", "another"}
 
 
+def test_where_no_kernel_runs_nothing_is_remembered(cache: Path) -> None:
+    assert fastest("a card", KERNELS, lambda _: float("inf")) is AttentionKernel.math
+    assert not cache.exists()
+
+
 def test_a_damaged_note_is_measured_again(cache: Path) -> None:
     cache.write_text("{")
     assert fastest("a card", KERNELS, SECONDS.__getitem__) is AttentionKernel.efficient

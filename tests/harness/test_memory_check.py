@@ -46,7 +46,7 @@ def test_a_sliding_window_fits_where_it_can_hold_its_window() -> None:
 def test_a_unit_that_does_not_fit_fails_before_anything_is_loaded(
     cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory_check, "available_host_bytes", lambda: 10 * 2**20)
+    monkeypatch.setattr(memory_check, "free_device_bytes", lambda _: 10 * 2**20)
     result = cli(*sweep("method=sliding_window,rag", "backbone=tiny_short"))
     assert result.code == 1
     assert not records(Path("runs/main"))

@@ -56,7 +56,7 @@ def test_an_operation_that_cannot_be_repeated_is_named(cli) -> None:
     assert cli(*sweep("method=scattering:Scattering", "name=loose")).code == 0
     result = cli(*sweep("method=scattering:Scattering,rag", "deterministic=true"))
     assert result.code == 1
-    assert "put_ has no deterministic implementation" in " ".join(result.out.split())
+    assert "put_ does not have a deterministic implementation" in " ".join(result.out.split())
     assert len(records(STORE)) == 1  # the other unit was made
     assert not torch.are_deterministic_algorithms_enabled()
 

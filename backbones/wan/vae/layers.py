@@ -28,12 +28,13 @@ class CausalMemory:
     """What the causal convolutions of one video still need of the frames before.
 
     Attributes:
-        past: the newest frames of each convolution's input, as many as reach over the next ones.
+        past: the newest frames of each convolution's input, as many as reach over the next ones, by
+            the number of the convolution: compiled code must not depend on which VAE was loaded.
         started: whether the first latent frame is behind us. It is the only one that stands for a
             single video frame, so nothing is halved or doubled in time for it.
     """
 
-    past: dict[nn.Module, Tensor] = field(default_factory=dict)
+    past: dict[int, Tensor] = field(default_factory=dict)
     started: bool = False
 
 
@@ -53,6 +54,7 @@ class CausalConv3d(nn.Module):
         self.kernel = kernel
         self.time_stride = time_stride
         self.past_frames = kernel[0] - time_stride
+        self.number = 0  # within a VAE, see `number_convolutions`
 
     def lay_out(self) -> None:
         """Order the weights in memory as `forward` wants them, so that it needs no copy."""
@@ -71,15 +73,15 @@ class CausalConv3d(nn.Module):
         """Set the past to zeros in the shape of the frames to come."""
         shape = (self.past_frames, *x_FCHW.shape[1:])
         past_FCHW = x_FCHW.new_zeros(shape).contiguous(memory_format=CHANNELS_LAST)
-        memory.past[self] = past_FCHW
+        memory.past[self.number] = past_FCHW
         return past_FCHW
 
     def remember(self, x_FCHW: Tensor, memory: CausalMemory) -> None:
         """Keep the newest frames without a convolution, as the past of the next ones."""
-        memory.past[self] = x_FCHW[-self.past_frames :].clone()
+        memory.past[self.number] = x_FCHW[-self.past_frames :].clone()
 
     def _stack_taps(self, x_FCHW: Tensor, memory: CausalMemory) -> Tensor:
-        past_FCHW = memory.past.get(self)
+        past_FCHW = memory.past.get(self.number)
         if past_FCHW is None:
             past_FCHW = self.begin(x_FCHW, memory)
         frames_FCHW = torch.cat([past_FCHW, x_FCHW])
@@ -89,6 +91,13 @@ class CausalConv3d(nn.Module):
         return torch.cat(
             [frames_FCHW[k : k + num_starts : self.time_stride] for k in range(taps)], dim=1
         )
+
+
+def number_convolutions(module: nn.Module) -> None:
+    """Number all causal convolutions of a model, so that each has a memory of its own."""
+    convolutions = (part for part in module.modules() if isinstance(part, CausalConv3d))
+    for number, convolution in enumerate(convolutions):
+        convolution.number = number
 
 
 def _pointwise(x_FCHW: Tensor, weight_OC11: Tensor, bias_O: Tensor | None) -> Tensor:

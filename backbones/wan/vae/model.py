@@ -24,6 +24,7 @@ from backbones.wan.vae.layers import (
     Upsample,
     causal_3x3x3,
     head,
+    number_convolutions,
 )
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ class WanVAE(nn.Module):
         self.conv1 = CausalConv3d(2 * config.z_dim, 2 * config.z_dim, (1, 1, 1))
         self.conv2 = CausalConv3d(config.z_dim, config.z_dim, (1, 1, 1))
         self.decoder = Decoder(config)
+        number_convolutions(self)
         self.compile_decoder(False)
 
     def prepare(self) -> Self:

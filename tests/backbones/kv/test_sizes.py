@@ -53,20 +53,20 @@ def test_retrieval_may_come_back_to_any_frame() -> None:
 
 
 def test_what_fits_on_the_device_goes_nowhere_else() -> None:
-    found = tier_sizes(KVLimits(), 2**20, 120, 12, GPU, free_device_bytes=40 * GIB)
+    found = tier_sizes(KVLimits(), 2**20, 120, 12, GPU, free_bytes=40 * GIB)
     assert (found.device, found.host, found.spilled) == (132, 0, 0)
 
 
 def test_120_s_of_retrieval_at_full_size_stay_within_the_host_limit() -> None:
-    found = tier_sizes(KVLimits(), WAN_SLAB_BYTES, 480, 12, GPU, free_device_bytes=60 * GIB)
+    found = tier_sizes(KVLimits(), WAN_SLAB_BYTES, 480, 12, GPU, free_bytes=60 * GIB)
     assert found.device * WAN_SLAB_BYTES <= 0.7 * 60 * GIB
     assert found.host * WAN_SLAB_BYTES <= 48 * GIB
-    assert found.host + found.spilled == 480
+    assert found.device + found.host + found.spilled == 480 + 12
 
 
 def test_the_processor_has_one_limit_and_the_file() -> None:
-    found = tier_sizes(KVLimits(host_gib=1.0), 2**25, 120, 12, CPU)
-    assert (found.device, found.host, found.spilled) == (32, 0, 120)
+    found = tier_sizes(KVLimits(host_gib=1.0), 2**25, 120, 12, CPU, free_bytes=40 * GIB)
+    assert (found.device, found.host, found.spilled) == (32, 0, 100)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,7 @@ def test_the_processor_has_one_limit_and_the_file() -> None:
         (KVLimits(host_gib=0.01), CPU, r"needs 3\.2 GiB .* kv\.host_gib leaves 0\.0 GiB"),
         (KVLimits(device_gib=1.0), GPU, r"needs 3\.2 GiB .* kv\.device_gib leaves 1\.0 GiB"),
         (KVLimits(host_gib=600.0, device_gib=9.0), GPU, r"Lower kv\.host_gib"),
+        (KVLimits(device_gib=50.0), GPU, r"49\.8 GiB of cuda; 40\.0 GiB are free"),
         (KVLimits(spill_dir="no/such/folder"), GPU, r"kv\.spill_dir='no/such/folder'"),
     ],
 )
@@ -82,14 +83,14 @@ def test_too_little_memory_names_the_setting(
     limits: KVLimits, device: torch.device, message: str
 ) -> None:
     with pytest.raises(LongtakeError, match=message):
-        tier_sizes(limits, WAN_SLAB_BYTES, 9999, 12, device, free_device_bytes=40 * GIB)
+        tier_sizes(limits, WAN_SLAB_BYTES, 9999, 12, device, free_bytes=40 * GIB)
 
 
 def test_too_small_a_disk_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=GIB))
     limits = KVLimits(spill_dir=str(tmp_path))
     with pytest.raises(LongtakeError, match=r"which has 1\.0 GiB free. Set kv\.spill_dir"):
-        tier_sizes(limits, WAN_SLAB_BYTES, 480, 12, GPU, free_device_bytes=40 * GIB)
+        tier_sizes(limits, WAN_SLAB_BYTES, 480, 12, GPU, free_bytes=40 * GIB)
 
 
 @pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf")])

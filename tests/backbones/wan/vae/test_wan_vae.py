@@ -169,12 +169,12 @@ def test_the_released_size_decodes_without_looking_at_values_and_keeps_two_frame
     assert decoder.decode(latents).shape == (9, 480, 832, 3)
     past = decoder._memory.past
     causal = [m for m in vae.decoder.modules() if isinstance(m, CausalConv3d) and m.kernel[0] > 1]
-    assert past.keys() == set(causal)
+    assert past.keys() == {module.number for module in causal}
     assert all(len(frames) == 2 for frames in past.values())
     assert all(f.untyped_storage().nbytes() == f.nbytes for f in past.values())
-    sizes = {id(module): frames.shape for module, frames in past.items()}
+    sizes = {number: frames.shape for number, frames in past.items()}
     decoder.decode(latents)
-    assert {id(module): frames.shape for module, frames in past.items()} == sizes
+    assert {number: frames.shape for number, frames in past.items()} == sizes
 
 
 def test_a_video_of_any_length_compiles_to_two_graphs_without_breaks(
@@ -186,8 +186,8 @@ def test_a_video_of_any_length_compiles_to_two_graphs_without_breaks(
     counters.clear()
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
     _compiled_decoder.cache_clear()
-    vae.compile_decoder(True)
-    _compiled_decoder.cache_clear()
-    for _ in range(2):
-        assert torch.equal(WanDecoder(vae).decode(latents), expected)
+    # Another VAE of this shape uses the same code.
+    for model in (vae, vae, random_vae(SMALL).prepare()):
+        model.compile_decoder(True)
+        assert torch.equal(WanDecoder(model).decode(latents), expected)
     assert counters["stats"]["unique_graphs"] == 2
