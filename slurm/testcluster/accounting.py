@@ -1,0 +1,88 @@
+"""The accounting of a throw-away cluster: MariaDB and slurmdbd."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from slurm.testcluster.processes import end, pid_of, run_command, wait_until
+
+_READY_S = 60
+
+
+class AccountingDatabase:
+    """The two daemons behind sacct.
+
+    Args:
+        folder: the cluster's folder.
+        environment: variables under which SLURM's commands reach the cluster.
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._socket = folder / "run/mysql.sock"
+        self._environment = {**environment, "MYSQL_UNIX_PORT": str(self._socket)}
+
+    def start(self) -> None:
+        """Start both, and make the database on the first start."""
+        data, log = self._folder / "db", self._folder / "log"
+        if not (data / "mysql").is_dir():
+            data.mkdir(parents=True, exist_ok=True)
+            self._run(
+                "mariadb-install-db",
+                "--no-defaults",
+                "--user=root",
+                f"--datadir={data}",
+                "--skip-test-db",
+                "--auth-root-authentication-method=socket",
+                "--auth-root-socket-user=root",
+                "--innodb-flush-method=nosync",
+                timeout_s=120,
+            )
+        self._run(
+            "setsid",
+            "--fork",
+            "sh",
+            "-c",
+            f'exec mariadbd "$@" > {log}/mariadbd.log 2>&1',
+            "mariadbd",
+            "--no-defaults",
+            "--user=root",
+            f"--datadir={data}",
+            f"--socket={self._socket}",
+            "--skip-networking",
+            f"--pid-file={self._folder}/run/mariadbd.pid",
+            "--innodb-buffer-pool-size=64M",
+            "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-flush-method=nosync",
+            "--innodb-lock-wait-timeout=900",
+        )
+        wait_until(self._database_answers, _READY_S, f"mariadbd doesn't answer, see {log},")
+        self._run("slurmdbd")
+        wait_until(self._slurmdbd_answers, _READY_S, f"slurmdbd doesn't answer, see {log},")
+        if not self._run("sacctmgr", "-n", "list", "cluster", "format=cluster").split():
+            self._run("sacctmgr", "-i", "add", "cluster", "throwaway")
+
+    def stop(self) -> None:
+        """End both."""
+        for name in ("slurmdbd", "mariadbd"):
+            if pid := self._pid(name):
+                end(pid)
+            (self._folder / f"run/{name}.pid").unlink(missing_ok=True)
+
+    def states(self) -> dict[str, bool]:
+        """Both daemons, and whether they run."""
+        return {name: self._pid(name) is not None for name in ("mariadbd", "slurmdbd")}
+
+    def _pid(self, name: str) -> int | None:
+        return pid_of(self._folder / f"run/{name}.pid", name, self._folder)
+
+    def _database_answers(self) -> bool:
+        ping = ("mariadb-admin", "--no-defaults", f"--socket={self._socket}", "ping")
+        return "is alive" in self._run(*ping, check=False)
+
+    def _slurmdbd_answers(self) -> bool:
+        return "error" not in self._run("sacctmgr", "-n", "list", "cluster", check=False)
+
+    def _run(self, *command: str, check: bool = True, timeout_s: float = 30) -> str:
+        return run_command(command, self._environment, check, timeout_s)
