@@ -106,14 +106,17 @@ class Shard:
         return cls(**fields)
 
 
-def split_units(units: Iterable[Unit], num_workers: int) -> list[list[Unit]]:
-    """Units grouped by backbone, each group split evenly over the workers."""
+def group_units(units: Iterable[Unit]) -> list[list[Unit]]:
+    """Units grouped by the backbone that must be loaded for them, weights and precision included."""
 
     def what_to_load(unit: Unit) -> str:
         return json.dumps([unit.family, unit.backbone_args], sort_keys=True)
 
-    shards = []
-    for _, group in groupby(sorted(units, key=what_to_load), key=what_to_load):
-        members = list(group)
-        shards += [members[start::num_workers] for start in range(num_workers)]
+    return [list(group) for _, group in groupby(sorted(units, key=what_to_load), what_to_load)]
+
+
+def split_units(units: Iterable[Unit], num_workers: int) -> list[list[Unit]]:
+    """Units grouped by backbone, each group split evenly over the workers."""
+    groups = group_units(units)
+    shards = [members[start::num_workers] for members in groups for start in range(num_workers)]
     return [shard for shard in shards if shard]

@@ -209,6 +209,18 @@ class RunStore:
                 f"{path} is damaged ({error}); run the sweep command again."
             ) from error
 
+    def labels(self) -> dict[str, str]:
+        """How to call each unit of this sweep, by its id.
+
+        Raises:
+            LongtakeError: the folder is no run store, or units.jsonl is damaged.
+        """
+        return {
+            line["unit_id"]: f"{line['backbone']} | {line['method']} | {line['prompt_id']} "
+            f"seed {line['seed']}"
+            for line in self.unit_lines()
+        }
+
     def durations_s(self) -> list[float]:
         """All durations that the commands of this sweep asked for, in seconds."""
         commands = (self._header() or {"commands": []})["commands"]

@@ -90,7 +90,8 @@ def run_generation(
     """Generate units with the executor of `settings`."""
     workers = num_workers(settings.executor, settings.device)
     shards = [
-        _shard(settings, Stage.generate, units=tuple(part)) for part in split_units(units, workers)
+        make_shard(settings, Stage.generate, units=tuple(part))
+        for part in split_units(units, workers)
     ]
     return _run(shards, settings, on_event, stop_requested)
 
@@ -104,16 +105,17 @@ def run_evaluation(
     """Score finished units with the executor of `settings`."""
     workers = num_workers(settings.executor, settings.device)
     parts = [tuple(tasks[start::workers]) for start in range(workers)]
-    shards = [_shard(settings, Stage.evaluate, evaluations=part) for part in parts if part]
+    shards = [make_shard(settings, Stage.evaluate, evaluations=part) for part in parts if part]
     return _run(shards, settings, on_event, stop_requested)
 
 
-def _shard(
+def make_shard(
     settings: Settings,
     stage: Stage,
     units: tuple[Unit, ...] = (),
     evaluations: tuple[Evaluation, ...] = (),
 ) -> Shard:
+    """A shard with everything of `settings` that its work depends on."""
     return Shard(
         stage=stage,
         store=str(Path(settings.store).absolute()),

@@ -65,7 +65,8 @@ settings (defaults in harness/conf/sweep.yaml):
   duration=S[,S]           seconds; one rollout to the longest serves all
   seed=N[,N]               seeds of all noise
   suite=NAME[,NAME]        suites or single metrics, [] for none   python -m harness list suites
-  executor=inline|processes   executor.workers=N executor.threads=N
+  executor=inline|processes|slurm   executor.workers=N executor.threads=N
+  executor.slurm.KEY=VALUE   what a SLURM cluster is asked for, or executor=site.yaml: docs/slurm.md
   name=NAME runs=FOLDER    the run store is FOLDER/NAME; commands with one name add up
   device=auto|cpu|cuda:N   save_every_blocks=N   deterministic=true
   kernels.compile=true|false kernels.attention=NAME kernels.cuda_graphs=true
@@ -106,6 +107,34 @@ COMMANDS = (
         "render tables, plots and the leaderboard of a sweep",
         "python -m harness report sweep=runs/main",
         overrides="sweep=FOLDER [out=FOLDER]",
+    ),
+    Command(
+        "status",
+        "how far a sweep on a SLURM cluster is",
+        "Results first, then one squeue for all jobs. Exit code 1 if something failed or was lost.",
+        overrides="sweep=FOLDER [every=S]",
+        flags=(("--watch", "again every 10 s (every=) until nothing waits or runs"),),
+    ),
+    Command(
+        "resume",
+        "submit what is missing of a sweep on a SLURM cluster",
+        "python -m harness resume sweep=runs/main executor.slurm.generate.mem_gib=64\n\n"
+        "Finished units and tasks that wait or run are left alone.",
+        overrides="sweep=FOLDER [executor.slurm.KEY=VALUE ...]",
+        flags=(
+            ("--again", "also what was tried executor.slurm.max_attempts times"),
+            ("--dry-run", "print the sbatch text and the GPU-hours and exit"),
+        ),
+    ),
+    Command(
+        "cancel",
+        "take back all tasks of a sweep that wait or run on a SLURM cluster",
+        overrides="sweep=FOLDER",
+    ),
+    Command(
+        "logs",
+        "the last lines that tasks on a SLURM cluster printed; failed ones first",
+        overrides="sweep=FOLDER [task=ID] [unit=ID] [lines=N]",
     ),
     Command(
         "list",

@@ -30,9 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for field in fields(ClusterOptions):
         name, default = field.name.replace("_", "-"), getattr(defaults, field.name)
         if isinstance(default, bool):
-            start.add_argument(
-                f"--{name}", action=argparse.BooleanOptionalAction, default=default
-            )
+            start.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, default=default)
         else:
             start.add_argument(f"--{name}", type=int, default=default, help=f"default {default}")
     arguments = parser.parse_args(argv)

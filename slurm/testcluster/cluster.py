@@ -119,7 +119,7 @@ class ThrowawayCluster:
         self.run("slurmd", "-f", str(self.conf), "-N", name)
 
     def kill(self, daemon: str, node: str | None = None) -> None:
-        """kill -9 a daemon: slurmctld, slurmdbd, or the slurmd of a node."""
+        """SIGKILL for a daemon: slurmctld, slurmdbd, or the slurmd of a node."""
         file = f"slurmd.{node}.pid" if node else f"{daemon}.pid"
         pid = pid_of(self.folder / "run" / file, daemon, self.folder)
         if pid is None:
@@ -157,7 +157,9 @@ class ThrowawayCluster:
 
     def _check(self) -> None:
         if os.geteuid() != 0:
-            raise LongtakeError("A throw-away cluster needs root: slurmd starts jobs as their user.")
+            raise LongtakeError(
+                "A throw-away cluster needs root: slurmd starts jobs as their user."
+            )
         if len(str(self.folder)) > _MAX_PATH:
             raise LongtakeError(
                 f"{self.folder} is too long for a socket's path; at most {_MAX_PATH} characters."
@@ -173,7 +175,9 @@ class ThrowawayCluster:
 
     def _saved_options(self) -> ClusterOptions:
         path = self.folder / "options.json"
-        return ClusterOptions(**json.loads(path.read_text())) if path.is_file() else ClusterOptions()
+        return (
+            ClusterOptions(**json.loads(path.read_text())) if path.is_file() else ClusterOptions()
+        )
 
     def _write_configuration(
         self, controller_port: int, database_port: int, node_ports: Sequence[int]

@@ -19,9 +19,7 @@ _FIRST, _LAST, _STEP = 16800, 30000, 50
 
 
 @contextmanager
-def reserved_ports(
-    folder: Path, count: int, in_use: Callable[[Path], bool]
-) -> Iterator[range]:
+def reserved_ports(folder: Path, count: int, in_use: Callable[[Path], bool]) -> Iterator[range]:
     """A run of free ports for the cluster in `folder`, held until the block ends.
 
     What ended up in the block must make `in_use(folder)` true, or the ports are free again.

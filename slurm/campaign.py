@@ -1,0 +1,145 @@
+"""The front door: submit what is missing of a sweep, or show what would be submitted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+from harness.estimate import pair_key, recorded_latent_s
+from harness.units import Unit, build_backbone
+from slurm import checks
+from slurm.dispatch import Dispatcher
+from slurm.planning import Plan, Planner
+from slurm.requests import guessed_latent_s, sizes
+from slurm.state import SweepState, read_state
+from slurm.submission import JobStage, SubmissionFolder, submissions
+from slurm.task import count_all_tries
+from slurm.work import Work
+
+if TYPE_CHECKING:
+    from slurm.profile import SlurmProfile
+
+KV_HOST_GIB = 48.0
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """One sweep, and how it goes to the cluster.
+
+    Attributes:
+        store: the sweep's folder, absolute.
+        profile: what the site wants.
+        command: what was typed.
+        cwd: folder it was first typed in.
+        again: units given up earlier are tried again.
+    """
+
+    store: Path
+    profile: SlurmProfile
+    command: tuple[str, ...]
+    cwd: str
+    again: bool = False
+
+    @cached_property
+    def folders(self) -> list[SubmissionFolder]:
+        """Earlier submissions."""
+        return submissions(self.store)
+
+    @cached_property
+    def state(self) -> SweepState | None:
+        """What became of them; None if there are none."""
+        return read_state(self.store) if self.folders else None
+
+    @cached_property
+    def tries(self) -> dict[str, int]:
+        """How often items were begun in vain."""
+        return {} if self.again else count_all_tries(self.folders)
+
+    def open(self, work: Work) -> Work:
+        """What of the work nobody is at and nobody gave up on."""
+        active = self.state.active_items if self.state else set()
+        return work.without(active | self.given_up(work))
+
+    def given_up(self, work: Work) -> set[str]:
+        """Items that were tried often enough, and scores that would wait for their videos."""
+        most = self.profile.max_attempts
+        items = {item for item in work.items if self.tries.get(item, 0) >= most}
+        return items | {task.item for task in work.evaluate.evaluations if task.unit_id in items}
+
+    def plan(self, work: Work, num_units: int) -> Plan:
+        """Arrays for what is open.
+
+        Raises:
+            LongtakeError: no SLURM, too many tasks, or a time limit that is too short.
+        """
+        limits = checks.read_limits()
+        open_work = self.open(work)
+        planner = Planner(self.profile, limits, self._unit_s(open_work), KV_HOST_GIB)
+        active_jobs = self.state.active_jobs if self.state else []
+        active_units = self.state.active_items if self.state else set()
+        generate = [shard for shard in open_work.generate if shard.units]
+        return planner.plan(generate, open_work.evaluate, active_jobs, active_units, num_units)
+
+    def scripts(self, plan: Plan) -> list[str]:
+        """What sbatch would get."""
+        return self._dispatcher().scripts(plan)
+
+    def check(self) -> None:
+        """Check what can be known before anything is written.
+
+        Raises:
+            LongtakeError: no SLURM, a partition that isn't there, or a run folder that nodes can't
+                share.
+        """
+        checks.check_partitions(self.profile, checks.read_limits())
+        checks.check_store(self.store)
+
+    def submit(self, plan: Plan) -> SubmissionFolder:
+        """Ask the cluster whether it would take such jobs, then submit.
+
+        Raises:
+            LongtakeError: SLURM refuses a job.
+        """
+        dispatcher = self._dispatcher()
+        checks.check_scripts(dispatcher.trial_scripts(plan))
+        return dispatcher.submit(plan, self.tries)
+
+    def report_is_due(self) -> bool:
+        """Whether the last report task ended without a report."""
+        return self.state is not None and any(
+            state.shard.stage is JobStage.report and state.left
+            for state in self.state.shards
+            if state.shard.items and state.verdict not in ("pending", "running")
+        )
+
+    def _dispatcher(self) -> Dispatcher:
+        return Dispatcher(self.store, self.profile, self.command, self.cwd, self.again)
+
+    def _unit_s(self, work: Work) -> Callable[[Unit], float]:
+        """Estimated seconds of a unit: measured before, given, or guessed."""
+        recorded = (
+            recorded_latent_s(self.store.parent) if any(w.units for w in work.generate) else {}
+        )
+        known: dict[tuple[str, str], float] = {}
+
+        def unit_s(unit: Unit) -> float:
+            row = (unit.backbone, unit.method)
+            if row not in known:
+                found = recorded.get(pair_key(unit.identity))
+                spec = build_backbone(unit.family, unit.backbone_args).spec()
+                guess = self.profile.latent_s or guessed_latent_s(sizes(spec)[0])
+                known[row] = median(found) if found else guess
+            return known[row] * unit.num_latents
+
+        return unit_s
+
+
+def stages_of(plan: Plan) -> str:
+    """One line: how many tasks each stage has."""
+    return ", ".join(
+        f"{plan.count(stage)} to {stage.value}" for stage in JobStage if plan.count(stage)
+    )
