@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from backbones.runtime import Runtime
-from harness.files import write_json
+from harness.files import write_text
 from harness.schema import build
 from harness.units import Unit
 
@@ -91,9 +91,19 @@ class Shard:
             evaluations=tuple(task for task in self.evaluations if task.item in items),
         )
 
+    def to_json(self) -> str:
+        """The shard as JSON, on one line: a sweep may have thousands of shards."""
+        fields = {
+            **vars(self),
+            "runtime": asdict(self.runtime),
+            "units": [vars(unit) for unit in self.units],
+            "evaluations": [vars(task) for task in self.evaluations],
+        }
+        return json.dumps(fields)
+
     def write(self, path: Path) -> None:
         """Save as JSON."""
-        write_json(path, asdict(self))
+        write_text(path, self.to_json() + "\n")
 
     @classmethod
     def read(cls, path: Path) -> Shard:
@@ -107,7 +117,7 @@ class Shard:
 
 
 def group_units(units: Iterable[Unit]) -> list[list[Unit]]:
-    """Units grouped by the backbone that must be loaded for them, weights and precision included."""
+    """Units grouped by the backbone to be loaded, weights and precision included."""
 
     def what_to_load(unit: Unit) -> str:
         return json.dumps([unit.family, unit.backbone_args], sort_keys=True)

@@ -15,7 +15,7 @@ from slurm import checks
 from slurm.dispatch import Dispatcher
 from slurm.planning import Plan, Planner
 from slurm.requests import guessed_latent_s, sizes
-from slurm.state import SweepState, read_state
+from slurm.state import SweepState, Verdict, read_state
 from slurm.submission import JobStage, SubmissionFolder, submissions
 from slurm.task import count_all_tries
 from slurm.work import Work
@@ -70,8 +70,8 @@ class Campaign:
         items = {item for item in work.items if self.tries.get(item, 0) >= most}
         return items | {task.item for task in work.evaluate.evaluations if task.unit_id in items}
 
-    def plan(self, work: Work, num_units: int) -> Plan:
-        """Arrays for what is open.
+    def plan(self, work: Work, num_units: int | None) -> Plan:
+        """Arrays for what is open, and the report unless `num_units` is None.
 
         Raises:
             LongtakeError: no SLURM, too many tasks, or a time limit that is too short.
@@ -108,12 +108,18 @@ class Campaign:
         checks.check_scripts(dispatcher.trial_scripts(plan))
         return dispatcher.submit(plan, self.tries)
 
+    @property
+    def wants_report(self) -> bool:
+        """Whether an earlier submission ended in a report."""
+        jobs = [job for folder in self.folders for job in folder.submission.jobs]
+        return any(job.stage is JobStage.report for job in jobs)
+
+    @property
     def report_is_due(self) -> bool:
         """Whether the last report task ended without a report."""
         return self.state is not None and any(
-            state.shard.stage is JobStage.report and state.left
-            for state in self.state.shards
-            if state.shard.items and state.verdict not in ("pending", "running")
+            state.shard.stage is JobStage.report
+            for state in self.state.with_verdict(Verdict.failed, Verdict.lost)
         )
 
     def _dispatcher(self) -> Dispatcher:

@@ -14,8 +14,9 @@ from slurm.profile import SlurmProfile
 
 _LOCAL_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm", "/run")
 _LOCAL_FILE_SYSTEMS = ("tmpfs", "ramfs", "devtmpfs")
-_SHARED_FILE_SYSTEMS = tuple(
-    "nfs lustre gpfs beegfs ceph fuse 9p cifs afs panfs wekafs virtiofs orangefs glusterfs".split()
+_SHARED_FILE_SYSTEMS = (
+    *("nfs", "lustre", "gpfs", "beegfs", "ceph", "fuse", "9p", "cifs", "afs", "panfs", "wekafs"),
+    *("virtiofs", "orangefs", "glusterfs"),
 )
 MAX_SKEW_S = 30.0
 

@@ -128,8 +128,10 @@ def accounting(job_ids: Iterable[str]) -> list[TaskState]:
         if match := re.fullmatch(r"(\d+)(?:_(.+))?", job):
             word = state.partition(" ")[0]
             node = "" if node == "None assigned" else node
-            for index in parse_indices(match[2] or ""):
-                states.append(TaskState(match[1], index, name, word, "", node, exit_code))
+            states += [
+                TaskState(match[1], index, name, word, "", node, exit_code)
+                for index in parse_indices(match[2] or "")
+            ]
     return states
 
 
@@ -168,7 +170,7 @@ def minutes(limit: str) -> int | None:
     days, dash, rest = limit.rpartition("-")
     parts = [int(part) for part in rest.split(":")]
     # After a day count come hours, otherwise the last two are minutes and seconds.
-    hours, mins = (parts + [0])[:2] if dash or len(parts) == 3 else (0, parts[0])
+    hours, mins = [*parts, 0][:2] if dash or len(parts) == 3 else (0, parts[0])
     return 1440 * int(days or 0) + 60 * hours + mins
 
 

@@ -144,7 +144,8 @@ class Dispatcher:
                     planned.append(PlannedShard(number, array.stage, "report", ("report",), (1,)))
                     continue
                 path = folder.shard_path(number)
-                piece.shard.write(path)
+                # Nothing counts before the header is there, so these need not be safe one by one.
+                path.write_text(piece.shard.to_json())
                 if before := {item: tried[item] for item in items if item in tried}:
                     tried_path(path).write_text(json.dumps(before))
                 planned.append(PlannedShard(number, array.stage, piece.label, items, piece.amounts))

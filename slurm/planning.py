@@ -112,7 +112,7 @@ class Planner:
         evaluate: Shard,
         active_jobs: Sequence[str],
         active_units: Collection[str],
-        num_units: int,
+        num_units: int | None,
     ) -> Plan:
         """All arrays for what is missing.
 
@@ -121,7 +121,7 @@ class Planner:
             evaluate: everything to score, of units made here, finished or being made elsewhere.
             active_jobs: jobs of earlier submissions that are still at work on the same sweep.
             active_units: units that those are going to make.
-            num_units: units of the whole sweep, for the report.
+            num_units: units of the whole sweep, for the report; None for no report.
 
         Raises:
             LongtakeError: the cluster can't hold so many tasks, or a time limit is too short.
@@ -143,11 +143,8 @@ class Planner:
             ]
             after_jobs = tuple(active_jobs) if waits else ()
             arrays += self._score(replace(evaluate, evaluations=tuple(rest)), after_jobs)
-        report = self._fit(report_request(num_units, self.profile))
-        nothing = Piece(replace(evaluate, evaluations=()), "report", 0.0)
-        arrays.append(
-            PlannedArray(JobStage.report, report, (nothing,), after_jobs=tuple(active_jobs))
-        )
+        if num_units is not None:
+            arrays.append(self._report(evaluate, num_units, tuple(active_jobs)))
         num_tasks = sum(len(array.pieces) for array in arrays)
         if num_tasks > self.limits.max_jobs:
             raise LongtakeError(
@@ -205,6 +202,11 @@ class Planner:
         pieces = cut(shard, _suites(shard), item_s, self.profile.shard_min * 60)
         for part in chunks(pieces, self._array_size()):
             yield replace(self._scoring_array(part), after_jobs=after_jobs)
+
+    def _report(self, evaluate: Shard, num_units: int, after_jobs: tuple[str, ...]) -> PlannedArray:
+        request = self._fit(report_request(num_units, self.profile))
+        nothing = Piece(replace(evaluate, evaluations=()), "report", 0.0)
+        return PlannedArray(JobStage.report, request, (nothing,), after_jobs=after_jobs)
 
     def _scoring_piece(self, evaluate: Shard, tasks: Sequence[Evaluation]) -> Piece:
         ordered = tuple(sorted(tasks, key=lambda task: task.suite))

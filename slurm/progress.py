@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from harness.shards import Shard
@@ -12,14 +11,6 @@ from harness.store import RunStore
 from slurm.attempt import Ending, read_attempts
 from slurm.submission import JobStage, PlannedShard, SubmissionFolder
 from slurm.task import still_missing
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why an item failed, as the worker wrote it."""
-
-    item: str
-    error: str
 
 
 class StoreView:
@@ -66,13 +57,12 @@ class StoreView:
         """Whether a worker of this submission, or a later one, gave a reason why an item failed."""
         return _mtime_ns(self._failure_path(item)) > folder.planned_ns
 
-    def failure(self, item: str) -> Failure:
-        """Why an item failed."""
+    def failure(self, item: str) -> str:
+        """Why an item failed, as the worker wrote it."""
         try:
-            error = json.loads(self._failure_path(item).read_text())["error"]
+            return str(json.loads(self._failure_path(item).read_text())["error"])
         except (OSError, ValueError, KeyError) as unreadable:
-            error = f"failure.json can't be read: {unreadable}"
-        return Failure(item, str(error))
+            return f"failure.json can't be read: {unreadable}"
 
     def _failure_path(self, item: str) -> Path:
         return self._units / item.rpartition(":")[2] / "failure.json"

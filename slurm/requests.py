@@ -110,13 +110,19 @@ def generation_request(
         device: the device setting.
         kv_host_gib: cap of the host tier of the K/V store.
     """
-    gpus = _gpus(profile.generate, profile, device)
+    gpus = _gpus(profile.generate, device)
     spec = build_backbone(units[0].family, units[0].backbone_args).spec()
     longest = max(unit.num_latents for unit in units)
     kept = longest if reaches_back(units[0]) else spec.budget_latents
     weights_bytes, kv_bytes_per_latent = sizes(spec)
     memory = host_gib(weights_bytes, kv_bytes_per_latent, kept, kv_host_gib, gpus)
     return _request(profile.generate, profile, gpus, memory, seconds)
+
+
+def trial_generation_request(profile: SlurmProfile, device: str) -> Request:
+    """What a small generating task would ask for, to find out whether a cluster would take it."""
+    gpus = _gpus(profile.generate, device)
+    return _request(profile.generate, profile, gpus, _GPU_BASE_GIB if gpus else _BASE_GIB, 60)
 
 
 def evaluation_request(seconds: float, profile: SlurmProfile) -> Request:
@@ -156,7 +162,7 @@ def check_time(request: Request, signal_delay_s: int) -> None:
         )
 
 
-def _gpus(stage: StageProfile, profile: SlurmProfile, device: str) -> int:
+def _gpus(stage: StageProfile, device: str) -> int:
     if stage.gpus is not None:
         return stage.gpus
     return 0 if device == "cpu" else 1

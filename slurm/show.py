@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rich.console import Console, Group, RenderableType
-from rich.markup import escape
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -16,7 +15,7 @@ from slurm.checks import MAX_SKEW_S
 from slurm.state import ShardState, SweepState, Verdict
 from slurm.submission import JobStage
 
-_MOST_ROWS = 20
+_MOST_ENTRIES = 20
 _COLORS = {
     Verdict.done: "green",
     Verdict.running: "cyan",
@@ -119,21 +118,17 @@ def _stage_eta(shards: Sequence[ShardState]) -> str:
     return f"about {_duration(left * sum(paces) / len(paces) / len(running))}"
 
 
-def _running(shards: Sequence[ShardState], labels: dict[str, str]) -> Table:
-    table = Table("running", "node", "done", "at", "place", "shard ready in", title_justify="left")
-    for shard in shards[:_MOST_ROWS]:
+def _running(shards: Sequence[ShardState], labels: dict[str, str]) -> Text:
+    lines = []
+    for shard in shards:
         attempt = shard.attempts[-1] if shard.attempts else None
-        done = f"{len(shard.shard.items) - len(shard.left)} of {len(shard.shard.items)}"
+        num_done = len(shard.shard.items) - len(shard.left)
+        parts = [f"{num_done} of {len(shard.shard.items)} done", *_place(shard, attempt)]
         seconds = eta(shard).seconds
-        table.add_row(
-            _name(shard),
-            shard.node,
-            done,
-            escape(_at(shard, attempt, labels)),
-            _place(shard, attempt),
-            "" if seconds is None else _duration(seconds),
-        )
-    return _with_rest(table, len(shards))
+        if seconds is not None:
+            parts.append(f"ready in {_duration(seconds)}")
+        lines.append((f"{_name(shard)}: {', '.join(parts)}", _at(shard, attempt, labels)))
+    return _section(Verdict.running, lines)
 
 
 def _at(shard: ShardState, attempt: Attempt | None, labels: dict[str, str]) -> str:
@@ -145,48 +140,53 @@ def _at(shard: ShardState, attempt: Attempt | None, labels: dict[str, str]) -> s
     return f"{suite}{colon and ' | '}{labels.get(unit_id, unit_id)}"
 
 
-def _place(shard: ShardState, attempt: Attempt | None) -> str:
-    if attempt is None or attempt.item not in shard.shard.items:
-        return ""
+def _place(shard: ShardState, attempt: Attempt | None) -> list[str]:
+    if attempt is None or attempt.item not in shard.left:
+        return []
     total = shard.shard.amounts[shard.shard.items.index(attempt.item)]
     what = "latent" if shard.shard.stage is JobStage.generate else "clip"
-    return f"{what} {attempt.amount} of {total}"
+    return [f"{what} {attempt.amount} of {total}"]
 
 
-def _pending(shards: Sequence[ShardState]) -> Table:
+def _pending(shards: Sequence[ShardState]) -> Text:
     """Waiting tasks, alike ones together."""
-    table = Table("pending", "tasks", "units", "reason")
     groups: dict[tuple[str, str, str], list[ShardState]] = {}
     for shard in shards:
         reason = shard.task.reason if shard.task else ""
         key = (str(shard.shard.stage), shard.job.job_id or "", reason)
         groups.setdefault(key, []).append(shard)
-    for (stage, job_id, reason), members in list(groups.items())[:_MOST_ROWS]:
-        units = sum(len(member.left) for member in members)
-        table.add_row(f"{stage} {job_id}", str(len(members)), str(units), escape(reason))
-    return _with_rest(table, len(groups))
+    return _section(
+        Verdict.pending,
+        [
+            (
+                f"{stage} {job_id}: {_plural(len(members), 'task')}, "
+                f"{_plural(sum(len(m.left) for m in members), 'unit')} ({reason or 'no reason'})",
+            )
+            for (stage, job_id, reason), members in groups.items()
+        ],
+    )
 
 
-def _wrong(state: SweepState, shards: Sequence[ShardState], labels: dict[str, str]) -> Table:
-    table = Table("failed or lost", "node", "what", "why", title_justify="left")
-    num_rows = 0
+def _wrong(state: SweepState, shards: Sequence[ShardState], labels: dict[str, str]) -> Text:
+    """One entry per failed unit; tasks that ended alike together. Only what is shown is read."""
+    lines: list[tuple[str, ...]] = []
+    alike: dict[tuple[JobStage, str, str], list[ShardState]] = {}
     for shard in shards:
-        explained = set()
-        for failure in state.failures(shard):
-            explained.add(failure.item)
-            num_rows += 1
-            if num_rows <= _MOST_ROWS:
-                label = labels.get(failure.item.rpartition(":")[2], failure.item)
-                why = f"{escape(failure.error)}\n[dim]{escape(str(shard.log() or ''))}"
-                table.add_row(_name(shard), shard.node, escape(label), why)
-            elif num_rows > 2 * _MOST_ROWS:
-                break
-        if rest := [item for item in shard.failed if item not in explained]:
-            num_rows += 1
-            if num_rows <= _MOST_ROWS:
-                why = f"{escape(shard.error)}\n[dim]{escape(str(shard.log() or ''))}"
-                table.add_row(_name(shard), shard.node, f"{len(rest)} units", why)
-    return _with_rest(table, num_rows)
+        for item in shard.failed:
+            if len(lines) < _MOST_ENTRIES and state.view.has_failed(item, shard.folder):
+                label = labels.get(item.rpartition(":")[2], item)
+                reason = state.view.failure(item)
+                lines.append((f"{_name(shard)}: {label}", reason, f"log: {shard.log()}"))
+        if shard.error:
+            key = (shard.shard.stage, shard.job.name, shard.error)
+            alike.setdefault(key, []).append(shard)
+    for (_, _, error), members in alike.items():
+        units = sum(len(shard.failed) for shard in members)
+        more = f" and {len(members) - 1} more" if len(members) > 1 else ""
+        first = members[0]
+        log = f"log: {first.log()}" if first.log() else "no log"
+        lines.append((f"{_name(first)}{more}: {_plural(units, 'unit')}", error, log))
+    return _section(Verdict.failed, lines)
 
 
 def _notes(state: SweepState) -> Iterator[str]:
@@ -203,18 +203,30 @@ def _notes(state: SweepState) -> Iterator[str]:
 
 
 def _name(shard: ShardState) -> str:
-    task = shard.task_id or "not submitted"
-    return f"[{_COLORS[shard.verdict]}]{shard.verdict}[/] {shard.shard.stage} {task}"
+    task = f"{shard.shard.stage} {shard.task_id or 'not submitted'}"
+    verdict = "" if shard.verdict is not Verdict.lost else "lost: "
+    return f"{verdict}{task}{f' on {shard.node}' if shard.node else ''}"
 
 
 def _colored(verdict: Verdict) -> str:
     return f"[{_COLORS[verdict]}]{verdict}"
 
 
-def _with_rest(table: Table, count: int) -> Table:
-    if count > _MOST_ROWS:
-        table.caption = f"and {count - _MOST_ROWS} more"
-    return table
+def _section(verdict: Verdict, entries: Sequence[tuple[str, ...]]) -> Text:
+    """A heading and its entries, the first line of each in full and the others indented."""
+    text = Text(f"{verdict}\n", end="", no_wrap=True, overflow="ignore")
+    text.stylize(f"bold {_COLORS[verdict]}")
+    for first, *others in entries[:_MOST_ENTRIES]:
+        text.append(f"  {first}\n")
+        for other in others:
+            text.append(f"      {other}\n", style="dim")
+    if len(entries) > _MOST_ENTRIES:
+        text.append(f"  and {len(entries) - _MOST_ENTRIES} more\n")
+    return text
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"
 
 
 def _duration(seconds: float) -> str:
@@ -223,8 +235,3 @@ def _duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes:02d} min"
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
-
-
-def print_state(state: SweepState, labels: dict[str, str], console: Console) -> None:
-    """Print once."""
-    console.print(render(state, labels))

@@ -17,7 +17,7 @@ from harness.errors import LongtakeError
 from slurm import commands
 from slurm.attempt import Attempt, read_attempts
 from slurm.commands import TaskState
-from slurm.progress import Failure, StoreView
+from slurm.progress import StoreView
 from slurm.submission import Job, JobStage, PlannedShard, SubmissionFolder, submissions
 
 _LOG_TAIL_BYTES = 8192
@@ -115,12 +115,6 @@ class SweepState:
         """Items that waiting or running tasks are going to do."""
         active = self.with_verdict(Verdict.pending, Verdict.running)
         return {item for s in active for item in s.left if item not in s.failed}
-
-    def failures(self, state: ShardState) -> Iterator[Failure]:
-        """Why items of a shard failed, where a worker said so."""
-        for item in state.failed:
-            if self.view.has_failed(item, state.folder):
-                yield self.view.failure(item)
 
 
 def read_state(store: Path) -> SweepState:
@@ -249,6 +243,8 @@ def _judge(
 
 def _explain(task: TaskState, log: Path) -> str:
     """SLURM's word, and the line of the log that says most."""
+    if task.state == "CANCELLED":
+        return "CANCELLED: by scancel, or because a task it waits for failed"
     text = task.state
     if task.exit_code and task.exit_code != "0:0":
         text += f" {task.exit_code}"

@@ -167,6 +167,13 @@ COMMANDS = (
         overrides="backbone=NAME[,NAME]",
         flags=(("--dry-run", "print files, sizes, licences and what is missing, and exit"),),
     ),
-    Command("doctor", "what is installed, which weights are found, what can run here"),
+    Command(
+        "doctor",
+        "what is installed, which weights are found, what can run here",
+        "python -m harness doctor executor=site.yaml --probe\n\n"
+        "With executor=slurm or a profile of your own the live cluster is asked as well.",
+        overrides="[executor=slurm|FILE.yaml] [executor.slurm.KEY=VALUE ...] [runs=FOLDER]",
+        flags=(("--probe", "also run a short job and tell what its node is like"),),
+    ),
     Command("worker", "run one shard file (used by executors)", positional=("shard", "JSON file")),
 )

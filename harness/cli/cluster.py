@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import shlex
 from pathlib import Path
 
@@ -19,7 +20,11 @@ from slurm.work import Work, asked_for
 
 
 def submit_sweep(
-    units: list[Unit], config: SweepConfig, argv: list[str], dry_run: bool, console: Console
+    units: list[Unit],
+    config: SweepConfig,
+    argv: list[str],
+    arguments: argparse.Namespace,
+    console: Console,
 ) -> int:
     """Submit what is missing of a sweep and return; returns the exit code.
 
@@ -41,14 +46,15 @@ def submit_sweep(
         make_shard(settings, Stage.evaluate),
     )
     campaign = Campaign(store.root, settings.executor.slurm, tuple(argv), str(Path.cwd()))
-    if not dry_run:
+    if not arguments.dry_run:
         campaign.check()
         store.add_command(units, argv, config.resolved)
-    return submit_work(campaign, work, len(units), dry_run, console)
+    num_units = None if arguments.no_report else len(units)
+    return submit_work(campaign, work, num_units, arguments.dry_run, console)
 
 
 def submit_work(
-    campaign: Campaign, work: Work, num_units: int, dry_run: bool, console: Console
+    campaign: Campaign, work: Work, num_units: int | None, dry_run: bool, console: Console
 ) -> int:
     """Submit what is open of `work`, or with `dry_run` print what would be; the exit code."""
     open_work, given_up = campaign.open(work), campaign.given_up(work)
@@ -61,7 +67,7 @@ def submit_work(
             markup=False,
             soft_wrap=True,
         )
-    if not open_work.items and not campaign.report_is_due():
+    if not open_work.items and not campaign.report_is_due:
         busy = len(work.items) - len(given_up)
         text = f"{busy} items are at work already." if busy > 0 else "Nothing is missing."
         console.print(text, highlight=False)

@@ -44,8 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
         again=arguments.again,
     )
     num_units = len({line["unit_id"] for line in RunStore(store).unit_lines()})
+    report_on = num_units if campaign.wants_report else None
     work = left_over(store, folders)
-    return submit_work(campaign, work, num_units, arguments.dry_run, Console())
+    return submit_work(campaign, work, report_on, arguments.dry_run, Console())
 
 
 def _changed(profile: dict[str, object], changes: list[str]) -> SlurmProfile:

@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     if config.settings.executor.kind is ExecutorKind.slurm:
         from harness.cli.cluster import submit_sweep
 
-        return submit_sweep(units, config, argv, arguments.dry_run, console)
+        return submit_sweep(units, config, argv, arguments, console)
     store = RunStore(config.settings.store)
     if arguments.dry_run:
         estimate(units, missing_units(store, units), config.settings).show(console)

@@ -8,6 +8,7 @@ from pathlib import Path
 from slurm.testcluster.processes import end, pid_of, run_command, wait_until
 
 _READY_S = 60
+ACCOUNT = "research"  # the one account there is; root's default
 
 
 class AccountingDatabase:
@@ -62,6 +63,8 @@ class AccountingDatabase:
         wait_until(self._slurmdbd_answers, _READY_S, f"slurmdbd doesn't answer, see {log},")
         if not self._run("sacctmgr", "-n", "list", "cluster", "format=cluster").split():
             self._run("sacctmgr", "-i", "add", "cluster", "throwaway")
+            self._run("sacctmgr", "-i", "add", "account", ACCOUNT)
+            self._run("sacctmgr", "-i", "add", "user", "root", f"account={ACCOUNT}")
 
     def stop(self) -> None:
         """End both."""

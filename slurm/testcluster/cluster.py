@@ -84,6 +84,7 @@ class ThrowawayCluster:
                 shutil.rmtree(self.folder / name, ignore_errors=True)
         for name in ("etc", "state", "spool", "log", "run", "munge"):
             (self.folder / name).mkdir(parents=True, exist_ok=True, mode=0o755)
+        self.folder.chmod(0o755)  # munge wants its socket to be within everybody's reach
         (self.folder / "options.json").write_text(json.dumps(asdict(self.options)))
         count = self.options.nodes + 2
         with reserved_ports(self.folder, count, lambda other: _munge_pid(other) is not None) as p:

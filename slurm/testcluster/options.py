@@ -47,3 +47,5 @@ class ClusterOptions:
             raise LongtakeError(f"gpus={self.gpus} must lie in 1..{len(FAKE_GPUS)}.")
         if min(self.nodes, self.cpus, self.mem_mib) < 1:
             raise LongtakeError("nodes, cpus and mem_mib must be at least 1.")
+        if self.requeue_wait_s < 5:
+            raise LongtakeError("requeue_wait_s must be at least 5: SLURM takes less for 120.")
