@@ -23,8 +23,6 @@ from slurm.work import Work
 if TYPE_CHECKING:
     from slurm.profile import SlurmProfile
 
-KV_HOST_GIB = 48.0
-
 
 @dataclass(frozen=True)
 class Campaign:
@@ -78,7 +76,7 @@ class Campaign:
         """
         limits = checks.read_limits()
         open_work = self.open(work)
-        planner = Planner(self.profile, limits, self._unit_s(open_work), KV_HOST_GIB)
+        planner = Planner(self.profile, limits, self._unit_s(open_work))
         active_jobs = self.state.active_jobs if self.state else []
         active_units = self.state.active_items if self.state else set()
         generate = [shard for shard in open_work.generate if shard.units]

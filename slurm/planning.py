@@ -98,13 +98,11 @@ class Planner:
         profile: what the site wants.
         limits: what the cluster allows.
         unit_s: estimated seconds of a unit.
-        kv_host_gib: cap of the host tier of the K/V store.
     """
 
     profile: SlurmProfile
     limits: Limits
     unit_s: Callable[[Unit], float]
-    kv_host_gib: float
 
     def plan(
         self,
@@ -179,7 +177,7 @@ class Planner:
                 max(piece.seconds for piece in pieces),
                 self.profile,
                 shard.device,
-                self.kv_host_gib,
+                shard.runtime.kv.host_gib,
             )
         )
         for part in chunks([_ready(piece, request) for piece in pieces], self._array_size()):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from submitit.helpers import Checkpointable
 
-from harness import __version__
+from harness.environment import package_versions
 from harness.errors import LongtakeError
 from harness.files import write_json
 from slurm import checks, commands
@@ -51,10 +51,11 @@ class ProbeTask(Checkpointable):
         """Look around and write `path`."""
         import torch
 
+        versions = package_versions()
         facts = NodeFacts(
             socket.gethostname(),
             platform.python_version(),
-            __version__,
+            str(versions["longtake"]),
             torch.__version__,
             torch.cuda.device_count(),
             checks.clock_skew_s(Path(path).parent),

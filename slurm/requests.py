@@ -63,7 +63,7 @@ def host_gib(
     """Host memory of a task that generates.
 
     Weights pass through host memory twice while they are loaded. Keys and values that attention may
-    come back to live there up to `kv_host_gib`; without a GPU all of them do.
+    come back to live there, up to `kv_host_gib`.
 
     Args:
         weights_bytes: size of all loaded models.
@@ -74,7 +74,7 @@ def host_gib(
     """
     kv_gib = kv_bytes_per_latent * num_latents / GIB
     base = _GPU_BASE_GIB if gpus else _BASE_GIB
-    return base + 2 * weights_bytes / GIB + (min(kv_gib, kv_host_gib) if gpus else kv_gib)
+    return base + 2 * weights_bytes / GIB + min(kv_gib, kv_host_gib)
 
 
 def guessed_latent_s(weights_bytes: int) -> float:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import harness
 from harness.errors import LongtakeError
 from slurm import commands
 from slurm.profile import GpuFlag, MemFlag, SlurmProfile
@@ -109,7 +108,7 @@ def parameters(spec: ArraySpec) -> dict[str, Any]:
 
 def setup_lines(cwd: str, cpus: int) -> list[str]:
     """What a node needs to know: this package, plug-ins in the user's folder, threads."""
-    root = Path(harness.__file__).parents[1]
+    root = Path(__file__).parents[1]
     # An installed package is found anyway; its folder holds other packages, too.
     own = "" if root.name in ("site-packages", "dist-packages") else f"{shlex.quote(str(root))}:"
     return [

@@ -87,7 +87,7 @@ def left_over(store: Path, folders: Sequence[SubmissionFolder]) -> Work:
     settings: dict[str, list[str]] = defaultdict(list)
     templates: dict[str, Shard] = {}
     tasks: dict[str, Evaluation] = {}
-    evaluate = Shard(Stage.evaluate, str(store), "auto", 1, 1)
+    evaluate: Shard | None = None
     for folder in reversed(folders):
         for planned in folder.shards():
             if planned.stage is JobStage.report:
@@ -100,9 +100,13 @@ def left_over(store: Path, folders: Sequence[SubmissionFolder]) -> Work:
                     key = repr(template)
                     templates[key] = template
                     settings[key].append(unit.id)
+            if evaluate is None or (shard.evaluations and not tasks):
+                evaluate = replace(
+                    shard, stage=Stage.evaluate, units=(), evaluations=(), store=str(store)
+                )
             for task in shard.evaluations:
                 tasks.setdefault(task.item, task)
-                evaluate = replace(shard, evaluations=(), store=str(store))
+    assert evaluate is not None, "a submission has shards"
     generate = [
         still_missing(replace(templates[key], units=tuple(units[unit_id] for unit_id in ids)))
         for key, ids in settings.items()

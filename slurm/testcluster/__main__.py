@@ -1,4 +1,4 @@
-"""`python -m slurm.testcluster start|stop|status DIR`."""
+"""`python -m slurm.testcluster start|stop|status DIR`, and `demo`."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     status = commands.add_parser("status", help="which daemons run; exit code 1 if one doesn't")
     for command in (start, stop, status):
         command.add_argument("folder", type=Path, metavar="DIR")
+    demo = commands.add_parser("demo", help="a tiny sweep over 4 virtual nodes, then all is gone")
+    demo.add_argument("--name", default="cluster-demo", help="folder of the sweep, under runs/")
     start.add_argument("--fresh", action="store_true", help="forget jobs of earlier starts")
     defaults = ClusterOptions()
     for field in fields(ClusterOptions):
@@ -35,10 +37,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             start.add_argument(f"--{name}", type=int, default=default, help=f"default {default}")
     arguments = parser.parse_args(argv)
     try:
-        return {"start": _start, "stop": _stop, "status": _status}[arguments.command](arguments)
+        run = {"start": _start, "stop": _stop, "status": _status, "demo": _demo}
+        return run[arguments.command](arguments)
     except LongtakeError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from slurm.testcluster.demo import run_demo
+
+    return run_demo(arguments.name)
 
 
 def _start(arguments: argparse.Namespace) -> int:

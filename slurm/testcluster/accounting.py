@@ -25,41 +25,15 @@ class AccountingDatabase:
         self._environment = {**environment, "MYSQL_UNIX_PORT": str(self._socket)}
 
     def start(self) -> None:
-        """Start both, and make the database on the first start."""
-        data, log = self._folder / "db", self._folder / "log"
-        if not (data / "mysql").is_dir():
-            data.mkdir(parents=True, exist_ok=True)
-            self._run(
-                "mariadb-install-db",
-                "--no-defaults",
-                "--user=root",
-                f"--datadir={data}",
-                "--skip-test-db",
-                "--auth-root-authentication-method=socket",
-                "--auth-root-socket-user=root",
-                "--innodb-flush-method=nosync",
-                timeout_s=120,
-            )
-        self._run(
-            "setsid",
-            "--fork",
-            "sh",
-            "-c",
-            f'exec mariadbd "$@" > {log}/mariadbd.log 2>&1',
-            "mariadbd",
-            "--no-defaults",
-            "--user=root",
-            f"--datadir={data}",
-            f"--socket={self._socket}",
-            "--skip-networking",
-            f"--pid-file={self._folder}/run/mariadbd.pid",
-            "--innodb-buffer-pool-size=64M",
-            "--innodb-flush-log-at-trx-commit=0",
-            "--innodb-flush-method=nosync",
-            "--innodb-lock-wait-timeout=900",
-        )
+        """Start what doesn't run, and make the database on the first start."""
+        log, states = self._folder / "log", self.states()
+        if not (self._folder / "db/mysql").is_dir():
+            self._make_database()
+        if not states["mariadbd"]:
+            self._start_database(log)
         wait_until(self._database_answers, _READY_S, f"mariadbd doesn't answer, see {log},")
-        self._run("slurmdbd")
+        if not states["slurmdbd"]:
+            self._run("slurmdbd")
         wait_until(self._slurmdbd_answers, _READY_S, f"slurmdbd doesn't answer, see {log},")
         if not self._run("sacctmgr", "-n", "list", "cluster", "format=cluster").split():
             self._run("sacctmgr", "-i", "add", "cluster", "throwaway")
@@ -76,6 +50,41 @@ class AccountingDatabase:
     def states(self) -> dict[str, bool]:
         """Both daemons, and whether they run."""
         return {name: self._pid(name) is not None for name in ("mariadbd", "slurmdbd")}
+
+    def _make_database(self) -> None:
+        data = self._folder / "db"
+        data.mkdir(parents=True, exist_ok=True)
+        self._run(
+            "mariadb-install-db",
+            "--no-defaults",
+            "--user=root",
+            f"--datadir={data}",
+            "--skip-test-db",
+            "--auth-root-authentication-method=socket",
+            "--auth-root-socket-user=root",
+            "--innodb-flush-method=nosync",
+            timeout_s=120,
+        )
+
+    def _start_database(self, log: Path) -> None:
+        self._run(
+            "setsid",
+            "--fork",
+            "sh",
+            "-c",
+            f'exec mariadbd "$@" > {log}/mariadbd.log 2>&1',
+            "mariadbd",
+            "--no-defaults",
+            "--user=root",
+            f"--datadir={self._folder}/db",
+            f"--socket={self._socket}",
+            "--skip-networking",
+            f"--pid-file={self._folder}/run/mariadbd.pid",
+            "--innodb-buffer-pool-size=64M",
+            "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-flush-method=nosync",
+            "--innodb-lock-wait-timeout=900",
+        )
 
     def _pid(self, name: str) -> int | None:
         return pid_of(self._folder / f"run/{name}.pid", name, self._folder)

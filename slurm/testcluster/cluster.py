@@ -35,6 +35,7 @@ _COMMANDS = ("munged", "munge", "slurmctld", "slurmd", "sinfo", "scontrol")
 _ACCOUNTING_COMMANDS = ("slurmdbd", "sacctmgr", "mariadbd", "mariadb-install-db", "mariadb-admin")
 _MAX_PATH = 70  # a unix socket's path has 108 bytes
 _READY_S = 60
+_READY = ("idle", "mixed", "allocated", "completing")
 
 
 class ThrowawayCluster:
@@ -67,7 +68,7 @@ class ThrowawayCluster:
         return kept | {"SLURM_CONF": str(self.conf), "PATH": path}
 
     def start(self, fresh: bool = False) -> None:
-        """Bring the cluster up, or what is missing of it, and wait until all nodes are idle.
+        """Bring the cluster up, or those of its daemons that died, and wait until nodes answer.
 
         Args:
             fresh: forget jobs and accounting of earlier starts.
@@ -76,8 +77,13 @@ class ThrowawayCluster:
             LongtakeError: not root, Debian packages missing, or a daemon doesn't come up.
         """
         self._check()
-        if not fresh and self.is_up() and not self._nodes_not_idle():
-            return
+        if fresh or not any(self.states().values()):
+            self._start_all(fresh)
+        else:
+            self._start_missing()
+        self._wait_for_nodes()
+
+    def _start_all(self, fresh: bool) -> None:
         self.stop()
         if fresh:
             for name in ("state", "spool", "log", "run", "munge", "etc", "db"):
@@ -89,13 +95,19 @@ class ThrowawayCluster:
         count = self.options.nodes + 2
         with reserved_ports(self.folder, count, lambda other: _munge_pid(other) is not None) as p:
             self._write_configuration(p[0], p[1], p[2:])
+            self._start_missing()
+
+    def _start_missing(self) -> None:
+        states = self.states()
+        if not states["munged"]:
             self._start_munge()
-            if self.options.accounting:
-                self._database().start()
+        if self.options.accounting:
+            self._database().start()
+        if not states["slurmctld"]:
             self.start_controller()
-            for name in self.node_names:
+        for name in self.node_names:
+            if not states[f"slurmd {name}"]:
                 self.start_node(name)
-            self._wait_until_idle()
 
     def stop(self) -> None:
         """Cancel all jobs and end all daemons; nothing is left running."""
@@ -224,22 +236,22 @@ class ThrowawayCluster:
             f"munged doesn't answer, see {log}/munged.log,",
         )
 
-    def _wait_until_idle(self) -> None:
+    def _wait_for_nodes(self) -> None:
         started = time.monotonic()
-        while waiting := self._nodes_not_idle():
+        while waiting := self._nodes_not_ready():
             if time.monotonic() - started > _READY_S:
                 raise LongtakeError(
-                    f"Nodes are not idle: {', '.join(waiting)}; see {self.folder}/log."
+                    f"Nodes are not ready: {', '.join(waiting)}; see {self.folder}/log."
                 )
-            if time.monotonic() - started > 3:  # an earlier test may have set it down
+            if time.monotonic() - started > 3:  # somebody may have set it down
                 for name in waiting:
                     self.run("scontrol", "update", f"nodename={name}", "state=resume", check=False)
             time.sleep(0.1)
 
-    def _nodes_not_idle(self) -> list[str]:
+    def _nodes_not_ready(self) -> list[str]:
         lines = self.run("sinfo", "-h", "-N", "-p", "gpu", "-o", "%N %T", check=False).splitlines()
         states = dict(line.split() for line in lines if len(line.split()) == 2)
-        return [name for name in self.node_names if states.get(name) != "idle"]
+        return [name for name in self.node_names if states.get(name) not in _READY]
 
     def _cancel_jobs(self) -> None:
         with contextlib.suppress(LongtakeError):

@@ -3,13 +3,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backbones.runtime import Runtime
 from harness.shards import Evaluation, Shard, Stage
 from slurm.packing import chunks, cut
 
 
 def shard_of(num_items: int) -> Shard:
     tasks = tuple(Evaluation(f"u{n}", "s", "", {"1": 32}) for n in range(num_items))
-    return Shard(Stage.evaluate, "/store", "cpu", 1, 1, evaluations=tasks)
+    return Shard(Stage.evaluate, "/store", "cpu", 1, 1, Runtime(), evaluations=tasks)
 
 
 @given(

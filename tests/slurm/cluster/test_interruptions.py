@@ -49,7 +49,9 @@ def test_a_preempted_task_goes_on(
     site = site_on(either)
     task = started_task(site)
     node = site.slurm("squeue", "-h", "-j", task, "-o", "%N").strip()
-    site.slurm("sbatch", "-p", "urgent", "-w", node, "--exclusive", "-o", "/dev/null", "--wrap", "sleep 1")
+    site.slurm(
+        "sbatch", "-p", "urgent", "-w", node, "--exclusive", "-o", "/dev/null", "--wrap", "sleep 1"
+    )
     went_on(site, undisturbed)
 
 
