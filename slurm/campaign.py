@@ -10,7 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from harness.estimate import pair_key, recorded_latent_s
-from harness.units import Unit, build_backbone
+from harness.units import Unit
 from slurm import checks
 from slurm.dispatch import Dispatcher
 from slurm.planning import Plan, Planner
@@ -134,8 +134,7 @@ class Campaign:
             row = (unit.backbone, unit.method)
             if row not in known:
                 found = recorded.get(pair_key(unit.identity))
-                spec = build_backbone(unit.family, unit.backbone_args).spec()
-                guess = self.profile.latent_s or guessed_latent_s(sizes(spec)[0])
+                guess = self.profile.latent_s or guessed_latent_s(sizes(unit)[0])
                 known[row] = median(found) if found else guess
             return known[row] * unit.num_latents
 

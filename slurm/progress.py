@@ -43,7 +43,8 @@ class StoreView:
         if shard.stage is JobStage.generate:
             written = _mtime_ns(self._units / item / "record.json")
         else:
-            written = self._scores.get(item, 0)
+            suite, _, unit_id = item.rpartition(":")
+            written = self._scores.get(f"{suite.rpartition(':')[2]}:{unit_id}", 0)
         if written == 0 or written > folder.planned_ns:
             return written > 0
         whole = Shard.read(folder.shard_path(shard.number))

@@ -11,7 +11,6 @@ from harness.errors import LongtakeError
 from harness.units import Unit, build_backbone
 
 if TYPE_CHECKING:
-    from backbones.spec import BackboneSpec
     from slurm.profile import SlurmProfile, StageProfile
 
 GIB = 2**30
@@ -48,12 +47,13 @@ class Request:
     time_min: int
 
 
-def sizes(spec: BackboneSpec) -> tuple[int, int]:
-    """Bytes of the weights, and of keys and values per latent frame.
+def sizes(unit: Unit) -> tuple[int, int]:
+    """Bytes of a unit's weights, and of its keys and values per latent frame.
 
     A backbone doesn't say yet, so it is taken for one of 1.3 billion parameters: 30 layers of 1536
     channels in bfloat16.
     """
+    spec = build_backbone(unit.family, unit.backbone_args).spec()
     return round(2.84e9), 2 * 30 * 1536 * 2 * spec.geometry.tokens_per_frame
 
 
@@ -114,7 +114,7 @@ def generation_request(
     spec = build_backbone(units[0].family, units[0].backbone_args).spec()
     longest = max(unit.num_latents for unit in units)
     kept = longest if reaches_back(units[0]) else spec.budget_latents
-    weights_bytes, kv_bytes_per_latent = sizes(spec)
+    weights_bytes, kv_bytes_per_latent = sizes(units[0])
     memory = host_gib(weights_bytes, kv_bytes_per_latent, kept, kv_host_gib, gpus)
     return _request(profile.generate, profile, gpus, memory, seconds)
 

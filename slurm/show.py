@@ -52,21 +52,16 @@ def eta(state: ShardState) -> Eta:
     return Eta(left - made, amount_s)
 
 
-def render(state: SweepState, labels: dict[str, str]) -> RenderableType:
-    """Totals, what runs, what waits, what failed.
-
-    Args:
-        state: what was read.
-        labels: how to call each unit, by its id.
-    """
+def render(state: SweepState) -> RenderableType:
+    """Totals, what runs, what waits, what failed."""
     parts: list[RenderableType] = [_totals(state)]
     if running := state.with_verdict(Verdict.running):
-        parts.append(_running(running, labels))
+        parts.append(_running(running, state.labels))
     if pending := state.with_verdict(Verdict.pending):
         parts.append(_pending(pending))
     wrong = [s for s in state.shards if s.failed or s.verdict in (Verdict.failed, Verdict.lost)]
     if wrong:
-        parts.append(_wrong(state, wrong, labels))
+        parts.append(_wrong(state, wrong))
     parts += [Text(note, style="yellow") for note in _notes(state)]
     return Group(*parts)
 
@@ -167,14 +162,14 @@ def _pending(shards: Sequence[ShardState]) -> Text:
     )
 
 
-def _wrong(state: SweepState, shards: Sequence[ShardState], labels: dict[str, str]) -> Text:
+def _wrong(state: SweepState, shards: Sequence[ShardState]) -> Text:
     """One entry per failed unit; tasks that ended alike together. Only what is shown is read."""
     lines: list[tuple[str, ...]] = []
     alike: dict[tuple[JobStage, str, str], list[ShardState]] = {}
     for shard in shards:
         for item in shard.failed:
             if len(lines) < _MOST_ENTRIES and state.view.has_failed(item, shard.folder):
-                label = labels.get(item.rpartition(":")[2], item)
+                label = state.labels.get(item.rpartition(":")[2], item)
                 reason = state.view.failure(item)
                 lines.append((f"{_name(shard)}: {label}", reason, f"log: {shard.log()}"))
         if shard.error:

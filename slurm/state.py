@@ -7,13 +7,14 @@ after the loss of a node SLURM calls a job NODE_FAIL while it is about to run it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
 from harness.errors import LongtakeError
+from harness.store import RunStore
 from slurm import commands
 from slurm.attempt import Attempt, read_attempts
 from slurm.commands import TaskState
@@ -93,11 +94,13 @@ class SweepState:
     Attributes:
         shards: in the order of their submission.
         view: the results.
+        labels: how to call each unit, by its id.
         unreachable: why SLURM could not be asked; empty if it could.
     """
 
     shards: tuple[ShardState, ...]
     view: StoreView
+    labels: dict[str, str]
     unreachable: str
 
     def with_verdict(self, *verdicts: Verdict) -> list[ShardState]:
@@ -129,26 +132,28 @@ def read_state(store: Path) -> SweepState:
             f"Nothing of {store} was submitted to SLURM: python -m harness sweep ... "
             "executor=slurm does that."
         )
-    view, unreachable = StoreView(store), ""
+    view, labels, unreachable = StoreView(store), RunStore(store).labels(), ""
     try:
-        queued = commands.queue()
+        tasks = _Tasks(commands.queue())
     except LongtakeError as error:
-        queued, unreachable = [], str(error)
-    shards = list(_own_shards(folders))
-    left = {id(shard): _left(view, folder, shard) for folder, shard, _ in shards}
-    tasks = _Tasks(queued)
-    forgotten = {
-        job.job_id
-        for _, shard, job in shards
-        if left[id(shard)] and job.job_id and tasks.find(job, shard.number) is None
-    }
+        tasks, unreachable = _Tasks([]), str(error)
+    shards = [
+        (folder, kept, job, _left(view, folder, kept))
+        for folder, shard, job in _own_shards(folders)
+        if (kept := _still_wanted(shard, tasks.find(job, shard.number), labels)).items
+    ]
     if not unreachable:
+        forgotten = (
+            job.job_id
+            for _, shard, job, left in shards
+            if left and job.job_id and tasks.find(job, shard.number) is None
+        )
         tasks.add(commands.accounting(forgotten))
     states = tuple(
-        _judge(view, folder, shard, job, left[id(shard)], tasks, bool(unreachable))
-        for folder, shard, job in shards
+        _judge(view, folder, shard, job, left, tasks.find(job, shard.number), bool(unreachable))
+        for folder, shard, job, left in shards
     )
-    return SweepState(states, view, unreachable)
+    return SweepState(states, view, labels, unreachable)
 
 
 class _Tasks:
@@ -195,6 +200,18 @@ def _own_shards(
         yield from part
 
 
+def _still_wanted(
+    shard: PlannedShard, task: TaskState | None, labels: Mapping[str, str]
+) -> PlannedShard:
+    """Without units that left the sweep, as after an edit of a plug-in, unless a task is at it."""
+    if shard.stage is JobStage.report or (task and (task.runs or task.waits)):
+        return shard
+    units = [item.rpartition(":")[2] for item in shard.items]
+    if all(unit in labels for unit in units):
+        return shard
+    return shard.only([place for place, unit in enumerate(units) if unit in labels])
+
+
 def _left(view: StoreView, folder: SubmissionFolder, shard: PlannedShard) -> tuple[str, ...]:
     return tuple(item for item in shard.items if not view.is_done(shard, item, folder))
 
@@ -205,10 +222,9 @@ def _judge(
     shard: PlannedShard,
     job: Job,
     left: tuple[str, ...],
-    tasks: _Tasks,
+    task: TaskState | None,
     unreachable: bool,
 ) -> ShardState:
-    task = tasks.find(job, shard.number)
     failed = tuple(item for item in left if view.has_failed(item, folder))
 
     def state(verdict: Verdict, failed: tuple[str, ...] = failed, error: str = "") -> ShardState:

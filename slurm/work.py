@@ -82,7 +82,11 @@ def asked_for(
 
 
 def left_over(store: Path, folders: Sequence[SubmissionFolder]) -> Work:
-    """What is missing of everything that was ever submitted, the newest settings of each item."""
+    """What is missing of everything that was ever submitted, the newest settings of each item.
+
+    Units that left the sweep since, as after an edit of a plug-in, are left out.
+    """
+    wanted = RunStore(store).labels()
     units: dict[str, Unit] = {}
     settings: dict[str, list[str]] = defaultdict(list)
     templates: dict[str, Shard] = {}
@@ -94,7 +98,7 @@ def left_over(store: Path, folders: Sequence[SubmissionFolder]) -> Work:
                 continue
             shard = Shard.read(folder.shard_path(planned.number))
             for unit in shard.units:
-                if unit.id not in units:
+                if unit.id in wanted and unit.id not in units:
                     units[unit.id] = unit
                     template = replace(shard, units=(), store=str(store))
                     key = repr(template)
@@ -105,7 +109,8 @@ def left_over(store: Path, folders: Sequence[SubmissionFolder]) -> Work:
                     shard, stage=Stage.evaluate, units=(), evaluations=(), store=str(store)
                 )
             for task in shard.evaluations:
-                tasks.setdefault(task.item, task)
+                if task.unit_id in wanted:
+                    tasks.setdefault(task.item, task)
     assert evaluate is not None, "a submission has shards"
     generate = [
         still_missing(replace(templates[key], units=tuple(units[unit_id] for unit_id in ids)))

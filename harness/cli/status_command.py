@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.live import Live
 
 from harness.cli.arguments import numbers, parse_pairs, sweep_folder
-from harness.store import RunStore
 from slurm.show import num_wrong, render
 from slurm.state import Verdict, read_state
 
@@ -20,18 +19,17 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command; see harness.cli."""
     pairs = parse_pairs(arguments.overrides, ("sweep", "every"))
     store = sweep_folder(pairs).absolute()
-    labels = RunStore(store).labels()
     every_s = max(1.0, numbers(pairs["every"], "every")[0]) if "every" in pairs else _EVERY_S
     console = Console()
     state = read_state(store)
     if arguments.watch:
-        with Live(render(state, labels), console=console) as live:
+        with Live(render(state), console=console) as live:
             while state.with_verdict(Verdict.pending, Verdict.running, Verdict.unknown):
                 time.sleep(every_s)
                 state = read_state(store)
-                live.update(render(state, labels))
+                live.update(render(state))
     else:
-        console.print(render(state, labels))
+        console.print(render(state))
     report = store / "report/index.html"
     if report.is_file():
         console.print(f"leaderboard: {report}", markup=False, highlight=False, soft_wrap=True)
