@@ -154,7 +154,7 @@ class SubmissionFolder:
 
     def write_plan(self, shards: Iterable[PlannedShard]) -> None:
         """Save what every shard is to do."""
-        text = "".join(f"{json.dumps(asdict(shard))}\n" for shard in shards)
+        text = "".join(f"{json.dumps(vars(shard))}\n" for shard in shards)
         write_text(self.path / "plan.jsonl", text)
 
     @cached_property

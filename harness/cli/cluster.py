@@ -61,16 +61,17 @@ def submit_work(
     again = f"python -m harness resume --again sweep={shlex.quote(str(campaign.store))}"
     if given_up:
         console.print(
-            f"{len(given_up)} items were tried {campaign.profile.max_attempts} times and are left "
-            f"out; to try them once more: {again}",
+            f"left out after {campaign.profile.max_attempts} attempts: {len(given_up)}; to try once "
+            f"more: {again}",
             style="yellow",
             markup=False,
             soft_wrap=True,
         )
     if not open_work.items and not campaign.report_is_due:
-        busy = len(work.items) - len(given_up)
-        text = f"{busy} items are at work already." if busy > 0 else "Nothing is missing."
-        console.print(text, highlight=False)
+        busy = len(work.items - given_up)
+        if busy or not given_up:
+            text = f"at work already: {busy}" if busy else "Nothing is missing."
+            console.print(text, highlight=False)
         return _next(campaign, console)
     plan = campaign.plan(work, num_units)
     _show(plan, console)

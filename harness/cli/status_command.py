@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
                 state = read_state(store)
                 live.update(render(state))
     else:
-        console.print(render(state))
+        console.print(render(state), soft_wrap=True)
     report = store / "report/index.html"
     if report.is_file():
         console.print(f"leaderboard: {report}", markup=False, highlight=False, soft_wrap=True)
