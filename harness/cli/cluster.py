@@ -61,8 +61,8 @@ def submit_work(
     again = f"python -m harness resume --again sweep={shlex.quote(str(campaign.store))}"
     if given_up:
         console.print(
-            f"left out after {campaign.profile.max_attempts} attempts: {len(given_up)}; to try once "
-            f"more: {again}",
+            f"left out after {campaign.profile.max_attempts} attempts: {len(given_up)}; to try "
+            f"once more: {again}",
             style="yellow",
             markup=False,
             soft_wrap=True,
