@@ -14,7 +14,7 @@ from harness.units import Unit
 from slurm import checks
 from slurm.dispatch import Dispatcher
 from slurm.planning import Plan, Planner
-from slurm.requests import guessed_latent_s, sizes
+from slurm.requests import guessed_latent_s, need_of
 from slurm.state import SweepState, Verdict, read_state
 from slurm.submission import JobStage, SubmissionFolder, submissions
 from slurm.task import count_all_tries
@@ -134,7 +134,7 @@ class Campaign:
             row = (unit.backbone, unit.method)
             if row not in known:
                 found = recorded.get(pair_key(unit.identity))
-                guess = self.profile.latent_s or guessed_latent_s(sizes(unit)[0])
+                guess = self.profile.latent_s or guessed_latent_s(need_of(unit).weights_bytes)
                 known[row] = median(found) if found else guess
             return known[row] * unit.num_latents
 

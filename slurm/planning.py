@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from harness.errors import LongtakeError
@@ -13,12 +12,13 @@ from harness.shards import Evaluation, Shard, Stage, group_units
 from slurm.packing import Piece, chunks, cut
 from slurm.requests import (
     CLIP_S,
+    Need,
     Request,
     check_time,
     evaluation_request,
     fitting,
     generation_request,
-    reaches_back,
+    need_of,
     report_request,
 )
 from slurm.submission import JobStage
@@ -129,8 +129,8 @@ class Planner:
             by_unit.setdefault(task.unit_id, []).append(task)
         arrays: list[PlannedArray] = []
         for shard in generate:
-            for group in self._groups(shard):
-                arrays += self._generate_and_score(group, evaluate, by_unit, len(arrays))
+            for need, group in self._groups(shard):
+                arrays += self._generate_and_score(need, group, evaluate, by_unit, len(arrays))
         made_here = {unit.id for shard in generate for unit in shard.units}
         for waits in (False, True):
             rest = [
@@ -151,29 +151,36 @@ class Planner:
             )
         return Plan(tuple(arrays))
 
-    def _groups(self, shard: Shard) -> Iterator[Shard]:
+    def _groups(self, shard: Shard) -> Iterator[tuple[Need, Shard]]:
         """Parts with one backbone to load, and the same need of memory."""
-        rows: dict[str, bool] = {}
+        rows: dict[str, Need] = {}
 
-        def memory(unit: Unit) -> bool:
+        def need(unit: Unit) -> Need:
             row = json.dumps([unit.strategy, unit.method_args, unit.num_latents], sort_keys=True)
             if row not in rows:
-                rows[row] = reaches_back(unit)
+                rows[row] = need_of(unit)
             return rows[row]
 
         for units in group_units(shard.units):
             rows.clear()
-            for _, part in groupby(sorted(units, key=memory), memory):
-                yield replace(shard, units=tuple(part))
+            needs = {unit.id: need(unit) for unit in units}
+            for kv_bytes in sorted({n.kv_bytes for n in needs.values()}):
+                part = [unit for unit in units if needs[unit.id].kv_bytes == kv_bytes]
+                yield needs[part[0].id], replace(shard, units=tuple(part))
 
     def _generate_and_score(
-        self, shard: Shard, evaluate: Shard, by_unit: Mapping[str, list[Evaluation]], place: int
+        self,
+        need: Need,
+        shard: Shard,
+        evaluate: Shard,
+        by_unit: Mapping[str, list[Evaluation]],
+        place: int,
     ) -> Iterator[PlannedArray]:
         item_s = {unit.id: self.unit_s(unit) for unit in shard.units}
         pieces = cut(shard, shard.units[0].backbone, item_s, self.profile.shard_min * 60)
         request = self._fit(
             generation_request(
-                shard.units,
+                need,
                 max(piece.seconds for piece in pieces),
                 self.profile,
                 shard.device,

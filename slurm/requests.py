@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.errors import LongtakeError
+from harness.memory_check import kept_latents
 from harness.units import Unit, build_backbone
 
 if TYPE_CHECKING:
@@ -47,34 +47,38 @@ class Request:
     time_min: int
 
 
-def sizes(unit: Unit) -> tuple[int, int]:
-    """Bytes of a unit's weights, and of its keys and values per latent frame.
+@dataclass(frozen=True)
+class Need:
+    """What a unit needs in memory.
 
-    A backbone doesn't say yet, so it is taken for one of 1.3 billion parameters: 30 layers of 1536
-    channels in bfloat16.
+    Attributes:
+        weights_bytes: all loaded models.
+        kv_bytes: keys and values of the past latent frames that must be kept at the same time.
     """
+
+    weights_bytes: int
+    kv_bytes: int
+
+
+def need_of(unit: Unit) -> Need:
+    """What a unit needs: much more where attention may come back to any past frame."""
     spec = build_backbone(unit.family, unit.backbone_args).spec()
-    return round(2.84e9), 2 * 30 * 1536 * 2 * spec.geometry.tokens_per_frame
+    return Need(spec.weights_bytes, spec.kv_bytes_per_latent * kept_latents(unit, spec))
 
 
-def host_gib(
-    weights_bytes: int, kv_bytes_per_latent: int, num_latents: int, kv_host_gib: float, gpus: int
-) -> float:
+def host_gib(need: Need, kv_host_gib: float, gpus: int) -> float:
     """Host memory of a task that generates.
 
-    Weights pass through host memory twice while they are loaded. Keys and values that attention may
-    come back to live there, up to `kv_host_gib`.
+    Weights pass through host memory twice while they are loaded. Keys and values of the past live
+    there up to `kv_host_gib`.
 
     Args:
-        weights_bytes: size of all loaded models.
-        kv_bytes_per_latent: keys and values of one latent frame.
-        num_latents: latent frames that attention may come back to.
+        need: of the most demanding unit.
         kv_host_gib: cap of the host tier of the K/V store.
         gpus: GPUs of the task.
     """
-    kv_gib = kv_bytes_per_latent * num_latents / GIB
     base = _GPU_BASE_GIB if gpus else _BASE_GIB
-    return base + 2 * weights_bytes / GIB + min(kv_gib, kv_host_gib)
+    return base + 2 * need.weights_bytes / GIB + min(need.kv_bytes / GIB, kv_host_gib)
 
 
 def guessed_latent_s(weights_bytes: int) -> float:
@@ -82,40 +86,20 @@ def guessed_latent_s(weights_bytes: int) -> float:
     return max(_LEAST_LATENT_S, _LATENT_S_PER_GB * weights_bytes / 1e9)
 
 
-def reaches_back(unit: Unit) -> bool:
-    """Whether a unit's attention may come back to any past frame, not just sink and window.
-
-    The strategy is asked for its last plan before it has seen anything: a window follows from the
-    frame number alone, whoever retrieves either names memory or can't answer.
-    """
-    spec = build_backbone(unit.family, unit.backbone_args).spec()
-    strategy = unit.build_strategy()
-    strategy.reset(spec.rollout(unit.num_latents, unit.seed))
-    try:
-        plan = strategy.plan(unit.num_latents - spec.block_latents)
-    except Exception:
-        return True
-    return bool(plan.memory_frames())
-
-
 def generation_request(
-    units: Sequence[Unit], seconds: float, profile: SlurmProfile, device: str, kv_host_gib: float
+    need: Need, seconds: float, profile: SlurmProfile, device: str, kv_host_gib: float
 ) -> Request:
     """What a task needs that generates units of one backbone.
 
     Args:
-        units: all units of the tasks.
+        need: memory of the most demanding unit.
         seconds: estimated time of the longest task.
         profile: what the site wants.
         device: the device setting.
         kv_host_gib: cap of the host tier of the K/V store.
     """
     gpus = _gpus(profile.generate, device)
-    spec = build_backbone(units[0].family, units[0].backbone_args).spec()
-    longest = max(unit.num_latents for unit in units)
-    kept = longest if reaches_back(units[0]) else spec.budget_latents
-    weights_bytes, kv_bytes_per_latent = sizes(units[0])
-    memory = host_gib(weights_bytes, kv_bytes_per_latent, kept, kv_host_gib, gpus)
+    memory = host_gib(need, kv_host_gib, gpus)
     return _request(profile.generate, profile, gpus, memory, seconds)
 
 

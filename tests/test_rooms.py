@@ -31,6 +31,7 @@ ALLOWED = {
         "harness.sweep",
         "harness.estimate",
         "harness.environment",
+        "harness.memory_check",
         "harness.schema",
         "reports.build",
     ),
