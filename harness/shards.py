@@ -10,7 +10,6 @@ import json
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -118,11 +117,11 @@ class Shard:
 
 def group_units(units: Iterable[Unit]) -> list[list[Unit]]:
     """Units grouped by the backbone to be loaded, weights and precision included."""
-
-    def what_to_load(unit: Unit) -> str:
-        return json.dumps([unit.family, unit.backbone_args], sort_keys=True)
-
-    return [list(group) for _, group in groupby(sorted(units, key=what_to_load), what_to_load)]
+    groups: dict[str, list[Unit]] = {}
+    for unit in units:
+        what_to_load = json.dumps([unit.family, unit.backbone_args], sort_keys=True)
+        groups.setdefault(what_to_load, []).append(unit)
+    return [groups[key] for key in sorted(groups)]
 
 
 def split_units(units: Iterable[Unit], num_workers: int) -> list[list[Unit]]:

@@ -60,6 +60,13 @@ class RunStore:
         """Folder of one unit."""
         return self.root / "units" / unit_id
 
+    def begun_units(self) -> set[str]:
+        """Ids of all units that have a folder: asking once is cheaper than looking for each."""
+        try:
+            return {path.name for path in (self.root / "units").iterdir()}
+        except FileNotFoundError:
+            return set()
+
     def record(self, unit_id: str) -> Record | None:
         """The record of a finished unit; None if there is none or it can't be read."""
         try:

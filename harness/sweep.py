@@ -35,8 +35,10 @@ class Outcome:
 
 def missing_units(store: RunStore, units: Iterable[Unit]) -> list[Unit]:
     """Units that are not done yet, each once even if several rows share it."""
-    unique = {unit.id: unit for unit in units}
-    return [unit for unit in unique.values() if store.finished(unit) is None]
+    unique, begun = {unit.id: unit for unit in units}, store.begun_units()
+    return [
+        unit for unit in unique.values() if unit.id not in begun or store.finished(unit) is None
+    ]
 
 
 def missing_evaluations(

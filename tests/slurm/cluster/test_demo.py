@@ -46,7 +46,7 @@ def test_whatever_is_killed_the_demo_ends_in_the_same_leaderboard(
     printed = capfd.readouterr().out
     assert code == 0, printed
     assert "slurmctld died; starting it again" in printed
-    assert "submitted: " in printed.partition("CANCELLED")[2], "resume was not needed"
+    assert printed.count("submitted: ") > 1, f"resume was not needed: {printed}"
     page = tmp_path / "runs/demo/report/index.html"
     assert page.is_file()
     assert str(page) in printed
