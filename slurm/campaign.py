@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
+from harness.errors import LongtakeError
 from harness.estimate import pair_key, recorded_latent_s
 from harness.units import Unit
 from slurm import checks
@@ -72,8 +73,14 @@ class Campaign:
         """Arrays for what is open, and the report unless `num_units` is None.
 
         Raises:
-            LongtakeError: no SLURM, too many tasks, or a time limit that is too short.
+            LongtakeError: no SLURM, too many tasks, a time limit that is too short, or nobody to
+                say what is at work already.
         """
+        if self.state and self.state.unreachable:
+            raise LongtakeError(
+                f"Nothing was submitted, as SLURM can't say what is at work already: "
+                f"{self.state.unreachable}"
+            )
         limits = checks.read_limits()
         open_work = self.open(work)
         planner = Planner(self.profile, limits, self._unit_s(open_work))

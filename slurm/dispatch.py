@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -104,12 +105,11 @@ class Dispatcher:
 
     def _jobs(self, plan: Plan, submission_id: str) -> list[Job]:
         jobs, first_shard = [], 0
+        sweep = re.sub(r"[^A-Za-z0-9._-]", "_", self.store.name)[:40]
         for place, array in enumerate(plan.arrays):
-            request, num_tasks = array.request, len(array.pieces)
-            name = f"longtake-{self.store.name}-{submission_id}-{place}-{array.stage}"
-            hours = request.gpus * request.time_min * num_tasks / 60
-            jobs.append(Job(array.stage, name, first_shard, num_tasks, gpu_hours=hours))
-            first_shard += num_tasks
+            name = f"longtake-{sweep}-{submission_id}-{place}-{array.stage}"
+            jobs.append(Job(array.stage, name, first_shard, len(array.pieces)))
+            first_shard += len(array.pieces)
         return jobs
 
     def _spec(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -139,7 +139,7 @@ def read_state(store: Path) -> SweepState:
         tasks, unreachable = _Tasks([]), str(error)
     shards = [
         (folder, kept, job, _left(view, folder, kept))
-        for folder, shard, job in _own_shards(folders)
+        for folder, shard, job in _own_shards(folders, tasks)
         if (kept := _still_wanted(shard, tasks.find(job, shard.number), labels)).items
     ]
     if not unreachable:
@@ -168,13 +168,20 @@ class _Tasks:
         for state in states:
             self._known.setdefault((state.job_id, state.index, state.name), state)
 
+    def with_id(self, job: Job) -> Job:
+        """The job with its id: whoever submitted it may have been stopped before noting it."""
+        if job.job_id is None:
+            found = (job_id for job_id, _, name in self._known if name == job.name)
+            return replace(job, job_id=next(found, None))
+        return job
+
     def find(self, job: Job, shard: int) -> TaskState | None:
         task = job.task_of(shard)
         return self._known.get((*task, job.name)) if task else None
 
 
 def _own_shards(
-    folders: Iterable[SubmissionFolder],
+    folders: Iterable[SubmissionFolder], tasks: _Tasks
 ) -> Iterator[tuple[SubmissionFolder, PlannedShard, Job]]:
     """All shards with the items that no later submission took over."""
     owned: set[tuple[JobStage, str]] = set()
@@ -191,7 +198,7 @@ def _own_shards(
                 shards.append(shard if len(keep) == len(shard.items) else shard.only(keep))
         owned |= mine
         job_of = {
-            number: job
+            number: tasks.with_id(job)
             for job in folder.submission.jobs
             for number in range(job.first_shard, job.first_shard + job.num_tasks)
         }

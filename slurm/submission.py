@@ -71,7 +71,6 @@ class Job:
         num_tasks: tasks of the array; 1 is a job without an array.
         job_id: as SLURM gave it; None if it was not submitted.
         error: why not.
-        gpu_hours: GPUs times the time limit, all tasks together.
     """
 
     stage: JobStage
@@ -80,7 +79,6 @@ class Job:
     num_tasks: int
     job_id: str | None = None
     error: str = ""
-    gpu_hours: float = 0.0
 
     def task_of(self, shard: int) -> tuple[str, int] | None:
         """Job id and array index of a shard; None if it isn't in this job or wasn't submitted."""

@@ -166,6 +166,10 @@ def count_all_tries(folders: Iterable[SubmissionFolder]) -> dict[str, int]:
     for folder in folders:
         if folder.submission.again:
             tries = {}
+        items = {shard.number: shard.items for shard in folder.shards()}
         for attempts in sorted((folder.path / "attempts").glob("[0-9]*")):
-            tries = {k: n for k, n in count_tries(read_attempts(attempts), tries).items() if k}
+            tries = count_tries(read_attempts(attempts), tries)
+            while_loading = tries.pop("", 0)
+            for item in items[int(attempts.name)] if while_loading else ():
+                tries[item] = tries.get(item, 0) + while_loading
     return tries

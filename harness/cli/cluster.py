@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from contextlib import nullcontext
 from pathlib import Path
 
 from rich.console import Console
 
 from harness.config import SweepConfig
 from harness.errors import LongtakeError
+from harness.files import locked
 from harness.shards import Stage
 from harness.store import RunStore
 from harness.sweep import make_shard
@@ -57,6 +59,15 @@ def submit_work(
     campaign: Campaign, work: Work, num_units: int | None, dry_run: bool, console: Console
 ) -> int:
     """Submit what is open of `work`, or with `dry_run` print what would be; the exit code."""
+    # Two commands at once would both find the same work open.
+    lock = nullcontext() if dry_run else locked(campaign.store / "slurm" / ".lock")
+    with lock:
+        return _submit(campaign, work, num_units, dry_run, console)
+
+
+def _submit(
+    campaign: Campaign, work: Work, num_units: int | None, dry_run: bool, console: Console
+) -> int:
     open_work, given_up = campaign.open(work), campaign.given_up(work)
     again = f"python -m harness resume --again sweep={shlex.quote(str(campaign.store))}"
     if given_up:

@@ -202,3 +202,14 @@ def test_the_pace_of_a_running_shard_tells_what_is_left(case: Case) -> None:
     pace = eta(case.first())
     assert pace.left == 16 * 120 - 30
     assert pace.seconds == pytest.approx(pace.left * 2)
+
+
+def test_a_job_whose_id_was_never_noted_is_found_by_its_name(case: Case) -> None:
+    """Whoever submitted it was killed in between; it must not be submitted twice."""
+    submission = case.folder.submission
+    job = submission.jobs[0]
+    case.folder.write(submission.with_job(0, type(job)(job.stage, job.name, 0, job.num_tasks)))
+    assert case.first().verdict is Verdict.failed
+    case.queued.append(case.task("RUNNING"))
+    first = case.first()
+    assert (first.verdict, first.job.job_id) == (Verdict.running, job.job_id)
