@@ -27,21 +27,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Campaign:
-    """One sweep, and how it goes to the cluster.
+    """One sweep on its way to the cluster: what was submitted before, and what is to be now.
 
     Attributes:
-        store: the sweep's folder, absolute.
-        profile: what the site wants.
-        command: what was typed.
-        cwd: folder it was first typed in.
-        again: units given up earlier are tried again.
+        dispatcher: how and where to.
     """
 
-    store: Path
-    profile: SlurmProfile
-    command: tuple[str, ...]
-    cwd: str
-    again: bool = False
+    dispatcher: Dispatcher
+
+    @property
+    def store(self) -> Path:
+        """The sweep's folder, absolute."""
+        return self.dispatcher.store
+
+    @property
+    def profile(self) -> SlurmProfile:
+        """What the site wants."""
+        return self.dispatcher.profile
 
     @cached_property
     def folders(self) -> list[SubmissionFolder]:
@@ -56,7 +58,7 @@ class Campaign:
     @cached_property
     def tries(self) -> dict[str, int]:
         """How often items were begun in vain."""
-        return {} if self.again else count_all_tries(self.folders)
+        return {} if self.dispatcher.again else count_all_tries(self.folders)
 
     def open(self, work: Work) -> Work:
         """What of the work nobody is at and nobody gave up on."""
@@ -91,7 +93,7 @@ class Campaign:
 
     def scripts(self, plan: Plan) -> list[str]:
         """What sbatch would get."""
-        return self._dispatcher().scripts(plan)
+        return self.dispatcher.scripts(plan)
 
     def check(self) -> None:
         """Check what can be known before anything is written.
@@ -109,9 +111,8 @@ class Campaign:
         Raises:
             LongtakeError: SLURM refuses a job.
         """
-        dispatcher = self._dispatcher()
-        checks.check_scripts(dispatcher.trial_scripts(plan))
-        return dispatcher.submit(plan, self.tries)
+        checks.check_scripts(self.dispatcher.trial_scripts(plan))
+        return self.dispatcher.submit(plan, self.tries)
 
     @property
     def wants_report(self) -> bool:
@@ -126,9 +127,6 @@ class Campaign:
             state.shard.stage is JobStage.report
             for state in self.state.with_verdict(Verdict.failed, Verdict.lost)
         )
-
-    def _dispatcher(self) -> Dispatcher:
-        return Dispatcher(self.store, self.profile, self.command, self.cwd, self.again)
 
     def _unit_s(self, work: Work) -> Callable[[Unit], float]:
         """Estimated seconds of a unit: measured before, given, or guessed."""

@@ -36,7 +36,7 @@ class Dispatcher:
         store: the sweep's folder, absolute.
         profile: what the site wants.
         command: what was typed.
-        cwd: folder it was typed in.
+        cwd: folder it was first typed in.
         again: units given up earlier are tried again.
     """
 

@@ -17,6 +17,7 @@ from harness.store import RunStore
 from harness.sweep import make_shard
 from harness.units import Unit
 from slurm.campaign import Campaign, stages_of
+from slurm.dispatch import Dispatcher
 from slurm.planning import Plan
 from slurm.work import Work, asked_for
 
@@ -47,7 +48,9 @@ def submit_sweep(
         make_shard(settings, Stage.generate),
         make_shard(settings, Stage.evaluate),
     )
-    campaign = Campaign(store.root, settings.executor.slurm, tuple(argv), str(Path.cwd()))
+    campaign = Campaign(
+        Dispatcher(store.root, settings.executor.slurm, tuple(argv), str(Path.cwd()))
+    )
     if not arguments.dry_run:
         campaign.check()
         store.add_command(units, argv, config.resolved)

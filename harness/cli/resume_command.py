@@ -14,6 +14,7 @@ from harness.errors import LongtakeError
 from harness.schema import build
 from harness.store import RunStore
 from slurm.campaign import Campaign
+from slurm.dispatch import Dispatcher
 from slurm.profile import SlurmProfile
 from slurm.submission import submissions
 from slurm.work import left_over
@@ -36,12 +37,9 @@ def run(arguments: argparse.Namespace) -> int:
             f"Nothing of {store} was submitted to SLURM; to go on here, repeat the sweep command."
         )
     newest = folders[-1].submission
+    profile = _changed(newest.profile, changes)
     campaign = Campaign(
-        store,
-        _changed(newest.profile, changes),
-        newest.command,
-        newest.cwd,
-        again=arguments.again,
+        Dispatcher(store, profile, newest.command, newest.cwd, again=arguments.again)
     )
     num_units = len({line["unit_id"] for line in RunStore(store).unit_lines()})
     report_on = num_units if campaign.wants_report else None

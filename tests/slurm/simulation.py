@@ -63,7 +63,9 @@ def submit(config: SweepConfig, units: list[Unit]) -> None:
         make_shard(settings, Stage.generate),
         make_shard(settings, Stage.evaluate),
     )
-    campaign = Campaign(settings.store.absolute(), settings.executor.slurm, ("sweep",), "/")
+    campaign = Campaign(
+        dispatch.Dispatcher(settings.store.absolute(), settings.executor.slurm, ("sweep",), "/")
+    )
     ids = iter(range(1, 10**6))
     limits = Limits(1001, 10**6, {"gpu": None}, "gpu")
     with (
