@@ -97,17 +97,14 @@ def left_over(store: Path, folders: Sequence[SubmissionFolder]) -> Work:
             if planned.stage is JobStage.report:
                 continue
             shard = Shard.read(folder.shard_path(planned.number))
+            template = replace(shard, units=(), evaluations=(), store=str(store))
+            templates[key := repr(template)] = template
             for unit in shard.units:
                 if unit.id in wanted and unit.id not in units:
                     units[unit.id] = unit
-                    template = replace(shard, units=(), store=str(store))
-                    key = repr(template)
-                    templates[key] = template
                     settings[key].append(unit.id)
             if evaluate is None or (shard.evaluations and not tasks):
-                evaluate = replace(
-                    shard, stage=Stage.evaluate, units=(), evaluations=(), store=str(store)
-                )
+                evaluate = replace(template, stage=Stage.evaluate)
             for task in shard.evaluations:
                 if task.unit_id in wanted:
                     tasks.setdefault(task.item, task)
