@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from harness.errors import LongtakeError
 from harness.files import write_json
@@ -15,7 +17,7 @@ from harness.store import RunStore
 from harness.units import plan_units
 from slurm import commands
 from slurm.commands import TaskState
-from slurm.show import eta, num_wrong
+from slurm.show import eta, num_wrong, render
 from slurm.state import ShardState, Verdict, read_state
 from slurm.submission import JobStage, SubmissionFolder, submissions
 from tests.slurm import simulation
@@ -179,9 +181,7 @@ def test_units_that_left_the_sweep_are_no_failures(case: Case) -> None:
     assert num_wrong(read_state(case.store)) == 3
 
 
-def test_the_pace_of_a_running_shard_tells_what_is_left(case: Case) -> None:
-    case.queued.append(case.task("RUNNING"))
-    shard = next(case.folder.shards())
+def write_attempt(case: Case, **fields: object) -> None:
     attempt = {
         "job_id": "1_0",
         "host": "h",
@@ -189,19 +189,34 @@ def test_the_pace_of_a_running_shard_tells_what_is_left(case: Case) -> None:
         "pid": 1,
         "started": 1000.0,
         "updated": 1060.0,
-        "clock_ahead_s": 0.0,
-        "item": shard.items[0],
-        "amount": 30,
-        "saved": 0,
-        "item_started": 1000.0,
-        "num_done": 0,
         "failed": [],
         "ending": "",
     }
-    write_json(case.folder.attempts_path(0) / "001.json", attempt)
+    write_json(case.folder.attempts_path(0) / "001.json", attempt | fields)
+
+
+def shown(case: Case) -> str:
+    out = io.StringIO()
+    Console(file=out, width=100).print(render(read_state(case.store)), soft_wrap=True)
+    return out.getvalue()
+
+
+def test_the_pace_of_a_running_shard_tells_what_is_left(case: Case) -> None:
+    case.queued.append(case.task("RUNNING"))
+    shard = next(case.folder.shards())
+    write_attempt(case, item=shard.items[0], amount=30, item_started=1000.0)
     pace = eta(case.first())
     assert pace.left == 16 * 120 - 30
     assert pace.seconds == pytest.approx(pace.left * 2)
+    assert "0 of 16 done, latent 30 of 120, ready in 1 h 03 min" in shown(case)
+
+
+def test_a_node_with_a_wrong_clock_is_told(case: Case) -> None:
+    case.queued.append(case.task("RUNNING"))
+    write_attempt(case, clock_ahead_s=312.0)
+    assert "The clock of h is 312 s ahead of the file system's." in shown(case)
+    write_attempt(case, clock_ahead_s=1.0)
+    assert "clock" not in shown(case)
 
 
 def test_a_job_whose_id_was_never_noted_is_found_by_its_name(case: Case) -> None:
