@@ -11,11 +11,14 @@ INSTALLED := $(VENV)/.installed
 DEMO := name=demo backbone=tiny_short,tiny_long method=sliding_window,rag,oldest \
 	prompts.num=2 duration=15,30 executor=processes
 
-.PHONY: help demo test lint types chromium clean
+SLURM_PACKAGES := slurmctld slurmd slurm-client munge slurmdbd mariadb-server
+
+.PHONY: help demo cluster-demo test lint types chromium slurm clean
 
 help:
 	@echo "make demo    install, run a small sweep, print the path of the leaderboard"
-	@echo "make test    install, run all tests (browser tests need Debian's chromium)"
+	@echo "make cluster-demo   the same over 4 virtual nodes of a SLURM cluster on this machine (root)"
+	@echo "make test    install, run all tests (some need Debian's chromium and SLURM, and root)"
 	@echo "make lint    ruff check and format"
 	@echo "make types   mypy"
 	@echo "make clean   remove the environment and the demo's results"
@@ -32,8 +35,14 @@ demo: $(INSTALLED)
 	@echo "Making and scoring 12 videos of 30 s, three to five minutes on two cores."
 	$(BIN)/python -m harness sweep $(DEMO)
 
-test: $(INSTALLED) chromium
-	$(BIN)/python -m pytest -n auto --dist worksteal
+cluster-demo: $(INSTALLED) slurm
+	@echo "Making and scoring 8 videos of 9 s on 4 virtual nodes, one to three minutes on two cores."
+	$(BIN)/python -m slurm.testcluster demo
+
+# The tests on SLURM clusters mostly wait, one for the other: they run on their own.
+test: $(INSTALLED) chromium slurm
+	$(BIN)/python -m pytest -n auto --dist worksteal --ignore=tests/slurm/cluster
+	$(BIN)/python -m pytest tests/slurm/cluster
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -48,5 +57,12 @@ chromium:
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; \
 	} || { echo "Could not install it; as root: apt-get install chromium"; exit 1; }
 
+slurm:
+	@PATH=$$PATH:/usr/sbin; which slurmctld slurmd munged slurmdbd mariadbd > /dev/null || { \
+		echo "SLURM clusters on this machine: installing Debian's packages."; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y -qq --no-install-recommends $(SLURM_PACKAGES); \
+	} || { echo "Could not install them; as root: apt-get install $(SLURM_PACKAGES)"; exit 1; }
+
 clean:
-	rm -rf $(VENV) runs/demo
+	rm -rf $(VENV) runs/demo runs/cluster-demo

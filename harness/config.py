@@ -28,6 +28,7 @@ from harness.overrides import Choice, expand
 from harness.prompts import PromptSet, PromptSettings, load_prompts
 from harness.schema import build, with_defaults
 from methods import METHODS
+from slurm.profile import SlurmProfile
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -46,6 +47,7 @@ class ExecutorKind(StrEnum):
 
     inline = "inline"
     processes = "processes"
+    slurm = "slurm"
 
 
 @dataclass
@@ -53,14 +55,16 @@ class ExecutorSettings:
     """Where units run.
 
     Args:
-        kind: inline or processes.
+        kind: inline, processes or slurm.
         workers: worker processes; by default one per GPU, else one per CPU core.
         threads: CPU threads of a worker; by default the cores are shared out evenly.
+        slurm: the cluster profile of kind slurm.
     """
 
     kind: ExecutorKind = ExecutorKind.inline
     workers: int | None = None
     threads: int | None = None
+    slurm: SlurmProfile = field(default_factory=SlurmProfile)
 
     def __post_init__(self) -> None:
         # OmegaConf builds a throw-away instance with placeholders, hence the type checks.

@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from harness.config import Settings
 
 _TRIAL_BLOCKS = 4  # a window of 12 latent frames is full at the last of them
+_RECORDS_READ = 500
 _VIDEO_BITS_PER_PIXEL = 0.5  # H.264 at CRF 16 without look-ahead, measured on the embedded world
 
 
@@ -69,14 +71,14 @@ def estimate(units: Sequence[Unit], missing: Sequence[Unit], settings: Settings)
     sources: set[str] = set()
     latent_s: dict[tuple[str, str], float] = {}
     specs: dict[str, BackboneSpec] = {}
-    recorded = _recorded_latent_s(Path(settings.runs))
+    recorded = recorded_latent_s(Path(settings.runs))
     for unit in missing:
         if unit.backbone not in specs:
             specs[unit.backbone] = build_backbone(unit.family, unit.backbone_args).spec()
         spec = specs[unit.backbone]
         row = (unit.backbone, unit.method)
         if row not in latent_s:
-            found = recorded.get(_pair_key(unit.identity))
+            found = recorded.get(pair_key(unit.identity))
             sources.add("from earlier records" if found else "timed a few blocks")
             latent_s[row] = median(found) if found else _timed_latent_s(unit, settings)
         seconds += latent_s[row] * unit.num_latents
@@ -93,18 +95,23 @@ def estimate(units: Sequence[Unit], missing: Sequence[Unit], settings: Settings)
     return Estimate(rows, seconds / workers, source, disk)
 
 
-def _pair_key(identity: dict[str, Any]) -> str:
+def pair_key(identity: dict[str, Any]) -> str:
+    """What seconds per latent frame are recorded by: backbone and method with all arguments."""
     return json.dumps([identity["backbone"], identity["method"]], sort_keys=True)
 
 
-def _recorded_latent_s(runs: Path) -> dict[str, list[float]]:
-    """Seconds per latent frame, decode and encoding included, by backbone and method."""
+def recorded_latent_s(runs: Path) -> dict[str, list[float]]:
+    """Seconds per latent frame by `pair_key`, decode and encoding included.
+
+    Thousands of records say no more than some hundreds, so each sweep is asked for a few only.
+    """
     found: dict[str, list[float]] = {}
-    for path in runs.glob("*/units/*/record.json"):
-        record = RunStore(path.parents[2]).record(path.parent.name)
-        if record and "replay" not in record.timings_s:
-            latent_s = record.timings_s["end_to_end"] / record.num_latents
-            found.setdefault(_pair_key(record.identity), []).append(latent_s)
+    for units in runs.glob("*/units"):
+        for path in islice(units.glob("*/record.json"), _RECORDS_READ):
+            record = RunStore(units.parent).record(path.parent.name)
+            if record and "replay" not in record.timings_s:
+                latent_s = record.timings_s["end_to_end"] / record.num_latents
+                found.setdefault(pair_key(record.identity), []).append(latent_s)
     return found
 
 

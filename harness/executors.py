@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from harness.config import ExecutorKind, ExecutorSettings
 from harness.environment import num_cores
+from harness.errors import LongtakeError
 from harness.gpus import visible_gpus
 from harness.processes import ProcessPool
 from harness.shards import Shard
@@ -13,8 +14,8 @@ from harness.worker import Emit, StopRequested, run_shard
 
 
 def num_workers(settings: ExecutorSettings, device: str) -> int:
-    """Worker processes: as asked, else one per GPU, else one per CPU core."""
-    if settings.kind is ExecutorKind.inline:
+    """Worker processes: as asked, else one per GPU, else one per CPU core; 1 per task on SLURM."""
+    if settings.kind in (ExecutorKind.inline, ExecutorKind.slurm):
         return 1
     return settings.workers or len(visible_gpus(device)) or num_cores()
 
@@ -27,7 +28,13 @@ def num_threads(settings: ExecutorSettings, device: str) -> int:
 def run_shards(
     shards: Sequence[Shard], settings: ExecutorSettings, emit: Emit, stop_requested: StopRequested
 ) -> None:
-    """Run all shards, reporting through `emit`; return early once asked to stop."""
+    """Run all shards, reporting through `emit`; return early once asked to stop.
+
+    Raises:
+        LongtakeError: the executor submits instead of running, which only `sweep` does.
+    """
+    if settings.kind is ExecutorKind.slurm:
+        raise LongtakeError("executor=slurm is for sweep; this command takes inline or processes.")
     if settings.kind is ExecutorKind.inline:
         for shard in shards:
             run_shard(shard, emit, stop_requested)

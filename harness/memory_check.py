@@ -58,3 +58,10 @@ def check_memory(
         device,
         free_bytes - needed,
     )
+
+
+def kept_latents(unit: Unit, spec: BackboneSpec) -> int:
+    """Past latent frames of a unit that must be kept at the same time, at most."""
+    strategy, rollout = unit.build_strategy(), spec.rollout(unit.num_latents, unit.seed)
+    strategy.reset(rollout)
+    return most_reachable(strategy, rollout)

@@ -38,7 +38,9 @@ def build(cls: type[T], values: Mapping[str, Any], section: str) -> T:
     except ConfigKeyError as error:
         owner = error.object_type if is_dataclass(error.object_type) else cls
         known = [field.name for field in fields(owner)]  # type: ignore[arg-type]
-        raise unknown_name(f"{section} key", str(error.full_key), known) from error
+        path, _, name = str(error.full_key).rpartition(".")
+        kind = f"{section} key of {path}" if path else f"{section} key"
+        raise unknown_name(kind, name, known) from error
     except OmegaConfBaseException as error:
         reason = str(error).splitlines()[0]
         raise LongtakeError(f"{section} {error.full_key or cls.__name__}: {reason}.") from error

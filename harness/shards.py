@@ -10,12 +10,11 @@ import json
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from backbones.runtime import Runtime
-from harness.files import write_json
+from harness.files import write_text
 from harness.schema import build
 from harness.units import Unit
 
@@ -91,9 +90,19 @@ class Shard:
             evaluations=tuple(task for task in self.evaluations if task.item in items),
         )
 
+    def to_json(self) -> str:
+        """The shard as JSON, on one line: a sweep may have thousands of shards."""
+        fields = {
+            **vars(self),
+            "runtime": asdict(self.runtime),
+            "units": [vars(unit) for unit in self.units],
+            "evaluations": [vars(task) for task in self.evaluations],
+        }
+        return json.dumps(fields)
+
     def write(self, path: Path) -> None:
         """Save as JSON."""
-        write_json(path, asdict(self))
+        write_text(path, self.to_json() + "\n")
 
     @classmethod
     def read(cls, path: Path) -> Shard:
@@ -106,14 +115,17 @@ class Shard:
         return cls(**fields)
 
 
+def group_units(units: Iterable[Unit]) -> list[list[Unit]]:
+    """Units grouped by the backbone to be loaded, weights and precision included."""
+    groups: dict[str, list[Unit]] = {}
+    for unit in units:
+        what_to_load = json.dumps([unit.family, unit.backbone_args], sort_keys=True)
+        groups.setdefault(what_to_load, []).append(unit)
+    return [groups[key] for key in sorted(groups)]
+
+
 def split_units(units: Iterable[Unit], num_workers: int) -> list[list[Unit]]:
     """Units grouped by backbone, each group split evenly over the workers."""
-
-    def what_to_load(unit: Unit) -> str:
-        return json.dumps([unit.family, unit.backbone_args], sort_keys=True)
-
-    shards = []
-    for _, group in groupby(sorted(units, key=what_to_load), key=what_to_load):
-        members = list(group)
-        shards += [members[start::num_workers] for start in range(num_workers)]
+    groups = group_units(units)
+    shards = [members[start::num_workers] for members in groups for start in range(num_workers)]
     return [shard for shard in shards if shard]

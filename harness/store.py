@@ -60,6 +60,13 @@ class RunStore:
         """Folder of one unit."""
         return self.root / "units" / unit_id
 
+    def begun_units(self) -> set[str]:
+        """Ids of all units that have a folder: asking once is cheaper than looking for each."""
+        try:
+            return {path.name for path in (self.root / "units").iterdir()}
+        except FileNotFoundError:
+            return set()
+
     def record(self, unit_id: str) -> Record | None:
         """The record of a finished unit; None if there is none or it can't be read."""
         try:
@@ -208,6 +215,18 @@ class RunStore:
             raise LongtakeError(
                 f"{path} is damaged ({error}); run the sweep command again."
             ) from error
+
+    def labels(self) -> dict[str, str]:
+        """How to call each unit of this sweep, by its id.
+
+        Raises:
+            LongtakeError: the folder is no run store, or units.jsonl is damaged.
+        """
+        return {
+            line["unit_id"]: f"{line['backbone']} | {line['method']} | {line['prompt_id']} "
+            f"seed {line['seed']}"
+            for line in self.unit_lines()
+        }
 
     def durations_s(self) -> list[float]:
         """All durations that the commands of this sweep asked for, in seconds."""

@@ -35,8 +35,10 @@ class Outcome:
 
 def missing_units(store: RunStore, units: Iterable[Unit]) -> list[Unit]:
     """Units that are not done yet, each once even if several rows share it."""
-    unique = {unit.id: unit for unit in units}
-    return [unit for unit in unique.values() if store.finished(unit) is None]
+    unique, begun = {unit.id: unit for unit in units}, store.begun_units()
+    return [
+        unit for unit in unique.values() if unit.id not in begun or store.finished(unit) is None
+    ]
 
 
 def missing_evaluations(
@@ -90,7 +92,8 @@ def run_generation(
     """Generate units with the executor of `settings`."""
     workers = num_workers(settings.executor, settings.device)
     shards = [
-        _shard(settings, Stage.generate, units=tuple(part)) for part in split_units(units, workers)
+        make_shard(settings, Stage.generate, units=tuple(part))
+        for part in split_units(units, workers)
     ]
     return _run(shards, settings, on_event, stop_requested)
 
@@ -104,16 +107,17 @@ def run_evaluation(
     """Score finished units with the executor of `settings`."""
     workers = num_workers(settings.executor, settings.device)
     parts = [tuple(tasks[start::workers]) for start in range(workers)]
-    shards = [_shard(settings, Stage.evaluate, evaluations=part) for part in parts if part]
+    shards = [make_shard(settings, Stage.evaluate, evaluations=part) for part in parts if part]
     return _run(shards, settings, on_event, stop_requested)
 
 
-def _shard(
+def make_shard(
     settings: Settings,
     stage: Stage,
     units: tuple[Unit, ...] = (),
     evaluations: tuple[Evaluation, ...] = (),
 ) -> Shard:
+    """A shard with everything of `settings` that its work depends on."""
     return Shard(
         stage=stage,
         store=str(Path(settings.store).absolute()),

@@ -76,8 +76,9 @@ def plan_units(config: SweepConfig) -> list[Unit]:
         LongtakeError: a duration, prompt or argument that the backbone or the method refuses, or a
             device that isn't there.
     """
-    pick_device(config.settings.device)
     settings = config.settings
+    if settings.executor.kind != "slurm":  # whose nodes have other devices than this machine
+        pick_device(settings.device)
     units: list[Unit] = []
     for row in config.rows:
         source = build_backbone(row.backbone.target, row.backbone.args)

@@ -77,6 +77,9 @@ def _generate(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
     for unit in units:
         if stop_requested():
             return
+        if store.finished(unit) is not None:  # by another worker, after this shard was planned
+            emit(Event(EventKind.done, unit.id))
+            continue
         started = time.perf_counter()
 
         def on_block(num_latents: int, unit: Unit = unit) -> None:

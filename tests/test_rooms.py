@@ -20,7 +20,21 @@ ALLOWED = {
     "methods": ("methods",),
     "eval": ("eval",),
     "reports": ("reports", "eval.statistics"),
-    "slurm": ("slurm", "harness.units", "harness.store", "harness.worker", "harness.shards"),
+    "slurm": (
+        "slurm",
+        "harness.units",
+        "harness.shards",
+        "harness.store",
+        "harness.files",
+        "harness.events",
+        "harness.worker",
+        "harness.sweep",
+        "harness.estimate",
+        "harness.environment",
+        "harness.memory_check",
+        "harness.schema",
+        "reports.build",
+    ),
 }
 MAX_LINES = 400
 

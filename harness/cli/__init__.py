@@ -65,7 +65,8 @@ settings (defaults in harness/conf/sweep.yaml):
   duration=S[,S]           seconds; one rollout to the longest serves all
   seed=N[,N]               seeds of all noise
   suite=NAME[,NAME]        suites or single metrics, [] for none   python -m harness list suites
-  executor=inline|processes   executor.workers=N executor.threads=N
+  executor=inline|processes|slurm   executor.workers=N executor.threads=N
+  executor.slurm.KEY=VALUE   what a SLURM cluster is asked for, or executor=site.yaml: docs/slurm.md
   name=NAME runs=FOLDER    the run store is FOLDER/NAME; commands with one name add up
   device=auto|cpu|cuda:N   save_every_blocks=N   deterministic=true
   kernels.compile=true|false kernels.attention=NAME kernels.cuda_graphs=true
@@ -108,6 +109,34 @@ COMMANDS = (
         overrides="sweep=FOLDER [out=FOLDER]",
     ),
     Command(
+        "status",
+        "how far a sweep on a SLURM cluster is",
+        "Results first, then one squeue for all jobs. Exit code 1 if something failed or was lost.",
+        overrides="sweep=FOLDER [every=S]",
+        flags=(("--watch", "again every 10 s (every=) until nothing waits or runs"),),
+    ),
+    Command(
+        "resume",
+        "submit what is missing of a sweep on a SLURM cluster",
+        "python -m harness resume sweep=runs/main executor.slurm.generate.mem_gib=64\n\n"
+        "Finished units and tasks that wait or run are left alone.",
+        overrides="sweep=FOLDER [executor.slurm.KEY=VALUE ...]",
+        flags=(
+            ("--again", "also what was tried executor.slurm.max_attempts times"),
+            ("--dry-run", "print the sbatch text and the GPU-hours and exit"),
+        ),
+    ),
+    Command(
+        "cancel",
+        "take back all tasks of a sweep that wait or run on a SLURM cluster",
+        overrides="sweep=FOLDER",
+    ),
+    Command(
+        "logs",
+        "the last lines that tasks on a SLURM cluster printed; failed ones first",
+        overrides="sweep=FOLDER [task=ID] [unit=ID] [lines=N]",
+    ),
+    Command(
         "list",
         "list what can be named: backbones, methods, encoders, metrics, suites, prompts",
         overrides="which kinds; all of them when left out",
@@ -138,6 +167,13 @@ COMMANDS = (
         overrides="backbone=NAME[,NAME]",
         flags=(("--dry-run", "print files, sizes, licences and what is missing, and exit"),),
     ),
-    Command("doctor", "what is installed, which weights are found, what can run here"),
+    Command(
+        "doctor",
+        "what is installed, which weights are found, what can run here",
+        "python -m harness doctor executor=site.yaml --probe\n\n"
+        "With executor=slurm or a profile of your own the live cluster is asked as well.",
+        overrides="[executor=slurm|FILE.yaml] [executor.slurm.KEY=VALUE ...] [runs=FOLDER]",
+        flags=(("--probe", "also run a short job and tell what its node is like"),),
+    ),
     Command("worker", "run one shard file (used by executors)", positional=("shard", "JSON file")),
 )

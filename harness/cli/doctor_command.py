@@ -4,22 +4,56 @@ from __future__ import annotations
 
 import argparse
 import platform
+from dataclasses import asdict
+from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from harness.config import load_sweep, options
+from harness.config import ExecutorKind, Settings, load_sweep, options
 from harness.environment import cpu_name, num_cores, package_versions
 from harness.errors import LongtakeError
 from harness.units import build_backbone
+
+_PROBE_WAIT_S = 300
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; see harness.cli."""
     console = Console()
+    settings = load_sweep(arguments.overrides).settings
+    if settings.executor.kind is ExecutorKind.slurm:
+        return _cluster(settings, arguments.probe, console)
+    if arguments.probe:
+        raise LongtakeError("--probe asks a cluster: doctor executor=slurm --probe.")
     for table in (_machine(), _packages(), _backbones(), _metrics()):
         console.print(table)
     return 0
+
+
+def _cluster(settings: Settings, with_probe: bool, console: Console) -> int:
+    """The cluster profile against the live cluster; exit code 1 if a sweep would fail."""
+    from slurm.doctor import Finding, examine, requests
+    from slurm.probe import probe
+
+    profile, runs = settings.executor.slurm, Path(settings.runs)
+    findings = list(examine(profile, runs, settings.device))
+    if with_probe and all(finding.ok for finding in findings):
+        request = requests(profile, settings.device)["generate"]
+        with console.status("waiting for a node"):
+            try:
+                facts = probe(profile, request, runs, _PROBE_WAIT_S)
+                text = ", ".join(f"{key} {value}" for key, value in asdict(facts).items())
+                findings.append(Finding("node", True, text))
+            except LongtakeError as error:
+                findings.append(Finding("node", False, str(error)))
+    table = Table("cluster", "")
+    for finding in findings:
+        answer = escape(finding.answer)
+        table.add_row(finding.question, answer if finding.ok else f"[red]no: {answer}")
+    console.print(table)
+    return 0 if all(finding.ok for finding in findings) else 1
 
 
 def _machine() -> Table:

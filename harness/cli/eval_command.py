@@ -39,16 +39,11 @@ def run(arguments: argparse.Namespace) -> int:
     console = Console()
     prompts = {line["unit_id"]: line["evaluation_prompt"] for line in lines}
     tasks = missing_evaluations(store, prompts, durations_s, suites)
-    labels = {
-        line["unit_id"]: f"{line['backbone']} | {line['method']} | {line['prompt_id']} "
-        f"seed {line['seed']}"
-        for line in lines
-    }
     if not tasks:
         console.print("Nothing to do: all finished units are scored.")
         return 0
     with stopping_on_signals() as stop_requested:
-        outcome = score(tasks, settings, labels, console, stop_requested)
+        outcome = score(tasks, settings, store.labels(), console, stop_requested)
     if outcome.stopped:
         console.print("Stopped; the same command goes on.")
         return STOPPED

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
-from harness.config import Settings, SweepConfig, load_sweep
+from harness.config import ExecutorKind, Settings, SweepConfig, load_sweep
 from harness.estimate import estimate
 from harness.progress import ProgressView
 from harness.shards import Evaluation
@@ -35,17 +35,21 @@ def run(arguments: argparse.Namespace) -> int:
         _print_config(config, console)
         return 0
     units = plan_units(config)
+    argv = ["python", "-m", "harness", "sweep", *arguments.overrides]
+    if config.settings.executor.kind is ExecutorKind.slurm:
+        from harness.cli.cluster import submit_sweep
+
+        return submit_sweep(units, config, argv, arguments, console)
     store = RunStore(config.settings.store)
     if arguments.dry_run:
         estimate(units, missing_units(store, units), config.settings).show(console)
         return 0
-    command = shlex.join(["python", "-m", "harness", "sweep", *arguments.overrides])
-    store.add_command(units, shlex.split(command), config.resolved)
+    store.add_command(units, argv, config.resolved)
     started = time.perf_counter()
     with stopping_on_signals() as stop_requested:
         outcome = run_stages(units, config, store, console, stop_requested)
     if outcome.stopped:
-        text = f"Stopped; progress is saved. To go on:\n{command}"
+        text = f"Stopped; progress is saved. To go on:\n{shlex.join(argv)}"
         console.print(text, soft_wrap=True, markup=False)
         return STOPPED
     for item, error in outcome.failed.items():

@@ -1,0 +1,129 @@
+"""What `sweep executor=slurm` and `resume` share: plan, show, submit, and say what comes next."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from contextlib import nullcontext
+from pathlib import Path
+
+from rich.console import Console
+
+from harness.config import SweepConfig
+from harness.errors import LongtakeError
+from harness.files import locked
+from harness.shards import Stage
+from harness.store import RunStore
+from harness.sweep import make_shard
+from harness.units import Unit
+from slurm.campaign import Campaign, stages_of
+from slurm.dispatch import Dispatcher
+from slurm.planning import Plan
+from slurm.work import Work, asked_for
+
+
+def submit_sweep(
+    units: list[Unit],
+    config: SweepConfig,
+    argv: list[str],
+    arguments: argparse.Namespace,
+    console: Console,
+) -> int:
+    """Submit what is missing of a sweep and return; returns the exit code.
+
+    Raises:
+        LongtakeError: see slurm.campaign.
+    """
+    settings = config.settings
+    if settings.executor.workers or settings.executor.threads:
+        raise LongtakeError(
+            "executor.workers and executor.threads are for executor=processes; on SLURM: "
+            "executor.slurm.max_running=N, executor.slurm.generate.cpus=N."
+        )
+    store = RunStore(settings.store.absolute())
+    work = asked_for(
+        units,
+        settings.duration,
+        settings.suite,
+        make_shard(settings, Stage.generate),
+        make_shard(settings, Stage.evaluate),
+    )
+    campaign = Campaign(
+        Dispatcher(store.root, settings.executor.slurm, tuple(argv), str(Path.cwd()))
+    )
+    if not arguments.dry_run:
+        campaign.check()
+        store.add_command(units, argv, config.resolved)
+    num_units = None if arguments.no_report else len(units)
+    return submit_work(campaign, work, num_units, arguments.dry_run, console)
+
+
+def submit_work(
+    campaign: Campaign, work: Work, num_units: int | None, dry_run: bool, console: Console
+) -> int:
+    """Submit what is open of `work`, or with `dry_run` print what would be; the exit code."""
+    # Two commands at once would both find the same work open.
+    lock = nullcontext() if dry_run else locked(campaign.store / "slurm" / ".lock")
+    with lock:
+        return _submit(campaign, work, num_units, dry_run, console)
+
+
+def _submit(
+    campaign: Campaign, work: Work, num_units: int | None, dry_run: bool, console: Console
+) -> int:
+    open_work, given_up = campaign.open(work), campaign.given_up(work)
+    again = f"python -m harness resume --again sweep={shlex.quote(str(campaign.store))}"
+    if given_up:
+        console.print(
+            f"left out after {campaign.profile.max_attempts} attempts: {len(given_up)}; to try "
+            f"once more: {again}",
+            style="yellow",
+            markup=False,
+            soft_wrap=True,
+        )
+    if not open_work.items and not campaign.report_is_due:
+        busy = len(work.items - given_up)
+        if busy or not given_up:
+            text = f"at work already: {busy}" if busy else "Nothing is missing."
+            console.print(text, highlight=False)
+        return _next(campaign, console)
+    plan = campaign.plan(work, num_units)
+    _show(plan, console)
+    if dry_run:
+        for text in campaign.scripts(plan):
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
+        return 0
+    with console.status("submitting"):
+        folder = campaign.submit(plan)
+    ids = ", ".join(f"{job.stage} {job.job_id}" for job in folder.submission.jobs)
+    console.print(f"submitted: {ids}", markup=False, highlight=False, soft_wrap=True)
+    return _next(campaign, console)
+
+
+def _show(plan: Plan, console: Console) -> None:
+    console.print(f"array tasks: {stages_of(plan)}", highlight=False)
+    if plan.most_gpu_hours:
+        console.print(
+            f"GPU-hours: about {plan.gpu_hours:.1f}, at most {plan.most_gpu_hours:.1f} by the time "
+            "limits",
+            highlight=False,
+        )
+    else:
+        console.print("GPU-hours: none", highlight=False)
+
+
+def _next(campaign: Campaign, console: Console) -> int:
+    sweep = shlex.quote(str(campaign.store))
+    for verb, purpose in (
+        ("status", "how far it is (--watch: again and again)"),
+        ("logs", "what the tasks print"),
+        ("resume", "submit what failed or was lost"),
+        ("cancel", "take everything back"),
+    ):
+        console.print(
+            f"  python -m harness {verb} sweep={sweep}   # {purpose}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+    return 0

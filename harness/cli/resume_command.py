@@ -1,0 +1,59 @@
+"""`python -m harness resume`."""
+
+from __future__ import annotations
+
+import argparse
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
+
+from harness.cli.arguments import sweep_folder
+from harness.cli.cluster import submit_work
+from harness.errors import LongtakeError
+from harness.schema import build
+from harness.store import RunStore
+from slurm.campaign import Campaign
+from slurm.dispatch import Dispatcher
+from slurm.profile import SlurmProfile
+from slurm.submission import submissions
+from slurm.work import left_over
+
+_PREFIX = "executor.slurm."
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; see harness.cli."""
+    changes = [item for item in arguments.overrides if item.startswith(_PREFIX)]
+    others = [item for item in arguments.overrides if item not in changes]
+    for item in others:
+        if not item.startswith("sweep="):
+            raise LongtakeError(f"{item!r}: resume takes sweep=FOLDER and {_PREFIX}KEY=VALUE.")
+    pairs = dict(item.split("=", 1) for item in others)
+    store = sweep_folder(pairs).absolute()
+    folders = submissions(store)
+    if not folders:
+        raise LongtakeError(
+            f"Nothing of {store} was submitted to SLURM; to go on here, repeat the sweep command."
+        )
+    newest = folders[-1].submission
+    profile = _changed(newest.profile, changes)
+    campaign = Campaign(
+        Dispatcher(store, profile, newest.command, newest.cwd, again=arguments.again)
+    )
+    num_units = len({line["unit_id"] for line in RunStore(store).unit_lines()})
+    report_on = num_units if campaign.wants_report else None
+    work = left_over(store, folders)
+    return submit_work(campaign, work, report_on, arguments.dry_run, Console())
+
+
+def _changed(profile: dict[str, object], changes: list[str]) -> SlurmProfile:
+    """The profile of the last submission with some keys changed."""
+    try:
+        given = OmegaConf.from_dotlist([item.removeprefix(_PREFIX) for item in changes])
+        merged = OmegaConf.to_container(OmegaConf.merge(profile, given))
+    except OmegaConfBaseException as error:
+        raise LongtakeError(" ".join(str(error).split())) from error
+    assert isinstance(merged, dict)
+    values = {str(key): value for key, value in merged.items()}
+    return build(SlurmProfile, values, "executor.slurm")

@@ -1,0 +1,203 @@
+"""What was submitted, as files: the only thing that `status` and `resume` go by.
+
+<store>/slurm/<submission>/submission.json    settings, jobs with their ids
+                           plan.jsonl         what every shard is to do, one line each
+                           shards/00012.json  the shard file, argument of an array task
+                           attempts/00012/    one file per start of that task
+                           submitit/          sbatch files and logs
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from harness.errors import LongtakeError
+from harness.files import write_json, write_text
+
+SCHEMA = 1
+
+
+class JobStage(StrEnum):
+    """The three chained stages."""
+
+    generate = "generate"
+    evaluate = "evaluate"
+    report = "report"
+
+
+@dataclass(frozen=True)
+class PlannedShard:
+    """A shard as `plan.jsonl` lists it.
+
+    Attributes:
+        number: number of its file.
+        stage: what it does.
+        label: backbone or suites, for people.
+        items: names of what it does, as events use them.
+        amounts: work in each item: latent frames or clips.
+    """
+
+    number: int
+    stage: JobStage
+    label: str
+    items: tuple[str, ...]
+    amounts: tuple[int, ...]
+
+    def only(self, places: Sequence[int]) -> PlannedShard:
+        """The part with the items at `places`."""
+        return replace(
+            self,
+            items=tuple(self.items[place] for place in places),
+            amounts=tuple(self.amounts[place] for place in places),
+        )
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job or job array.
+
+    Attributes:
+        stage: what its tasks do.
+        name: name in the queue, used once only.
+        first_shard: shard of its first task; the others follow.
+        num_tasks: tasks of the array; 1 is a job without an array.
+        job_id: as SLURM gave it; None if it was not submitted.
+        error: why not.
+    """
+
+    stage: JobStage
+    name: str
+    first_shard: int
+    num_tasks: int
+    job_id: str | None = None
+    error: str = ""
+
+    def task_of(self, shard: int) -> tuple[str, int] | None:
+        """Job id and array index of a shard; None if it isn't in this job or wasn't submitted."""
+        index = shard - self.first_shard
+        return (self.job_id, index) if self.job_id and 0 <= index < self.num_tasks else None
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One submission.
+
+    Attributes:
+        schema: version of this layout.
+        id: unique; sorts by time.
+        command: what was typed.
+        cwd: folder it was typed in: where plug-ins and relative paths are.
+        profile: the cluster profile, as plain values.
+        again: units given up earlier were to be tried again.
+        jobs: jobs in the order of their stages.
+    """
+
+    schema: int
+    id: str
+    command: tuple[str, ...]
+    cwd: str
+    profile: dict[str, Any]
+    again: bool
+    jobs: tuple[Job, ...] = ()
+
+    def with_job(self, place: int, job: Job) -> Submission:
+        """The same with one job replaced."""
+        return replace(self, jobs=(*self.jobs[:place], job, *self.jobs[place + 1 :]))
+
+
+def new_id() -> str:
+    """An id that sorts by time and is used once."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+class SubmissionFolder:
+    """Reads and writes the files of one submission.
+
+    Args:
+        path: <store>/slurm/<submission>.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def submitit(self) -> Path:
+        """Where submitit keeps its files: never used by two submissions."""
+        return self.path / "submitit"
+
+    def shard_path(self, number: int) -> Path:
+        """The file of a shard."""
+        return self.path / "shards" / f"{number:05d}.json"
+
+    def attempts_path(self, number: int) -> Path:
+        """The folder of a shard's attempts."""
+        return self.path / "attempts" / f"{number:05d}"
+
+    def log_path(self, job_id: str, index: int, num_tasks: int, stream: str) -> Path:
+        """A log of a task: stream "out" or "err"."""
+        task = f"{job_id}_{index}" if num_tasks > 1 else job_id
+        return self.submitit / f"{task}_0_log.{stream}"
+
+    def write(self, submission: Submission) -> None:
+        """Save the header."""
+        write_json(self.path / "submission.json", asdict(submission))
+
+    def write_plan(self, shards: Iterable[PlannedShard]) -> None:
+        """Save what every shard is to do."""
+        text = "".join(f"{json.dumps(vars(shard))}\n" for shard in shards)
+        write_text(self.path / "plan.jsonl", text)
+
+    @cached_property
+    def planned_ns(self) -> int:
+        """When the plan was written, by the clock of the file system."""
+        return (self.path / "plan.jsonl").stat().st_mtime_ns
+
+    @cached_property
+    def submission(self) -> Submission:
+        """The header.
+
+        Raises:
+            LongtakeError: it can't be read.
+        """
+        path = self.path / "submission.json"
+        try:
+            fields = json.loads(path.read_text())
+            jobs = tuple(Job(**job | {"stage": JobStage(job["stage"])}) for job in fields["jobs"])
+            return Submission(**fields | {"jobs": jobs, "command": tuple(fields["command"])})
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise LongtakeError(f"{path} can't be read: {error}") from error
+
+    def shards(self) -> Iterator[PlannedShard]:
+        """What every shard is to do.
+
+        Raises:
+            LongtakeError: the plan can't be read.
+        """
+        path = self.path / "plan.jsonl"
+        try:
+            with path.open() as file:
+                for line in file:
+                    fields = json.loads(line)
+                    yield PlannedShard(
+                        fields["number"],
+                        JobStage(fields["stage"]),
+                        fields["label"],
+                        tuple(fields["items"]),
+                        tuple(fields["amounts"]),
+                    )
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise LongtakeError(f"{path} can't be read: {error}") from error
+
+
+def submissions(store: Path) -> list[SubmissionFolder]:
+    """All submissions of a sweep, the oldest first; those that weren't written out don't count."""
+    found = sorted((store / "slurm").glob("*/submission.json"))
+    return [SubmissionFolder(path.parent) for path in found]

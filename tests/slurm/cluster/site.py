@@ -1,0 +1,157 @@
+"""A folder to work in, on a throw-away cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.__main__ import main
+from slurm.state import ShardState, SweepState, Verdict, read_state
+from slurm.submission import JobStage
+from slurm.testcluster.cluster import ThrowawayCluster
+from tests.harness.support import video_hashes
+
+HERE = Path(__file__).parent
+PROFILE = """
+kind: slurm
+slurm:
+  partition: gpu
+  latent_s: 1.0
+  shard_min: 0.5
+  signal_delay_s: 20
+  generate: {gpus: 1, cpus: 1, mem_gib: 0.9, time_min: 5}
+  evaluate: {cpus: 1, mem_gib: 0.9, time_min: 5}
+  report: {cpus: 1, mem_gib: 0.9, time_min: 5}
+"""
+# Five blocks, 15 latent frames; with shard_min 0.5 two units to a shard.
+UNITS = (
+    "executor=site.yaml",
+    "device=cpu",
+    "backbone.denoising_step_list=[1000]",
+    "method=obstacle:Obstacle",
+    "prompts.num=1",
+    "duration=3.75",
+    "save_every_blocks=1",
+    "suite=[]",
+)
+PATIENCE_S = 120
+
+
+@dataclass
+class Site:
+    """Runs commands of the harness against a cluster, in a folder of its own.
+
+    Attributes:
+        folder: where commands run.
+        cluster: the cluster.
+        name: name of the sweep.
+    """
+
+    folder: Path
+    cluster: ThrowawayCluster
+    name: str = "main"
+    printed: str = field(default="", init=False)
+
+    def __post_init__(self) -> None:
+        shutil.copy(HERE / "obstacle.py", self.folder)
+        (self.folder / "site.yaml").write_text(PROFILE)
+
+    @property
+    def store(self) -> Path:
+        return self.folder / "runs" / self.name
+
+    @contextlib.contextmanager
+    def inside(self) -> Iterator[None]:
+        """In the folder, with SLURM_CONF of the cluster."""
+        before, conf = Path.cwd(), os.environ.get("SLURM_CONF")
+        os.chdir(self.folder)
+        os.environ["SLURM_CONF"] = str(self.cluster.conf)
+        try:
+            yield
+        finally:
+            os.chdir(before)
+            os.environ.pop("SLURM_CONF")
+            if conf is not None:
+                os.environ["SLURM_CONF"] = conf
+
+    def harness(self, *arguments: str) -> int:
+        """Run a command; what it prints is kept in `printed`."""
+        out = io.StringIO()
+        with self.inside(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+            code = main(arguments)
+        self.printed = out.getvalue()
+        return code
+
+    def sweep(self, *arguments: str) -> None:
+        """Submit a sweep without a report."""
+        code = self.harness("sweep", "--no-report", *UNITS, f"name={self.name}", *arguments)
+        assert code == 0, self.printed
+
+    def on_store(self, command: str, *arguments: str) -> int:
+        """Run status, resume, cancel or logs from another folder."""
+        return self.harness(command, f"sweep={self.store}", *arguments)
+
+    def state(self) -> SweepState:
+        with self.inside():
+            return read_state(self.store)
+
+    def shards(self, stage: JobStage = JobStage.generate) -> list[ShardState]:
+        return [shard for shard in self.state().shards if shard.shard.stage is stage]
+
+    def wait_until_over(self) -> SweepState:
+        """Wait until no task waits or runs."""
+        return self.wait_for(lambda state: not state.with_verdict(Verdict.pending, Verdict.running))
+
+    def wait_for(self, condition: Callable[[SweepState], object]) -> SweepState:
+        end = time.monotonic() + PATIENCE_S
+        while not condition(state := self.state()):
+            assert time.monotonic() < end, self._report(state)
+            time.sleep(0.3)
+        return state
+
+    def wait_for_chunk(self, at_least: int = 1) -> None:
+        """Wait until some unit in the making has saved so many chunks."""
+        self.wait_for(lambda _: len(list(self.store.glob("units/*/partial/*"))) >= at_least)
+
+    def wait_for_record(self) -> None:
+        """Wait until a unit is finished."""
+        self.wait_for(lambda _: list(self.store.glob("units/*/record.json")))
+
+    def slurm(self, *command: str) -> str:
+        return self.cluster.run(*command)
+
+    def logs(self) -> str:
+        return "".join(path.read_text() for path in self.store.glob("slurm/*/submitit/*_log.err"))
+
+    def hashes(self) -> dict[str, str]:
+        return video_hashes(self.store)
+
+    def pace(self, seconds: float) -> None:
+        """Make every block slow."""
+        (self.folder / "pace").write_text(str(seconds))
+
+    def fault(self, text: str | None) -> None:
+        """Make units trip, "raise", "exit" or "memory", perhaps only those of one seed."""
+        path = self.folder / "fault"
+        path.unlink(missing_ok=True)
+        if text:
+            path.write_text(text)
+
+    def _report(self, state: SweepState) -> str:
+        self.on_store("status")
+        return f"{self.printed}\n{self.cluster.run('squeue', '-r', '-t', 'all', check=False)}"
+
+
+@dataclass(frozen=True)
+class Struck:
+    """Two sweeps on one cluster: one runs into its time limit, the other loses its node."""
+
+    limited: Site
+    bereft: Site
+    node: str

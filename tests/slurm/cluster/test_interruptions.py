@@ -1,0 +1,139 @@
+"""Whatever interrupts a task: it goes on where it was, and ends in the same bytes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from slurm.state import Verdict
+from slurm.testcluster.cluster import ThrowawayCluster
+from tests.slurm.cluster.site import Site
+
+MakeSite = Callable[[ThrowawayCluster], Site]
+
+
+def started_task(site: Site) -> str:
+    """Submit two slow units in one task and wait until the first has saved a block."""
+    site.pace(0.4)
+    site.sweep("seed=0,1")
+    site.wait_for_chunk()
+    (shard,) = site.shards()
+    return shard.task_id
+
+
+def went_on(site: Site, undisturbed: dict[str, str]) -> None:
+    """All is done after more than one start, from saved blocks, in the same bytes."""
+    state = site.wait_until_over()
+    assert [shard.verdict for shard in state.shards] == [Verdict.done], site._report(state)
+    (shard,) = state.shards
+    assert len(shard.attempts) > 1
+    assert site.hashes().items() <= undisturbed.items()
+    assert len(site.hashes()) == 2
+    assert site.on_store("status") == 0
+    replayed = [
+        json.loads(path.read_text())["timings_s"].get("replay", 0)
+        for path in site.store.glob("units/*/record.json")
+    ]
+    assert any(replayed), "no unit went on from saved blocks"
+
+
+def test_a_preempted_task_goes_on(
+    either: ThrowawayCluster, site_on: MakeSite, undisturbed: dict[str, str]
+) -> None:
+    """By the signal that the job asked for on one cluster, by SIGTERM on the other."""
+    site = site_on(either)
+    task = started_task(site)
+    node = site.slurm("squeue", "-h", "-j", task, "-o", "%N").strip()
+    site.slurm(
+        "sbatch", "-p", "urgent", "-w", node, "--exclusive", "-o", "/dev/null", "--wrap", "sleep 1"
+    )
+    went_on(site, undisturbed)
+
+
+def test_a_task_requeued_by_hand_goes_on(
+    bare: ThrowawayCluster, site_on: MakeSite, undisturbed: dict[str, str]
+) -> None:
+    site = site_on(bare)
+    site.slurm("scontrol", "requeue", started_task(site))
+    went_on(site, undisturbed)
+
+
+def test_a_task_killed_by_anybody_is_taken_up_by_resume(
+    bare: ThrowawayCluster, site_on: MakeSite, undisturbed: dict[str, str]
+) -> None:
+    site = site_on(bare)
+    site.slurm("scancel", "--signal=KILL", started_task(site))
+    state = site.wait_until_over()
+    assert [shard.verdict for shard in state.shards] == [Verdict.failed]
+    assert site.on_store("resume") == 0
+    went_on_after_resume(site, undisturbed)
+
+
+def test_a_cancelled_sweep_goes_on_after_resume(
+    either: ThrowawayCluster, site_on: MakeSite, undisturbed: dict[str, str]
+) -> None:
+    site = site_on(either)
+    site.pace(0.4)
+    site.sweep("seed=0,1")
+    site.wait_for_record()
+    made = {path: path.stat().st_mtime_ns for path in site.store.glob("units/*/record.json")}
+    assert site.on_store("cancel") == 0
+    state = site.wait_until_over()
+    (shard,) = state.shards
+    assert shard.verdict is Verdict.failed
+    assert "CANCELLED" in shard.error
+    assert site.on_store("status") == 1
+    assert "CANCELLED" in site.printed
+    assert site.on_store("resume") == 0, site.printed
+    submitted = site.state().shards
+    assert sum(len(s.left) for s in submitted) == 2 - len(made)
+    assert site.on_store("resume") == 0
+    assert "at work already: " in site.printed
+    went_on_after_resume(site, undisturbed)
+    assert {path: path.stat().st_mtime_ns for path in made} == made
+
+
+def went_on_after_resume(site: Site, undisturbed: dict[str, str]) -> None:
+    state = site.wait_until_over()
+    assert {shard.verdict for shard in state.shards} == {Verdict.done}, site._report(state)
+    assert site.hashes().items() <= undisturbed.items()
+    assert site.on_store("status") == 0
+    assert site.on_store("resume") == 0
+    assert "Nothing is missing" in site.printed
+
+
+def test_one_shard_running_twice_does_no_harm(
+    bare: ThrowawayCluster, site_on: MakeSite, undisturbed: dict[str, str]
+) -> None:
+    """As after the loss of a node that didn't die."""
+    site = site_on(bare)
+    started_task(site)
+    (path,) = site.store.glob("slurm/*/shards/*.json")
+    script = f"from slurm.task import ShardTask; ShardTask()({str(path)!r})"
+    environment = {**os.environ, "SLURM_CONF": str(bare.conf)}
+    subprocess.run([sys.executable, "-c", script], cwd=site.folder, env=environment, check=True)
+    state = site.wait_until_over()
+    assert [shard.verdict for shard in state.shards] == [Verdict.done]
+    assert site.hashes().items() <= undisturbed.items()
+    assert not list(site.store.glob("units/*/.*"))
+
+
+@pytest.mark.parametrize("number", [1])
+def test_a_restarted_controller_changes_nothing(
+    full: ThrowawayCluster, site_on: MakeSite, undisturbed: dict[str, str], number: int
+) -> None:
+    site = site_on(full)
+    started_task(site)
+    full.kill("slurmctld")
+    assert site.on_store("status") == 1
+    assert "SLURM can't be asked" in site.printed
+    assert site.on_store("resume") == 2
+    full.start_controller()
+    state = site.wait_until_over()
+    assert [shard.verdict for shard in state.shards] == [Verdict.done]
+    assert site.hashes().items() <= undisturbed.items()

@@ -1,0 +1,167 @@
+"""Submitting: the whole chain, what the cluster is asked for, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.shards import Shard
+from slurm import checks
+from slurm.state import Verdict
+from slurm.submission import JobStage
+from slurm.testcluster.cluster import ThrowawayCluster
+from tests.slurm.cluster.site import UNITS, Site
+
+MakeSite = Callable[[ThrowawayCluster], Site]
+
+
+def test_a_sweep_is_generated_scored_and_reported(
+    full: ThrowawayCluster, site_on: MakeSite, undisturbed: dict[str, str]
+) -> None:
+    site = site_on(full)
+    units = [argument for argument in UNITS if not argument.startswith("suite")]
+    arguments = (*units, f"name={site.name}", "seed=0,1", "suite=flicker_stability")
+    setup = "executor.slurm.setup=['echo on GPU $CUDA_VISIBLE_DEVICES']"
+    assert site.harness("sweep", *arguments, setup, "executor.slurm.shard_min=0.2") == 0
+    assert "submitted: generate" in site.printed
+    for command in ("status", "resume", "cancel", "logs"):
+        assert f"python -m harness {command} sweep={site.store}" in site.printed
+    assert site.on_store("status", "every=1", "--watch") == 0
+    assert "leaderboard" in site.printed
+    assert {shard.verdict for shard in site.state().shards} == {Verdict.done}
+    assert len(site.shards(JobStage.generate)) == len(site.shards(JobStage.evaluate)) == 2
+    assert site.hashes().items() <= undisturbed.items()
+    assert (site.store / "report/index.html").is_file()
+    out = "".join(path.read_text() for path in site.store.glob("slurm/*/submitit/*_log.out"))
+    assert re.findall(r"on GPU [01]\n", out)
+    submissions = list((site.store / "slurm").iterdir())
+    assert site.harness("sweep", *arguments) == 0
+    assert "Nothing is missing" in site.printed
+    assert list((site.store / "slurm").iterdir()) == submissions
+
+
+def test_a_second_command_waits_for_nothing_that_is_at_work(
+    bare: ThrowawayCluster, site_on: MakeSite
+) -> None:
+    site = site_on(bare)
+    site.pace(0.3)
+    site.sweep("seed=0")
+    site.sweep("seed=0,1")
+    assert [len(shard.shard.items) for shard in site.shards()] == [1, 1]
+    state = site.wait_until_over()
+    assert [shard.verdict for shard in state.shards] == [Verdict.done, Verdict.done]
+    assert [len(shard.attempts) for shard in state.shards] == [1, 1]
+
+
+def test_arrays_are_split_where_the_cluster_wants_it(
+    bare: ThrowawayCluster, site_on: MakeSite, undisturbed: dict[str, str]
+) -> None:
+    """This cluster takes arrays of three; the sweep has four tasks."""
+    site = site_on(bare)
+    site.sweep("seed=0,1,2,3", "executor.slurm.shard_min=0.2")
+    (folder,) = (site.store / "slurm").iterdir()
+    jobs = json.loads((folder / "submission.json").read_text())["jobs"]
+    assert [job["num_tasks"] for job in jobs] == [3, 1]
+    site.wait_until_over()
+    assert site.hashes() == undisturbed
+
+
+def test_submitting_from_inside_a_job_works(
+    bare: ThrowawayCluster, site_on: MakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Variables of the job that we are in would spoil the new one."""
+    for name, value in {"SLURM_JOB_ID": "77", "SLURM_MEM_PER_CPU": "1", "SLURM_GPUS": "9"}.items():
+        monkeypatch.setenv(name, value)
+    site = site_on(bare)
+    site.sweep("seed=0")
+    (shard,) = site.wait_until_over().shards
+    assert shard.verdict is Verdict.done
+
+
+def test_a_dry_run_writes_nothing(full: ThrowawayCluster, site_on: MakeSite) -> None:
+    site = site_on(full)
+    assert site.harness("sweep", "--dry-run", *UNITS, "seed=0,1") == 0
+    for line in (
+        "#SBATCH --gpus-per-node=1",
+        "#SBATCH --signal=USR2@20",
+        "#SBATCH --mem=922M",
+        "GPU-hours: about 0.0, at most 0.1",
+    ):
+        assert line in site.printed
+    assert not (site.folder / "runs").exists()
+    assert site.slurm("squeue", "-h") == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "messages"),
+    [
+        (["executor.slurm.partition=gpus"], ["Unknown partition 'gpus'", "Did you mean 'gpu'?"]),
+        (["executor.slurm.account=nobody"], ["SLURM refuses", "Invalid account"]),
+        (["executor.slurm.qos=nothing"], ["SLURM refuses", "qos"]),
+        (["executor.slurm.generate.gpus=3"], ["SLURM refuses", "node configuration"]),
+        (["executor.slurm.generate.mem_gib=9999"], ["SLURM refuses", "node configuration"]),
+        (["executor.slurm.generate.time_min=1", "executor.slurm.signal_delay_s=60"], ["time_min"]),
+        (["executor.slurm.partitoin=gpu"], ["Did you mean 'partition'?"]),
+        (["executor.slurm.gpu_flag=gpu"], ["gpu_flag", "gres"]),
+        (["executor.slurm.extra.array=1-9"], ["'array' is not an option"]),
+        (["executor.workers=2"], ["executor.slurm.max_running"]),
+        (["runs=/proc/nowhere"], ["/proc/nowhere", "can't be written to"]),
+    ],
+)
+def test_a_mistake_is_told_before_anything_is_submitted(
+    full: ThrowawayCluster, site_on: MakeSite, arguments: list[str], messages: list[str]
+) -> None:
+    site = site_on(full)
+    assert site.harness("sweep", *UNITS, *arguments) == 2, site.printed
+    assert site.printed.rstrip().rpartition("\n")[2].startswith("error: ")
+    for message in messages:
+        assert message in site.printed
+    assert not list(site.folder.glob("runs/main/slurm/*/submission.json"))
+
+
+def test_a_folder_of_this_machine_alone_is_refused(
+    full: ThrowawayCluster, site_on: MakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = site_on(full)
+    monkeypatch.setattr(checks, "nodes_are_here", lambda: False)
+    assert site.harness("sweep", *UNITS) == 2
+    assert "other nodes can't see" in site.printed
+
+
+def test_a_wrong_clock_is_told(
+    full: ThrowawayCluster, site_on: MakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = site_on(full)
+    monkeypatch.setattr(checks, "clock_skew_s", lambda _: 312.0)
+    assert site.harness("sweep", *UNITS) == 2
+    assert "312 s ahead" in site.printed
+
+
+def test_doctor_asks_the_cluster_and_a_node(full: ThrowawayCluster, site_on: MakeSite) -> None:
+    site = site_on(full)
+    assert site.harness("doctor", "executor=site.yaml", "device=cpu", "--probe") == 0, site.printed
+    text = " ".join(site.printed.split())
+    for part in ("slurm-wlm 22", "gpu: 4 nodes", "1001 tasks", "accepted: 1 GPU", "longtake"):
+        assert part in text
+    assert not list(Path(site.folder, "runs").glob(".longtake-probe*"))
+    assert site.harness("doctor", "executor=site.yaml", "executor.slurm.account=nobody") == 1
+    assert "Invalid account" in " ".join(site.printed.split())
+
+
+def test_an_array_of_the_newest_settings_is_in_the_shard_files(
+    full: ThrowawayCluster, site_on: MakeSite
+) -> None:
+    """A task that asked for a GPU must not quietly do without one."""
+    site = site_on(full)
+    units = [argument for argument in UNITS if not argument.startswith("device")]
+    site.harness("sweep", "--no-report", *units, "seed=0", f"name={site.name}")
+    (path,) = site.store.glob("slurm/*/shards/*.json")
+    assert Shard.read(path).device == "cuda"
+    (shard,) = site.wait_until_over().shards
+    assert shard.verdict is Verdict.failed
+    assert site.on_store("status") == 1
+    assert "0 CUDA devices" in site.printed

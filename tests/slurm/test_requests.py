@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import pytest
+
+from harness.config import load_sweep
+from harness.errors import LongtakeError
+from harness.units import Unit, plan_units
+from slurm.profile import SlurmProfile, StageProfile
+from slurm.requests import (
+    GIB,
+    Need,
+    Request,
+    check_time,
+    evaluation_request,
+    fitting,
+    generation_request,
+    host_gib,
+    need_of,
+    report_request,
+)
+
+KV = 287_500_000
+
+
+def units_of(*arguments: str) -> list[Unit]:
+    return plan_units(load_sweep(["prompts.num=1", *arguments]))
+
+
+def test_the_past_needs_memory_up_to_the_cap() -> None:
+    memory = [host_gib(Need(0, KV * n), kv_host_gib=48, gpus=1) for n in (12, 120, 240, 480)]
+    assert memory[1] - memory[0] == pytest.approx(108 * KV / GIB)
+    assert memory[2] == memory[3] == memory[0] - 12 * KV / GIB + 48
+    assert host_gib(Need(GIB, 0), 48, 1) - host_gib(Need(0, 0), 48, 1) == 2
+
+
+def test_retrieval_keeps_the_whole_video_and_a_window_does_not() -> None:
+    def kv_bytes(method: str, duration: int) -> int:
+        (unit,) = units_of(f"method={method}", f"duration={duration}")
+        return need_of(unit).kv_bytes
+
+    assert kv_bytes("rag", 120) > 3 * kv_bytes("rag", 30) > 3 * kv_bytes("sliding_window", 30)
+    assert kv_bytes("sliding_window", 120) == kv_bytes("sliding_window", 30)
+
+
+def test_a_request_follows_method_and_duration() -> None:
+    """At the size of a released model."""
+
+    def memory(method: str, duration: int) -> float:
+        (unit,) = units_of(
+            "backbone=self_forcing",
+            "backbone.weights=random",
+            f"method={method}",
+            f"duration={duration}",
+        )
+        return generation_request(need_of(unit), 60, SlurmProfile(), "auto", 200).mem_gib
+
+    assert memory("rag", 120) > memory("rag", 30) + 90
+    assert memory("rag", 30) > memory("sliding_window", 30)
+    assert memory("sliding_window", 120) == memory("sliding_window", 30)
+
+
+def test_gpus_cpus_and_time_are_derived_and_can_be_given() -> None:
+    need = Need(0, 0)
+    derived = generation_request(need, 1800, SlurmProfile(partition="gpu"), "auto", 48)
+    assert (derived.partition, derived.gpus, derived.cpus, derived.time_min) == ("gpu", 1, 8, 70)
+    assert generation_request(need, 1800, SlurmProfile(), "cpu", 48).gpus == 0
+    given = SlurmProfile(generate=StageProfile("big", 2, 3, 1.5, 45))
+    assert generation_request(need, 1800, given, "auto", 48) == Request("big", 2, 3, 1.5, 45)
+
+
+def test_scoring_and_report_need_no_gpu_unless_told() -> None:
+    assert evaluation_request(600, SlurmProfile()).gpus == 0
+    profile = SlurmProfile(evaluate=StageProfile(gpus=1, partition="small"))
+    assert evaluation_request(600, profile).gpus == 1
+    assert evaluation_request(600, profile).partition == "small"
+    assert report_request(100_000, SlurmProfile()).mem_gib >= 9
+
+
+def test_a_partition_caps_the_time_and_a_tiny_limit_is_refused() -> None:
+    request = Request(None, 1, 8, 16, 700)
+    assert fitting(request, 240).time_min == 240
+    assert fitting(request, None).time_min == 700
+    check_time(request, 120)
+    with pytest.raises(LongtakeError, match="time_min"):
+        check_time(fitting(request, 2), 120)
