@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pandas as pd
 
 from reports.files import Reader
@@ -54,3 +57,22 @@ def load_retrievals(
         except (KeyError, TypeError, ValueError) as error:
             reader.warn(path, f"a line is not a plan, {error!r}; left out.")
     return pd.DataFrame(lines, columns=COLUMNS).astype({"score": float})
+
+
+def rope_scheme(unit_folder: Path) -> str | None:
+    """Whether the temporal positions of a unit are those of the window or of the whole video.
+
+    Returns:
+        "relative" or "absolute"; None without a readable trace.
+    """
+    try:
+        last = (
+            (unit_folder / "trace.jsonl").read_text(encoding="utf-8").rstrip().rpartition("\n")[2]
+        )
+        plan = json.loads(last)
+        moved = plan["query_positions"][0] != plan["first_frame"]
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return None
+    if plan["first_frame"] == 0:
+        return None  # a single block has the same positions either way
+    return "relative" if moved else "absolute"
