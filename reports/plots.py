@@ -1,7 +1,8 @@
 """The figures for papers and slides: drift curves, and cost against quality.
 
 Per suite an overview of all metrics, one figure per metric (a panel per backbone), and speed
-against the average rank, as SVG and PDF for papers and PNG for slides. The same data gives the same bytes: no dates, and a fixed salt for SVG ids.
+against the average rank, as SVG and PDF for papers and PNG for slides. The same data gives the same
+bytes: no dates, and a fixed salt for SVG ids.
 """
 
 from __future__ import annotations
