@@ -139,7 +139,7 @@ def unit_details(
     names = {name: curves[name].astype(str).to_numpy(dtype=object) for name in ("suite", "metric")}
     places = curves.groupby("unit_id", observed=True, sort=False).indices
     grouped = sweep.scores.groupby("unit_id", sort=False)
-    scores = {str(unit_id): part for unit_id, part in grouped}  # noqa: C416 - dict() asks for keys()
+    scores = {str(unit_id): part for unit_id, part in grouped}
     nowhere, no_scores = np.empty(0, dtype=int), sweep.scores.iloc[:0]
     for unit in as_dicts(done):
         unit_id = unit["unit_id"]

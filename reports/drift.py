@@ -32,6 +32,8 @@ def drift_points(sweep: Sweep, comparisons: Sequence[Comparison]) -> pd.DataFram
     units = _compared(sweep, comparisons)
     curves = sweep.curves.astype({"suite": str, "metric": str, "unit_id": str})
     curves = curves.merge(units, on=["suite", "unit_id"])
+    if curves.empty:
+        return pd.DataFrame(columns=[*POINT, "mean", "stderr"])
     curves["second"] = (curves["start_s"] + curves["end_s"]) / 2
     num_videos = curves.groupby(KEYS, sort=False)["unit_id"].nunique().rename("num_videos")
     known = curves[curves["value"].notna()]

@@ -110,7 +110,7 @@ def load_scores(stores: Sequence[tuple[Reader, Mapping[str, str]]]) -> Measured:
 
 def _refuse_mixed(suite: str, versions: Mapping[str, Path]) -> None:
     if len(versions) > 1:
-        places = " and ".join(f"{version!r} ({path})" for version, path in versions.items())
+        places = " and ".join(f"{version!r} ({path})" for version, path in sorted(versions.items()))
         raise LongtakeError(
             f"Suite {suite} was scored with different versions, whose numbers do not compare: "
             f"{places}. Score all with one: python -m harness eval sweep=FOLDER suite={suite}"

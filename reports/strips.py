@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,8 @@ import av
 import cv2
 import numpy as np
 from av.video.stream import VideoStream
+
+from reports.site_files import replacing
 
 NUM_FRAMES = 8
 HEIGHT_PX = 80
@@ -40,10 +41,8 @@ def write_strip(video: Path, target: Path) -> None:
     nearest = np.abs(times[:, None] - wanted).argmin(axis=0)
     strip = np.concatenate([frames[index][1] for index in nearest], axis=1)
     _, data = cv2.imencode(".jpg", strip, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = target.with_name(f".{target.name}-{os.getpid()}")
-    fresh.write_bytes(data.tobytes())
-    fresh.replace(target)
+    with replacing(target) as fresh:
+        fresh.write_bytes(data.tobytes())
 
 
 def _small_frames(video: Path, keys_only: bool) -> Iterator[tuple[float, np.ndarray]]:

@@ -40,7 +40,8 @@ def write_vbench_results(sweep: Sweep, comparison: Comparison, folder: Path) -> 
     for row in comparison.rows:
         if not row.competes:
             continue
-        name = re.sub(r"[^\w.-]+", "-", f"{row.backbone}_{row.method}_{row.prompt_set}")
+        labels = "_".join(filter(None, (row.backbone, row.method, row.prompt_set)))
+        name = re.sub(r"[^\w.-]+", "-", labels)
         path = folder / f"{name}_{comparison.duration_s:g}s_eval_results.json"
         folder.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(_results(sweep, comparison, row), indent=1), encoding="utf-8")

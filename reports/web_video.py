@@ -9,6 +9,8 @@ from pathlib import Path
 import av
 from av.video.stream import VideoStream
 
+from reports.site_files import replacing
+
 _ENCODER = {"crf": "18", "preset": "veryfast", "x264-params": "keyint=32"}
 
 
@@ -35,19 +37,14 @@ def copy_playable(source: Path, target: Path) -> None:
     Raises:
         av.FFmpegError, OSError, ValueError: not a readable video.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = target.with_name(f".{os.getpid()}-{target.name}")
     reason = why_not_playable(source)
-    try:
+    with replacing(target) as fresh:
         if reason is None:
             shutil.copyfile(source, fresh)
         elif "fast start" in reason:
             _repack(source, fresh)
         else:
             _encode(source, fresh)
-        fresh.replace(target)
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def _has_fast_start(path: Path) -> bool:

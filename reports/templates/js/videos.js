@@ -8,7 +8,7 @@ async function videosPage(page, params) {
   const state = { q: params.get("q") ?? "", status: params.get("status") ?? "", board: params.get("board") ?? data.boards[0]?.suite ?? "", d: params.get("d") ?? "" };
   const count = h("p", { class: "fine", role: "status" });
   const holder = h("div", {});
-  const rows = videos.lines.map((line, i) => ({ line, i, text: [videos.prompts[line[3]].join(" "), data.backbones[line[1]], data.methods[line[2]].name, line[0], `seed ${line[4]}`].join(" ").toLowerCase() }));
+  const rows = videos.lines.map((line, i) => ({ line, i, text: [videos.prompts[line[3]].join(" "), data.backbones[line[1]], data.methods[line[2]].name, line[0], `seed=${line[4]}`].join(" ").toLowerCase() }));
   const save = () => remember("videos", { q: state.q, status: state.status, board: state.board === data.boards[0]?.suite ? "" : state.board, d: state.d });
   let table;
   function makeTable() {
@@ -39,7 +39,7 @@ async function videosPage(page, params) {
   const statuses = [...new Set(videos.lines.map((line) => line[5]))];
   const durations = data.boards.find(({ suite }) => suite === state.board)?.durations ?? [];
   place.replaceWith(h("div", { class: "controls" },
-    h("label", { class: "field grow" }, h("span", {}, "Prompt, method, backbone, seed or unit"), h("input", { type: "search", id: "video-filter", value: state.q, input: (event) => {
+    h("label", { class: "field grow" }, h("span", {}, "Prompt, method, backbone, unit or seed=N"), h("input", { type: "search", id: "video-filter", value: state.q, input: (event) => {
       state.q = event.target.value;
       filter();
     } })),
