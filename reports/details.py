@@ -16,7 +16,7 @@ from reports.load import Sweep, as_dicts
 from reports.site_files import short
 from reports.strips import strip_size
 from reports.tables import Comparison
-from reports.trace import load_retrievals
+from reports.trace import retrieval_lines
 
 MAX_STRIPS = 8
 """Rows of the front page's picture."""
@@ -138,9 +138,8 @@ def unit_details(
     columns = {name: curves[name].to_numpy() for name in ("start_s", "end_s", "value")}
     names = {name: curves[name].astype(str).to_numpy(dtype=object) for name in ("suite", "metric")}
     places = curves.groupby("unit_id", observed=True, sort=False).indices
-    grouped = sweep.scores.groupby("unit_id", sort=False)
-    scores = {str(unit_id): part for unit_id, part in grouped}
-    nowhere, no_scores = np.empty(0, dtype=int), sweep.scores.iloc[:0]
+    scores = _scores(sweep.scores)
+    nowhere = np.empty(0, dtype=int)
     for unit in as_dicts(done):
         unit_id = unit["unit_id"]
         reader = Reader(sweep.sources[unit["source"]].folder)
@@ -150,7 +149,7 @@ def unit_details(
         retrievals = []
         if not unit["imported"] and math.isfinite(unit["num_latents"]):
             retrievals = _retrievals(
-                load_retrievals(
+                retrieval_lines(
                     reader, unit_id, int(unit["num_latents"]), int(unit["num_frames"]), unit["fps"]
                 )
             )
@@ -176,7 +175,7 @@ def unit_details(
                 "files": _files(files),
                 "sha256": unit["video_sha256"],
                 "device": unit["device"],
-                "scores": _scores(scores.get(unit_id, no_scores)),
+                "scores": scores.get(unit_id, {}),
                 "curves": _curves(names, columns, np.asarray(at)),
                 "retrievals": retrievals,
                 "timings": sorted((record.get("timings_s") or {}).items()),
@@ -193,22 +192,23 @@ def _files(files: UnitAssets) -> list[tuple[str, str]]:
     return [(name, link) for name, link in named if link is not None]
 
 
-def _scores(scores: pd.DataFrame) -> dict[str, dict[str, dict[str, Any]]]:
-    """By suite, metric and duration a number, or the reason why there is none."""
-    found: dict[str, dict[str, dict[str, Any]]] = {}
-    columns = (scores[name] for name in ("suite", "metric", "duration_s", "value", "reason"))
-    for suite, metric, duration, value, reason in zip(*columns, strict=True):
+def _scores(scores: pd.DataFrame) -> dict[str, dict[str, dict[str, dict[str, Any]]]]:
+    """By unit, suite, metric and duration a number, or the reason why there is none."""
+    found: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
+    names = ("unit_id", "suite", "metric", "duration_s", "value", "reason")
+    for unit_id, suite, metric, duration, value, reason in zip(
+        *(scores[name] for name in names), strict=True
+    ):
         known = short(value)
-        shown = known if known is not None else str(reason)
-        found.setdefault(suite, {}).setdefault(metric, {})[f"{duration:g}"] = shown
+        of_metric = found.setdefault(unit_id, {}).setdefault(suite, {}).setdefault(metric, {})
+        of_metric[f"{duration:g}"] = known if known is not None else str(reason)
     return found
 
 
-def _retrievals(retrievals: pd.DataFrame) -> list[dict[str, Any]]:
+def _retrievals(lines: list[tuple[int, float, float, float | None]]) -> list[dict[str, Any]]:
     """Per block the second it begins at, and the second and similarity of each memory frame."""
     blocks: dict[float, dict[str, Any]] = {}
-    columns = (retrievals[name] for name in ("query_s", "frame_s", "score"))
-    for query_s, frame_s, score in zip(*columns, strict=True):
+    for _, query_s, frame_s, score in lines:
         block = blocks.setdefault(query_s, {"query": round(query_s, 3), "frames": [], "scores": []})
         block["frames"].append(round(frame_s, 3))
         block["scores"].append(short(score, 5))

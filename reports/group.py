@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from eval.statistics import (
     Interval,
@@ -21,6 +21,7 @@ from eval.statistics import (
 from reports.scores import MetricInfo
 
 Pair = tuple[str, int]
+_UNSCORED = "not evaluated"
 MIN_SHARE = 0.5
 """A row with a smaller share of the group's pairs does not compete, lest it shrink all others."""
 
@@ -64,8 +65,8 @@ class Competitor:
     def of(
         cls,
         method: str,
-        units: pd.DataFrame,
-        values: pd.DataFrame,
+        units: Sequence[Mapping[str, Any]],
+        values: Mapping[str, Mapping[str, float | None]],
         metrics: Sequence[MetricInfo],
         reasons: Mapping[tuple[str, str], str],
     ) -> Competitor:
@@ -74,31 +75,30 @@ class Competitor:
         Args:
             method: its label.
             units: lines of `Sweep.units`.
-            values: unit ids down, metrics across; NaN where null.
+            values: by evaluated unit the value of each metric; None where null.
             metrics: the columns to take.
             reasons: why a (unit, metric) is null.
         """
-        names = zip(units["prompt_id"], units["seed"], strict=True)
-        pairs = dict(zip(units["unit_id"], names, strict=True))
-        evaluated = [unit_id for unit_id in pairs if unit_id in values.index]
-        table = values.loc[evaluated]
-        by_metric = {}
-        for info in metrics:
-            column = table[info.name].dropna()
-            by_metric[info.name] = {
-                pairs[unit_id]: value for unit_id, value in zip(column.index, column, strict=True)
+        pairs = {unit["unit_id"]: (unit["prompt_id"], unit["seed"]) for unit in units}
+        evaluated = [unit_id for unit_id in pairs if unit_id in values]
+        by_metric = {
+            info.name: {
+                pairs[unit_id]: value
+                for unit_id in evaluated
+                if (value := values[unit_id].get(info.name)) is not None
             }
+            for info in metrics
+        }
         told = {
             info.name: tuple(
                 sorted({reasons[u, info.name] for u in evaluated if (u, info.name) in reasons})
             )
             for info in metrics
         }
-        outcomes = zip(units["unit_id"], units["reason"], strict=True)
         absent = {
-            pairs[unit_id]: reason if isinstance(reason, str) else "not evaluated"
-            for unit_id, reason in outcomes
-            if unit_id not in values.index
+            pairs[unit["unit_id"]]: unit["reason"] if isinstance(unit["reason"], str) else _UNSCORED
+            for unit in units
+            if unit["unit_id"] not in values
         }
         return cls(method, by_metric, frozenset(pairs[u] for u in evaluated), told, absent)
 
@@ -254,10 +254,12 @@ def _mark_best(
     leader = next(method for method, mean in means.items() if mean == best)
     for method, cell in cells.items():
         cell.best = means[method] == best
-        difference = paired_difference(values[method], values[leader], info.higher_is_better)
-        interval = difference.interval if difference else None
-        if interval is not None and not cell.best:
-            cell.near_best = interval.low <= 0 <= interval.high
+        if cell.best:
+            continue
+        pairs = list(values[leader])
+        differences = [values[method][pair] - values[leader][pair] for pair in pairs]
+        interval = bootstrap_interval(differences, [prompt for prompt, _ in pairs])
+        cell.near_best = interval is not None and interval.low <= 0 <= interval.high
 
 
 def _rank(

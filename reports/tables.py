@@ -17,7 +17,7 @@ from eval.statistics import Interval, PairedDifference
 from harness.errors import unknown_name
 from reports.boards import Kind, kind_of
 from reports.group import Competitor, GroupValues, LeftOut, Versus, rate_group
-from reports.load import ROW, Sweep
+from reports.load import ROW, Sweep, as_dicts
 from reports.scores import MetricInfo
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "timing_table",
 ]
 
+NEEDED = ["unit_id", "prompt_id", "seed", "reason"]
 BASELINE = "sliding_window"
 """The method that others are compared with, where there is one and none is chosen."""
 
@@ -222,8 +223,9 @@ def compare(sweep: Sweep, suite: str, duration_s: float, baseline: str | None = 
     ]
     met = set(chosen["metric"])
     metrics = tuple(info for name, info in sweep.metrics[suite].items() if name in met)
-    # One line per video and one column per metric: values, and apart from them the reasons.
-    values = chosen.pivot(index="unit_id", columns="metric", values="value")
+    values: dict[str, dict[str, float | None]] = {}
+    for unit_id, metric, value in chosen[["unit_id", "metric", "value"]].itertuples(index=False):
+        values.setdefault(unit_id, {})[metric] = value if np.isfinite(value) else None
     missing = chosen[chosen["reason"].notna()]
     reasons = {
         (unit_id, metric): reason
@@ -238,14 +240,14 @@ def compare(sweep: Sweep, suite: str, duration_s: float, baseline: str | None = 
         ["backbone", "prompt_set"], sort=False
     ):
         competitors = [
-            Competitor.of(str(method), of_method, values, metrics, reasons)
+            Competitor.of(str(method), as_dicts(of_method[NEEDED]), values, metrics, reasons)
             for method, of_method in units.groupby("method", sort=False)
         ]
         rated = rate_group(competitors, metrics, baseline, BASELINE)
         groups.append(_group(str(backbone), str(prompt_set), rated))
         for competitor, line in zip(competitors, rated.rows, strict=True):
             of_row = units[units["method"] == competitor.method]
-            done = of_row[of_row["unit_id"].isin(values.index)]
+            done = of_row[[unit_id in values for unit_id in of_row["unit_id"]]]
             rows.append(
                 Row(
                     backbone=str(backbone),

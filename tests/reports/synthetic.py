@@ -209,7 +209,10 @@ def write_video(path: Path, hue: float) -> None:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FPS)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
-        stream.options = {"preset": "ultrafast", "crf": "30", "threads": "1"}
+        stream.options = {
+            **{"preset": "ultrafast", "crf": "30", "threads": "1"},
+            "x264-params": "keyint=32:scenecut=0",  # key frames as in videos of ours
+        }
         for index in range(NUM_FRAMES):
             t = index / NUM_FRAMES
             image = np.stack([x * hue, y + 0.2 * t, 1 - x * hue], axis=-1) * 160

@@ -115,7 +115,7 @@ class Board {
   rankCell(row) {
     const [rank, low, high] = row.rank;
     if (rank === null) return h("span", { tabindex: "0", "data-tip": row.competes ? "No metric has a value in every row." : `${row.counts[1]} of ${row.counts[2]} videos are there; half are needed to be compared.` }, row.competes ? DASH : `${row.counts[1]} of ${row.counts[2]}`);
-    return h("span", { "data-tip": low === null ? null : `95 % of draws of the prompts give ${number(low, 2)} to ${number(high, 2)}.` }, h("span", { class: "rank" }, number(rank, 2)), low === null ? null : h("small", {}, `${number(low, 1)} to ${number(high, 1)}`));
+    return h("span", { "data-tip": low === null ? null : `95 % of draws of the prompts give ${number(low, 2)} to ${number(high, 2)}.` }, h("span", { class: "rank" }, number(rank, 2)), low === null ? null : h("small", {}, `${number(low, 1)}–${number(high, 1)}`));
   }
 
   metricColumn(i) {
@@ -131,6 +131,7 @@ class Board {
   }
 
   metricCell(row, i, info, difference) {
+    const coarse = Math.max(0, info.decimals - 1); // ends of intervals are told with one digit less
     const cell = row.cells[i];
     if (!cell || (cell[0] === null && !row.counts[1])) return h("span", { tabindex: "0", "data-tip": cell ? `No value: ${cell[8] ?? "not measured"}.` : "Not measured at this length." }, DASH);
     const attributes = { type: "button", class: "cell", "data-focus": `${rowName(row)}-${row.group}-${i}`, click: () => traceCell(this.board, row, i) };
@@ -142,12 +143,12 @@ class Board {
       const sure = versus[5] !== null && versus[5] < P_LEVEL;
       return h("button", { ...attributes, class: `cell ${better} ${sure ? "sure" : ""}`, "data-tip": `Against ${group.baseline}: ${versusWords(info, group.baseline, versus)}` },
         signed(versus[0], info.decimals), sure ? " *" : null, h("span", { class: "unseen" }, ` ${better}`),
-        h("small", {}, versus[1] === null ? `± ${number(versus[3], info.decimals)}` : `${signed(versus[1], info.decimals)} to ${signed(versus[2], info.decimals)}`));
+        h("small", {}, versus[1] === null ? `± ${number(versus[3], info.decimals)}` : `[${number(versus[1], info.decimals)}, ${number(versus[2], info.decimals)}]`));
     }
     const mark = ["", " within the noise of the best", " best"][cell[5]];
     return h("button", { ...attributes, "data-tip": cellWords(this.board, cell) },
       number(cell[0], info.decimals), mark && h("span", { class: "unseen" }, mark),
-      cell[0] === null ? null : h("small", {}, cell[1] !== null ? `${number(cell[1], info.decimals)} to ${number(cell[2], info.decimals)}` : cell[3] !== null ? `± ${number(cell[3], info.decimals)}` : "one prompt"),
+      cell[0] === null ? null : h("small", {}, cell[1] !== null ? `${number(cell[1], coarse)}–${number(cell[2], coarse)}` : cell[3] !== null ? `± ${number(cell[3], info.decimals)}` : "one prompt"),
       whisker(cell, this.scales[i]));
   }
 

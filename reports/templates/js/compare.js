@@ -173,7 +173,7 @@ class Stage {
       entry.memory = h("p", { class: "fine memory" });
       body.push(entry.arcs, entry.map, entry.memory);
     }
-    body.splice(2, 0, h("p", { class: "value" }, entry.value, h("a", { href: href("video", { id: unit.id }), "aria-label": `All about this video: ${method} on ${backbone}` }, "details")));
+    body.splice(2, 0, h("p", { class: "value" }, entry.value, h("a", { href: href("video", { id: unit.id }) }, "details", h("span", { class: "unseen" }, ` of ${method} on ${backbone}`))));
     this.entries.push(entry);
     return h("article", { class: "card", mouseenter: () => this.highlight(name), mouseleave: () => this.highlight(null) }, body);
   }

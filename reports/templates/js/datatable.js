@@ -1,5 +1,5 @@
 // A table that sorts, and that draws only the rows in view once there are many.
-const MANY = 300; // rows from which only those in view are drawn
+const MANY = 120; // rows from which only those in view are drawn
 const OVERSCAN = 12;
 
 class DataTable {
