@@ -57,7 +57,7 @@ def report_settings(
         sweep_folder({})  # says what is missing
     assets = lists.get("assets", ["link"])[0]
     if assets not in list(Assets):
-        raise unknown_name("assets", assets, list(Assets))
+        raise unknown_name("assets", assets, [mode.value for mode in Assets])
     options = ReportOptions(
         assets=Assets(assets),
         baseline=lists.get("baseline", [None])[0],

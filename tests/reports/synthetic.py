@@ -276,3 +276,12 @@ def write_unit(folder: Path, key: tuple[str, str, str, int], video: Path) -> Non
     trace = "".join(json.dumps(line) + "\n" for line in trace_lines(key[1]))
     (unit / "trace.jsonl").write_text(trace, encoding="utf-8")
     (unit / "video.mp4").hardlink_to(video)
+
+
+def add_vbench_suite(store: Path) -> None:
+    """The numbers of the metric "subject" once more, as a dimension of the suite vbench_long."""
+    for path in (store / "metrics" / "offline").iterdir():
+        content = json.loads(path.read_text()) | {"suite": "vbench_long"}
+        content["metrics"] = {"subject_consistency": content["metrics"]["subject"]}
+        content["metrics"]["subject_consistency"]["info"]["name"] = "subject_consistency"
+        write_json(store / "metrics" / "vbench_long" / path.name, content)

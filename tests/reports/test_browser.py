@@ -12,7 +12,7 @@ from playwright.sync_api import Page
 
 from reports.build import build_report
 from tests.reports.conftest import PAGE_ONLY, Opened
-from tests.reports.synthetic import NASTY
+from tests.reports.synthetic import NASTY, add_vbench_suite
 
 Open = Callable[..., Opened]
 COMPARE = "compare?row=tiny_short%7Crag+layout%3Daged&row=tiny_short%7Csliding_window"
@@ -278,6 +278,19 @@ def test_theme_can_be_turned(front: Page) -> None:
     before = front.evaluate(ground)
     front.locator("#theme").click()
     assert front.evaluate(ground) != before
+
+
+def test_suites_of_two_kinds_have_tables_apart(open_page: Open, store: Path) -> None:
+    add_vbench_suite(store)
+    page = open_page(build_report(store, options=PAGE_ONLY).index).page
+    heads = "#leaderboard thead button"
+    proxy = page.locator(heads).all_inner_texts()
+    page.locator("#leaderboard label", has_text="VBench-Long").click()
+    assert "board=vbench_long" in page.url
+    assert page.locator("#leaderboard .kind").inner_text() == "VBench-Long"
+    vbench = page.locator(heads).all_inner_texts()
+    assert "Flicker ↓" in proxy and "Flicker ↓" not in vbench
+    assert len(page.locator("#leaderboard table").all()) == 1
 
 
 HOSTILE = {

@@ -9,6 +9,7 @@ from reports.load import load_sweep
 from reports.papers import write_paper_tables
 from reports.tables import compare_all
 from reports.vbench_json import write_vbench_results
+from tests.reports.synthetic import add_vbench_suite
 
 
 @pytest.fixture
@@ -44,13 +45,7 @@ def test_every_line_has_the_columns_of_its_tabular(written: dict[str, str]) -> N
 
 
 def test_vbench_file_is_of_clips_and_only_of_vbench_dimensions(store: Path, tmp_path: Path) -> None:
-    for path in (store / "metrics/offline").iterdir():
-        content = json.loads(path.read_text()) | {"suite": "vbench_long"}
-        content["metrics"] = {"subject_consistency": content["metrics"]["subject"]}
-        content["metrics"]["subject_consistency"]["info"]["name"] = "subject_consistency"
-        target = store / "metrics/vbench_long" / path.name
-        target.parent.mkdir(exist_ok=True)
-        target.write_text(json.dumps(content))
+    add_vbench_suite(store)
     sweep = load_sweep(store)
     tables = {(table.suite, table.duration_s): table for table in compare_all(sweep)}
     assert write_vbench_results(sweep, tables["offline", 30.0], tmp_path) == []

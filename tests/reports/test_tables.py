@@ -16,6 +16,7 @@ from reports.export import escape_latex, latex, markdown, write_tables
 from reports.formatting import column_decimals, text
 from reports.load import load_sweep
 from reports.tables import Comparison, Row, compare, compare_all, timing_table
+from tests.reports.synthetic import add_vbench_suite
 
 METHODS = ("sliding_window", "rag layout=aged", "random")
 
@@ -276,13 +277,7 @@ def test_frame_says_kind_version_and_intervals(comparison: Comparison) -> None:
 
 
 def test_suites_of_different_kinds_never_share_a_table(store: Path) -> None:
-    for path in (store / "metrics/offline").iterdir():
-        content = json.loads(path.read_text()) | {"suite": "vbench_long"}
-        content["metrics"] = {"subject_consistency": content["metrics"]["subject"]}
-        content["metrics"]["subject_consistency"]["info"]["name"] = "subject_consistency"
-        target = store / "metrics/vbench_long" / path.name
-        target.parent.mkdir(exist_ok=True)
-        target.write_text(json.dumps(content))
+    add_vbench_suite(store)
     tables = compare_all(load_sweep(store))
     assert [(t.suite, t.kind) for t in tables] == [
         *[("offline", Kind.proxy)] * 2,

@@ -49,11 +49,12 @@ function badgesOf(facts) {
   const badges = [];
   if (facts.imported) badges.push(["imported", "These videos were made elsewhere and scored here.", "strong"]);
   if (facts.weights === "random") badges.push(["random weights", "Seeded random weights: for tests of the machinery, not of the model.", "strong"]);
+  if (facts.weights === "own") badges.push(["own weights", "Other files in place of the published weights.", "strong"]);
   if (facts.budget) badges.push([`budget ${facts.budget}`, `Context budget: attention sees at most ${facts.budget} latent frames, the block being made included.`]);
   if (facts.rope) badges.push([`RoPE ${facts.rope}`, facts.rope === "relative" ? "Temporal positions count within the window." : "Temporal positions count from the start of the video."]);
   if (facts.trained) badges.push([`trained ${facts.trained}`, `Trained on rollouts of ${facts.trained} latent frames.`]);
-  if (facts.official === true) badges.push(["official setting", "The backbone's own published setting."]);
-  if (facts.long === true) badges.push(["long setting", "The backbone's own setting for long videos."]);
+  if (facts.official === true) badges.push(["official setting", "The setting of the backbone's authors with their own window, not the equal context budget."]);
+  if (facts.long === false) badges.push(["no long setting", "Its authors have no setting for videos longer than its training clips."]);
   return badges;
 }
 

@@ -71,5 +71,6 @@ function timings(unit) {
   if (!unit.timings.length) return h("p", { class: "fine" }, "Not recorded.");
   return h("div", {},
     h("ul", { class: "bars" }, parts.map(([name, value]) => h("li", {}, h("span", {}, name.replaceAll("_", " ")), h("span", { class: "bar-track", "aria-hidden": "true" }, setStyle(h("i", {}), "width", `${Math.min(100, (value / total) * 100)}%`)), h("span", { class: "number" }, `${significant(value, 3)} s`)))),
+    h("p", { class: "fine" }, "Parts may run beside each other, so they need not add up."),
     facts_list(others.map(([name, value]) => [name.replaceAll("_", " "), `${significant(value, 4)} s`])));
 }
