@@ -7,6 +7,7 @@ registry's entry-point group, and a user may write "module:attribute" wherever a
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib
 import importlib.util
@@ -132,3 +133,22 @@ class Registry:
         if lacking:
             raise LongtakeError(f"{self.kind} {name!r} lacks {', '.join(lacking)}.")
         return plugin
+
+
+def read_docstring(target: str) -> str | None:
+    """The docstring of "module:attribute", read without importing the module.
+
+    Returns:
+        None when the module is not installed; empty when there is no docstring.
+    """
+    module_name, _, attribute = target.partition(":")
+    try:
+        spec = importlib.util.find_spec(module_name)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        return None
+    for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute:
+            return ast.get_docstring(node) or ""
+    return ""

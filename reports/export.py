@@ -1,4 +1,4 @@
-"""Writes comparisons as CSV (full precision), Markdown and LaTeX (booktabs) files."""
+"""Writes comparisons as CSV and Parquet (full precision), Markdown and LaTeX (booktabs) files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
+import pandas as pd
+
+from reports.boards import Kind
 from reports.formatting import DASH, column_decimals, seconds, text
 from reports.load import Sweep
 from reports.scores import MetricInfo
@@ -25,47 +28,58 @@ _LATEX = {
 def write_tables(sweep: Sweep, comparisons: Sequence[Comparison], folder: Path) -> list[Path]:
     """Write all tables into `folder` and return the files in the order written.
 
-    One .csv, .md and .tex per comparison, and what is behind them: units.csv (what became of each
-    unit), scores.csv (one line per unit, duration and metric), timings.csv (mean seconds per row).
+    One .csv, .parquet, .md and .tex per comparison, and what is behind them: units (what became of
+    each unit), scores (one line per unit, duration and metric), timings (mean seconds per row), all
+    as .csv and .parquet, and curves.parquet.
     """
     written = []
     for comparison in comparisons:
-        for suffix, content in (
-            ("csv", comparison.frame().to_csv(index=False, lineterminator="\n")),
-            ("md", markdown(comparison)),
-            ("tex", latex(comparison)),
-        ):
+        written += _write_frame(comparison.frame(), folder / comparison.name)
+        for suffix, content in (("md", markdown(comparison)), ("tex", latex(comparison))):
             path = folder / f"{comparison.name}.{suffix}"
             path.write_text(content, encoding="utf-8")
             written.append(path)
+    units = sweep.units.drop(columns=["backbone_args", "method_args"])
+    units["source"] = [sweep.sources[index].header.name for index in units["source"]]
     for name, frame in (
-        ("units", sweep.units),
+        ("units", units),
         ("scores", sweep.scores),
         ("timings", timing_table(sweep)),
     ):
-        path = folder / f"{name}.csv"
-        frame.to_csv(path, index=False, lineterminator="\n")
-        written.append(path)
-    return written
+        written += _write_frame(frame, folder / name)
+    path = folder / "curves.parquet"
+    sweep.curves.to_parquet(path, index=False)
+    return [*written, path]
+
+
+def _write_frame(frame: pd.DataFrame, stem: Path) -> list[Path]:
+    csv, parquet = (stem.with_name(stem.name + suffix) for suffix in (".csv", ".parquet"))
+    frame.to_csv(csv, index=False, lineterminator="\n")
+    # Facts that nothing states are columns of nothing, which have no type by themselves.
+    untyped = [name for name in frame if frame[name].isna().all()]
+    frame.astype(dict.fromkeys(untyped, "float64")).to_parquet(parquet, index=False)
+    return [csv, parquet]
 
 
 def markdown(comparison: Comparison) -> str:
     """The comparison as a Markdown table with a caption below it."""
-    head = ["Backbone", "Method", "Avg. rank"]
+    head = ["Backbone", "Prompt set", "Method", "Avg. rank"]
     head += [
         f"{_markdown(info.title)} {'↑' if info.higher_is_better else '↓'}"
         for info in comparison.metrics
     ]
     head += ["Prompts", "Videos"]
-    lines = [head, ["---"] * 2 + ["---:"] * (len(head) - 2)]
+    lines = [head, ["---"] * 3 + ["---:"] * (len(head) - 3)]
     for row in comparison.rows:
         cells = [
             f"**{cell}**" if best else cell
             for cell, best in _cells(comparison, row, plus_minus="±")
         ]
-        counts = [str(row.num_prompts), str(row.num_videos)]
+        group = comparison.group(row)
+        counts = [str(group.num_prompts), str(len(group.pairs))] if row.competes else ["0", "0"]
         name = _markdown(row.method) + _mark(row)
-        lines.append([_markdown(row.backbone), name, text(row.average_rank, 2), *cells, *counts])
+        place = [_markdown(row.backbone), _markdown(row.prompt_set)]
+        lines.append([*place, name, text(row.average_rank, 2), *cells, *counts])
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     return f"{table}\n\n{caption(comparison)}\n"
 
@@ -73,17 +87,20 @@ def markdown(comparison: Comparison) -> str:
 def latex(comparison: Comparison) -> str:
     r"""The comparison as a LaTeX tabular; needs \usepackage{booktabs}."""
     head = ["Method", "Avg.\\ rank"]
-    head += [_latex_head(info) for info in comparison.metrics]
+    head += [latex_head(info) for info in comparison.metrics]
     lines = [
         f"% {_one_line(caption(comparison))}",
         rf"\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
         r"\toprule",
         " & ".join(head) + r" \\",
     ]
-    for backbone, rows in groupby(comparison.rows, key=lambda row: row.backbone):
+    for (backbone, prompt_set), rows in groupby(
+        comparison.rows, key=lambda row: (row.backbone, row.prompt_set)
+    ):
+        heading = escape_latex(f"{backbone}, {prompt_set}" if prompt_set else backbone)
         lines += [
             r"\midrule",
-            rf"\multicolumn{{{len(head)}}}{{l}}{{\textit{{{escape_latex(backbone)}}}}} \\",
+            rf"\multicolumn{{{len(head)}}}{{l}}{{\textit{{{heading}}}}} \\",
         ]
         for row in rows:
             mark = "" if row.complete else r"$^\dagger$"
@@ -99,12 +116,18 @@ def latex(comparison: Comparison) -> str:
 
 def caption(comparison: Comparison) -> str:
     """What the table shows and how its numbers are made, in plain text."""
+    groups = "; ".join(
+        f"{group.backbone}: {group.num_prompts} prompts, {len(group.pairs)} videos per row"
+        for group in comparison.groups
+    )
+    note = "These are no VBench scores. " if comparison.kind is Kind.proxy else ""
     return (
-        f"Suite {comparison.suite}, {seconds(comparison.duration_s)} videos, "
-        f"{comparison.num_prompts} prompts and {comparison.num_videos} videos per complete row. "
-        "Mean ± standard error clustered by prompt. Bold: best mean within the backbone. "
-        "Average rank: mean of the ranks within the backbone over the metrics that all its rows "
-        "have, ties averaged. †: the row lacks videos that other rows have."
+        f"Suite {comparison.suite} ({comparison.kind}), version {comparison.version}, "
+        f"{seconds(comparison.duration_s)} videos. {note}{groups}. "
+        "Mean ± standard error clustered by prompt, over the prompts and seeds that all compared "
+        "rows of a backbone have. Bold: best mean within the backbone. Average rank: mean of the "
+        "ranks within the backbone over the metrics that all its rows have, ties averaged. "
+        "†: the row lacks videos that other rows have."
     )
 
 
@@ -130,7 +153,8 @@ def _cells(comparison: Comparison, row: Row, plus_minus: str) -> list[tuple[str,
     return written
 
 
-def _latex_head(info: MetricInfo) -> str:
+def latex_head(info: MetricInfo) -> str:
+    """The head of a metric's column."""
     arrow = r"$\uparrow$" if info.higher_is_better else r"$\downarrow$"
     return f"{escape_latex(info.title)} {arrow}"
 

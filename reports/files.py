@@ -21,23 +21,28 @@ class Reader:
 
     Attributes:
         root: the sweep folder; warnings name files relative to it.
+        prefix: what warnings begin with, to tell several sweeps apart.
         warnings: one line per file or line that was left out.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, prefix: str = "") -> None:
         self.root = root
+        self.prefix = prefix
         self.warnings: list[str] = []
 
     def warn(self, path: Path, text: str) -> None:
         """Note that something of `path` was left out."""
-        self.warnings.append(f"{path.relative_to(self.root).as_posix()}: {text}")
+        self.warnings.append(f"{self.prefix}{path.relative_to(self.root).as_posix()}: {text}")
 
     def json(self, path: Path) -> dict[str, Any] | None:
         """The object in `path`; None with a warning when it is not one."""
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(path.read_bytes())
         except ValueError as error:
             self.warn(path, f"not valid JSON ({error}); left out.")
+            return None
+        except FileNotFoundError:  # a store that is being written replaces and removes files
+            self.warn(path, "vanished while it was read; left out.")
             return None
         if not isinstance(content, dict):
             self.warn(path, "not a JSON object; left out.")

@@ -1,4 +1,4 @@
-"""One sweep folder as pandas frames in long form. The files are the only source of truth.
+"""Run stores as pandas frames in long form. The files are the only source of truth.
 
 The same unit may stand in two rows of a table (two labels, one identity), so `units` has one line
 per unit and row, while `scores`, `curves` and `timings` are keyed by unit alone.
@@ -6,8 +6,10 @@ per unit and row, while `scores`, `curves` and `timings` are keyed by unit alone
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +18,22 @@ import yaml
 
 from harness.errors import LongtakeError
 from reports.files import Reader, require_sweep
+from reports.merge import Conflict, Store, merge_labels, merge_outcomes, unique_names
+from reports.outcomes import FACTS, NUMBERS, TEXTS, read_unit
 from reports.scores import MetricInfo, load_scores
 
 LABELS = ["unit_id", "backbone", "method", "prompt_id", "prompt", "seed"]
 ROW = ["backbone", "method"]
-# Columns of `Sweep.units` that come from the record; empty for a unit without one.
-TEXTS = ["status", "reason", "device", "video", "video_sha256"]
-NUMBERS = [
-    "num_latents",
-    "num_frames",
-    "fps",
-    "duration_s",
-    "peak_host_mib",
-    "peak_device_mib",
-]
 
 
 @dataclass(frozen=True)
 class Command:
-    """One command that worked on the sweep."""
+    """One command that worked on the sweep, with the (backbone, method) and suites it asked for."""
 
     time: str
     argv: tuple[str, ...]
+    rows: frozenset[tuple[str, str]] = frozenset()
+    suites: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -52,31 +48,56 @@ class Header:
 
 
 @dataclass(frozen=True)
+class Source:
+    """One run store of a report."""
+
+    folder: Path
+    header: Header
+
+
+@dataclass(frozen=True)
 class Sweep:
-    """Everything of one run store that reports need.
+    """Everything that reports need of one run store, or of several merged by unit id.
 
     Attributes:
-        folder: the sweep folder.
-        header: the content of sweep.yaml.
-        units: one line per unit and table row: `LABELS`, `TEXTS` (status is done, failed or
-            missing; reason says why not done) and `NUMBERS`.
+        sources: the run stores, in the order given.
+        units: one line per unit and table row: `LABELS`, prompt_set, source (an index into
+            `sources`; of a merged unit, the store it is taken from), what the record says (`TEXTS`:
+            status is done, running, failed or missing, and reason says why not done), `NUMBERS`
+            and `FACTS`.
         scores: suite, unit_id, duration_s, metric, value (NaN when null), reason.
         curves: suite, unit_id, metric, start_s, end_s, value; clips of the longest duration only.
         timings: unit_id, stage, seconds.
         metrics: what each metric of each suite is, in the order of the files.
-        versions: the suite versions met, per suite.
+        versions: the suite version, per suite; never more than one.
+        conflicts: units that two stores hold with other bytes.
         warnings: one line per file that was left out.
     """
 
-    folder: Path
-    header: Header
+    sources: tuple[Source, ...]
     units: pd.DataFrame
     scores: pd.DataFrame
     curves: pd.DataFrame
     timings: pd.DataFrame
     metrics: dict[str, dict[str, MetricInfo]]
     versions: dict[str, tuple[str, ...]]
+    conflicts: tuple[Conflict, ...]
     warnings: tuple[str, ...]
+
+    @property
+    def folder(self) -> Path:
+        """The first run store."""
+        return self.sources[0].folder
+
+    @property
+    def header(self) -> Header:
+        """The header of the first run store."""
+        return self.sources[0].header
+
+    @property
+    def name(self) -> str:
+        """The names of the run stores."""
+        return " + ".join(source.header.name for source in self.sources)
 
     @property
     def backbones(self) -> list[str]:
@@ -88,7 +109,7 @@ class Sweep:
         """Method labels in the order of the sweep."""
         return list(self.units["method"].unique())
 
-    @property
+    @cached_property
     def whole_timings(self) -> pd.DataFrame:
         """The timings of the units made in one go.
 
@@ -103,6 +124,25 @@ class Sweep:
         for (backbone, method), units in self.units.groupby(ROW, sort=False):
             yield str(backbone), str(method), units
 
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more is to come: all units ended, and the suites asked for are scored."""
+        if not self.units["status"].isin(["done", "failed"]).all():
+            return False
+        asked = {
+            suite
+            for source in self.sources
+            for command in source.header.commands
+            for suite in command.suites
+        }
+        done = set(self.units.loc[self.units["status"] == "done", "unit_id"])
+        scored = self.scores.groupby("suite")["unit_id"].nunique()
+        return all(scored.get(suite, 0) >= len(done) for suite in asked)
+
+    def unit_folder(self, unit: dict[str, Any]) -> Path:
+        """Where the files of a line of `units` lie."""
+        return self.sources[unit["source"]].folder / "units" / unit["unit_id"]
+
 
 def as_dicts(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """The lines of a frame, as plain Python values."""
@@ -110,58 +150,87 @@ def as_dicts(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def load_sweep(folder: Path) -> Sweep:
-    """Read a sweep folder.
+    """Read one sweep folder; see `load_sweeps`."""
+    return load_sweeps([folder])
+
+
+def load_sweeps(folders: Sequence[Path]) -> Sweep:
+    """Read sweep folders, merging those of several people or clusters by unit id.
 
     Raises:
-        LongtakeError: `folder` is not a sweep, or lists no unit.
+        LongtakeError: a folder is not a sweep, or scores of several versions of a suite are mixed.
     """
-    folder = Path(folder).resolve()
-    require_sweep(folder)
-    reader = Reader(folder)
-    header = _header(folder / "sweep.yaml")
-    labels = _labels(reader, folder / "units.jsonl")
-    records = {unit_id: _record(reader, unit_id) for unit_id in labels["unit_id"].unique()}
-    outcomes = pd.DataFrame(
-        [{"unit_id": unit_id, **outcome} for unit_id, (outcome, _) in records.items()],
-        columns=["unit_id", *TEXTS, *NUMBERS],
-    ).astype(dict.fromkeys(NUMBERS, float))
+    folders = list(dict.fromkeys(Path(folder).resolve() for folder in folders))
+    for folder in folders:
+        require_sweep(folder)
+    headers = [_header(folder / "sweep.yaml") for folder in folders]
+    names = unique_names([header.name for header in headers])
+    stores = [
+        _store(folder, name, len(folders) > 1) for folder, name in zip(folders, names, strict=True)
+    ]
+    labels, notes = merge_labels(stores)
+    outcomes, conflicts = merge_outcomes(stores)
+    measured = load_scores([(store.reader, store.video_sha256) for store in stores])
+    columns = ["unit_id", "source", *TEXTS, *NUMBERS, *FACTS]
+    lines = [
+        {"unit_id": unit_id, "source": source, **outcome.fields}
+        for unit_id, (source, outcome) in outcomes.items()
+    ]
+    frame = pd.DataFrame(lines, columns=columns).astype(dict.fromkeys(NUMBERS, float))
     timings = pd.DataFrame(
         [
             {"unit_id": unit_id, "stage": stage, "seconds": seconds}
-            for unit_id, (_, stages) in records.items()
-            for stage, seconds in stages.items()
+            for unit_id, (_, outcome) in outcomes.items()
+            for stage, seconds in outcome.timings_s.items()
         ],
         columns=["unit_id", "stage", "seconds"],
     )
-    sha256 = {
-        unit_id: outcome["video_sha256"]
-        for unit_id, (outcome, _) in records.items()
-        if outcome["status"] == "done"
-    }
-    measured = load_scores(reader, sha256)
     return Sweep(
-        folder=folder,
-        header=header,
-        units=labels.merge(outcomes, on="unit_id", how="left"),
+        sources=tuple(
+            Source(folder, replace(header, name=name))
+            for folder, header, name in zip(folders, headers, names, strict=True)
+        ),
+        units=labels.merge(frame, on="unit_id", how="left"),
         scores=measured.scores,
         curves=measured.curves,
         timings=timings,
         metrics=measured.metrics,
         versions=measured.versions,
-        warnings=tuple(reader.warnings),
+        conflicts=tuple(conflicts),
+        warnings=(*notes, *(text for store in stores for text in store.reader.warnings)),
     )
+
+
+def _store(folder: Path, name: str, several: bool) -> Store:
+    reader = Reader(folder, f"{name}: " if several else "")
+    labels = _labels(reader, folder / "units.jsonl")
+    outcomes = {unit_id: read_unit(reader, unit_id) for unit_id in labels["unit_id"].unique()}
+    return Store(name, reader, labels, outcomes)
 
 
 def _header(path: Path) -> Header:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_YAML)
         return Header(
             name=str(content["name"]),
             created=str(content["created"]),
             revision=content["revision"] or "unknown (not run from a checkout)",
             versions={name: version for name, version in content["versions"].items() if version},
             commands=tuple(
-                Command(str(command["time"]), tuple(str(word) for word in command["argv"]))
+                Command(
+                    str(command["time"]),
+                    tuple(str(word) for word in command["argv"]),
+                    frozenset(
+                        (str(config["backbone"]["label"]), str(config["method"]["label"]))
+                        for config in command.get("configs") or ()
+                    ),
+                    # A suite is filed under the last part of "module:Class".
+                    frozenset(
+                        str(suite).rpartition(":")[2]
+                        for config in command.get("configs") or ()
+                        for suite in config.get("suite") or ()
+                    ),
+                )
                 for command in content["commands"]
             ),
         )
@@ -170,55 +239,22 @@ def _header(path: Path) -> Header:
         raise LongtakeError(f"{path} is not a sweep header: {line}.") from error
 
 
+# Ids become file names of the page, and a store may come from a stranger.
+_FILE_NAME = re.compile(r"\w[\w.-]{0,100}")
+_YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
 def _labels(reader: Reader, path: Path) -> pd.DataFrame:
     lines = []
     for line in reader.json_lines(path):
-        if set(LABELS) <= set(line):
-            lines.append({name: line[name] for name in LABELS})
+        if set(LABELS) <= set(line) and not _FILE_NAME.fullmatch(str(line["unit_id"])):
+            reader.warn(path, f"unit id {line['unit_id']!r} is no file name; left out.")
+        elif set(LABELS) <= set(line):
+            kept = {name: line[name] for name in LABELS}
+            prompt_set = str(line["prompt_id"]).rpartition("/")[0]
+            lines.append(kept | {"prompt_set": prompt_set, "row_id": line.get("row_id")})
         else:
             reader.warn(path, f"a unit without {sorted(set(LABELS) - set(line))}; left out.")
-    if not lines:
-        raise LongtakeError(f"{path} lists no unit; run the sweep first.")
+    frame = pd.DataFrame(lines, columns=[*LABELS, "prompt_set", "row_id"])
     # A repeated command appends the same units again.
-    return pd.DataFrame(lines).drop_duplicates(["unit_id", *ROW], ignore_index=True)
-
-
-def _record(reader: Reader, unit_id: str) -> tuple[dict[str, Any], dict[str, float]]:
-    """What became of a unit, and its timings in seconds by stage."""
-    folder = reader.root / "units" / unit_id
-    path = folder / "record.json"
-    if not path.is_file():
-        return _without_record(reader, folder), {}
-    record = reader.versioned(path)
-    if record is None:
-        return {"status": "failed", "reason": "record.json cannot be read"}, {}
-    try:
-        outcome = {
-            "status": "done",
-            "reason": None,
-            "num_latents": record["num_latents"],
-            "num_frames": record["num_frames"],
-            "fps": record["fps"],
-            "duration_s": record["duration_s"],
-            "peak_host_mib": record["memory_mib"]["peak_host"],
-            "peak_device_mib": record["memory_mib"]["peak_device"],
-            "device": record["environment"]["gpu"] or record["environment"]["host_cpu"],
-            "video": record["video"]["file"],
-            "video_sha256": record["video"]["sha256"],
-        }
-        timings = {
-            stage: value for stage, value in record["timings_s"].items() if value is not None
-        }
-    except (KeyError, TypeError, AttributeError) as error:
-        reader.warn(path, f"not a record, {error!r}; left out.")
-        return {"status": "failed", "reason": "record.json is not a record"}, {}
-    return outcome, timings
-
-
-def _without_record(reader: Reader, folder: Path) -> dict[str, Any]:
-    path = folder / "failure.json"
-    if not path.is_file():
-        return {"status": "missing", "reason": "not run yet, or still running"}
-    failure = reader.json(path)
-    error = str((failure or {}).get("error", "failure.json cannot be read")).strip()
-    return {"status": "failed", "reason": error.splitlines()[0] if error else "no error text"}
+    return frame.drop_duplicates(["unit_id", *ROW], ignore_index=True)

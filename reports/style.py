@@ -1,9 +1,9 @@
-"""Colours shared by the plots and the page: one stroke per method, and the ink of both themes."""
+"""Colours shared by the plots and the page: one stroke per method, and the ink of plots."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 # From seaborn's "colorblind" palette, in an order that keeps neighbours apart also in grey, and
@@ -23,19 +23,14 @@ class Stroke:
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours of text, axes and grid. Lower-case hex, as matplotlib writes them into SVG."""
+    """Colours of text, axes and grid."""
 
     ink: str
     muted: str
     rule: str
 
-    def to(self, other: Theme) -> Iterator[tuple[str, str]]:
-        """Pairs of a colour of this theme and its counterpart in `other`."""
-        return zip(astuple(self), astuple(other), strict=True)
-
 
 LIGHT = Theme(ink="#1c2024", muted="#8b9098", rule="#e4e6ea")
-DARK = Theme(ink="#e8eaed", muted="#868c95", rule="#2b3036")
 
 
 def strokes(methods: Sequence[str]) -> dict[str, Stroke]:

@@ -1,21 +1,41 @@
 """The comparison of all rows of a sweep: one table per suite and duration.
 
-A row is a backbone with a method. A cell is the mean over the row's videos with a standard error
-clustered by prompt, because the seeds of one prompt are not independent. Ranks are taken within
-each backbone, as in the tables of LongLive-RAG, since methods compete there and backbones do not.
+A row is a backbone with a method on a prompt set. Rows of one backbone and prompt set form a group:
+methods compete within it, as in the tables of LongLive-RAG. All numbers of a group are over the
+same (prompt, seed) pairs, those that every competing row has, so that no mean differs by its
+prompts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from eval.statistics import average_ranks, mean_and_stderr
-from reports.load import ROW, Sweep
+from eval.statistics import Interval, PairedDifference
+from harness.errors import unknown_name
+from reports.boards import Kind, kind_of
+from reports.group import Competitor, GroupValues, LeftOut, Versus, rate_group
+from reports.load import ROW, Sweep, as_dicts
 from reports.scores import MetricInfo
+
+__all__ = [
+    "BASELINE",
+    "Cell",
+    "Comparison",
+    "Group",
+    "Interval",
+    "PairedDifference",
+    "Row",
+    "compare",
+    "compare_all",
+    "timing_table",
+]
+
+NEEDED = ["unit_id", "prompt_id", "seed", "reason"]
+BASELINE = "sliding_window"
+"""The method that others are compared with, where there is one and none is chosen."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +43,13 @@ class Cell:
     """One metric of one row.
 
     Attributes:
-        mean: over the videos of the row that have a value; None when no video has one.
+        mean: over the pairs of the group that all its rows with this metric have; None without any.
         stderr: clustered by prompt; None when there are fewer than two prompts.
-        rank: within the backbone, 1 is best, ties averaged; None when a competing row of the
-            backbone has no mean.
-        best: has the best mean of at least two in its backbone.
+        interval: 95 % bootstrap over prompts; None for few prompts.
+        rank: within the group, 1 is best, ties averaged; None when a competing row has no mean.
+        best: has the best mean of at least two in its group.
+        near_best: the paired difference to the best is within its 95 % interval's noise.
+        versus: the paired difference to the baseline; None for the baseline itself.
         num_prompts, num_videos: what the mean is over.
         reason: why values are missing; None when none is.
     """
@@ -37,20 +59,26 @@ class Cell:
     num_prompts: int
     num_videos: int
     reason: str | None
+    interval: Interval | None = None
     rank: float | None = None
     best: bool = False
+    near_best: bool = False
+    versus: Versus | None = None
 
 
 @dataclass(frozen=True)
 class Row:
-    """One backbone with one method.
+    """One backbone with one method on one prompt set.
 
     Attributes:
         cells: by metric name, in the order of the table's metrics.
-        average_rank: mean of the ranks over the metrics that every competing row of the backbone
-            has (a row without any value does not compete); None when there is no such metric.
+        average_rank: mean of the ranks over the metrics that every competing row of the group has;
+            None when the row does not compete or there is no such metric.
+        rank_interval: 95 % bootstrap over prompts; None for few prompts.
         num_prompts, num_videos: the finished and evaluated videos of the row.
-        complete: whether these are all the (prompt, seed) pairs of the table.
+        num_planned: its units, finished or not.
+        competes: whether it has enough videos (at least half) to be compared; others have no means.
+        complete: whether it has all (prompt, seed) pairs that any row of the group has.
         frames_per_s: video frames per second of wall time, end to end, mean over the videos made
             in one go.
         peak_device_mib, peak_host_mib: the largest over videos.
@@ -58,14 +86,18 @@ class Row:
 
     backbone: str
     method: str
+    prompt_set: str
     cells: dict[str, Cell]
     num_prompts: int
     num_videos: int
+    num_planned: int
+    competes: bool
     complete: bool
     frames_per_s: float | None
     peak_device_mib: float | None
     peak_host_mib: float | None
     average_rank: float | None = None
+    rank_interval: Interval | None = None
 
     @property
     def num_values(self) -> int:
@@ -74,142 +106,183 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """The table of one suite and duration.
+class Group:
+    """The rows that compete: one backbone on one prompt set.
 
     Attributes:
-        num_prompts, num_videos: of a complete row.
+        pairs: the (prompt, seed) pairs that all means are over.
+        left_out: pairs that some competing row lacks, with the row and the reason.
+        baseline: the method that others are compared with; None when it is not among the rows.
     """
 
+    backbone: str
+    prompt_set: str
+    pairs: tuple[tuple[str, int], ...]
+    left_out: tuple[LeftOut, ...]
+    baseline: str | None
+
+    @property
+    def num_prompts(self) -> int:
+        """Prompts compared."""
+        return len({prompt for prompt, _ in self.pairs})
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The table of one suite and duration."""
+
     suite: str
+    version: str
     duration_s: float
     metrics: tuple[MetricInfo, ...]
     rows: tuple[Row, ...]
-    num_prompts: int
-    num_videos: int
+    groups: tuple[Group, ...]
+
+    @property
+    def kind(self) -> Kind:
+        """What the numbers are."""
+        return kind_of(self.suite)
 
     @property
     def name(self) -> str:
         """The stem of the table's files, for example "offline_30s"."""
         return f"{self.suite}_{self.duration_s:g}s"
 
+    def group(self, row: Row) -> Group:
+        """The group of a row."""
+        return next(
+            group
+            for group in self.groups
+            if (group.backbone, group.prompt_set) == (row.backbone, row.prompt_set)
+        )
+
     def frame(self) -> pd.DataFrame:
         """The table in full precision, one line per row."""
         lines = []
         for row in self.rows:
             line: dict[str, object] = {"backbone": row.backbone, "method": row.method}
+            line |= {"prompt_set": row.prompt_set, "duration_s": self.duration_s}
+            line |= {"suite": self.suite, "suite_version": self.version, "kind": str(self.kind)}
             line |= {"num_prompts": row.num_prompts, "num_videos": row.num_videos}
-            line |= {"complete": row.complete, "average_rank": row.average_rank}
+            line |= {"competes": row.competes, "complete": row.complete}
+            line |= {"average_rank": row.average_rank} | _bounds("average_rank", row.rank_interval)
             for name, cell in row.cells.items():
-                line[name] = cell.mean
-                line[f"{name}_stderr"] = cell.stderr
-                line[f"{name}_rank"] = cell.rank
-                line[f"{name}_num_videos"] = cell.num_videos
+                line |= {name: cell.mean, f"{name}_stderr": cell.stderr}
+                line |= _bounds(name, cell.interval)
+                line |= {f"{name}_rank": cell.rank, f"{name}_num_videos": cell.num_videos}
+                versus = cell.versus
+                line[f"{name}_difference"] = versus.difference.mean if versus else None
+                line |= _bounds(
+                    f"{name}_difference", versus.difference.interval if versus else None
+                )
+                line[f"{name}_p"] = versus.difference.p if versus else None
+                line[f"{name}_p_holm"] = versus.p_holm if versus else None
+                line[f"{name}_effect_size"] = versus.difference.effect_size if versus else None
+                line[f"{name}_win_rate"] = versus.difference.win_rate if versus else None
             line["frames_per_s"] = row.frames_per_s
             line |= {"peak_device_mib": row.peak_device_mib, "peak_host_mib": row.peak_host_mib}
             lines.append(line)
         return pd.DataFrame(lines)
 
 
-def compare_all(sweep: Sweep) -> list[Comparison]:
-    """The tables of every suite and duration that has a number or a reason, in that order."""
+def _bounds(name: str, interval: Interval | None) -> dict[str, object]:
+    low, high = interval or (None, None)
+    return {f"{name}_low": low, f"{name}_high": high}
+
+
+def compare_all(sweep: Sweep, baseline: str | None = None) -> list[Comparison]:
+    """The tables of every suite and duration that has a number or a reason, in that order.
+
+    Raises:
+        LongtakeError: no method is called `baseline`.
+    """
     found = sweep.scores[["suite", "duration_s"]].drop_duplicates()
     found = found.sort_values(["suite", "duration_s"])
-    return [compare(sweep, suite, duration) for suite, duration in found.itertuples(index=False)]
+    return [
+        compare(sweep, suite, duration, baseline)
+        for suite, duration in found.itertuples(index=False)
+    ]
 
 
-def compare(sweep: Sweep, suite: str, duration_s: float) -> Comparison:
-    """Build the table of one suite and duration (seconds)."""
+def compare(sweep: Sweep, suite: str, duration_s: float, baseline: str | None = None) -> Comparison:
+    """Build the table of one suite and duration (seconds).
+
+    Args:
+        sweep: what was loaded.
+        suite: its name.
+        duration_s: which of the scored durations.
+        baseline: the method to compare with; `BASELINE` where there is one, else the first.
+
+    Raises:
+        LongtakeError: no method is called `baseline`.
+    """
+    if baseline is not None and baseline not in sweep.methods:
+        raise unknown_name("baseline method", baseline, sweep.methods)
     chosen = sweep.scores[
         (sweep.scores["suite"] == suite) & (sweep.scores["duration_s"] == duration_s)
     ]
-    evaluated = sweep.units[sweep.units["unit_id"].isin(chosen["unit_id"])]
-    # What a complete row has: every pair that was planned for any row and evaluated in at least
-    # one. A prompt that no row finished is missing everywhere alike and is listed as a failure.
-    pairs = set(zip(evaluated["prompt_id"], evaluated["seed"], strict=True))
-    metrics = tuple(
-        info for name, info in sweep.metrics[suite].items() if name in set(chosen["metric"])
-    )
-    timings = sweep.whole_timings
-    end_to_end = timings[timings["stage"] == "end_to_end"].set_index("unit_id")
-    rows = []
-    for backbone, method, planned in sweep.rows():
-        units = planned[planned["unit_id"].isin(chosen["unit_id"])]
-        values = units[["unit_id", "prompt_id"]].merge(chosen, on="unit_id")
-        seconds = units["unit_id"].map(end_to_end["seconds"]).astype(float)
-        row_pairs = set(zip(units["prompt_id"], units["seed"], strict=True))
-        rows.append(
-            Row(
-                backbone=backbone,
-                method=method,
-                cells={info.name: _cell(values[values["metric"] == info.name]) for info in metrics},
-                num_prompts=units["prompt_id"].nunique(),
-                num_videos=len(units),
-                complete=row_pairs == pairs,
-                frames_per_s=_number((units["num_frames"] / seconds).mean()),
-                peak_device_mib=_number(units["peak_device_mib"].max()),
-                peak_host_mib=_number(units["peak_host_mib"].max()),
-            )
+    met = set(chosen["metric"])
+    metrics = tuple(info for name, info in sweep.metrics[suite].items() if name in met)
+    values: dict[str, dict[str, float | None]] = {}
+    for unit_id, metric, value in chosen[["unit_id", "metric", "value"]].itertuples(index=False):
+        values.setdefault(unit_id, {})[metric] = value if np.isfinite(value) else None
+    missing = chosen[chosen["reason"].notna()]
+    reasons = {
+        (unit_id, metric): reason
+        for unit_id, metric, reason in missing[["unit_id", "metric", "reason"]].itertuples(
+            index=False
         )
-    return Comparison(
-        suite=suite,
-        duration_s=duration_s,
-        metrics=metrics,
-        rows=tuple(_ranked(rows, metrics)),
-        num_prompts=len({prompt for prompt, _ in pairs}),
-        num_videos=len(pairs),
-    )
-
-
-def _cell(values: pd.DataFrame) -> Cell:
-    known = values[values["value"].notna()]
-    reasons = sorted(set(values["reason"].dropna()))
-    if known.empty:
-        reason = "; ".join(reasons) or "no finished and evaluated video"
-        return Cell(mean=None, stderr=None, num_prompts=0, num_videos=0, reason=reason)
-    estimate = mean_and_stderr(known["value"].tolist(), known["prompt_id"].tolist())
-    return Cell(
-        mean=estimate.mean,
-        stderr=estimate.stderr,
-        num_prompts=estimate.num_clusters,
-        num_videos=estimate.num_values,
-        reason="; ".join(reasons) or None,
-    )
-
-
-def _ranked(rows: list[Row], metrics: tuple[MetricInfo, ...]) -> list[Row]:
-    """Fill in ranks, best marks and average ranks, backbone by backbone, keeping the order."""
-    ranked: dict[tuple[str, str], Row] = {}
-    for backbone in dict.fromkeys(row.backbone for row in rows):
-        members = [row for row in rows if row.backbone == backbone]
-        # A row without any value does not compete, so it takes no metric out of the ranking.
-        means = {
-            info.name: {row.method: row.cells[info.name].mean for row in members if row.num_values}
-            for info in metrics
-        }
-        ranks = average_ranks(means, {info.name: info.direction for info in metrics})
-        best = {info.name: _best(means[info.name].values(), info) for info in metrics}
-        for row in members:
-            cells = {
-                name: replace(
-                    cell,
-                    rank=ranks.by_metric.get(name, {}).get(row.method),
-                    best=cell.mean is not None and cell.mean == best[name],
+    }
+    speed = _frames_per_s(sweep)
+    rows: list[Row] = []
+    groups: list[Group] = []
+    for (backbone, prompt_set), units in sweep.units.groupby(
+        ["backbone", "prompt_set"], sort=False
+    ):
+        competitors = [
+            Competitor.of(str(method), as_dicts(of_method[NEEDED]), values, metrics, reasons)
+            for method, of_method in units.groupby("method", sort=False)
+        ]
+        rated = rate_group(competitors, metrics, baseline, BASELINE)
+        groups.append(_group(str(backbone), str(prompt_set), rated))
+        for competitor, line in zip(competitors, rated.rows, strict=True):
+            of_row = units[units["method"] == competitor.method]
+            done = of_row[[unit_id in values for unit_id in of_row["unit_id"]]]
+            rows.append(
+                Row(
+                    backbone=str(backbone),
+                    method=competitor.method,
+                    prompt_set=str(prompt_set),
+                    cells={
+                        info.name: Cell(**vars(cell))
+                        for info, cell in zip(metrics, line.cells, strict=True)
+                    },
+                    num_prompts=done["prompt_id"].nunique(),
+                    num_videos=len(done),
+                    num_planned=len(of_row),
+                    competes=line.competes,
+                    complete=line.complete,
+                    frames_per_s=_number(done["unit_id"].map(speed).astype(float).mean()),
+                    peak_device_mib=_number(done["peak_device_mib"].max()),
+                    peak_host_mib=_number(done["peak_host_mib"].max()),
+                    average_rank=line.average_rank,
+                    rank_interval=line.rank_interval,
                 )
-                for name, cell in row.cells.items()
-            }
-            ranked[backbone, row.method] = replace(
-                row, cells=cells, average_rank=ranks.average.get(row.method)
             )
-    return [ranked[row.backbone, row.method] for row in rows]
+    version = sweep.versions[suite][0]
+    return Comparison(suite, version, duration_s, metrics, tuple(rows), tuple(groups))
 
 
-def _best(means: Iterable[float | None], info: MetricInfo) -> float | None:
-    """The best of at least two means."""
-    known = [mean for mean in means if mean is not None]
-    if len(known) < 2:
-        return None
-    return max(known) if info.higher_is_better else min(known)
+def _group(backbone: str, prompt_set: str, rated: GroupValues) -> Group:
+    return Group(backbone, prompt_set, rated.pairs, rated.left_out, rated.baseline)
+
+
+def _frames_per_s(sweep: Sweep) -> pd.Series:
+    """Frames per second of each unit made in one go."""
+    timings = sweep.whole_timings
+    seconds = timings[timings["stage"] == "end_to_end"].set_index("unit_id")["seconds"]
+    frames = sweep.units.drop_duplicates("unit_id").set_index("unit_id")["num_frames"]
+    return (frames / seconds).dropna()
 
 
 def _number(value: float | None) -> float | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pandas as pd
 
 from reports.files import Reader
@@ -24,21 +27,29 @@ def latent_start_s(latent: int, num_latents: int, num_frames: int, fps: float) -
 def load_retrievals(
     reader: Reader, unit_id: str, num_latents: int, num_frames: int, fps: float
 ) -> pd.DataFrame:
+    """The memory frames of every block of a unit; see `retrieval_lines`, NaN for no score."""
+    lines = retrieval_lines(reader, unit_id, num_latents, num_frames, fps)
+    return pd.DataFrame(lines, columns=COLUMNS).astype({"score": float})
+
+
+def retrieval_lines(
+    reader: Reader, unit_id: str, num_latents: int, num_frames: int, fps: float
+) -> list[tuple[int, float, float, float | None]]:
     """The memory frames of every block of a unit.
 
     Returns:
         block, query_s (start of the block), frame_s (start of the retrieved latent frame), score
-        (similarity, NaN when the strategy has none). Empty when the unit retrieves nothing.
+        (similarity, None when the strategy has none). Empty when the unit retrieves nothing.
     """
     path = reader.root / "units" / unit_id / "trace.jsonl"
     if not path.is_file():
         reader.warn(path, "missing; its retrieval map is left out.")
-        return pd.DataFrame(columns=COLUMNS)
+        return []
 
     def second(latent: int) -> float:
         return latent_start_s(latent, num_latents, num_frames, fps)
 
-    lines = []
+    lines: list[tuple[int, float, float, float | None]] = []
     for plan in reader.json_lines(path):
         try:
             memory = [
@@ -53,4 +64,23 @@ def load_retrievals(
             ]
         except (KeyError, TypeError, ValueError) as error:
             reader.warn(path, f"a line is not a plan, {error!r}; left out.")
-    return pd.DataFrame(lines, columns=COLUMNS).astype({"score": float})
+    return lines
+
+
+def rope_scheme(unit_folder: Path) -> str | None:
+    """Whether the temporal positions of a unit are those of the window or of the whole video.
+
+    Returns:
+        "relative" or "absolute"; None without a readable trace.
+    """
+    try:
+        last = (
+            (unit_folder / "trace.jsonl").read_text(encoding="utf-8").rstrip().rpartition("\n")[2]
+        )
+        plan = json.loads(last)
+        moved = plan["query_positions"][0] != plan["first_frame"]
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return None
+    if plan["first_frame"] == 0:
+        return None  # a single block has the same positions either way
+    return "relative" if moved else "absolute"

@@ -76,6 +76,15 @@ settings (defaults in harness/conf/sweep.yaml):
 method= and backbone= also take a YAML file or "module:Class" of your own.
 """
 
+_REPORT = """\
+settings:
+  sweep=FOLDER                 a run store; several are merged by unit id
+  out=FOLDER                   default FOLDER/report of the first sweep
+  assets=link|copy|none        videos and files: left in place, copied beside the page, left out
+  baseline=METHOD              what others are compared with (default sliding_window)
+  quoted=FILE.yaml             published numbers to show apart; format in docs/leaderboard.md
+"""
+
 COMMANDS = (
     Command(
         "sweep",
@@ -104,9 +113,22 @@ COMMANDS = (
     ),
     Command(
         "report",
-        "render tables, plots and the leaderboard of a sweep",
-        "python -m harness report sweep=runs/main",
-        overrides="sweep=FOLDER [out=FOLDER]",
+        "render tables, plots and the leaderboard of one or several sweeps",
+        "python -m harness report sweep=runs/main\n"
+        "python -m harness report sweep=runs/mine sweep=runs/theirs out=site assets=copy\n\n"
+        + _REPORT,
+        overrides="sweep=FOLDER [sweep=FOLDER ...] and settings",
+        flags=(("--watch", "build again whenever the sweep has more, until it is finished"),),
+    ),
+    Command(
+        "serve",
+        "show the leaderboard of one or several sweeps in a local web server",
+        "python -m harness serve sweep=runs/main --watch\n\n"
+        + _REPORT
+        + "  port=N                       default 8000; 0 takes a free one\n"
+        "  host=ADDRESS                 default 127.0.0.1, which only this machine reaches\n",
+        overrides="sweep=FOLDER [sweep=FOLDER ...] and settings",
+        flags=(("--watch", "build again whenever the sweep has more"),),
     ),
     Command(
         "status",

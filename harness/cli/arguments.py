@@ -8,21 +8,30 @@ from pathlib import Path
 from harness.errors import LongtakeError, unknown_name
 
 
-def parse_pairs(arguments: Sequence[str], known: Sequence[str]) -> dict[str, str]:
-    """key=value arguments as a dict.
+def parse_lists(arguments: Sequence[str], known: Sequence[str]) -> dict[str, list[str]]:
+    """key=value arguments by key; a key may be given several times.
 
     Raises:
         LongtakeError: an unknown key, or an argument without "=".
     """
-    pairs = {}
+    lists: dict[str, list[str]] = {}
     for argument in arguments:
         key, equals, value = argument.partition("=")
         if key not in known:
             raise unknown_name("key", key, known)
         if not equals or not value:
             raise LongtakeError(f"{argument!r} is not of the form key=value.")
-        pairs[key] = value
-    return pairs
+        lists.setdefault(key, []).append(value)
+    return lists
+
+
+def parse_pairs(arguments: Sequence[str], known: Sequence[str]) -> dict[str, str]:
+    """key=value arguments as a dict; of a repeated key the last counts.
+
+    Raises:
+        LongtakeError: see `parse_lists`.
+    """
+    return {key: values[-1] for key, values in parse_lists(arguments, known).items()}
 
 
 def sweep_folder(pairs: dict[str, str]) -> Path:

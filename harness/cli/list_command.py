@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import ast
-import importlib.util
 from collections.abc import Iterator
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -16,7 +13,7 @@ from eval.suite import METRICS, SUITES
 from harness.config import CONF, load_sweep, options
 from harness.errors import unknown_name
 from harness.prompts import GENERATORS, shipped_sets
-from harness.registry import Registry
+from harness.registry import Registry, read_docstring
 from methods import METHODS
 from methods.encoder import ENCODERS
 
@@ -77,13 +74,5 @@ def _prompts() -> Iterator[Line]:
 
 
 def _first_docstring_line(target: str) -> str:
-    """First line of a plug-in's docstring, read without importing its module."""
-    module_name, _, attribute = target.partition(":")
-    spec = importlib.util.find_spec(module_name)
-    if spec is None or spec.origin is None:
-        return "not installed"
-    tree = ast.parse(Path(spec.origin).read_text())
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute:
-            return (ast.get_docstring(node) or "").partition("\n")[0]
-    return ""
+    docstring = read_docstring(target)
+    return "not installed" if docstring is None else docstring.partition("\n")[0]

@@ -3,15 +3,129 @@
 from __future__ import annotations
 
 import argparse
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.cli.arguments import parse_pairs, sweep_folder
-from reports.build import build_report
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from harness.cli.arguments import parse_lists, sweep_folder
+from harness.errors import LongtakeError, unknown_name
+from reports.assets import Assets
+from reports.build import ReportOptions, ReportPaths, build_report
+from reports.watch import watch
+
+KEYS = ("sweep", "out", "assets", "baseline", "quoted")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; see harness.cli."""
-    pairs = parse_pairs(arguments.overrides, ("sweep", "out"))
-    out = Path(pairs["out"]) if "out" in pairs else None
-    print(build_report(sweep_folder(pairs), out).index)
+    lists = parse_lists(arguments.overrides, KEYS)
+    folders, out, options = report_settings(lists)
+    console = Console()
+    if arguments.watch:
+        finished = watch_with_bar(folders, out, options, console, threading.Event())
+        if finished is None:
+            return 1
+        print(finished.index)
+        return 0
+    print(build_with_bar(folders, out, options, console).index)
     return 0
+
+
+def report_settings(
+    lists: Mapping[str, Sequence[str]],
+) -> tuple[list[Path], Path | None, ReportOptions]:
+    """The sweeps, the folder and the options that arguments name.
+
+    Raises:
+        LongtakeError: no sweep, an unknown one, or a key that takes one value given twice.
+    """
+    for key in ("out", "assets", "baseline"):
+        if len(lists.get(key, ())) > 1:
+            raise LongtakeError(f"{key}= is given twice.")
+    folders = [sweep_folder({"sweep": text}) for text in lists.get("sweep", ())]
+    if not folders:
+        sweep_folder({})  # says what is missing
+    assets = lists.get("assets", ["link"])[0]
+    if assets not in list(Assets):
+        raise unknown_name("assets", assets, [mode.value for mode in Assets])
+    options = ReportOptions(
+        assets=Assets(assets),
+        baseline=lists.get("baseline", [None])[0],
+        quoted=tuple(Path(text) for text in lists.get("quoted", ())),
+    )
+    out = Path(lists["out"][0]) if "out" in lists else None
+    return folders, out, options
+
+
+def build_with_bar(
+    folders: Sequence[Path], out: Path | None, options: ReportOptions, console: Console
+) -> ReportPaths:
+    """Build a report; a bar shows how far reading the videos is."""
+    with _bar(console) as bar:
+        task = bar.add_task("report", total=None, text="videos")
+        return build_report(
+            folders, out, options, lambda done, total: bar.update(task, completed=done, total=total)
+        )
+
+
+def watch_with_bar(
+    folders: Sequence[Path],
+    out: Path | None,
+    options: ReportOptions,
+    console: Console,
+    stopped: threading.Event,
+) -> ReportPaths | None:
+    """Build again and again until all is finished, `stopped` is set or Ctrl-C is pressed."""
+    with _bar(console) as bar:
+        task = bar.add_task("watch", total=None, text="")
+        shown: dict[str, int] = {}
+
+        def show(paths: ReportPaths) -> None:
+            counts = dict(paths.counts)
+            text = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+            bar.update(
+                task,
+                completed=counts["done"] + counts["failed"],
+                total=sum(counts.values()),
+                text=text,
+            )
+            if counts != shown:
+                console.print(f"{text}: {paths.index}", markup=False, soft_wrap=True)
+                shown.clear()
+                shown.update(counts)
+
+        def stop(seconds: float) -> bool:
+            try:
+                return stopped.wait(seconds)
+            except KeyboardInterrupt:
+                return True
+
+        def complain(text: str) -> None:
+            console.print(f"not built: {text}", markup=False, soft_wrap=True)
+
+        return watch(folders, out, options, show, complain, stop)
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[text]}"),
+        TextColumn("ETA"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )

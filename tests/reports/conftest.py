@@ -1,260 +1,32 @@
-"""A synthetic run store, true to the schema, with numbers that can be checked by hand.
-
-2 backbones x 3 methods x 3 prompts x 2 seeds, evaluated at 30 and 60 s. One unit failed. Metric
-"text" is null everywhere, "hits" only exists for methods with memory.
-"""
+"""Run stores and pages that the tests of this room share."""
 
 from __future__ import annotations
 
 import json
-import math
+import os
 import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import av
-import numpy as np
 import pytest
-import yaml
+from playwright.sync_api import Browser, Page, sync_playwright
 
-from reports.build import build_report
+from reports.build import ReportOptions, build_report
+from tests.reports.synthetic import METHODS, write_store, write_video
 
-BACKBONES = ("tiny_short", "tiny_long")
-METHODS = ("sliding_window", "rag layout=aged", "random")
-NASTY = '</script><script>window.hacked = 1</script> <b onclick="x">50%</b> & $x_1$ | {a}\\b'
-PROMPTS = {"p0": "A red fox walks over snow.", "p1": "Waves at night, a lighthouse.", "p2": NASTY}
-SEEDS = (0, 1)
-FAILED = ("tiny_long", "random", "p2", 1)
-
-FPS = 16
-NUM_LATENTS = 240
-NUM_FRAMES = 4 * NUM_LATENTS - 3
-
-# Deviations by prompt and seed: mean 0; sums by prompt 0.1, -0.2, 0.1.
-DEVIATION = {
-    ("p0", 0): 0.0,
-    ("p0", 1): 0.1,
-    ("p1", 0): -0.1,
-    ("p1", 1): -0.1,
-    ("p2", 0): 0.1,
-    ("p2", 1): 0.0,
-}
-SUBJECT = {"sliding_window": 0.8, "rag layout=aged": 0.85, "random": 0.8}
-FLICKER = {"sliding_window": 1.0, "rag layout=aged": 3.0, "random": 2.0}
-
-INFOS = {
-    "subject": ("Subject consistency", "higher", "", "Similarity of a frame to the first frames."),
-    "flicker": ("Flicker", "lower", "px", "Mean change between neighbouring frames."),
-    "text": ("Text alignment", "higher", "", "Similarity of frames and prompt."),
-    "hits": ("Retrieval hits", "higher", "%", "How often memory shows the same scene."),
-}
-
-
-def unit_id(backbone: str, method: str, prompt_id: str, seed: int) -> str:
-    """A readable id, for example "tiny_short-rag-p0-1"; real ones are hashes."""
-    return f"{backbone}-{method.split()[0]}-{prompt_id}-{seed}"
-
-
-def clips() -> tuple[list[dict], dict]:
-    """The union of the clips of both durations by (start, end), and which duration uses which."""
-    spans = {
-        name: [(start, min(start + 32, frames)) for start in range(0, frames, 32)]
-        for name, frames in (("30", 477), ("60", NUM_FRAMES))
-    }
-    union = sorted({span for of_duration in spans.values() for span in of_duration})
-    listed = [
-        {
-            "start_frame": start,
-            "end_frame": end,
-            "start_s": start / FPS,
-            "end_s": end / FPS,
-            "sha256": "0" * 64,
-        }
-        for start, end in union
-    ]
-    durations = {
-        name: {"num_frames": frames, "clips": [union.index(span) for span in spans[name]]}
-        for name, frames in (("30", 477), ("60", NUM_FRAMES))
-    }
-    return listed, durations
-
-
-def metric_file(backbone: str, method: str, prompt_id: str, seed: int) -> dict:
-    listed, durations = clips()
-    deviation = DEVIATION[prompt_id, seed]
-    at_30 = {
-        "subject": SUBJECT[method] + deviation,
-        "flicker": FLICKER[method] + deviation,
-        "text": None,
-        "hits": None if method == "sliding_window" else 40.0 + 10 * deviation,
-    }
-    reasons = {
-        "text": "needs weights that are not installed",
-        "hits": "no memory frames" if at_30["hits"] is None else None,
-    }
-    metrics = {}
-    for index, (name, (title, direction, unit, description)) in enumerate(INFOS.items()):
-        value = at_30[name]
-        slope = {"rag layout=aged": 0.001, "random": 0.004}.get(method, 0.006)
-        curve = None
-        if value is not None:
-            curve = [
-                value * (1 - slope * i + 0.01 * math.sin(i * 0.7 + index + seed))
-                for i in range(len(listed))
-            ]
-        metrics[name] = {
-            "info": {
-                "name": name,
-                "title": title,
-                "direction": direction,
-                "unit": unit,
-                "description": description,
-            },
-            "reason": reasons.get(name),
-            "clip_scores": curve,
-            "curve": curve,
-            "durations": {"30": value, "60": None if value is None else value - 0.125},
-        }
-    return {
-        "schema": 1,
-        "suite": "offline",
-        "suite_version": "1",
-        "unit_id": unit_id(backbone, method, prompt_id, seed),
-        "video_sha256": "ab" * 32,
-        "prompt": PROMPTS[prompt_id],
-        "fps": FPS,
-        "clips": listed,
-        "durations": durations,
-        "metrics": metrics,
-        "timings_s": {"decode": 0.5},
-    }
-
-
-def record_file(backbone: str, method: str, prompt_id: str, seed: int) -> dict:
-    return {
-        "schema": 1,
-        "unit_id": unit_id(backbone, method, prompt_id, seed),
-        "identity": {},
-        "prompt": {"id": prompt_id, "text": PROMPTS[prompt_id], "set": "test"},
-        "seed": seed,
-        "num_latents": NUM_LATENTS,
-        "num_frames": NUM_FRAMES,
-        "duration_s": 60.0,
-        "durations_s": [30.0, 60.0],
-        "fps": FPS,
-        "width": 96,
-        "height": 64,
-        "context_budget_latents": 12,
-        "video": {"file": "video.mp4", "sha256": "ab" * 32, "bytes": 1, "mtime_ns": 1},
-        "timings_s": {
-            "end_to_end": 87.0 if method == "sliding_window" else 99.0,
-            "denoise": 60.0,
-            "clean_pass": 12.0,
-            "plan": 0.05,
-            "gather": 0.5,
-            "text": 0.1,
-            "vae_decode": 8.0,
-            "video_encode": 2.0,
-            "first_block": 1.5,
-            "steady_block": 0.75,
-        },
-        "memory_mib": {"peak_host": 900.0 + seed, "peak_device": None},
-        "environment": {"host_cpu": "Test CPU", "gpu": None, "torch": "2", "python": "3.11"},
-        "finished": "2026-01-01T00:00:00Z",
-    }
-
-
-def trace_lines(method: str) -> list[dict]:
-    lines = []
-    for block in range(NUM_LATENTS // 3):
-        first = 3 * block
-        frames, roles, scores = [0], ["sink"], []
-        if block >= 4 and method != "sliding_window":
-            memory = [(block * block * 7) % (first - 6) + 1, (first // 24) * 9 + 1]
-            frames += memory
-            roles += ["memory"] * 2
-            scores = [0.5 + 0.4 * math.cos(frame) for frame in memory]
-        frames += [first - 2, first - 1] if block else []
-        roles += ["local", "local"] if block else []
-        lines.append(
-            {
-                "block": block,
-                "first_frame": first,
-                "frames": frames,
-                "positions": list(range(len(frames))),
-                "query_positions": [9, 10, 11],
-                "roles": roles,
-                "scores": scores if method.startswith("rag") else None,
-            }
-        )
-    return lines
-
-
-def write_video(path: Path, hue: float) -> None:
-    """A real h264 video of NUM_FRAMES frames: a bright square that wanders over a gradient."""
-    y, x = np.mgrid[0:64, 0:96] / 96
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=FPS)
-        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
-        stream.options = {"preset": "ultrafast", "crf": "30", "threads": "1"}
-        for index in range(NUM_FRAMES):
-            t = index / NUM_FRAMES
-            image = np.stack([x * hue, y + 0.2 * t, 1 - x * hue], axis=-1) * 160
-            row, column = int(24 + 20 * math.sin(9 * t)), int(40 + 36 * math.cos(14 * t))
-            image[row : row + 16, column : column + 16] = (250, 220, 120)
-            frame = av.VideoFrame.from_ndarray(image.clip(0, 255).astype(np.uint8), format="rgb24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-
-
-def write_json(path: Path, content: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content), encoding="utf-8")
-
-
-def write_store(folder: Path, videos: dict[str, Path]) -> None:
-    folder.mkdir(parents=True)
-    header = {
-        "name": "demo",
-        "created": "2026-01-01T00:00:00Z",
-        "revision": "0123abc",
-        "versions": {"torch": "2.13.0", "numpy": "2.4.6"},
-        "commands": [
-            {
-                "time": "2026-01-01T00:00:00Z",
-                "argv": ["python", "-m", "harness", "sweep", "method=sliding_window,rag", "x=a b"],
-                "config": {},
-            }
-        ],
-    }
-    (folder / "sweep.yaml").write_text(yaml.safe_dump(header), encoding="utf-8")
-    lines = []
-    for backbone in BACKBONES:
-        for method in METHODS:
-            for prompt_id, prompt in PROMPTS.items():
-                for seed in SEEDS:
-                    key = (backbone, method, prompt_id, seed)
-                    names = ("backbone", "method", "prompt_id", "seed")
-                    lines.append(
-                        {"unit_id": unit_id(*key), **dict(zip(names, key, strict=True))}
-                        | {"prompt": prompt}
-                    )
-                    write_unit(folder, key, videos[method])
-    text = "".join(json.dumps(line) + "\n" for line in lines)
-    (folder / "units.jsonl").write_text(text, encoding="utf-8")
-
-
-def write_unit(folder: Path, key: tuple[str, str, str, int], video: Path) -> None:
-    unit = folder / "units" / unit_id(*key)
-    unit.mkdir(parents=True)
-    if key == FAILED:
-        failure = {"error": "RuntimeError: out of <memory>\nmore", "traceback": "...", "time": "t"}
-        write_json(unit / "failure.json", failure)
-        return
-    write_json(unit / "record.json", record_file(*key))
-    write_json(folder / "metrics" / "offline" / f"{unit_id(*key)}.json", metric_file(*key))
-    trace = "".join(json.dumps(line) + "\n" for line in trace_lines(key[1]))
-    (unit / "trace.jsonl").write_text(trace, encoding="utf-8")
-    (unit / "video.mp4").hardlink_to(video)
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PAGE_ONLY = ReportOptions(papers=False)
+"""Plots take longest and are tested by themselves."""
 
 
 @pytest.fixture(scope="session")
@@ -272,16 +44,73 @@ def pristine_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def index(pristine_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of the unchanged run store, outside its folder."""
-    return build_report(pristine_store, tmp_path_factory.mktemp("report")).index
-
-
-@pytest.fixture(scope="session")
-def nasty_prompt() -> str:
-    """The prompt that tries to leave every quoting."""
-    return NASTY
+    return build_report(pristine_store, tmp_path_factory.mktemp("report"), PAGE_ONLY).index
 
 
 @pytest.fixture
 def store(pristine_store: Path, tmp_path: Path) -> Path:
     """A copy of the run store that a test may change."""
     return Path(shutil.copytree(pristine_store, tmp_path / "runs" / "demo"))
+
+
+@dataclass
+class Opened:
+    """A page in the browser, and everything it complained about or asked for."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's chromium."""
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.fail("chromium is missing: apt-get install -y --no-install-recommends chromium")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
+    """Opens a report at a route, from its folder.
+
+    Afterwards no page may have complained, or asked for anything but files of the disk.
+    """
+    everything: list[Opened] = []
+
+    def open_it(index: Path, route: str = "", **context: object) -> Opened:
+        settings = {"viewport": {"width": 1440, "height": 900}} | context
+        page = browser.new_context(**settings).new_page()  # type: ignore[arg-type]
+        opened = Opened(page)
+        page.on("pageerror", lambda error: opened.complaints.append(str(error)))
+        page.on("console", lambda message: opened.complaints.append(message.text))
+        page.on("request", lambda request: opened.requests.append(request.url))
+        page.goto(f"{index.as_uri()}#/{route}")
+        page.locator("h1, .note").first.wait_for()
+        everything.append(opened)
+        return opened
+
+    yield open_it
+    for opened in everything:
+        assert opened.complaints == []
+        assert [u for u in opened.requests if not u.startswith(("file:", "data:"))] == []
+        opened.page.context.close()
+
+
+@pytest.fixture(scope="session")
+def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where pictures of the pages are kept: LONGTAKE_SCREENSHOTS, or a temporary folder."""
+    folder = os.environ.get("LONGTAKE_SCREENSHOTS")
+    path = Path(folder) if folder else tmp_path_factory.mktemp("screenshots")
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def data_of(index: Path, name: str) -> dict:
+    """The JSON value of a data file of a report."""
+    text = (index.parent / "data" / f"{name}.js").read_text()
+    return json.loads(text.partition(",")[2].rstrip().removesuffix(");"))

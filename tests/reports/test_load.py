@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from harness.errors import LongtakeError
@@ -86,14 +88,20 @@ def test_metrics_of_another_video_are_stale(store: Path) -> None:
     assert UNIT not in set(sweep.scores["unit_id"])
 
 
-def test_mixed_suite_versions_are_named(store: Path) -> None:
+def test_mixed_suite_versions_are_refused_with_both_named(store: Path) -> None:
     edit(store / "metrics" / "offline" / f"{UNIT}.json", suite_version="2")
-    assert load_sweep(store).warnings == ("metrics/offline: mixes suite versions 1, 2.",)
+    with pytest.raises(
+        LongtakeError, match=r"offline.*different versions.*'1' \(.*'2' \("
+    ) as error:
+        load_sweep(store)
+    assert f"{UNIT}.json" in str(error.value)
+    assert "harness eval sweep=" in str(error.value)
 
 
 def test_finished_video_without_metrics_is_named(store: Path) -> None:
     (store / "metrics" / "offline" / f"{UNIT}.json").unlink()
-    assert "this finished video is not evaluated" in load_sweep(store).warnings[0]
+    said = f"metrics/offline: 1 finished videos are not evaluated: {UNIT}."
+    assert load_sweep(store).warnings == (said,)
 
 
 def test_repeated_and_torn_unit_lines(store: Path) -> None:
@@ -120,3 +128,68 @@ def test_unknown_sweep_suggests_the_nearest(pristine_store: Path) -> None:
 def test_folder_that_is_no_sweep(tmp_path: Path) -> None:
     with pytest.raises(LongtakeError, match=r"is not a sweep: expected a file sweep\.yaml"):
         load_sweep(tmp_path)
+
+
+def test_empty_sweep_is_a_sweep(store: Path) -> None:
+    (store / "units.jsonl").write_text("")
+    sweep = load_sweep(store)
+    assert (len(sweep.units), sweep.methods, sweep.settled) == (0, [], True)
+
+
+def test_unit_id_that_is_no_file_name_is_left_out(store: Path) -> None:
+    path = store / "units.jsonl"
+    line = json.loads(path.read_text().splitlines()[0]) | {"unit_id": "../../outside"}
+    path.write_text(path.read_text() + json.dumps(line) + "\n")
+    sweep = load_sweep(store)
+    assert len(sweep.units) == 36
+    assert sweep.warnings == ("units.jsonl: unit id '../../outside' is no file name; left out.",)
+
+
+@pytest.mark.parametrize("video", [{"file": "../../secret"}, {"sha256": "../x"}])
+def test_video_of_a_record_must_be_a_name_and_a_hash(store: Path, video: dict) -> None:
+    path = store / "units" / UNIT / "record.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"video": record["video"] | video}))
+    unit = load_sweep(store).units.set_index("unit_id").loc[UNIT]
+    assert unit["status"] == "failed"
+
+
+def test_unit_with_fresh_progress_is_running_and_with_old_is_missing(store: Path) -> None:
+    folder = store / "units" / UNIT
+    (folder / "record.json").unlink()
+    chunk = folder / "partial" / "000045.safetensors"
+    chunk.parent.mkdir()
+    chunk.write_bytes(b"")
+    unit = load_sweep(store).units.set_index("unit_id").loc[UNIT]
+    assert (unit["status"], unit["reason"]) == ("running", "45 latent frames or more are made")
+    os.utime(chunk, (0, 0))
+    unit = load_sweep(store).units.set_index("unit_id").loc[UNIT]
+    assert (unit["status"], unit["reason"]) == ("missing", "stopped after 45 latent frames or more")
+
+
+def test_facts_are_told_and_may_be_absent(pristine_store: Path) -> None:
+    units = load_sweep(pristine_store).units.set_index("unit_id")
+    with_facts, without = units.loc["tiny_long-rag-p0-0"], units.loc["tiny_short-rag-p0-0"]
+    assert (with_facts["trained_latents"], with_facts["official_setting"]) == (21, True)
+    assert pd.isna(without["trained_latents"])
+    assert not without["imported"]
+    assert with_facts["method_args"] == {"label": "rag layout=aged"}
+
+
+def test_settled_means_all_ended_and_scored(store: Path) -> None:
+    assert load_sweep(store).settled
+    (store / "metrics" / "offline" / f"{UNIT}.json").unlink()
+    assert not load_sweep(store).settled
+    (store / "units" / UNIT / "record.json").unlink()
+    assert not load_sweep(store).settled
+    (store / "units" / UNIT / "failure.json").write_text('{"error": "x"}')
+    assert load_sweep(store).settled
+
+
+def test_suite_may_say_more_about_a_metric(store: Path) -> None:
+    for path in (store / "metrics/offline").iterdir():
+        content = json.loads(path.read_text())
+        for metric in content["metrics"].values():
+            metric["info"]["range"] = [0, 1]
+        path.write_text(json.dumps(content))
+    assert load_sweep(store).metrics["offline"]["subject"].title == "Subject consistency"

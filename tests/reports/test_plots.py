@@ -3,16 +3,28 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from reports.load import load_sweep
-from reports.plots import drift_points, write_plots
+from eval.statistics import mean_and_stderr
+from reports.drift import drift_points
+from reports.load import Sweep, load_sweep
+from reports.plots import Plot, write_plots
 from reports.style import PALETTE, strokes
+from reports.tables import compare_all
+
+
+def points_of(sweep: Sweep) -> pd.DataFrame:
+    return drift_points(sweep, compare_all(sweep))
+
+
+def draw(sweep: Sweep, folder: Path) -> list[Plot]:
+    return write_plots(sweep, compare_all(sweep), points_of(sweep), folder)
 
 
 def test_drift_point_is_the_mean_over_videos(pristine_store: Path) -> None:
     sweep = load_sweep(pristine_store)
-    points = drift_points(sweep)
+    points = points_of(sweep)
     chosen = points[
         (points["metric"] == "subject")
         & (points["backbone"] == "tiny_short")
@@ -32,7 +44,7 @@ def test_line_stops_where_a_video_has_no_value(store: Path) -> None:
     content["metrics"]["subject"]["curve"][-1] = None
     path.write_text(json.dumps(content))
     counts = (
-        drift_points(load_sweep(store))
+        points_of(load_sweep(store))
         .query("metric == 'subject'")
         .groupby(["backbone", "method"])["second"]
         .size()
@@ -41,25 +53,38 @@ def test_line_stops_where_a_video_has_no_value(store: Path) -> None:
     assert counts["tiny_long", "random"] == 30
 
 
+def test_lines_are_over_the_compared_pairs_alone(pristine_store: Path) -> None:
+    """(p2, 1) failed in one row of tiny_long, so it counts in none of them."""
+    sweep = load_sweep(pristine_store)
+    points = points_of(sweep)
+    for backbone, pairs in (("tiny_short", 6), ("tiny_long", 5)):
+        units = sweep.units.query(f"backbone == '{backbone}' and method == 'sliding_window'")
+        kept = units["unit_id"].head(pairs)  # the last pair is (p2, 1)
+        curves = sweep.curves.query("metric == 'subject' and start_s == 0")
+        values = curves[curves["unit_id"].isin(kept)].merge(units, on="unit_id")
+        estimate = mean_and_stderr(values["value"].tolist(), values["prompt_id"].tolist())
+        point = points.query(
+            f"metric == 'subject' and backbone == '{backbone}' and method == 'sliding_window'"
+        ).iloc[0]
+        assert point["mean"] == pytest.approx(estimate.mean)
+        assert point["stderr"] == pytest.approx(estimate.stderr)
+
+
 def test_one_figure_per_metric_with_a_curve_and_an_overview(
     pristine_store: Path, tmp_path: Path
 ) -> None:
-    plots = write_plots(load_sweep(pristine_store), tmp_path)
+    plots = draw(load_sweep(pristine_store), tmp_path)
     stems = [plot.files[0].stem for plot in plots]
     assert stems == [
         "drift_offline",
         "drift_offline_subject",
         "drift_offline_flicker",
         "drift_offline_hits",
+        "cost_offline_30s",
+        "cost_offline_60s",
     ]
+    assert [path.suffix for path in plots[0].files] == [".svg", ".pdf", ".png"]
     assert all(path.stat().st_size > 1000 for plot in plots for path in plot.files)
-
-
-def test_dark_figure_differs_only_in_ink(pristine_store: Path, tmp_path: Path) -> None:
-    light, dark, _ = write_plots(load_sweep(pristine_store), tmp_path)[0].files
-    assert "#1c2024" in light.read_text()
-    assert "#1c2024" not in dark.read_text()
-    assert len(light.read_text()) == len(dark.read_text())
 
 
 def test_labels_are_no_formulas(store: Path, tmp_path: Path) -> None:
@@ -67,7 +92,7 @@ def test_labels_are_no_formulas(store: Path, tmp_path: Path) -> None:
     units.write_text(units.read_text().replace('"random"', '"$\\\\frac{$_x"'))
     sweep = load_sweep(store)
     assert "$\\frac{$_x" in sweep.methods
-    assert write_plots(sweep, tmp_path)
+    assert draw(sweep, tmp_path)
 
 
 def test_strokes_stay_apart_beyond_the_palette() -> None:

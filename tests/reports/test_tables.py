@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.errors import LongtakeError
+from reports.boards import Kind
 from reports.export import escape_latex, latex, markdown, write_tables
 from reports.formatting import column_decimals, text
 from reports.load import load_sweep
 from reports.tables import Comparison, Row, compare, compare_all, timing_table
+from tests.reports.synthetic import add_vbench_suite
 
 METHODS = ("sliding_window", "rag layout=aged", "random")
 
@@ -66,7 +69,7 @@ def test_row_with_fewer_videos_is_marked(comparison: Comparison) -> None:
     partial = row_of(comparison, "tiny_long", "random")
     assert (partial.num_prompts, partial.num_videos, partial.complete) == (3, 5, False)
     assert [row.complete for row in comparison.rows].count(False) == 1
-    assert (comparison.num_prompts, comparison.num_videos) == (3, 6)
+    assert partial.competes
 
 
 def test_rows_of_equal_size_over_different_prompts_are_both_marked(store: Path) -> None:
@@ -133,7 +136,7 @@ def test_csv_keeps_full_precision(pristine_store: Path, tmp_path: Path) -> None:
     read = pd.read_csv(io.StringIO((tmp_path / "offline_30s.csv").read_text()))
     assert read["subject"].tolist() == [row.cells["subject"].mean for row in tables[0].rows]
     assert read["text"].isna().all()
-    assert {path.suffix for path in written} == {".csv", ".md", ".tex"}
+    assert {path.suffix for path in written} == {".csv", ".parquet", ".md", ".tex"}
 
 
 def test_latex_is_booktabs_with_best_in_bold(comparison: Comparison) -> None:
@@ -170,7 +173,7 @@ def test_escaped_latex_has_no_active_character(label: str) -> None:
 
 def test_markdown_marks_best_and_partial_rows(comparison: Comparison) -> None:
     table = markdown(comparison)
-    assert "| tiny\\_long | random † |" in table
+    assert "| tiny\\_long |  | random † |" in table
     assert "**0.8500 ± 0.0500**" in table
     assert len({line.count(" | ") for line in table.splitlines() if line.startswith("|")}) == 1
 
@@ -186,3 +189,99 @@ def test_both_backbones_are_ranked_apart(comparison: Comparison) -> None:
         row = row_of(comparison, backbone, "rag layout=aged")
         assert row.cells["subject"].rank == 1.0
         assert row.cells["subject"].mean == pytest.approx(0.85)
+
+
+def test_parquet_files_hold_what_csv_files_hold(pristine_store: Path, tmp_path: Path) -> None:
+    sweep = load_sweep(pristine_store)
+    written = write_tables(sweep, compare_all(sweep), tmp_path)
+    parquets = [path for path in written if path.suffix == ".parquet"]
+    assert {path.stem for path in parquets} == {
+        *("offline_30s", "offline_60s", "units", "scores", "timings", "curves")
+    }
+    for path in parquets:
+        if path.stem != "curves":
+            read = pd.read_csv(path.with_suffix(".csv"))
+            assert list(pd.read_parquet(path).columns) == list(read.columns)
+            assert len(pd.read_parquet(path)) == len(read)
+    curves = pd.read_parquet(tmp_path / "curves.parquet")
+    assert len(curves) == len(sweep.curves)
+
+
+def test_every_mean_of_a_group_is_over_the_same_pairs(store: Path) -> None:
+    """Two rows lack different prompts: all three are compared over the third prompt alone."""
+    for method, prompt_id in (("sliding_window", "p0"), ("random", "p1")):
+        for seed in (0, 1):
+            (store / f"units/tiny_short-{method}-{prompt_id}-{seed}/record.json").unlink()
+    table = compare(load_sweep(store), "offline", 30.0)
+    group = table.group(row_of(table, "tiny_short", "random"))
+    assert group.pairs == (("p2", 0), ("p2", 1))
+    for method, mean in zip(METHODS, (0.85, 0.9, 0.85), strict=True):
+        cell = row_of(table, "tiny_short", method).cells["subject"]
+        assert (cell.mean, cell.num_videos) == (pytest.approx(mean), 2)
+    assert {(out.prompt_id, out.method) for out in group.left_out} == {
+        ("p0", "sliding_window"),
+        ("p1", "random"),
+    }
+    assert {out.reason for out in group.left_out} == {"not run yet"}
+    assert len(table.group(row_of(table, "tiny_long", "random")).pairs) == 5
+
+
+def test_row_with_less_than_half_of_the_pairs_is_not_compared(store: Path) -> None:
+    for prompt_id, seed in (("p0", 0), ("p0", 1), ("p1", 0), ("p1", 1)):
+        (store / f"units/tiny_short-random-{prompt_id}-{seed}/record.json").unlink()
+    table = compare(load_sweep(store), "offline", 30.0)
+    early = row_of(table, "tiny_short", "random")
+    assert (early.competes, early.average_rank, early.num_videos) == (False, None, 2)
+    assert early.cells["subject"].mean is None
+    assert early.cells["subject"].reason == "only 2 of 6 videos, so not compared"
+    assert row_of(table, "tiny_short", "sliding_window").cells["subject"].num_videos == 6
+
+
+def test_prompt_sets_are_never_averaged_together(store: Path) -> None:
+    path = store / "units.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines:
+        line["prompt_id"] = ("easy/" if line["prompt_id"] == "p0" else "hard/") + line["prompt_id"]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    table = compare(load_sweep(store), "offline", 30.0)
+    sets = [(row.prompt_set, row.num_prompts) for row in table.rows if row.backbone == "tiny_short"]
+    assert sets == [("easy", 1)] * 3 + [("hard", 2)] * 3
+    assert [(g.backbone, g.prompt_set) for g in table.groups] == [
+        ("tiny_short", "easy"),
+        ("tiny_short", "hard"),
+        ("tiny_long", "easy"),
+        ("tiny_long", "hard"),
+    ]
+
+
+def test_baseline_may_be_chosen_and_must_exist(pristine_store: Path) -> None:
+    sweep = load_sweep(pristine_store)
+    cell = row_of(compare(sweep, "offline", 30.0), "tiny_short", "random").cells["flicker"]
+    assert cell.versus is not None
+    assert cell.versus.difference.mean == pytest.approx(1.0)
+    chosen = compare(sweep, "offline", 30.0, baseline="random")
+    assert row_of(chosen, "tiny_short", "random").cells["flicker"].versus is None
+    cell = row_of(chosen, "tiny_short", "sliding_window").cells["flicker"]
+    assert cell.versus is not None
+    assert cell.versus.difference.mean == pytest.approx(-1.0)
+    with pytest.raises(LongtakeError, match=r"Unknown baseline method 'rnd'.*mean 'random'"):
+        compare(sweep, "offline", 30.0, baseline="rnd")
+
+
+def test_frame_says_kind_version_and_intervals(comparison: Comparison) -> None:
+    frame = comparison.frame()
+    assert set(frame["kind"]) == {"proxy metrics"}
+    assert set(frame["suite_version"]) == {"1"}
+    assert {"subject_low", "subject_difference", "subject_p_holm"} <= set(frame.columns)
+    assert comparison.kind is Kind.proxy
+
+
+def test_suites_of_different_kinds_never_share_a_table(store: Path) -> None:
+    add_vbench_suite(store)
+    tables = compare_all(load_sweep(store))
+    assert [(t.suite, t.kind) for t in tables] == [
+        *[("offline", Kind.proxy)] * 2,
+        *[("vbench_long", Kind.vbench_long)] * 2,
+    ]
+    columns = [{info.name for info in table.metrics} for table in tables]
+    assert columns[0] & columns[2] == set()

@@ -17,9 +17,13 @@ class Player {
     this.seek(0);
   }
 
+  // A video that cannot play leaves the others alone.
+  drop(video) {
+    this.videos = this.videos.filter((other) => other !== video);
+  }
+
   get clock() {
-    const whole = this.videos.filter((video) => !video.error);
-    return whole.reduce((a, b) => (b.duration > (a?.duration ?? 0) ? b : a), whole[0]);
+    return this.videos.reduce((a, b) => (b.duration > (a?.duration ?? 0) ? b : a), this.videos[0]);
   }
 
   play() {

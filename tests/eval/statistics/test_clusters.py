@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.metric import Direction
-from eval.statistics import average_ranks, bootstrap_interval, mean_and_stderr
+from eval.statistics import MIN_CLUSTERS, bootstrap_interval, mean_and_stderr
+from eval.statistics.clusters import resamples
 
-values = st.lists(st.floats(-100, 100), min_size=2, max_size=12)
+values = st.lists(st.floats(-100, 100), min_size=MIN_CLUSTERS, max_size=12)
 
 
 def test_values_of_their_own_give_the_usual_standard_error() -> None:
@@ -44,16 +46,29 @@ def test_missing_values_are_not_averaged_silently() -> None:
         mean_and_stderr([1.0, math.nan], ["a", "b"])
 
 
-def test_bootstrap_of_two_prompts_by_hand() -> None:
-    # Draws of two from {0, 1}: means 0, 1/2, 1 with probabilities 1/4, 1/2, 1/4.
-    assert bootstrap_interval([0, 1], ["a", "b"], level=0.95) == (0, 1)
-    assert bootstrap_interval([0, 1], ["a", "b"], level=0.4) == (0.5, 0.5)
+def test_few_prompts_give_no_interval() -> None:
+    numbers = [float(i) for i in range(MIN_CLUSTERS)]
+    assert bootstrap_interval(numbers, range(MIN_CLUSTERS)) is not None
+    assert bootstrap_interval(numbers[:-1], range(MIN_CLUSTERS - 1)) is None
 
 
 def test_bootstrap_draws_whole_prompts() -> None:
-    # Prompt a has three videos, so its mean counts thrice: means 0, 1/4, 1.
-    low, high = bootstrap_interval([0, 0, 0, 1], ["a", "a", "a", "b"], level=0.4) or (None, None)
-    assert (low, high) == (0.25, 0.25)
+    # Six prompts; the first has three videos, so a draw of it counts thrice in sum and number.
+    numbers, prompts = [1.0, 1.0, 1.0, 0, 0, 0, 0, 0], list("aaabcdef")
+    drawn = next(iter(resamples(6, 10_000, seed=0)))
+    means = 3 * drawn[:, 0] / (3 * drawn[:, 0] + drawn[:, 1:].sum(axis=1))
+    # Levels for six clusters: t with 5 degrees at 97.5 % is 2.571, times sqrt(6 / 5) is 2.816.
+    low, high = np.quantile(means, [scipy.stats.norm.cdf(-2.8159), scipy.stats.norm.cdf(2.8159)])
+    assert bootstrap_interval(numbers, prompts) == pytest.approx((low, high))
+
+
+def test_draws_in_chunks_are_of_the_same_law() -> None:
+    chunks = list(resamples(3000, 1500, seed=0))
+    assert len(chunks) > 1
+    drawn = np.concatenate(chunks)
+    assert drawn.shape == (1500, 3000)
+    assert (drawn.sum(axis=1) == 3000).all()
+    assert drawn.var(axis=0).mean() == pytest.approx(1 - 1 / 3000, rel=0.02)
 
 
 def test_bootstrap_interval_agrees_with_the_standard_error() -> None:
@@ -62,7 +77,7 @@ def test_bootstrap_interval_agrees_with_the_standard_error() -> None:
     interval = bootstrap_interval(numbers, prompts)
     estimate = mean_and_stderr(numbers, prompts)
     assert interval is not None and estimate.stderr is not None
-    width = 2 * 1.96 * estimate.stderr
+    width = 2 * 1.972 * estimate.stderr  # t with 199 degrees
     assert interval.high - interval.low == pytest.approx(width, rel=0.05)
     assert (interval.low + interval.high) / 2 == pytest.approx(estimate.mean, abs=0.1 * width)
 
@@ -74,45 +89,3 @@ def test_bootstrap_is_seeded_and_stays_within_the_values(numbers: list[float], s
     assert interval == bootstrap_interval(numbers, prompts, num_resamples=50, seed=seed)
     assert interval is not None
     assert min(numbers) - 1e-9 <= interval.low <= interval.high <= max(numbers) + 1e-9
-
-
-def test_ranks_by_hand_honour_direction_and_ties() -> None:
-    ranks = average_ranks(
-        {
-            "consistency": {"a": 0.9, "b": 0.8, "c": 0.8},
-            "error": {"a": 3.0, "b": 1.0, "c": 2.0},
-        },
-        {"consistency": "higher", "error": Direction.lower},
-    )
-    assert ranks.by_metric == {
-        "consistency": {"a": 1, "b": 2.5, "c": 2.5},
-        "error": {"a": 3, "b": 1, "c": 2},
-    }
-    assert ranks.average == {"a": 2, "b": 1.75, "c": 2.25}
-    assert ranks.left_out == {}
-
-
-def test_metric_that_a_competitor_lacks_is_left_out_and_reported() -> None:
-    ranks = average_ranks(
-        {
-            "full": {"a": 1.0, "b": 2.0, "c": 3.0},
-            "null": {"a": 1.0, "b": None, "c": math.nan},
-            "absent": {"a": 1.0, "c": 2.0},
-        },
-        dict.fromkeys(["full", "null", "absent"], Direction.higher),
-    )
-    assert ranks.left_out == {"null": ("b", "c"), "absent": ("b",)}
-    assert ranks.average == {"a": 3, "b": 2, "c": 1}
-
-
-def test_without_a_complete_metric_there_is_no_average() -> None:
-    ranks = average_ranks({"m": {"a": 1.0, "b": None}}, {"m": "higher"})
-    assert ranks.average == {"a": None, "b": None}
-    assert ranks.left_out == {"m": ("b",)}
-
-
-@given(st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 3).map(float), min_size=1))
-def test_ranks_of_a_metric_always_sum_to_the_same(row: dict[str, float]) -> None:
-    for direction in Direction:
-        ranks = average_ranks({"m": row}, {"m": direction}).by_metric["m"]
-        assert sum(ranks.values()) == pytest.approx(len(row) * (len(row) + 1) / 2)

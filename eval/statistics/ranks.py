@@ -1,0 +1,116 @@
+"""The average rank of LongLive-RAG's tables, and how far other prompts would move it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from eval.metric import Direction
+from eval.statistics.clusters import MIN_CLUSTERS, Interval, cluster_sums, percentiles, resamples
+
+_MAX_PAIRWISE = 32  # competitors up to which comparing all pairs is quicker than sorting
+
+
+@dataclass(frozen=True)
+class AverageRanks:
+    """Ranks of competitors over several metrics.
+
+    Attributes:
+        average: mean rank of each competitor over the ranked metrics; None when none is ranked.
+        by_metric: for each ranked metric the rank of each competitor, 1 the best.
+        left_out: for each metric not ranked, the competitors without a value.
+    """
+
+    average: dict[str, float | None]
+    by_metric: dict[str, dict[str, float]]
+    left_out: dict[str, tuple[str, ...]]
+
+
+def average_ranks(
+    table: Mapping[str, Mapping[str, float | None]], directions: Mapping[str, Direction | str]
+) -> AverageRanks:
+    """Rank the competitors in each metric and average their ranks (LongLive-RAG's average rank).
+
+    Equal values share the mean of their ranks. A metric that any competitor lacks (absent, None or
+    not finite) is left out for all: ranks among different numbers of competitors do not average.
+
+    Args:
+        table: metric to competitor to value.
+        directions: for each metric of `table`, whether higher or lower is better.
+    """
+    competitors = sorted({name for row in table.values() for name in row})
+    by_metric: dict[str, dict[str, float]] = {}
+    left_out: dict[str, tuple[str, ...]] = {}
+    for metric, row in table.items():
+        values = {name: row.get(name) for name in competitors}
+        present = {name: v for name, v in values.items() if v is not None and math.isfinite(v)}
+        if len(present) < len(competitors):
+            left_out[metric] = tuple(name for name in competitors if name not in present)
+        else:
+            costs = np.array(list(present.values())) * _sign(directions[metric])
+            by_metric[metric] = dict(zip(present, _ranks(costs).tolist(), strict=True))
+    average = {
+        name: float(np.mean([ranks[name] for ranks in by_metric.values()])) if by_metric else None
+        for name in competitors
+    }
+    return AverageRanks(average, by_metric, left_out)
+
+
+def rank_intervals(
+    values_MRV: Sequence[np.ndarray],
+    directions: Sequence[Direction | str],
+    prompts: Sequence[Hashable],
+    num_resamples: int = 2_000,
+    seed: int = 0,
+) -> list[Interval] | None:
+    """95 % bootstrap interval of the average rank of each of R competitors.
+
+    Each resample draws whole prompts, the same for all competitors and metrics, and ranks anew. It
+    says how stable the order is, not where a true rank lies: a rank has no more than R values.
+
+    Args:
+        values_MRV: per metric the values [competitor, video], all finite; column v is the same
+            prompt and seed everywhere.
+        directions: per metric, whether higher or lower is better.
+        prompts: the prompt of each video.
+        num_resamples: of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        An interval per competitor; None for fewer than `MIN_CLUSTERS` prompts or no metric.
+    """
+    if not values_MRV or len(set(prompts)) < MIN_CLUSTERS:
+        return None
+    # Sums per prompt [competitor, prompt]; the mean has one divisor for all competitors.
+    sums = [
+        np.stack([cluster_sums(values, prompts)[0] for values in values_RV]) * _sign(direction)
+        for values_RV, direction in zip(values_MRV, directions, strict=True)
+    ]
+    num_prompts = sums[0].shape[1]
+    averages = np.concatenate(
+        [
+            np.mean([_ranks(drawn @ of_metric.T) for of_metric in sums], axis=0)
+            for drawn in resamples(num_prompts, num_resamples, seed)
+        ]
+    )
+    return [percentiles(column, 0.95, num_prompts) for column in averages.T]
+
+
+def _sign(direction: Direction | str) -> int:
+    return -1 if Direction(direction) is Direction.higher else 1
+
+
+def _ranks(costs: np.ndarray) -> np.ndarray:
+    """Rank of each cost along the last axis, the least first; equal costs share a mean rank."""
+    if costs.shape[-1] <= _MAX_PAIRWISE:
+        better = np.sum(costs[..., :, None] > costs[..., None, :], axis=-1)
+        equal = np.sum(costs[..., :, None] == costs[..., None, :], axis=-1)
+        return better + (equal + 1) / 2
+    if costs.ndim > 1:
+        return np.stack([_ranks(line) for line in costs])
+    ordered = np.sort(costs)
+    first, last = (np.searchsorted(ordered, costs, side) for side in ("left", "right"))
+    return (first + last + 1) / 2

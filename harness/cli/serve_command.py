@@ -1,0 +1,48 @@
+"""`python -m harness serve`."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+from dataclasses import replace
+
+from rich.console import Console
+
+from harness.cli.arguments import parse_lists
+from harness.cli.report_command import KEYS, build_with_bar, report_settings, watch_with_bar
+from harness.errors import LongtakeError
+from reports.serve import LOOPBACK, ReportServer
+
+DEFAULT_PORT = 8000
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; see harness.cli."""
+    lists = parse_lists(arguments.overrides, (*KEYS, "port", "host"))
+    folders, out, options = report_settings(lists)
+    port = _port(lists.get("port", [str(DEFAULT_PORT)])[-1])
+    host = lists.get("host", ["127.0.0.1"])[-1]
+    console = Console()
+    first = replace(options, live=True, papers=False) if arguments.watch else options
+    index = build_with_bar(folders, out, first, console).index
+    with ReportServer(index, folders, host, port) as server:
+        serving = threading.Thread(target=server.serve_forever, daemon=True)
+        serving.start()
+        print(f"{server.address}  (Ctrl-C stops)", flush=True)
+        if host not in LOOPBACK:
+            print("Everybody who reaches this machine can read the report and its sweeps.")
+        try:
+            if arguments.watch:
+                watch_with_bar(folders, out, options, console, threading.Event())
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            return 0
+        finally:
+            server.shutdown()
+    return 0
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 <= int(text) < 65536:
+        raise LongtakeError(f"port={text}: expected a number from 0 to 65535.")
+    return int(text)

@@ -1,0 +1,63 @@
+"""Data files of the page.
+
+A page opened from a folder may not fetch files, but it may load scripts. So data is written as
+scripts that hand over one JSON value: longtake.put(name, value).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+def write_data(path: Path, name: str, value: Any) -> bool:
+    """Write one data file, unless it is there with the same content; returns whether it changed.
+
+    Everything but ASCII is escaped: some line separators of Unicode would end a JavaScript string.
+    """
+    text = f"longtake.put({json.dumps(name)},{compact(value)});\n"
+    return write_text(path, text)
+
+
+def compact(value: Any) -> str:
+    """JSON without spaces, in ASCII."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def write_text(path: Path, text: str) -> bool:
+    """Replace a file in one step, unless it has this content already."""
+    data = text.encode("utf-8")
+    if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
+        return False
+    with replacing(path) as fresh:
+        fresh.write_bytes(data)
+    return True
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path to write to that takes the place of `path` in one step, unless writing fails.
+
+    Somebody may be looking at the old file, and another thread may be writing the same new one.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{os.getpid()}-{threading.get_ident()}-{path.name}")
+    try:
+        yield fresh
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def short(value: float | None, digits: int = 6) -> float | None:
+    """A number with so many significant digits; None for no number."""
+    if value is None or not math.isfinite(value):
+        return None
+    rounded = float(f"{value:.{digits}g}")
+    return int(rounded) if rounded.is_integer() and abs(rounded) < 1e15 else rounded

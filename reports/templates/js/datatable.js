@@ -1,0 +1,114 @@
+// A table that sorts, and that draws only the rows in view once there are many.
+const MANY = 120; // rows from which only those in view are drawn
+const OVERSCAN = 12;
+
+class DataTable {
+  // columns: {title, tip, heading, number, first, value(row), cell(row)}; rowClass(row); separators
+  // are drawn before rows for which separator(row) gives a node, as long as nothing is sorted.
+  constructor({ label, columns, headings, rowClass, separator, sorted, onSort }) {
+    Object.assign(this, { columns, rowClass, separator, onSort });
+    this.sort = sorted ?? { column: -1, order: null };
+    this.rows = [];
+    this.shown = [];
+    this.body = h("tbody", {});
+    this.heads = columns.map((column, i) => this.head(column, i));
+    const above = headings ? h("tr", { class: "headings" }, headings.map(([text, span, name]) =>
+      (text ? h("th", { colspan: span, scope: "colgroup", class: "heading" }, text) : h("td", { colspan: span, class: name ?? null })))) : null;
+    this.table = h("table", { class: "data" }, h("caption", { class: "unseen" }, `${label}. The column heads sort.`), h("thead", {}, above, h("tr", {}, this.heads)), this.body);
+    this.node = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label, scroll: () => this.draw() }, this.table);
+    this.markHead();
+  }
+
+  head(column, i) {
+    const attributes = { scope: "col", class: [column.number ? "number" : "", column.className?.(null) ?? ""].join(" ").trim() || null };
+    if (!column.value) return h("th", attributes, h("span", { class: column.hideTitle ? "unseen" : null }, column.title));
+    return h("th", attributes, h("button", { type: "button", "data-tip": column.tip ?? null, click: () => this.sortBy(i) }, column.title));
+  }
+
+  sortBy(i) {
+    const flipped = { ascending: "descending", descending: "ascending" };
+    const first = this.columns[i].first ?? "ascending";
+    const order = this.sort.column !== i ? first : this.sort.order === first ? flipped[first] : null;
+    this.sort = order ? { column: i, order } : { column: -1, order: null };
+    this.markHead();
+    this.setRows(this.rows);
+    this.onSort?.(this.sort);
+    announce(order ? `Sorted by ${this.columns[i].title}, ${order}.` : "In the order of the sweep.");
+  }
+
+  markHead() {
+    this.heads.forEach((head, i) => {
+      if (i === this.sort.column) head.setAttribute("aria-sort", this.sort.order);
+      else head.removeAttribute("aria-sort");
+    });
+  }
+
+  setRows(rows) {
+    this.rows = rows;
+    const { column, order } = this.sort;
+    if (column < 0) {
+      this.shown = [];
+      let last = null;
+      for (const row of rows) {
+        const key = this.separator?.key(row) ?? null;
+        if (key !== last) this.shown.push({ separator: row });
+        last = key;
+        this.shown.push(row);
+      }
+    } else {
+      const keyed = rows.map((row) => [this.columns[column].value(row), row]);
+      const sign = order === "ascending" ? 1 : -1;
+      keyed.sort(([a], [b]) => compareValues(a, b, sign));
+      this.shown = keyed.map(([, row]) => row);
+    }
+    this.table.setAttribute("aria-rowcount", this.shown.length + this.table.tHead.rows.length);
+    this.node.classList.toggle("windowed", this.shown.length > MANY);
+    this.drawn = null;
+    this.draw();
+  }
+
+  draw() {
+    const many = this.shown.length > MANY;
+    const height = many ? this.rowHeight() : 0;
+    const first = many ? Math.max(0, Math.floor(this.node.scrollTop / height) - OVERSCAN) : 0;
+    const count = many ? Math.ceil(this.node.clientHeight / height) + 2 * OVERSCAN : this.shown.length;
+    const last = Math.min(this.shown.length, first + count);
+    if (this.drawn && this.drawn[0] === first && this.drawn[1] === last) return;
+    this.drawn = [first, last];
+    const rows = this.shown.slice(first, last).map((row, i) => this.row(row, first + i));
+    const spacer = (rowsAway) => (many && rowsAway ? setStyle(h("tr", { class: "spacer", "aria-hidden": "true" }, h("td", { colspan: this.columns.length })), "height", `${rowsAway * height}px`) : null);
+    const nothing = this.shown.length ? null : h("tr", {}, h("td", { colspan: this.columns.length, class: "empty" }, "No row fits these filters."));
+    const focus = this.body.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
+    refill(this.body, ...[spacer(first), ...rows, nothing, spacer(this.shown.length - last)].filter(Boolean));
+    if (focus) this.body.querySelector(`[data-focus="${CSS.escape(focus)}"]`)?.focus({ preventScroll: true });
+  }
+
+  row(row, index) {
+    const attributes = { "aria-rowindex": index + this.table.tHead.rows.length + 1 };
+    if (row.separator) return h("tr", { ...attributes, class: "separator" }, h("td", { colspan: this.columns.length }, this.separator.node(row.separator)));
+    return h("tr", { ...attributes, class: this.rowClass?.(row) ?? null }, this.columns.map((column) =>
+      h(column.rowHead ? "th" : "td", { scope: column.rowHead ? "row" : null, class: [column.number ? "number" : "", column.className?.(row) ?? ""].join(" ").trim() || null }, column.cell(row))));
+  }
+
+  rowHeight() {
+    if (!this.measured) {
+      const row = this.row(this.shown.find((one) => !one.separator), 0);
+      refill(this.body, row);
+      this.measured = row.getBoundingClientRect().height || 40;
+    }
+    return this.measured;
+  }
+}
+
+function setStyle(node, name, value) {
+  node.style.setProperty(name, value);
+  return node;
+}
+
+// Numbers by size, words by alphabet, rows without a value last in both directions.
+function compareValues(a, b, sign) {
+  const [none, other] = [a === null || a === undefined, b === null || b === undefined];
+  if (none || other) return none - other;
+  if (typeof a === "number" && typeof b === "number") return sign * (a - b);
+  return sign * String(a).localeCompare(String(b), "en", { numeric: true });
+}
