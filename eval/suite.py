@@ -37,11 +37,13 @@ class Suite:
 
     Attributes:
         metrics: registered names, or "module:attribute" of a class.
+        reencoded: whether clips are encoded again before they are scored, as VBench-Long does.
     """
 
     name: str
     version: str
     metrics: tuple[str, ...]
+    reencoded: bool = False
 
 
 DEFAULT_SUITE = "offline"

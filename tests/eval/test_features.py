@@ -12,7 +12,7 @@ from eval.features import (
     INPUT_SIZE,
     MOBILENET_V2,
     FeatureExtractor,
-    Network,
+    ImageNetwork,
     cache_folder,
     onnx_file,
 )
@@ -31,7 +31,7 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
 
 @pytest.mark.usefixtures("networks")
 @both_networks
-def test_exported_network_equals_the_torch_module(network: Network, make_scene) -> None:
+def test_exported_network_equals_the_torch_module(network: ImageNetwork, make_scene) -> None:
     import torch
 
     from eval import feature_export
@@ -54,7 +54,7 @@ def test_exported_network_equals_the_torch_module(network: Network, make_scene) 
 @pytest.mark.usefixtures("networks")
 @both_networks
 def test_changed_scene_is_further_than_shifted_or_brightened_one(
-    network: Network, make_scene
+    network: ImageNetwork, make_scene
 ) -> None:
     frame = make_scene(seed=0).frame(0)
     shifted = make_scene(seed=0).frame(0, shift_px=4)
@@ -67,7 +67,7 @@ def test_changed_scene_is_further_than_shifted_or_brightened_one(
 
 @pytest.mark.usefixtures("networks")
 @both_networks
-def test_features_do_not_depend_on_batch_or_threads(network: Network, make_scene) -> None:
+def test_features_do_not_depend_on_batch_or_threads(network: ImageNetwork, make_scene) -> None:
     frames = make_scene().frames(5)
     together = FeatureExtractor(network, threads=3)(frames)
     alone = FeatureExtractor(network, threads=1)(frames[3:4])
@@ -88,7 +88,7 @@ def test_export_happens_once_and_leaves_only_the_network(
 
 @both_networks
 def test_missing_package_names_the_command_that_installs_it(
-    network: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    network: ImageNetwork, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("LONGTAKE_CACHE", str(tmp_path))
     monkeypatch.setitem(sys.modules, network.weights_module, None)
