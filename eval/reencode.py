@@ -101,7 +101,7 @@ class ClipFiles:
 
     def path(self, span: Span) -> Path:
         """The file of one clip."""
-        return self._folder / f"{span.start:06d}-{span.end:06d}.mp4"
+        return clip_path(self._folder, span)
 
     def read(self, spans: Sequence[Span], num_frames: int) -> Iterator[np.ndarray]:
         """The frames (frame, height, width, 3) of each clip, decoded from its file.
@@ -160,6 +160,11 @@ class ClipFiles:
         fresh = path.with_name(f".clips.{os.getpid()}.json")
         fresh.write_text(json.dumps({**self._made_by, "sha256": sha256}, indent=1))
         fresh.replace(path)
+
+
+def clip_path(folder: Path, span: Span) -> Path:
+    """The file of one clip in the folder of its video."""
+    return folder / f"{span.start:06d}-{span.end:06d}.mp4"
 
 
 def _name(span: Span) -> str:

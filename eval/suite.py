@@ -21,6 +21,20 @@ METRICS = Registry(
         "flow_motion": "eval.flow:FlowMotion",
         "warp_smoothness": "eval.flow:WarpSmoothness",
         "sharpness_retention": "eval.pixels:SharpnessRetention",
+        **{
+            name: f"eval.vbench_long.{module}"
+            for name, module in {
+                "subject_consistency": "consistency:SubjectConsistency",
+                "background_consistency": "consistency:BackgroundConsistency",
+                "temporal_flickering": "dimensions:TemporalFlickering",
+                "motion_smoothness": "dimensions:MotionSmoothness",
+                "dynamic_degree": "dimensions:DynamicDegree",
+                "aesthetic_quality": "dimensions:AestheticQuality",
+                "imaging_quality": "dimensions:ImagingQuality",
+                "overall_consistency": "dimensions:OverallConsistency",
+            }.items()
+        },
+        "text_alignment": "eval.text_alignment:TextAlignment",
         "subject_color_error": "backbones.tiny.world_metrics:SubjectColorError",
         "subject_shape_error": "backbones.tiny.world_metrics:SubjectShapeError",
         "sky_error": "backbones.tiny.world_metrics:SkyError",
@@ -63,6 +77,22 @@ SUITES = {
             "sky_error",
             "land_error",
         ),
+    ),
+    "vbench_long": Suite(
+        "vbench_long",
+        version="1",
+        metrics=(
+            "subject_consistency",
+            "background_consistency",
+            "temporal_flickering",
+            "motion_smoothness",
+            "dynamic_degree",
+            "aesthetic_quality",
+            "imaging_quality",
+            "overall_consistency",
+            "text_alignment",
+        ),
+        reencoded=True,
     ),
 }
 

@@ -31,23 +31,23 @@ class WeightsFile:
     """One file.
 
     Attributes:
-        path: below the cache folder, for example "vbench/amt_model/amt-s.pth".
+        below: path below the cache folder, for example "vbench/amt_model/amt-s.pth".
         url: where the official code takes it from.
         member: its path inside the archive that `url` is; empty if it is the file itself.
     """
 
-    path: str
+    below: str
     url: str
     member: str = ""
 
     @property
-    def location(self) -> Path:
+    def path(self) -> Path:
         """Where it belongs on this machine."""
-        top, _, rest = self.path.partition("/")
+        top, _, rest = self.below.partition("/")
         moved = {"vbench": "VBENCH_CACHE_DIR", "torch": "TORCH_HOME"}.get(top)
         if moved and (folder := os.environ.get(moved)):
             return Path(folder) / rest
-        return Path.home() / ".cache" / self.path
+        return Path.home() / ".cache" / self.below
 
     def check(self) -> None:
         """Make sure that the file is there and not known to be wrong.
@@ -56,18 +56,18 @@ class WeightsFile:
             MetricUnavailable: it is missing.
             WeightsUnusable: it could not be loaded before and has not changed since.
         """
-        if not self.location.is_file():
+        if not self.path.is_file():
             raise MetricUnavailable(
-                f"weights missing: {self.location}; get them with "
+                f"weights missing: {self.path}; get them with "
                 "`python -m harness fetch-weights suite=vbench_long`, or put there what "
                 f"{self.url} holds{f' as {self.member}' if self.member else ''}"
             )
-        if reason := _unusable().get(_stamp(self.location)):
+        if reason := _unusable().get(_stamp(self.path)):
             raise WeightsUnusable(reason)
 
     def sha256(self) -> str:
         """Digest of the content, computed once per version of the file and machine."""
-        return _digest(_stamp(self.location), self.location)
+        return _digest(_stamp(self.path), self.path)
 
 
 def load_weights(files: Sequence[WeightsFile], load: Callable[[], T], network: str) -> T:
@@ -84,10 +84,10 @@ def load_weights(files: Sequence[WeightsFile], load: Callable[[], T], network: s
         if "out of memory" in str(error):
             raise
         line = " ".join(str(error).split())[:300]
-        names = ", ".join(str(file.location) for file in files)
+        names = ", ".join(str(file.path) for file in files)
         reason = f"{names} cannot be loaded as weights of {network}: {line}"
         for file in files:
-            _note("unusable-weights.json", _stamp(file.location), reason)
+            _note("unusable-weights.json", _stamp(file.path), reason)
         raise WeightsUnusable(reason) from error
 
 

@@ -121,7 +121,7 @@ def read_state(file: WeightsFile) -> Any:
     """The content of a .pth file, mapped into memory rather than read where its format allows."""
     import torch
 
-    path = file.location
+    path = file.path
     try:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except RuntimeError as error:

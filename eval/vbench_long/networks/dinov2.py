@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from eval.vbench_long.networks.base import TorchNetwork, batch_size, features, r
 from eval.vbench_long.networks.images import dinov2_input
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 # Patches on a side: of the weights (518 pixels), and of the frames shown (224 pixels).
 _TRAINED, _SHOWN = 37, 16
@@ -29,18 +29,22 @@ class DinoV2(TorchNetwork):
     files = (DINOV2_B14,)
 
     def build(self, device: str) -> Callable[[Clip], np.ndarray]:
-        import timm
-
-        state = dict(read_state(DINOV2_B14))
-        state.pop("mask_token", None)
-        state["pos_embed"] = shown_positions(state["pos_embed"])
-        network = timm.create_model(
-            "vit_base_patch14_dinov2", pretrained=False, num_classes=0, img_size=14 * _SHOWN
-        )
-        network.load_state_dict(state)
-        ready(network, device)
+        network = ready(create(read_state(DINOV2_B14)), device)
         size = batch_size(device, on_processor=4, on_gpu=32)
         return partial(features, size=size, device=device, prepare=dinov2_input, network=network)
+
+
+def create(state: Mapping[str, Tensor]) -> nn.Module:
+    """The network for images of 224 x 224 with the tensors of the official file."""
+    import timm
+
+    fitting = {key: value for key, value in state.items() if key != "mask_token"}
+    fitting["pos_embed"] = shown_positions(state["pos_embed"])
+    network: nn.Module = timm.create_model(
+        "vit_base_patch14_dinov2", pretrained=False, num_classes=0, img_size=14 * _SHOWN
+    )
+    network.load_state_dict(fitting)
+    return network
 
 
 def shown_positions(positions_1ND: Tensor) -> Tensor:

@@ -52,7 +52,7 @@ class DreamSim(TorchNetwork):
         from dreamsim.feature_extraction.load_clip_as_dino import load_clip_as_dino
         from dreamsim.feature_extraction.load_open_clip_as_dino import load_open_clip_as_dino
 
-        folder = str(DREAMSIM_CLIP.location.parent)
+        folder = str(DREAMSIM_CLIP.path.parent)
         dino = load_dino()
         clip_vision, clip_projection = load_clip_as_dino(16, folder)
         open_vision, open_projection = load_open_clip_as_dino(16, folder)
@@ -93,7 +93,7 @@ def _last_block(dino: Any, images_FCHW: Tensor) -> Tensor:
 
 def _add_updates(networks: list[nn.Module]) -> None:
     """Add scale * B A of each low-rank pair to the weight it belongs to."""
-    config = json.loads(DREAMSIM_LORA_CONFIG.location.read_text())
+    config = json.loads(DREAMSIM_LORA_CONFIG.path.read_text())
     scale = config["lora_alpha"] / config["r"]
     pairs: dict[tuple[int, str], dict[str, Tensor]] = {}
     for key, value in read_state(DREAMSIM_LORA).items():

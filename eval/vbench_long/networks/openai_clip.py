@@ -69,7 +69,7 @@ def load_vision(file: WeightsFile) -> nn.Module:
     import torch
     from clip.model import VisionTransformer, convert_weights
 
-    archive = torch.jit.load(str(file.location), map_location="cpu")
+    archive = torch.jit.load(str(file.path), map_location="cpu")
     prefix = "visual."
     state = {
         key.removeprefix(prefix): value.float()

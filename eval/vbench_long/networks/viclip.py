@@ -103,7 +103,7 @@ def _provide_vocabulary() -> None:
     from clip import simple_tokenizer
 
     assert clip.__file__
-    target = WeightsFile("vbench/ViCLIP/bpe_simple_vocab_16e6.txt.gz", "").location
+    target = WeightsFile("vbench/ViCLIP/bpe_simple_vocab_16e6.txt.gz", "").path
     if not target.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(simple_tokenizer.default_bpe(), target)
