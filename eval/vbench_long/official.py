@@ -9,9 +9,11 @@ from __future__ import annotations
 import functools
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,7 +37,8 @@ def run_official(
         threads: of torch.
 
     Returns:
-        What the official code writes: for each dimension the dataset score and details.
+        What the official code writes: for each dimension the dataset score and details; beside
+        them `cpu_s` by dimension, models loaded, and `peak_rss_mib`.
 
     Raises:
         MetricUnavailable: it failed, with its last line, or a name that no file can have.
@@ -63,7 +66,7 @@ def run_official(
         if ended.returncode != 0:
             lines = [line for line in ended.stderr.splitlines() if line.strip()]
             raise MetricUnavailable(f"the official code failed: {lines[-1] if lines else 'silently'}")
-        results: dict[str, Any] = json.loads((root / "out" / "all_eval_results.json").read_text())
+        results: dict[str, Any] = json.loads((root / "results.json").read_text())
         return results
 
 
@@ -86,25 +89,33 @@ def _main(root: Path) -> None:
     official = vbench2_beta_long.VBenchLong(
         torch.device(job["device"]), str(full_info), str(root / "out")
     )
-    official.evaluate(
-        videos_path=str(root / "videos"),
-        name="all",
-        dimension_list=job["dimensions"],
-        local=True,
-        mode="long_custom_input",
-        use_semantic_splitting=False,
-        static_filter_flag=False,
-        clip_length_config="clip_length_mix.yaml",
-        imaging_quality_preprocessing_mode="longer",
-        dev_flag=True,
-        sb_clip2clip_feat_extractor="dinov2",
-        bg_clip2clip_feat_extractor="dreamsim",
-        w_inclip=1.0,
-        w_clip2clip=0.0,
-        slow_fast_eval_config=job["slow_fast_eval_config"],
-        sb_mapping_file_path=job["sb_mapping_file_path"],
-        bg_mapping_file_path=job["bg_mapping_file_path"],
-    )
+    results: dict[str, Any] = {}
+    for dimension in job["dimensions"]:
+        before = time.process_time()
+        official.evaluate(
+            videos_path=str(root / "videos"),
+            name=dimension,
+            dimension_list=[dimension],
+            local=True,
+            mode="long_custom_input",
+            use_semantic_splitting=False,
+            static_filter_flag=False,
+            clip_length_config="clip_length_mix.yaml",
+            imaging_quality_preprocessing_mode="longer",
+            dev_flag=True,
+            sb_clip2clip_feat_extractor="dinov2",
+            bg_clip2clip_feat_extractor="dreamsim",
+            w_inclip=1.0,
+            w_clip2clip=0.0,
+            slow_fast_eval_config=job["slow_fast_eval_config"],
+            sb_mapping_file_path=job["sb_mapping_file_path"],
+            bg_mapping_file_path=job["bg_mapping_file_path"],
+        )
+        written = root / "out" / f"{dimension}_eval_results.json"
+        results |= json.loads(written.read_text())
+        results.setdefault("cpu_s", {})[dimension] = time.process_time() - before
+    results["peak_rss_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    (root / "results.json").write_text(json.dumps(results))
 
 
 def _write_video(filename: str, video_array: Any, fps: float, **_: Any) -> None:

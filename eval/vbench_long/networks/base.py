@@ -17,7 +17,7 @@ from eval.weights import WeightsFile, load_weights
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-INSTALL = 'pip install "longtake[vbench]" in an environment of its own (docs/metrics.md)'
+INSTALL = 'pip install ".[vbench]" in an environment of its own (docs/metrics.md)'
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 OPENAI_CLIP = (
     (0.48145466, 0.4578275, 0.40821073),
