@@ -55,7 +55,7 @@ class FeatureCache:
         descriptor, fresh = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(descriptor, "wb") as file:
-                np.savez(file, **arrays)
+                np.savez(file, **arrays)  # type: ignore[arg-type]
             Path(fresh).replace(path)
         except BaseException:
             Path(fresh).unlink(missing_ok=True)

@@ -125,7 +125,9 @@ class MetricRun:
         if isinstance(first, str) or first.feature is None:
             return None
         return tuple(
-            None if isinstance(m, str) or m.feature is None else similarity(first.feature, m.feature)
+            None
+            if isinstance(m, str) or m.feature is None
+            else similarity(first.feature, m.feature)
             for m in self._measures
         )
 

@@ -28,9 +28,14 @@ class Network(Protocol):
         reads_prompt: whether it looks at the clip's prompt instead of its frames.
     """
 
-    name: str
-    size_mib: int
-    reads_prompt: bool
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def size_mib(self) -> int: ...
+
+    @property
+    def reads_prompt(self) -> bool: ...
 
     def check(self) -> None:
         """Look for packages and weights, without importing or reading them.

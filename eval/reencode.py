@@ -14,10 +14,11 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import av
 import numpy as np
+from av.video.stream import VideoStream
 
 from eval.clips import Span, stream_clips
 from eval.metric import MetricUnavailable
@@ -26,6 +27,7 @@ from harness.errors import LongtakeError
 
 # One thread: the official automatic number, which follows the cores, gives other bytes elsewhere.
 DEFAULT_THREADS = 1
+_CODEC: Final = "libx264"
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def official_encoder() -> Encoder:
     if not threads.isdecimal():
         raise LongtakeError(f"LONGTAKE_X264_THREADS is {threads!r}; expected a whole number.")
     version = ".".join(str(part) for part in av.library_versions["libavcodec"])
-    return Encoder("libx264", "yuv420p", (), int(threads), av.__version__, version)
+    return Encoder(_CODEC, "yuv420p", (), int(threads), av.__version__, version)
 
 
 def encode(path: Path, frames_FHWC: np.ndarray, fps: int, encoder: Encoder) -> None:
@@ -69,7 +71,7 @@ def encode(path: Path, frames_FHWC: np.ndarray, fps: int, encoder: Encoder) -> N
     fresh = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         with av.open(str(fresh), "w") as container:
-            stream = container.add_stream(encoder.codec, rate=fps)
+            stream: VideoStream = container.add_stream(_CODEC, rate=fps)
             stream.width, stream.height, stream.pix_fmt = width, height, encoder.pixel_format
             stream.options = dict(encoder.options)
             stream.thread_count = encoder.threads
@@ -184,5 +186,3 @@ def _sha256(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return "missing"
-
-

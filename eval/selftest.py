@@ -13,7 +13,7 @@ import numpy as np
 
 from eval.degrade import DEGRADATIONS
 from eval.metric import Direction, MetricInfo
-from eval.score import Scorer
+from eval.score import Scorer, Scores
 from eval.suite import Suite
 
 FPS = 16
@@ -110,7 +110,7 @@ def _cases(names: Sequence[str]) -> Iterator[tuple[str, str, int]]:
                 yield name, kind, place
 
 
-def _score(scorer: Scorer, frames: np.ndarray):  # type: ignore[no-untyped-def]
+def _score(scorer: Scorer, frames: np.ndarray) -> Scores:
     with tempfile.TemporaryDirectory(prefix="longtake-selftest-") as folder:
         path = Path(folder) / "video.mp4"
         with av.open(str(path), "w") as container:

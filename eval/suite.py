@@ -21,19 +21,14 @@ METRICS = Registry(
         "flow_motion": "eval.flow:FlowMotion",
         "warp_smoothness": "eval.flow:WarpSmoothness",
         "sharpness_retention": "eval.pixels:SharpnessRetention",
-        **{
-            name: f"eval.vbench_long.{module}"
-            for name, module in {
-                "subject_consistency": "consistency:SubjectConsistency",
-                "background_consistency": "consistency:BackgroundConsistency",
-                "temporal_flickering": "dimensions:TemporalFlickering",
-                "motion_smoothness": "dimensions:MotionSmoothness",
-                "dynamic_degree": "dimensions:DynamicDegree",
-                "aesthetic_quality": "dimensions:AestheticQuality",
-                "imaging_quality": "dimensions:ImagingQuality",
-                "overall_consistency": "dimensions:OverallConsistency",
-            }.items()
-        },
+        "subject_consistency": "eval.vbench_long.consistency:SubjectConsistency",
+        "background_consistency": "eval.vbench_long.consistency:BackgroundConsistency",
+        "temporal_flickering": "eval.vbench_long.dimensions:TemporalFlickering",
+        "motion_smoothness": "eval.vbench_long.dimensions:MotionSmoothness",
+        "dynamic_degree": "eval.vbench_long.dimensions:DynamicDegree",
+        "aesthetic_quality": "eval.vbench_long.dimensions:AestheticQuality",
+        "imaging_quality": "eval.vbench_long.dimensions:ImagingQuality",
+        "overall_consistency": "eval.vbench_long.dimensions:OverallConsistency",
         "text_alignment": "eval.text_alignment:TextAlignment",
         "subject_color_error": "backbones.tiny.world_metrics:SubjectColorError",
         "subject_shape_error": "backbones.tiny.world_metrics:SubjectShapeError",

@@ -33,8 +33,8 @@ class _OpenClip(TorchNetwork):
     size_mib = 700
 
     def __init__(self, half: str, model: str, weights: WeightsFile) -> None:
-        self.name = f"open_clip_{half} {model}"  # type: ignore[misc]
-        self.files = (weights,)  # type: ignore[misc]
+        self.name = f"open_clip_{half} {model}"
+        self.files = (weights,)
         self._model = model
 
     def create(self, device: str) -> nn.Module:

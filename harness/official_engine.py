@@ -40,7 +40,9 @@ def cross_check(
     """
     groups = _groups(store, durations_s)
     if not groups:
-        raise LongtakeError(f"Score first: python -m harness eval sweep={store.root} suite={SUITE}.")
+        raise LongtakeError(
+            f"Score first: python -m harness eval sweep={store.root} suite={SUITE}."
+        )
     table = Table("row", "dimension", "official code", "here", "difference")
     report, failed = [], False
     for label, (duration, contents) in groups.items():
@@ -84,14 +86,14 @@ def _groups(
         content = json.loads(path.read_text())
         for duration in (f"{seconds:g}" for seconds in durations_s):
             if duration in content["durations"]:
-                label = f"{line['backbone']} | {line['method']} | seed {line['seed']} | {duration} s"
+                label = (
+                    f"{line['backbone']} | {line['method']} | seed {line['seed']} | {duration} s"
+                )
                 groups.setdefault(label, (duration, []))[1].append(content)
     return groups
 
 
-def _files(
-    store: RunStore, content: Mapping[str, Any], duration: str
-) -> tuple[Path, list[Path]]:
+def _files(store: RunStore, content: Mapping[str, Any], duration: str) -> tuple[Path, list[Path]]:
     record = store.record(content["unit_id"])
     assert record is not None
     folder = store.workspace / "clips" / content["unit_id"]
@@ -100,5 +102,3 @@ def _files(
     if missing := [path for path in paths if not path.is_file()]:
         raise MetricUnavailable(f"{missing[0]} is gone; score again to make it")
     return store.unit_dir(record.unit_id) / record.video.file, paths
-
-

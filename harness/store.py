@@ -186,7 +186,10 @@ class RunStore:
         return (torch.cat(latents), trace) if latents else None
 
     def add_command(
-        self, units: Sequence[Unit | ImportedUnit], argv: Sequence[str], configs: Sequence[dict[str, Any]]
+        self,
+        units: Sequence[Unit | ImportedUnit],
+        argv: Sequence[str],
+        configs: Sequence[dict[str, Any]],
     ) -> None:
         """Note a command and its units; repeating a command only renews its time."""
         command = {"time": now(), "argv": list(argv), "configs": list(configs)}

@@ -71,9 +71,7 @@ class VideoClips:
     reason: str | None
 
 
-def score_dataset(
-    videos: Sequence[Mapping[str, Any]], duration: str
-) -> dict[str, DimensionScore]:
+def score_dataset(videos: Sequence[Mapping[str, Any]], duration: str) -> dict[str, DimensionScore]:
     """The dimensions of one row.
 
     Args:

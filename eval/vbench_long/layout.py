@@ -37,8 +37,7 @@ RAFT_THINGS = WeightsFile(
 )
 VICLIP = WeightsFile(
     "vbench/ViCLIP/ViClip-InternVid-10M-FLT.pth",
-    "https://huggingface.co/OpenGVLab/VBench_Used_Models/resolve/main/"
-    "ViClip-InternVid-10M-FLT.pth",
+    "https://huggingface.co/OpenGVLab/VBench_Used_Models/resolve/main/ViClip-InternVid-10M-FLT.pth",
 )
 DINO_B16 = WeightsFile(
     "torch/hub/checkpoints/dino_vitbase16_pretrain.pth",

@@ -45,7 +45,9 @@ def run_official(
     """
     for name in videos:
         if "/" in name or len(f"{name}_000.mp4".encode()) > 255:
-            raise MetricUnavailable(f"{name[:60]!r}... cannot be a file name, as the official code needs")
+            raise MetricUnavailable(
+                f"{name[:60]!r}... cannot be a file name, as the official code needs"
+            )
     with tempfile.TemporaryDirectory(prefix="longtake-official-") as folder:
         root = Path(folder)
         make_home(root / "home")
@@ -62,10 +64,14 @@ def run_official(
         for moved in ("VBENCH_CACHE_DIR", "TORCH_HOME", "XDG_CACHE_HOME"):
             environment.pop(moved, None)
         command = [sys.executable, "-m", "eval.vbench_long.official", str(root)]
-        ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        ended = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False
+        )
         if ended.returncode != 0:
             lines = [line for line in ended.stderr.splitlines() if line.strip()]
-            raise MetricUnavailable(f"the official code failed: {lines[-1] if lines else 'silently'}")
+            raise MetricUnavailable(
+                f"the official code failed: {lines[-1] if lines else 'silently'}"
+            )
         results: dict[str, Any] = json.loads((root / "results.json").read_text())
         return results
 

@@ -52,9 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if failed and code == 0 else code
 
 
-def _score(
-    store: RunStore, pairs: dict[str, str], suites: Sequence[str], console: Console
-) -> int:
+def _score(store: RunStore, pairs: dict[str, str], suites: Sequence[str], console: Console) -> int:
     lines = store.unit_lines()
     if "duration" in pairs:
         durations_s = numbers(pairs["duration"], "duration")

@@ -116,7 +116,8 @@ def _markdown(result: SelfTest, videos: list[str]) -> Iterator[str]:
             first, last = found.values[0], found.values[-1]
             agree = f"{found.num_agreeing}/{result.num_videos}"
             cells.append(
-                "blind" if found.verdict == "blind"
+                "blind"
+                if found.verdict == "blind"
                 else f"{found.verdict} {first:.3g} to {last:.3g}, {agree}"
             )
         yield f"| {metric} | " + " | ".join(cells) + " |"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -132,7 +133,7 @@ def test_new_metric_and_new_duration_cost_only_what_is_new(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, First.__module__, __import__("sys").modules[__name__])
+    monkeypatch.setitem(sys.modules, First.__module__, sys.modules[__name__])
     video = write_video(make_scene().frames(150))
     workspace = Workspace(tmp_path / "clips", tmp_path / "features")
 

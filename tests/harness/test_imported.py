@@ -72,14 +72,14 @@ def test_videos_of_any_origin_are_scored_and_stand_on_the_leaderboard(cli, tmp_p
     folder = tmp_path / "mine"
     write(folder / "a.mp4", moving(77))
     write(folder / "b.mp4", moving(77, seed=1))
-    listed = manifest(folder, a="a red ball", b="it's a \"dog\" <b>")
+    listed = manifest(folder, a="a red ball", b='it\'s a "dog" <b>')
     arguments = (f"videos={folder}", f"manifest={listed}", SUITES, "duration=2,4.8125")
     result = cli("eval", *arguments)
     assert result.code == 0, result.err
     store = tmp_path / "runs" / "mine"
     for suite in ("vbench_long", "flicker_stability"):
         found = scores(store, suite)
-        assert set(found) == {"a red ball", "it's a \"dog\" <b>"}
+        assert set(found) == {"a red ball", 'it\'s a "dog" <b>'}
         assert all(set(content["durations"]) == {"2", "4.8125"} for content in found.values())
     flickering = scores(store, "vbench_long")["a red ball"]["metrics"]["temporal_flickering"]
     assert 0.3 < flickering["durations"]["4.8125"] < 1

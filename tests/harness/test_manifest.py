@@ -30,7 +30,7 @@ def write(tmp_path: Path, *lines: object, name: str = "list.jsonl") -> Path:
 
 
 def test_a_line_names_its_video_whatever_it_is_called(tmp_path: Path, folder: Path) -> None:
-    names = ["a_b_0.mp4", "with space.webm", "it's \"quoted\".mov", "日本 vidéo.mp4", "deep/er.mkv"]
+    names = ["a_b_0.mp4", "with space.webm", 'it\'s "quoted".mov', "日本 vidéo.mp4", "deep/er.mkv"]
     touch(folder, *names)
     lines = [{"video": name, "prompt": f"prompt {i}", "seed": i} for i, name in enumerate(names)]
     manifest = read_manifest(folder, write(tmp_path, *lines))

@@ -7,7 +7,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,12 +36,12 @@ class TorchNetwork(ABC):
         files: the weights.
     """
 
-    name: ClassVar[str]
-    size_mib: ClassVar[int]
-    packages: ClassVar[tuple[str, ...]]
-    files: ClassVar[tuple[WeightsFile, ...]]
-    version: ClassVar[int] = 1
-    reads_prompt: ClassVar[bool] = False
+    name: str
+    size_mib: int
+    packages: tuple[str, ...]
+    files: tuple[WeightsFile, ...]
+    version: int = 1
+    reads_prompt: bool = False
 
     def check(self) -> None:
         """Look for packages and weights.

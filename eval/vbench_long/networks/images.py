@@ -19,7 +19,9 @@ def clip_input(frames_FCHW: Tensor) -> Tensor:
     from torchvision.transforms.functional import InterpolationMode
 
     resized = images.resize(frames_FCHW, [224], InterpolationMode.BICUBIC, antialias=False)
-    return images.normalize(images.center_crop(resized, [224]).float() / 255, *map(list, OPENAI_CLIP))
+    return images.normalize(
+        images.center_crop(resized, [224]).float() / 255, *map(list, OPENAI_CLIP)
+    )
 
 
 def dino_input(frames_FCHW: Tensor) -> Tensor:
@@ -31,7 +33,7 @@ def dino_input(frames_FCHW: Tensor) -> Tensor:
 
 
 def dinov2_input(frames_FCHW: Tensor) -> Tensor:
-    """Shorter side to 256 (bicubic, antialiased), centre crop 224, ImageNet's mean and deviation."""
+    """Shorter side to 256 (bicubic, antialiased), crop 224, ImageNet's mean and deviation."""
     from torchvision.transforms import functional as images
     from torchvision.transforms.functional import InterpolationMode
 

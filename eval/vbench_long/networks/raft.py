@@ -60,7 +60,7 @@ class Raft(TorchNetwork):
 
     def __init__(self, every_pair: bool = False) -> None:
         self._every_pair = every_pair
-        self.name = "raft_all" if every_pair else "raft"  # type: ignore[misc]
+        self.name = "raft_all" if every_pair else "raft"
 
     def build(self, device: str) -> Callable[[Clip], np.ndarray]:
         from easydict import EasyDict
@@ -84,9 +84,7 @@ class Raft(TorchNetwork):
         return radii
 
 
-def _radii(
-    network: Any, frames_FHWC: np.ndarray, size: int, device: str
-) -> Iterator[np.ndarray]:
+def _radii(network: Any, frames_FHWC: np.ndarray, size: int, device: str) -> Iterator[np.ndarray]:
     """Radii of the next `size` pairs each; a frame between two batches is encoded twice."""
     import torch
     from vbench.third_party.RAFT.core.utils_core.utils import InputPadder
@@ -105,9 +103,7 @@ def _flow(network: Any, images_FCHW: Tensor) -> Tensor:
 
     images_FCHW = (2 * (images_FCHW / 255.0) - 1.0).contiguous()
     encoded_FDHW = network.fnet(images_FCHW).float()
-    correlation = CorrBlock(
-        encoded_FDHW[:-1].contiguous(), encoded_FDHW[1:].contiguous(), radius=4
-    )
+    correlation = CorrBlock(encoded_FDHW[:-1].contiguous(), encoded_FDHW[1:].contiguous(), radius=4)
     context = network.cnet(images_FCHW[:-1])
     state, given = torch.split(context, [network.hidden_dim, network.context_dim], dim=1)
     state, given = torch.tanh(state), torch.relu(given)

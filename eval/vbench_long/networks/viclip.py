@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +26,7 @@ OFFICIAL_SUFFIX = "-0"
 def middle_frames(num_frames: int) -> list[int]:
     """The middle frame of each of eight equal intervals; the last again if there are fewer."""
     bounds = np.linspace(0, num_frames, min(NUM_FRAMES, num_frames) + 1).astype(int)
-    chosen = [int(low + high - 1) // 2 for low, high in zip(bounds[:-1], bounds[1:], strict=True)]
+    chosen = [int(low + high - 1) // 2 for low, high in pairwise(bounds)]
     return chosen + [chosen[-1]] * (NUM_FRAMES - len(chosen))
 
 
@@ -52,14 +53,16 @@ class ViClipVideo(TorchNetwork):
             # Whole numbers here: resizing rounds and cuts off, other than for the image networks.
             images = clip_input(torch.from_numpy(frames).permute(0, 3, 1, 2).to(device))
             embedded_1D = network(images.permute(1, 0, 2, 3)[None].contiguous()).float()
-            unit: np.ndarray = (embedded_1D / embedded_1D.norm(dim=-1, keepdim=True))[0].cpu().numpy()
+            unit: np.ndarray = (
+                (embedded_1D / embedded_1D.norm(dim=-1, keepdim=True))[0].cpu().numpy()
+            )
             return unit
 
         return embed
 
 
 class ViClipText(TorchNetwork):
-    """Embeddings of the prompt and of the prompt with the official suffix, unit length: (2, 768)."""
+    """Embeddings of the prompt, and of it with the official suffix, unit length: (2, 768)."""
 
     name = "viclip_text"
     size_mib = 500
@@ -91,7 +94,9 @@ class ViClipText(TorchNetwork):
 
 def _part(prefix: str) -> dict[str, nn.Parameter]:
     state = read_state(VICLIP)["model"]
-    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+    return {
+        key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)
+    }
 
 
 def _provide_vocabulary() -> None:
