@@ -7,8 +7,6 @@ same clip may each lose an entry to the other; it is computed again when it is n
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +15,7 @@ import numpy as np
 
 from eval.metric import Clip
 from eval.network import Network
+from harness.files import replacing
 
 
 class FeatureCache:
@@ -50,16 +49,9 @@ class FeatureCache:
         if self._root is None:
             return
         path = self._path(self._root, network, clip, clip_sha256)
-        path.parent.mkdir(parents=True, exist_ok=True)
         arrays = _read(path) | {self.key(network): output}
-        descriptor, fresh = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                np.savez(file, **arrays)  # type: ignore[arg-type]
-            Path(fresh).replace(path)
-        except BaseException:
-            Path(fresh).unlink(missing_ok=True)
-            raise
+        with replacing(path) as fresh:
+            np.savez(fresh, **arrays)  # type: ignore[arg-type]
 
     def _path(self, root: Path, network: Network, clip: Clip, clip_sha256: str) -> Path:
         """Frames of other shape or rate can have the same bytes, so both belong to the name."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ import onnxruntime
 
 from eval.metric import Clip, MetricUnavailable
 from eval.threads import num_threads
+from harness.files import cache_root
 
 # Letters: F frames, H height, W width, C colour channel, D feature.
 
@@ -60,7 +60,7 @@ class ImageNetwork:
             MetricUnavailable: it is not installed, with the command that installs it.
         """
         _package_folder(self, self.weights_module)
-        if not any(cache_folder().glob(f"{self.name}-*-v{EXPORT_VERSION}.onnx")):
+        if not any(cache_root().glob(f"{self.name}-*-v{EXPORT_VERSION}.onnx")):
             _package_folder(self, self.code_module)
 
     def key(self, device: str) -> str:
@@ -132,13 +132,6 @@ class FeatureExtractor:
         return features_1D
 
 
-def cache_folder() -> Path:
-    """Where exported networks are kept: LONGTAKE_CACHE, else longtake/ in the user's cache."""
-    if own := os.environ.get("LONGTAKE_CACHE"):
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "longtake"
-
-
 def onnx_file(network: ImageNetwork) -> Path:
     """The exported network, made now if this is its first use here.
 
@@ -148,7 +141,7 @@ def onnx_file(network: ImageNetwork) -> Path:
     weights = _package_folder(network, network.weights_module) / network.weights
     with weights.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    exported = cache_folder() / f"{network.name}-{digest[:16]}-v{EXPORT_VERSION}.onnx"
+    exported = cache_root() / f"{network.name}-{digest[:16]}-v{EXPORT_VERSION}.onnx"
     if not exported.exists():
         _package_folder(network, network.code_module)
         _export(network, weights, exported)

@@ -24,6 +24,7 @@ from eval.clips import Span, stream_clips
 from eval.metric import MetricUnavailable
 from eval.video import read_frames
 from harness.errors import LongtakeError
+from harness.files import replacing, write_json
 
 # One thread: the official automatic number, which follows the cores, gives other bytes elsewhere.
 DEFAULT_THREADS = 1
@@ -67,21 +68,15 @@ def encode(path: Path, frames_FHWC: np.ndarray, fps: int, encoder: Encoder) -> N
             f"VBench-Long encodes clips as {encoder.pixel_format}, which needs an even width and "
             f"height; the video is {width}x{height}"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        with av.open(str(fresh), "w") as container:
-            stream: VideoStream = container.add_stream(_CODEC, rate=fps)
-            stream.width, stream.height, stream.pix_fmt = width, height, encoder.pixel_format
-            stream.options = dict(encoder.options)
-            stream.thread_count = encoder.threads
-            for image_HWC in frames_FHWC:
-                frame = av.VideoFrame.from_ndarray(image_HWC, format="rgb24")
-                container.mux(stream.encode(frame))
-            container.mux(stream.encode())
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
+    with replacing(path) as fresh, av.open(str(fresh), "w") as container:
+        stream: VideoStream = container.add_stream(_CODEC, rate=fps)
+        stream.width, stream.height, stream.pix_fmt = width, height, encoder.pixel_format
+        stream.options = dict(encoder.options)
+        stream.thread_count = encoder.threads
+        for image_HWC in frames_FHWC:
+            frame = av.VideoFrame.from_ndarray(image_HWC, format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
 
 
 class ClipFiles:
@@ -158,10 +153,7 @@ class ClipFiles:
             return {}
 
     def _note(self, sha256: dict[str, str]) -> None:
-        path = self._folder / "clips.json"
-        fresh = path.with_name(f".clips.{os.getpid()}.json")
-        fresh.write_text(json.dumps({**self._made_by, "sha256": sha256}, indent=1))
-        fresh.replace(path)
+        write_json(self._folder / "clips.json", {**self._made_by, "sha256": sha256})
 
 
 def clip_path(folder: Path, span: Span) -> Path:

@@ -19,7 +19,7 @@ from eval.features import FRAME_STEP
 from eval.metric import Clip, ClipMean, ClipMeasure, Direction, MetricInfo, MetricUnavailable
 from eval.vbench_long.layout import CLIP_B32
 from eval.vbench_long.networks.base import TorchNetwork, ready
-from eval.weights import WeightsFile
+from eval.weights import LayoutFile
 from harness.errors import LongtakeError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class _OpenClip(TorchNetwork):
     packages = ("open_clip", "torchvision")
     size_mib = 700
 
-    def __init__(self, half: str, model: str, weights: WeightsFile) -> None:
+    def __init__(self, half: str, model: str, weights: LayoutFile) -> None:
         self.name = f"open_clip_{half} {model}"
         self.files = (weights,)
         self._model = model
@@ -118,12 +118,12 @@ class TextAlignment(ClipMean):
     def __init__(self) -> None:
         model, weights = self.model, CLIP_B32
         if self.weights is not None:
-            weights = WeightsFile(str(self.weights), str(self.weights))
+            weights = _own(self.weights)
         if asked := os.environ.get("LONGTAKE_OPEN_CLIP"):
             model, colon, path = asked.partition(":")
             if not colon or not path:
                 raise LongtakeError(f"LONGTAKE_OPEN_CLIP is {asked!r}; expected MODEL:FILE.")
-            weights = WeightsFile(str(Path(path).absolute()), path)
+            weights = _own(Path(path))
         self._images = OpenClipImages("images", model, weights)
         self._text = OpenClipText("text", model, weights)
         self.networks = (self._images, self._text)
@@ -147,6 +147,11 @@ class TextAlignment(ClipMean):
         mean_D = images_FD.mean(axis=0)
         score = float(mean_D @ clip.output(self._text).astype(np.float64))
         return ClipMeasure(score, mean_D / np.linalg.norm(mean_D))
+
+
+def _own(path: Path) -> LayoutFile:
+    """A file of the user; an absolute path stands for itself."""
+    return LayoutFile("", str(path.absolute()), "", address=str(path))
 
 
 def require_prompt(clip: Clip) -> None:

@@ -55,7 +55,7 @@ def make_home(home: Path) -> None:
     user = Path.home() / ".cache"
     for file in ALL_FILES:
         if file.path.is_file():
-            _link(file.path, cache / file.below)
+            _link(file.path, cache / file.file)
     for hub in (cache / "torch" / "hub", cache):
         _repository(user / "torch/hub/facebookresearch_dino_main", hub, "dino_main", _DINO)
         _repository(user / "torch/hub/facebookresearch_dinov2_main", hub, "dinov2_main", _DINOV2)

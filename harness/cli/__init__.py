@@ -150,11 +150,12 @@ COMMANDS = (
     ),
     Command(
         "fetch-weights",
-        "download the released weights of backbones, or say which file belongs where",
-        "python -m harness fetch-weights backbone=self_forcing,longlive\n\n"
+        "download the released weights of backbones and metrics, or say which file belongs where",
+        "python -m harness fetch-weights backbone=self_forcing,longlive\n"
+        "python -m harness fetch-weights suite=vbench_long\n\n"
         "Goes on where an earlier download stopped and verifies every file. Without a network it\n"
         "names each missing file, its address and its place. LONGTAKE_WEIGHTS is the folder.",
-        overrides="backbone=NAME[,NAME]",
+        overrides="backbone=NAME[,NAME] suite=NAME[,NAME]",
         flags=(("--dry-run", "print files, sizes, licences and what is missing, and exit"),),
     ),
     Command(

@@ -13,7 +13,6 @@ from eval.features import (
     MOBILENET_V2,
     FeatureExtractor,
     ImageNetwork,
-    cache_folder,
     onnx_file,
 )
 from eval.metric import MetricUnavailable
@@ -116,19 +115,6 @@ def test_code_of_the_network_is_needed_for_the_export_only(
 def test_scoring_does_not_import_torch() -> None:
     code = "import sys, eval.score, eval.consistency; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_cache_folder_follows_the_environment(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.delenv("LONGTAKE_CACHE", raising=False)
-    assert cache_folder() == tmp_path / ".cache" / "longtake"
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache_folder() == tmp_path / "xdg" / "longtake"
-    monkeypatch.setenv("LONGTAKE_CACHE", str(tmp_path / "own"))
-    assert cache_folder() == tmp_path / "own"
 
 
 def test_number_of_threads_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from eval.metric import MetricUnavailable
-from eval.weights import WeightsFile, WeightsUnusable, load_weights
+from eval.weights import LayoutFile, WeightsUnusable, load_weights
 
-FILE = WeightsFile("vbench/some_model/some.pth", "https://example.org/some.pth")
+FILE = LayoutFile(
+    "some", "vbench/some_model/some.pth", "MIT", address="https://example.org/some.pth"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +32,7 @@ def test_files_belong_where_the_official_code_looks(
     assert FILE.path == home / ".cache/vbench/some_model/some.pth"
     monkeypatch.setenv("VBENCH_CACHE_DIR", "/elsewhere")
     assert FILE.path == Path("/elsewhere/some_model/some.pth")
-    hub = WeightsFile("torch/hub/checkpoints/a.pth", "")
+    hub = LayoutFile("", "torch/hub/checkpoints/a.pth", "")
     monkeypatch.setenv("TORCH_HOME", "/torch")
     assert hub.path == Path("/torch/hub/checkpoints/a.pth")
 
@@ -66,11 +68,3 @@ def test_lack_of_memory_is_not_held_against_the_file() -> None:
     with pytest.raises(RuntimeError):
         load_weights([FILE], load, "DINO")
     FILE.check()
-
-
-def test_digest_follows_the_content() -> None:
-    put(b"one")
-    first = FILE.sha256()
-    assert FILE.sha256() == first
-    put(b"another")
-    assert FILE.sha256() != first

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eval.metric import Clip, MetricUnavailable
-from eval.weights import WeightsFile, load_weights
+from eval.weights import LayoutFile, load_weights
+from harness.weights_files import file_sha256
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -39,7 +40,7 @@ class TorchNetwork(ABC):
     name: str
     size_mib: int
     packages: tuple[str, ...]
-    files: tuple[WeightsFile, ...]
+    files: tuple[LayoutFile, ...]
     version: int = 1
     reads_prompt: bool = False
 
@@ -57,7 +58,7 @@ class TorchNetwork(ABC):
 
     def key(self, device: str) -> str:
         """Name, version, digests of the weights, and whether a GPU computes."""
-        digests = "-".join(file.sha256()[:12] for file in self.files)
+        digests = "-".join(file_sha256(file.path)[:12] for file in self.files)
         return f"{self.name} v{self.version} {digests} {device.partition(':')[0]}"
 
     def load(self, device: str) -> Callable[[Clip], np.ndarray]:
@@ -117,7 +118,7 @@ def without_side_effects() -> Iterator[None]:
         root.handlers[:], root.level = handlers, level
 
 
-def read_state(file: WeightsFile) -> Any:
+def read_state(file: LayoutFile) -> Any:
     """The content of a .pth file, mapped into memory rather than read where its format allows."""
     import torch
 

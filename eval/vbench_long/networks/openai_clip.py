@@ -12,7 +12,7 @@ from eval.metric import Clip
 from eval.vbench_long.layout import AESTHETIC_HEAD, CLIP_B32, CLIP_L14
 from eval.vbench_long.networks.base import TorchNetwork, batch_size, features, read_state, ready
 from eval.vbench_long.networks.images import clip_input
-from eval.weights import WeightsFile
+from eval.weights import LayoutFile
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -60,7 +60,7 @@ class AestheticL14(TorchNetwork):
         )
 
 
-def load_vision(file: WeightsFile) -> nn.Module:
+def load_vision(file: LayoutFile) -> nn.Module:
     """The vision tower of an official TorchScript archive, weights rounded to half precision.
 
     The official code rounds on every device and computes in half precision on a GPU; here the

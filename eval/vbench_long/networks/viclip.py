@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eval.metric import Clip
-from eval.vbench_long.layout import VICLIP
+from eval.vbench_long.layout import VICLIP, VICLIP_VOCABULARY
 from eval.vbench_long.networks.base import TorchNetwork, read_state, ready
 from eval.vbench_long.networks.images import clip_input
-from eval.weights import WeightsFile
 
 if TYPE_CHECKING:
     from torch import nn
@@ -108,7 +107,7 @@ def _provide_vocabulary() -> None:
     from clip import simple_tokenizer
 
     assert clip.__file__
-    target = WeightsFile("vbench/ViCLIP/bpe_simple_vocab_16e6.txt.gz", "").path
+    target = VICLIP_VOCABULARY.path
     if not target.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(simple_tokenizer.default_bpe(), target)

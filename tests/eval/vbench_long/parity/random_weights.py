@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from eval.vbench_long import layout
 from eval.vbench_long.networks.base import without_side_effects
-from eval.weights import WeightsFile
+from eval.weights import LayoutFile
 
 # Parameters that are no weights of a product: they start small.
 _SMALL = (
@@ -71,13 +71,13 @@ def _value(name: str, tensor: Tensor, seed: int, gain: float) -> Tensor | None:
     return gain * normal() / math.sqrt(fan_in)
 
 
-def provide(file: WeightsFile) -> None:
+def provide(file: LayoutFile) -> None:
     """Make one file, unless it is there."""
     if file.path.is_file():
         return
     file.path.parent.mkdir(parents=True, exist_ok=True)
     fresh = file.path.with_name(f"{file.path.name}.partial")
-    _MAKERS[file.below](fresh)
+    _MAKERS[file.file](fresh)
     fresh.rename(file.path)
 
 
@@ -201,17 +201,17 @@ def _lora_config(path: Path) -> None:
 
 
 _MAKERS: dict[str, Callable[[Path], None]] = {
-    layout.CLIP_B32.below: _clip_b32,
-    layout.CLIP_L14.below: _clip_l14,
-    layout.AESTHETIC_HEAD.below: _aesthetic_head,
-    layout.MUSIQ_SPAQ.below: _musiq,
-    layout.AMT_S.below: _amt,
-    layout.RAFT_THINGS.below: _raft,
-    layout.VICLIP.below: _viclip,
-    layout.DINO_B16.below: _vit("vit_base_patch16_224", 7),
-    layout.DINOV2_B14.below: _vit("vit_base_patch14_dinov2", 8),
-    layout.DREAMSIM_CLIP.below: _clip_as_dino(20),
-    layout.DREAMSIM_OPEN_CLIP.below: _clip_as_dino(21),
-    layout.DREAMSIM_LORA.below: _lora,
-    layout.DREAMSIM_LORA_CONFIG.below: _lora_config,
+    layout.CLIP_B32.file: _clip_b32,
+    layout.CLIP_L14.file: _clip_l14,
+    layout.AESTHETIC_HEAD.file: _aesthetic_head,
+    layout.MUSIQ_SPAQ.file: _musiq,
+    layout.AMT_S.file: _amt,
+    layout.RAFT_THINGS.file: _raft,
+    layout.VICLIP.file: _viclip,
+    layout.DINO_B16.file: _vit("vit_base_patch16_224", 7),
+    layout.DINOV2_B14.file: _vit("vit_base_patch14_dinov2", 8),
+    layout.DREAMSIM_CLIP.file: _clip_as_dino(20),
+    layout.DREAMSIM_OPEN_CLIP.file: _clip_as_dino(21),
+    layout.DREAMSIM_LORA.file: _lora,
+    layout.DREAMSIM_LORA_CONFIG.file: _lora_config,
 }
