@@ -271,3 +271,14 @@ def test_unknown_and_repeated_metrics_are_refused() -> None:
         Scorer(replace(PIXELS, metrics=("flow_moton",)))
     with pytest.raises(LongtakeError, match="two metrics called 'flow_motion'"):
         Scorer(replace(PIXELS, metrics=("flow_motion", "eval.flow:FlowMotion")))
+
+
+def test_windows_of_one_clip_give_the_same_scores(
+    write_video: WriteVideo, make_scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory is bounded by the window, whatever the length of the video."""
+    video = write_video(make_scene().frames(150))
+    together = score(PIXELS, video, s4=77, s9=150)
+    monkeypatch.setattr("eval.score.WINDOW_MIB", 0)
+    one_by_one = score(PIXELS, video, s4=77, s9=150)
+    assert replace(one_by_one, timings_s={}) == replace(together, timings_s={})
