@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -13,11 +13,12 @@ import numpy as np
 
 from eval.degrade import DEGRADATIONS
 from eval.metric import Direction, MetricInfo
+from eval.results import ScoredMetric
 from eval.score import Scorer, Scores
 from eval.suite import Suite
 
 FPS = 16
-STRENGTHS = (0.0, 1 / 3, 2 / 3, 1.0)
+STRENGTHS = (0.0, 0.5, 1.0)
 # A smaller change than this share of the untouched value counts as none.
 BLIND_SHARE = 0.005
 
@@ -68,46 +69,58 @@ def run_selftest(
     """
     scorers = [Scorer(suite) for suite in suites]
     names = list(videos)
-    values: dict[str, dict[str, list[list[float]]]] = {}
-    flags: dict[str, list[list[bool]]] = {}
+    total = len(names) * (1 + len(DEGRADATIONS) * (len(STRENGTHS) - 1))
+    done = 0
+    series: dict[str, list[list[list[Scores]]]] = {kind: [] for kind in DEGRADATIONS}
+    for name, other in zip(names, [*names[1:], names[0]], strict=True):
+        untouched = [_score(scorer, videos[name]) for scorer in scorers]
+        progress(done := done + 1, total)
+        for kind, degrade in DEGRADATIONS.items():
+            strengths = [untouched]
+            for strength in STRENGTHS[1:]:
+                spoiled = degrade(videos[name], videos[other], strength, FPS)
+                strengths.append([_score(scorer, spoiled) for scorer in scorers])
+                progress(done := done + 1, total)
+            series[kind].append(strengths)
+    return _summary(series, len(scorers))
+
+
+def _summary(series: Mapping[str, Sequence[Sequence[Sequence[Scores]]]], num: int) -> SelfTest:
+    """From the scores by degradation, video, strength and suite."""
     infos: dict[str, MetricInfo] = {}
     missing: dict[str, str] = {}
-    total = len(names) * len(DEGRADATIONS) * len(STRENGTHS)
-    for done, (name, kind, place) in enumerate(_cases(names), start=1):
-        other = videos[names[(names.index(name) + 1) % len(names)]]
-        spoiled = DEGRADATIONS[kind](videos[name], other, STRENGTHS[place], FPS)
-        if place == 0:
-            flags.setdefault(kind, []).append([])
-        for number, scorer in enumerate(scorers):
-            scores = _score(scorer, spoiled)
-            (stillness,) = scores.frozen.values()
-            if number == 0:
-                flags[kind][-1].append(bool(stillness and stillness.flag))
-            for metric, scored in scores.metrics.items():
-                (value,) = scored.durations.values()
-                if value is None:
-                    missing[metric] = scored.reason or "no reason given"
-                    continue
+    reactions: dict[str, dict[str, Reaction]] = {}
+    for kind, videos in series.items():
+        for suite in range(num):
+            for metric, scored in videos[0][0][suite].metrics.items():
                 infos[metric] = scored.info
-                series = values.setdefault(metric, {}).setdefault(kind, [])
-                if place == 0:
-                    series.append([])
-                series[-1].append(value)
-        progress(done, total)
-    reactions = {
-        metric: {kind: _reaction(infos[metric], series) for kind, series in by_kind.items()}
-        for metric, by_kind in values.items()
-        if metric not in missing
+                cells = [[cell[suite].metrics[metric] for cell in video] for video in videos]
+                lacking = [s.reason for row in cells for s in row if _number(s) is None]
+                if lacking:
+                    missing[metric] = lacking[0] or "no reason given"
+                    continue
+                table = [[float(_number(cell) or 0.0) for cell in row] for row in cells]
+                reactions.setdefault(metric, {})[kind] = _reaction(scored.info, table)
+    complete = {name: found for name, found in reactions.items() if name not in missing}
+    frozen = {
+        kind: tuple(
+            float(np.mean([_is_frozen(video[place][0]) for video in videos]))
+            for place in range(len(STRENGTHS))
+        )
+        for kind, videos in series.items()
     }
-    frozen = {kind: tuple(np.mean(found, axis=0).tolist()) for kind, found in flags.items()}
-    return SelfTest(infos, reactions, frozen, missing, len(names))
+    num_videos = len(next(iter(series.values())))
+    return SelfTest(infos, complete, frozen, missing, num_videos)
 
 
-def _cases(names: Sequence[str]) -> Iterator[tuple[str, str, int]]:
-    for name in names:
-        for kind in DEGRADATIONS:
-            for place in range(len(STRENGTHS)):
-                yield name, kind, place
+def _number(scored: ScoredMetric) -> float | None:
+    (value,) = scored.durations.values()
+    return value
+
+
+def _is_frozen(scores: Scores) -> bool:
+    (stillness,) = scores.frozen.values()
+    return stillness is not None and stillness.flag
 
 
 def _score(scorer: Scorer, frames: np.ndarray) -> Scores:

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from eval.suite import find_suite
 from eval.vbench_long.dataset import DIMENSIONS, score_dataset
 from eval.vbench_long.final import final_scores
+from harness.files import write_json
 from harness.store import RunStore
 
 SUITE = "vbench_long"
+
+
+def write_rows(store: RunStore, suites: Sequence[str]) -> Path | None:
+    """Write metrics/vbench_long.rows.json, if the suite was asked for.
+
+    Returns:
+        Its path, or None.
+    """
+    if SUITE not in suites:
+        return None
+    path = store.root / "metrics" / f"{SUITE}.rows.json"
+    write_json(path, row_scores(store))
+    return path
 
 
 def row_scores(store: RunStore) -> list[dict[str, Any]]:

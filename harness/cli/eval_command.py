@@ -14,8 +14,7 @@ from harness.cli.arguments import numbers, parse_pairs, sweep_folder
 from harness.cli.sweep_command import STOPPED, score
 from harness.config import ExecutorKind, ExecutorSettings, Settings
 from harness.errors import LongtakeError, unknown_name
-from harness.files import write_json
-from harness.final_scores import row_scores
+from harness.final_scores import write_rows
 from harness.imported import Row, check_row, import_video, plan_import, whole_durations_s
 from harness.manifest import Manifest, read_manifest
 from harness.record import Record
@@ -44,8 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     code = _score(store, pairs, suites, console)
     for name, reason in failed.items():
         console.print(f"left out: {name}: {reason}", style="red", markup=False, soft_wrap=True)
-    if code != STOPPED:
-        _write_rows(store, suites, console)
+    if code != STOPPED and (path := write_rows(store, suites)):
+        console.print(f"rows: {path}", markup=False, highlight=False, soft_wrap=True)
     if "videos" in pairs and code != STOPPED:
         text = f"on the leaderboard: python -m harness report sweep={store.root}"
         console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -143,16 +142,6 @@ def _import_all(
     if records:
         store.add_command(units, argv, [{"duration": durations_s}])
     return records
-
-
-def _write_rows(store: RunStore, suites: Sequence[str], console: Console) -> None:
-    """Write and show the row numbers of VBench-Long."""
-    if "vbench_long" not in suites:
-        return
-    rows = row_scores(store)
-    path = store.root / "metrics" / "vbench_long.rows.json"
-    write_json(path, rows)
-    console.print(f"rows: {path}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _executor(pairs: dict[str, str]) -> ExecutorSettings:

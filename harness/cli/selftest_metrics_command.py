@@ -66,7 +66,7 @@ def _videos(folder: Path | None) -> Iterator[tuple[str, np.ndarray]]:
         if len(frames) > NUM_FRAMES * step * 0.8:
             yield path.stem, np.stack([_shaped(frame) for frame in chosen])
     photographs = _package_folder("skimage") if folder is None else None
-    for name in ("coffee.png", "chelsea.png", "astronaut.png") if photographs else ():
+    for name in ("coffee.png", "chelsea.png") if photographs else ():
         assert photographs is not None
         image = cv2.imread(str(photographs / "data" / name))
         if image is not None:
