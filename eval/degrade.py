@@ -69,11 +69,11 @@ def cuts(frames: np.ndarray, other: np.ndarray, strength: float, fps: int) -> np
 
 
 def shuffled_clips(frames: np.ndarray, other: np.ndarray, strength: float, fps: int) -> np.ndarray:
-    """Two-second clips change places; all of them at full strength."""
+    """The first two-second clips move round by one place; all of them at full strength."""
     length = CLIP_SECONDS * fps
     clips = [frames[start : start + length] for start in range(0, len(frames), length)]
-    moved = round(strength * len(clips))
-    return np.concatenate([*clips[:moved][::-1], *clips[moved:]])
+    moved = max(1, round(strength * len(clips)))
+    return np.concatenate([*clips[1:moved], clips[0], *clips[moved:]])
 
 
 DEGRADATIONS: dict[str, Degradation] = {
