@@ -12,13 +12,17 @@ DEMO := name=demo backbone=tiny_short,tiny_long method=sliding_window,rag,oldest
 	prompts.num=2 duration=15,30 executor=processes
 
 SLURM_PACKAGES := slurmctld slurmd slurm-client munge slurmdbd mariadb-server
+# The packages of VBench-Long want older versions than the rest, so they get an environment of their own.
+VBENCH_VENV := .venv-vbench
+VBENCH_INSTALLED := $(VBENCH_VENV)/.installed
 
-.PHONY: help demo cluster-demo test lint types chromium slurm clean
+.PHONY: help demo cluster-demo test test-vbench lint types chromium slurm clean
 
 help:
 	@echo "make demo    install, run a small sweep, print the path of the leaderboard"
 	@echo "make cluster-demo   the same over 4 virtual nodes of a SLURM cluster on this machine (root)"
 	@echo "make test    install, run all tests (some need Debian's chromium and SLURM, and root)"
+	@echo "make test-vbench   the tests of VBench-Long's networks, in an environment of their own (7 GB)"
 	@echo "make lint    ruff check and format"
 	@echo "make types   mypy"
 	@echo "make clean   remove the environment and the demo's results"
@@ -44,6 +48,16 @@ test: $(INSTALLED) chromium slurm
 	$(BIN)/python -m pytest -n auto --dist worksteal --ignore=tests/slurm/cluster
 	$(BIN)/python -m pytest tests/slurm/cluster
 
+$(VBENCH_INSTALLED): pyproject.toml
+	@echo "Installing into $(VBENCH_VENV), several minutes."
+	$(PYTHON) -m venv $(VBENCH_VENV)
+	$(VBENCH_VENV)/bin/pip install --quiet --disable-pip-version-check -e ".[vbench]" \
+		"hypothesis>=6.100" "pytest>=8.2" "pytest-xdist>=3.6"
+	touch $@
+
+test-vbench: $(VBENCH_INSTALLED)
+	OMP_NUM_THREADS=1 $(VBENCH_VENV)/bin/python -m pytest -n auto --dist worksteal tests/eval/vbench_long
+
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -65,4 +79,4 @@ slurm:
 	} || { echo "Could not install them; as root: apt-get install $(SLURM_PACKAGES)"; exit 1; }
 
 clean:
-	rm -rf $(VENV) runs/demo runs/cluster-demo
+	rm -rf $(VENV) $(VBENCH_VENV) runs/demo runs/cluster-demo

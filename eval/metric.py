@@ -6,14 +6,18 @@ duration only adds clips. How clip measures become the number of a video is the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from eval.outputs import Outputs
 from harness.errors import LongtakeError
+
+if TYPE_CHECKING:
+    from eval.network import Network
 
 
 class Direction(StrEnum):
@@ -47,20 +51,56 @@ class Clip:
         start_frame: index of the first frame in the video.
         fps: frames per second of the video.
         prompt: the evaluation prompt of the video.
+        outputs: what networks made of the clip so far.
     """
 
     frames_FHWC: np.ndarray
     start_frame: int
     fps: int
     prompt: str
+    outputs: Outputs = field(default_factory=Outputs, repr=False, compare=False)
+
+    def output(self, network: Network) -> np.ndarray:
+        """What `network` makes of this clip; computed once, however many metrics ask.
+
+        Raises:
+            MetricUnavailable: the network failed on this clip, with the reason.
+        """
+        return self.outputs.of(network, self)
 
 
 @dataclass(frozen=True)
 class ClipMeasure:
-    """What a metric keeps of a clip: its score, and a feature when clips are compared later."""
+    """What a metric keeps of a clip.
+
+    Attributes:
+        score: the clip's score.
+        feature: a unit vector of the whole clip, when later clips are compared with the first.
+        official: the score that the official code gives, where one of its quirks makes it differ.
+    """
 
     score: float
     feature: np.ndarray | None = None
+    official: float | None = None
+
+
+class Measures(tuple[ClipMeasure, ...]):
+    """The measures of the clips of one duration, in order of time.
+
+    Attributes:
+        openings: the first frames of these clips as a clip of their own; None unless the metric has
+            `opening_networks`, or for a single clip.
+    """
+
+    openings: Clip | None = None
+
+
+@dataclass(frozen=True)
+class Combined:
+    """The number of a video, and the numbers it was made of."""
+
+    value: float
+    parts: Mapping[str, float]
 
 
 class Metric(Protocol):
@@ -69,7 +109,7 @@ class Metric(Protocol):
     info: MetricInfo
 
     def setup(self) -> None:
-        """Load weights once.
+        """Look for what is needed, once; networks load when they are first used.
 
         Raises:
             MetricUnavailable: something needed is not installed or not found.
@@ -82,8 +122,8 @@ class Metric(Protocol):
             MetricUnavailable: the metric does not apply to this video, with the reason.
         """
 
-    def combine(self, measures: Sequence[ClipMeasure]) -> float:
-        """The number of a video whose clips gave `measures`, in order of time."""
+    def combine(self, measures: Sequence[ClipMeasure]) -> float | Combined:
+        """The number of a video whose clips gave `measures` (a `Measures`), in order of time."""
 
     def curve(self, measures: Sequence[ClipMeasure]) -> list[float]:
         """One value per clip, for the drift curve."""
@@ -95,10 +135,20 @@ class ClipMean:
     def setup(self) -> None:
         """Nothing to load."""
 
-    def combine(self, measures: Sequence[ClipMeasure]) -> float:
+    def combine(self, measures: Sequence[ClipMeasure]) -> float | Combined:
         """Mean of the clip scores."""
         return float(np.mean([measure.score for measure in measures]))
 
     def curve(self, measures: Sequence[ClipMeasure]) -> list[float]:
         """The clip scores themselves."""
         return [measure.score for measure in measures]
+
+
+def networks_of(metric: Metric) -> tuple[Network, ...]:
+    """The networks whose outputs `measure` asks for; a metric without any needs no attribute."""
+    return getattr(metric, "networks", ())
+
+
+def opening_networks_of(metric: Metric) -> tuple[Network, ...]:
+    """The networks whose outputs `combine` asks of the openings."""
+    return getattr(metric, "opening_networks", ())

@@ -6,10 +6,13 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from eval.drift import Drift
+from eval.frozen import Frozen
 from eval.metric import MetricInfo
+from eval.reencode import Encoder
 
 SCHEMA = 1
 
@@ -40,16 +43,24 @@ class ScoredMetric:
     Attributes:
         info: what the metric is.
         reason: why values are missing; None when all are there.
-        clip_scores: one per clip, or None when the metric could not be computed.
+        clip_scores: one per clip, None where the metric failed; None when it failed on all.
         curve: one value per clip for the drift curve, or None likewise.
         durations: the number of each duration, or None.
+        parts: what the number of a duration was made of, for the metrics that say so.
+        first_similarity: of each clip's feature to the first clip's, where the metric keeps any.
+        drift: how the curve runs, by duration; None for too few clips.
+        official_clip_scores: where a quirk of the official code gives other clip scores.
     """
 
     info: MetricInfo
     reason: str | None
-    clip_scores: tuple[float, ...] | None
-    curve: tuple[float, ...] | None
+    clip_scores: tuple[float | None, ...] | None
+    curve: tuple[float | None, ...] | None
     durations: Mapping[str, float | None]
+    parts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    first_similarity: tuple[float | None, ...] | None = None
+    drift: Mapping[str, Drift | None] = field(default_factory=dict)
+    official_clip_scores: tuple[float | None, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +72,11 @@ class Scores:
         not_set_up: metrics that are null because something wasn't installed, as the suite names
             them; worth another try once it is.
         clips: union of the clips of all durations, by start and end.
-        timings_s: "decode" (with hashing), and measuring and combining by metric.
+        timings_s: "decode" (with hashing and encoding of clips), networks as "network NAME", and
+            measuring and combining by metric.
+        frozen: whether the video stands still, by duration; None if its motion is unknown.
+        encoder: what encoded the clips; None where the video's own frames were scored.
+        networks: key (version, digest of the weights, device) of the networks that were used.
     """
 
     schema: int
@@ -76,6 +91,9 @@ class Scores:
     metrics: Mapping[str, ScoredMetric]
     not_set_up: tuple[str, ...]
     timings_s: Mapping[str, float]
+    frozen: Mapping[str, Frozen | None] = field(default_factory=dict)
+    encoder: Encoder | None = None
+    networks: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_scores(path: Path, scores: Scores) -> None:

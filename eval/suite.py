@@ -21,6 +21,15 @@ METRICS = Registry(
         "flow_motion": "eval.flow:FlowMotion",
         "warp_smoothness": "eval.flow:WarpSmoothness",
         "sharpness_retention": "eval.pixels:SharpnessRetention",
+        "subject_consistency": "eval.vbench_long.consistency:SubjectConsistency",
+        "background_consistency": "eval.vbench_long.consistency:BackgroundConsistency",
+        "temporal_flickering": "eval.vbench_long.dimensions:TemporalFlickering",
+        "motion_smoothness": "eval.vbench_long.dimensions:MotionSmoothness",
+        "dynamic_degree": "eval.vbench_long.dimensions:DynamicDegree",
+        "aesthetic_quality": "eval.vbench_long.dimensions:AestheticQuality",
+        "imaging_quality": "eval.vbench_long.dimensions:ImagingQuality",
+        "overall_consistency": "eval.vbench_long.dimensions:OverallConsistency",
+        "text_alignment": "eval.text_alignment:TextAlignment",
         "subject_color_error": "backbones.tiny.world_metrics:SubjectColorError",
         "subject_shape_error": "backbones.tiny.world_metrics:SubjectShapeError",
         "sky_error": "backbones.tiny.world_metrics:SkyError",
@@ -37,11 +46,13 @@ class Suite:
 
     Attributes:
         metrics: registered names, or "module:attribute" of a class.
+        reencoded: whether clips are encoded again before they are scored, as VBench-Long does.
     """
 
     name: str
     version: str
     metrics: tuple[str, ...]
+    reencoded: bool = False
 
 
 DEFAULT_SUITE = "offline"
@@ -61,6 +72,22 @@ SUITES = {
             "sky_error",
             "land_error",
         ),
+    ),
+    "vbench_long": Suite(
+        "vbench_long",
+        version="1",
+        metrics=(
+            "subject_consistency",
+            "background_consistency",
+            "temporal_flickering",
+            "motion_smoothness",
+            "dynamic_degree",
+            "aesthetic_quality",
+            "imaging_quality",
+            "overall_consistency",
+            "text_alignment",
+        ),
+        reencoded=True,
     ),
 }
 

@@ -48,6 +48,15 @@ def probe(path: Path) -> VideoInfo:
         return VideoInfo(frames, Fraction(stream.average_rate), stream.width, stream.height)
 
 
+def count_frames(path: Path) -> int:
+    """Frames that really decode; containers of foreign videos are often wrong about it.
+
+    Raises:
+        VideoDamaged: the file cannot be read.
+    """
+    return sum(1 for _ in read_frames(path))
+
+
 def read_frames(path: Path, num_frames: int | None = None) -> Iterator[np.ndarray]:
     """Decode a video, one frame at a time.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -82,12 +83,26 @@ class Record:
 
     def frames_of(self, duration_s: float) -> int | None:
         """Video frames of the first `duration_s` seconds; None if it has no such prefix."""
+        if self.facts.get("imported"):
+            return self._frames_of_imported(duration_s)
         exact = duration_s * self.num_latents / self.duration_s
         num_latents = round(exact)
         if abs(exact - num_latents) > 1e-6 or not 0 < num_latents <= self.num_latents:
             return None
         frames_per_latent = (self.num_frames - 1) // max(1, self.num_latents - 1)
         return 1 + frames_per_latent * (num_latents - 1)
+
+    def _frames_of_imported(self, duration_s: float) -> int | None:
+        """Frames counted by time: nobody says how many there are in a latent frame.
+
+        A video reaches a duration if a quarter of a second is missing, as at the end of a decoded
+        latent frame.
+        """
+        fps = Fraction(self.facts["fps"])
+        asked = round(Fraction(duration_s).limit_denominator(10**6) * fps)
+        if asked < 1 or Fraction(asked - self.num_frames) > fps / 4:
+            return None
+        return min(asked, self.num_frames)
 
 
 def now() -> str:

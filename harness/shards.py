@@ -7,7 +7,7 @@ or a job on a cluster.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -129,3 +129,19 @@ def split_units(units: Iterable[Unit], num_workers: int) -> list[list[Unit]]:
     groups = group_units(units)
     shards = [members[start::num_workers] for members in groups for start in range(num_workers)]
     return [shard for shard in shards if shard]
+
+
+def split_evaluations(
+    tasks: Sequence[Evaluation], num_workers: int
+) -> list[tuple[Evaluation, ...]]:
+    """Tasks dealt out video by video: a worker scores all suites of its videos.
+
+    Within a worker suite comes after suite, so that one suite's networks are loaded at a time.
+    """
+    units = list(dict.fromkeys(task.unit_id for task in tasks))
+    worker_of = {unit_id: place % num_workers for place, unit_id in enumerate(units)}
+    suites = list(dict.fromkeys(task.suite for task in tasks))
+    parts: list[list[Evaluation]] = [[] for _ in range(num_workers)]
+    for task in sorted(tasks, key=lambda task: suites.index(task.suite)):
+        parts[worker_of[task.unit_id]].append(task)
+    return [tuple(part) for part in parts]

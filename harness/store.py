@@ -26,6 +26,7 @@ from harness.record import Record, VideoFile, now
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from harness.imported import ImportedUnit
     from harness.units import Unit
 
 
@@ -107,6 +108,11 @@ class RunStore:
             if pid.isdecimal() and not Path(f"/proc/{pid}").exists():
                 path.unlink(missing_ok=True)
 
+    @property
+    def workspace(self) -> Path:
+        """Folder of what scoring keeps for later: encoded clips, outputs of networks."""
+        return self.root / "scoring"
+
     def scores_path(self, suite: str, unit_id: str) -> Path:
         """Where the scores of a unit belong."""
         return self.root / "metrics" / suite / f"{unit_id}.json"
@@ -187,7 +193,10 @@ class RunStore:
         return (torch.cat(latents), trace) if latents else None
 
     def add_command(
-        self, units: Sequence[Unit], argv: Sequence[str], configs: Sequence[dict[str, Any]]
+        self,
+        units: Sequence[Unit | ImportedUnit],
+        argv: Sequence[str],
+        configs: Sequence[dict[str, Any]],
     ) -> None:
         """Note a command and its units; repeating a command only renews its time."""
         command = {"time": now(), "argv": list(argv), "configs": list(configs)}
@@ -242,26 +251,16 @@ class RunStore:
             return None
         return header if isinstance(header, dict) and header.get("commands") else None
 
-    def _add_units(self, units: Sequence[Unit]) -> None:
+    def _add_units(self, units: Sequence[Unit | ImportedUnit]) -> None:
         """Add lines; a row that now means something else, as after an edit, starts anew."""
-        now_means = {(unit.backbone, unit.method): unit.row_id for unit in units}
+        new = [unit.line for unit in units]
+        now_means = {(line["backbone"], line["method"]): line["row_id"] for line in new}
         lines = {
             _cell(line): line
             for line in self._readable_lines()
             if now_means.get((line["backbone"], line["method"]), line["row_id"]) == line["row_id"]
         }
-        for unit in units:
-            line = {
-                "unit_id": unit.id,
-                "backbone": unit.backbone,
-                "method": unit.method,
-                "prompt_id": f"{unit.prompt_set}/{unit.prompt_id}",
-                "prompt": unit.prompt,
-                "evaluation_prompt": unit.evaluation_prompt,
-                "seed": unit.seed,
-                "row_id": unit.row_id,
-            }
-            lines[_cell(line)] = line
+        lines |= {_cell(line): line for line in new}
         text = "".join(f"{json.dumps(line)}\n" for line in lines.values())
         write_text(self.root / "units.jsonl", text)
 

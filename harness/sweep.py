@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from eval.suite import can_set_up, find_suite
 from harness.events import Event, EventKind
 from harness.executors import num_threads, num_workers, run_shards
-from harness.shards import Evaluation, Shard, Stage, split_units
+from harness.shards import Evaluation, Shard, Stage, split_evaluations, split_units
 from harness.store import RunStore
 from harness.units import Unit
 
@@ -106,7 +106,7 @@ def run_evaluation(
 ) -> Outcome:
     """Score finished units with the executor of `settings`."""
     workers = num_workers(settings.executor, settings.device)
-    parts = [tuple(tasks[start::workers]) for start in range(workers)]
+    parts = split_evaluations(tasks, workers)
     shards = [make_shard(settings, Stage.evaluate, evaluations=part) for part in parts if part]
     return _run(shards, settings, on_event, stop_requested)
 

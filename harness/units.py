@@ -62,7 +62,21 @@ class Unit:
     def row_id(self) -> str:
         """Hash of the backbone and the method alone, with all their arguments."""
         shared = {key: self.identity[key] for key in ("version", "backbone", "method")}
-        return _digest(shared)
+        return digest(shared)
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """What units.jsonl says of it."""
+        return {
+            "unit_id": self.id,
+            "backbone": self.backbone,
+            "method": self.method,
+            "prompt_id": f"{self.prompt_set}/{self.prompt_id}",
+            "prompt": self.prompt,
+            "evaluation_prompt": self.evaluation_prompt,
+            "seed": self.seed,
+            "row_id": self.row_id,
+        }
 
     def build_strategy(self) -> MemoryStrategy:
         """A fresh memory strategy for this unit."""
@@ -133,7 +147,7 @@ def _unit(
     num_latents: int,
 ) -> Unit:
     return Unit(
-        id=_digest(identity),
+        id=digest(identity),
         identity=identity,
         backbone=backbone.label,
         method=method.label,
@@ -150,7 +164,8 @@ def _unit(
     )
 
 
-def _digest(identity: dict[str, Any]) -> str:
+def digest(identity: dict[str, Any]) -> str:
+    """The id of what `identity` describes."""
     canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:20]
 

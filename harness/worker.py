@@ -137,7 +137,8 @@ def _evaluate(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
         try:
             if task.suite not in scorers:
                 emit(Event(EventKind.loading, text=f"suite {task.suite}"))
-                scorers[task.suite] = Scorer(find_suite(task.suite))
+                device = str(pick_device(shard.device))
+                scorers[task.suite] = Scorer(find_suite(task.suite), device)
             _score(task, store, scorers[task.suite], emit, stop_requested)
         except Interrupted:
             emit(Event(EventKind.interrupted, task.item))
@@ -152,6 +153,7 @@ def _score(
     task: Evaluation, store: RunStore, scorer: Scorer, emit: Emit, stop_requested: StopRequested
 ) -> None:
     from eval.results import write_scores
+    from eval.score import Workspace
     from eval.video import VideoDamaged
 
     record = store.record(task.unit_id)
@@ -163,8 +165,11 @@ def _score(
             raise Interrupted
 
     video = store.unit_dir(task.unit_id) / record.video.file
+    workspace = Workspace(store.workspace / "clips", store.workspace / "features")
     try:
-        scores = scorer.score(video, task.prompt, task.durations_frames, task.unit_id, progress)
+        scores = scorer.score(
+            video, task.prompt, task.durations_frames, task.unit_id, progress, workspace
+        )
         if scores.video_sha256 != record.video.sha256:
             raise VideoDamaged(f"{video.name} is not the video that its record describes.")
     except VideoDamaged:

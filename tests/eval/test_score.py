@@ -121,7 +121,7 @@ def test_result_file_keeps_the_contract(
         "2": flicker["clip_scores"][0],
         "5": pytest.approx(np.mean(flicker["clip_scores"])),
     }
-    assert set(content["timings_s"]) == {"decode", *PIXELS.metrics}
+    assert set(content["timings_s"]) == {"decode", "network dis_flow", *PIXELS.metrics}
 
 
 def test_prefix_of_a_video_scores_like_the_shorter_video(
@@ -215,15 +215,15 @@ def test_failing_metric_is_null_with_its_reason_and_stops_no_other(
     video = write_video(make_scene().frames(64))
     metrics = scorer.score(video, "", {"4": 64}, "unit").metrics
     assert {name: metric.reason for name, metric in metrics.items()} == {
-        "failing": "ZeroDivisionError: by zero",
+        "failing": "duration 4: clip at frame 32: ZeroDivisionError: by zero",
         "bad_setup": "no weights",
-        "not_a_number": "score of the clip at frame 0 is nan",
+        "not_a_number": "score is nan",
         "bad_combine": "duration 4: value is inf",
         "bad_curve": "1 curve values, 2 clips",
         "brightness": None,
     }
+    assert metrics["failing"].clip_scores == metrics["failing"].curve == (1.0, None)
     assert [name for name, metric in metrics.items() if metric.clip_scores is None] == [
-        "failing",
         "bad_setup",
         "not_a_number",
         "bad_curve",
@@ -231,8 +231,9 @@ def test_failing_metric_is_null_with_its_reason_and_stops_no_other(
     assert [name for name, metric in metrics.items() if metric.durations["4"] is not None] == [
         "brightness"
     ]
-    # A failure belongs to one video: a short one has no second clip to fail at.
-    assert scorer.score(video, "", {"2": 32}, "unit").metrics["failing"].reason is None
+    # A failure belongs to one clip: a duration without that clip has its number.
+    both = scorer.score(video, "", {"2": 32, "4": 64}, "unit").metrics["failing"]
+    assert both.durations == {"2": 1.0, "4": None}
 
 
 def test_duration_of_one_clip_is_null_while_a_longer_one_has_a_value(
@@ -270,3 +271,14 @@ def test_unknown_and_repeated_metrics_are_refused() -> None:
         Scorer(replace(PIXELS, metrics=("flow_moton",)))
     with pytest.raises(LongtakeError, match="two metrics called 'flow_motion'"):
         Scorer(replace(PIXELS, metrics=("flow_motion", "eval.flow:FlowMotion")))
+
+
+def test_windows_of_one_clip_give_the_same_scores(
+    write_video: WriteVideo, make_scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory is bounded by the window, whatever the length of the video."""
+    video = write_video(make_scene().frames(150))
+    together = score(PIXELS, video, s4=77, s9=150)
+    monkeypatch.setattr("eval.score.WINDOW_MIB", 0)
+    one_by_one = score(PIXELS, video, s4=77, s9=150)
+    assert replace(one_by_one, timings_s={}) == replace(together, timings_s={})

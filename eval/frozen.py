@@ -1,0 +1,40 @@
+"""Whether a video stands still: beside every consistency, which a frozen video would win."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# Below this a clip shows nothing that moves: clips frozen on purpose stay under 0.1, the calmest of
+# the moving ones in docs/metrics_selftest.md is above 0.5.
+STILL_PX = 0.25
+FROZEN_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """Stillness over one duration.
+
+    Attributes:
+        flag: at least half of the clips are still.
+        still_share: share of clips that are still.
+    """
+
+    flag: bool
+    still_share: float
+
+
+def frozen(motions_px: Sequence[float | None]) -> Frozen | None:
+    """Stillness of a video.
+
+    Args:
+        motions_px: flow motion of each clip (`eval.flow.FlowMotion`); None where it is unknown.
+
+    Returns:
+        None if the motion of no clip is known.
+    """
+    known = [motion < STILL_PX for motion in motions_px if motion is not None]
+    if not known:
+        return None
+    share = sum(known) / len(known)
+    return Frozen(share >= FROZEN_SHARE, share)

@@ -1,0 +1,113 @@
+"""Networks as metrics use them: described cheaply, loaded when first needed, kept while they fit.
+
+A network is anything costly that turns a clip into an array: a neural network, optical flow. Its
+`key` names everything the array depends on besides the clip, so an array can be kept on disk.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+
+from eval.metric import Clip, MetricUnavailable
+from harness.errors import LongtakeError
+
+Runner = Callable[[Clip], np.ndarray]
+
+
+class Network(Protocol):
+    """Describes a network without loading it.
+
+    Attributes:
+        name: unique.
+        size_mib: memory it takes while loaded, about.
+        reads_prompt: whether it looks at the clip's prompt instead of its frames.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def size_mib(self) -> int: ...
+
+    @property
+    def reads_prompt(self) -> bool: ...
+
+    def check(self) -> None:
+        """Look for packages and weights, without importing or reading them.
+
+        Raises:
+            MetricUnavailable: something is missing, with what belongs where.
+        """
+
+    def key(self, device: str) -> str:
+        """Name, version of the code around it, digest of the weights, kind of device."""
+
+    def load(self, device: str) -> Runner:
+        """Load it.
+
+        Raises:
+            MetricUnavailable: the weights are not those of this network.
+        """
+
+
+class NetworkPool:
+    """Loaded networks; the least recently used leave when a new one would not fit.
+
+    Args:
+        device: torch device of the networks that use torch.
+        budget_mib: memory for loaded networks; None for `LONGTAKE_NETWORKS_MIB`, else a quarter of
+            this machine's memory on a CPU and no limit on a GPU.
+    """
+
+    def __init__(self, device: str, budget_mib: int | None = None) -> None:
+        self.device = device
+        self._budget_mib = budget_mib or _budget_mib(device)
+        self._loaded: OrderedDict[str, tuple[Runner, int]] = OrderedDict()
+        self._failed: dict[str, MetricUnavailable] = {}
+        self.num_loads = 0
+
+    def run(self, network: Network, clip: Clip) -> np.ndarray:
+        """Run a network on a clip.
+
+        Raises:
+            MetricUnavailable: the network could not be loaded, now or before.
+        """
+        return self._runner(network)(clip)
+
+    def _runner(self, network: Network) -> Runner:
+        if network.name in self._failed:
+            raise self._failed[network.name]
+        if network.name in self._loaded:
+            self._loaded.move_to_end(network.name)
+            return self._loaded[network.name][0]
+        while self._loaded and self._size_mib() + network.size_mib > self._budget_mib:
+            self._loaded.popitem(last=False)
+        try:
+            runner = network.load(self.device)
+        except MetricUnavailable as error:
+            self._failed[network.name] = error
+            raise
+        self.num_loads += 1
+        self._loaded[network.name] = (runner, network.size_mib)
+        return runner
+
+    def _size_mib(self) -> int:
+        return sum(size for _, size in self._loaded.values())
+
+
+def _budget_mib(device: str) -> int:
+    if asked := os.environ.get("LONGTAKE_NETWORKS_MIB"):
+        if not asked.isdecimal() or int(asked) == 0:
+            raise LongtakeError(
+                f"LONGTAKE_NETWORKS_MIB is {asked!r}; expected a positive whole number."
+            )
+        return int(asked)
+    if device != "cpu":
+        return 2**40
+    memory_mib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    return max(1024, memory_mib // 4)

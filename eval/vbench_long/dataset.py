@@ -1,0 +1,134 @@
+"""From videos to the number of a row: as the official code averages, and as one should.
+
+`official`: the mean over all clips of all videos, so that a long video weighs more; consistency is
+fused by the official look-up, which cuts the name of a video at its first "_". `per_video`: the
+mean of the videos' numbers. They are equal where all videos have the same number of clips, more
+than one, and no prompt has a "_"; overall consistency is officially compared with the prompt and
+"-0". The two are never mixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from eval.vbench_long.fusion import fuse
+from eval.vbench_long.networks.viclip import OFFICIAL_SUFFIX
+
+DIMENSIONS = (
+    "subject_consistency",
+    "background_consistency",
+    "temporal_flickering",
+    "motion_smoothness",
+    "dynamic_degree",
+    "aesthetic_quality",
+    "imaging_quality",
+    "overall_consistency",
+)
+FUSED = DIMENSIONS[:2]
+
+
+@dataclass(frozen=True)
+class DimensionScore:
+    """One dimension of a row.
+
+    Attributes:
+        official: with the official aggregation; None if any clip has no score.
+        per_video: mean of the videos' numbers; None if any video has none.
+        num_videos: videos looked at.
+        num_clips: their clips.
+        reasons: why scores are missing.
+    """
+
+    official: float | None
+    per_video: float | None
+    num_videos: int
+    num_clips: int
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class VideoClips:
+    """One dimension of one video at one duration.
+
+    Attributes:
+        name: of the video file in the official layout, without suffix.
+        scores: official clip scores; None where there is none.
+        num_pairs: neighbouring frames in each clip.
+        number: the video's number.
+        mapped: mapped clip-to-clip score; None where there is none.
+        reason: why something is missing.
+    """
+
+    name: str
+    scores: tuple[float | None, ...]
+    num_pairs: tuple[int, ...]
+    number: float | None
+    mapped: float | None
+    reason: str | None
+
+
+def score_dataset(videos: Sequence[Mapping[str, Any]], duration: str) -> dict[str, DimensionScore]:
+    """The dimensions of one row.
+
+    Args:
+        videos: contents of the score files of the row's videos that have the duration.
+        duration: name of the duration.
+    """
+    return {
+        dimension: _dimension(dimension, [_clips(video, dimension, duration) for video in videos])
+        for dimension in DIMENSIONS
+    }
+
+
+def official_mean(dimension: str, videos: Sequence[VideoClips]) -> float | None:
+    """The official dataset number; None if a clip has no score."""
+    scores = [score for video in videos for score in video.scores]
+    if not scores or any(score is None for score in scores):
+        return None
+    known = [score for score in scores if score is not None]
+    if dimension not in FUSED:
+        return float(np.mean(known))
+    mapped = {video.name: video.mapped for video in videos if video.mapped is not None}
+    if not mapped:
+        # Nothing to fuse with: the subject is then averaged over pairs, the background over clips.
+        pairs = [pairs for video in videos for pairs in video.num_pairs]
+        weights = pairs if dimension == "subject_consistency" else None
+        return float(np.average(known, weights=weights))
+    fused = [
+        fuse(score, mapped.get(video.name.split("_")[0], 0.0))
+        for video in videos
+        for score in video.scores
+        if score is not None
+    ]
+    return float(np.mean(fused))
+
+
+def _dimension(dimension: str, videos: Sequence[VideoClips]) -> DimensionScore:
+    numbers = [video.number for video in videos if video.number is not None]
+    complete = bool(videos) and len(numbers) == len(videos)
+    return DimensionScore(
+        official=official_mean(dimension, videos) if complete else None,
+        per_video=float(np.mean(numbers)) if complete else None,
+        num_videos=len(videos),
+        num_clips=sum(len(video.scores) for video in videos),
+        reasons=tuple(sorted({video.reason for video in videos if video.reason})),
+    )
+
+
+def _clips(content: Mapping[str, Any], dimension: str, duration: str) -> VideoClips:
+    metric = content["metrics"][dimension]
+    indices = content["durations"][duration]["clips"]
+    clips = [content["clips"][i] for i in indices]
+    scores = metric.get("official_clip_scores") or metric["clip_scores"]
+    return VideoClips(
+        name=content["prompt"] + OFFICIAL_SUFFIX,
+        scores=tuple(scores[i] for i in indices) if scores else (None,) * len(indices),
+        num_pairs=tuple(clip["end_frame"] - clip["start_frame"] - 1 for clip in clips),
+        number=metric["durations"][duration],
+        mapped=metric.get("parts", {}).get(duration, {}).get("mapped"),
+        reason=metric["reason"] if metric["durations"][duration] is None else None,
+    )

@@ -1,0 +1,1 @@
+"""The networks of VBench-Long, one module each; importing one imports no package of the extra."""

@@ -1,0 +1,69 @@
+"""AMT-S (Li et al., 2023): can every second frame be interpolated from its neighbours?"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+
+import numpy as np
+
+from eval.metric import Clip, MetricUnavailable
+from eval.vbench_long.layout import AMT_S
+from eval.vbench_long.networks.base import TorchNetwork, batch_size, read_state, ready
+
+
+class Amt(TorchNetwork):
+    """Mean absolute error of every interpolated frame, 0..255: (pair of even frames,)."""
+
+    name = "amt_s"
+    size_mib = 15
+    packages = ("vbench",)
+    files = (AMT_S,)
+
+    def build(self, device: str) -> Callable[[Clip], np.ndarray]:
+        import cv2
+        import torch
+        from torch.nn import functional
+
+        module = importlib.import_module("vbench.third_party.amt.networks.AMT-S")
+        network = module.Model(corr_radius=3, corr_lvls=4, num_flows=3)
+        network.load_state_dict(read_state(AMT_S)["state_dict"])
+        ready(network, device)
+        halfway = torch.tensor(0.5).view(1, 1, 1, 1).to(device)
+        size = batch_size(device, on_processor=1, on_gpu=8)
+
+        def errors(clip: Clip) -> np.ndarray:
+            even_FHWC, odd_FHWC = clip.frames_FHWC[::2], clip.frames_FHWC[1::2]
+            if len(even_FHWC) < 2:
+                raise MetricUnavailable(
+                    f"a clip of {len(clip.frames_FHWC)} frames is too short to interpolate; "
+                    "expected at least 3"
+                )
+            height, width = even_FHWC.shape[1:3]
+            pads = _to_multiple(width, 16) + _to_multiple(height, 16)
+            top, left = pads[2], pads[0]
+            known: list[float] = []
+            for start in range(0, len(even_FHWC) - 1, size):
+                frames = torch.from_numpy(even_FHWC[start : start + size + 1]).to(device)
+                images_FCHW = functional.pad(
+                    frames.permute(0, 3, 1, 2) / 255.0, pads, mode="replicate"
+                )
+                times = halfway.expand(len(frames) - 1, 1, 1, 1)
+                between = network(images_FCHW[:-1], images_FCHW[1:], times, eval=True)
+                guessed = between["imgt_pred"][..., top : top + height, left : left + width]
+                # Cut off, not rounded, to whole values: as the official code does.
+                guessed_FHWC = (guessed * 255.0).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+                for place, image_HWC in enumerate(guessed_FHWC.cpu().numpy(), start=start):
+                    known.append(float(np.mean(cv2.absdiff(odd_FHWC[place], image_HWC))))
+            return np.array(known)
+
+        return errors
+
+
+def _to_multiple(length: int, divisor: int) -> tuple[int, int]:
+    """Padding before and after."""
+    missing = -length % divisor
+    return missing // 2, missing - missing // 2
+
+
+AMT = Amt()

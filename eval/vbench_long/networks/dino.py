@@ -1,0 +1,47 @@
+"""DINO ViT-B/16 (Caron et al., 2021): the subject within a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from eval.metric import Clip
+from eval.vbench_long.layout import DINO_B16
+from eval.vbench_long.networks.base import TorchNetwork, batch_size, features, read_state, ready
+from eval.vbench_long.networks.images import dino_input
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Dino(TorchNetwork):
+    """CLS token after the last norm, (frame, 768), of frames that are not cropped.
+
+    The code is the copy of facebookresearch/dino that the package dreamsim carries: positions of
+    other than 14 x 14 patches are interpolated with its offset of 0.1.
+    """
+
+    name = "dino_vitb16"
+    size_mib = 330
+    packages = ("torchvision", "dreamsim")
+    files = (DINO_B16,)
+
+    def build(self, device: str) -> Callable[[Clip], np.ndarray]:
+        network = ready(load_dino(), device)
+        size = batch_size(device, on_processor=8, on_gpu=32)
+        return partial(features, size=size, device=device, prepare=dino_input, network=network)
+
+
+def load_dino() -> nn.Module:
+    """DINO with the weights of the layout."""
+    from dreamsim.feature_extraction.vision_transformer import vit_base
+
+    network: nn.Module = vit_base(patch_size=16)
+    network.load_state_dict(read_state(DINO_B16))
+    return network
+
+
+DINO = Dino()

@@ -1,0 +1,110 @@
+"""DreamSim (Fu et al., 2023), the ensemble of three networks: the background from clip to clip."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eval.metric import Clip
+from eval.vbench_long.layout import (
+    DINO_B16,
+    DREAMSIM_CLIP,
+    DREAMSIM_LORA,
+    DREAMSIM_LORA_CONFIG,
+    DREAMSIM_OPEN_CLIP,
+)
+from eval.vbench_long.networks.base import (
+    IMAGENET,
+    OPENAI_CLIP,
+    TorchNetwork,
+    batch_size,
+    features,
+    read_state,
+    ready,
+)
+from eval.vbench_long.networks.dino import load_dino
+from eval.vbench_long.networks.images import dreamsim_input
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+_LORA_KEY = re.compile(r"extractor_list\.(\d)\.model\.(.+)\.lora_([AB])\.weight$")
+
+
+class DreamSim(TorchNetwork):
+    """Joined embeddings of DINO, CLIP and OpenCLIP, less their mean, unit length: (frame, 1792).
+
+    The low-rank updates (LoRA) are added to the weights once, where the package multiplies with
+    them for every image.
+    """
+
+    name = "dreamsim_ensemble"
+    size_mib = 1000
+    packages = ("torchvision", "dreamsim")
+    files = (DINO_B16, DREAMSIM_CLIP, DREAMSIM_OPEN_CLIP, DREAMSIM_LORA, DREAMSIM_LORA_CONFIG)
+
+    def build(self, device: str) -> Callable[[Clip], np.ndarray]:
+        from dreamsim.feature_extraction.load_clip_as_dino import load_clip_as_dino
+        from dreamsim.feature_extraction.load_open_clip_as_dino import load_open_clip_as_dino
+
+        folder = str(DREAMSIM_CLIP.path.parent)
+        dino = load_dino()
+        clip_vision, clip_projection = load_clip_as_dino(16, folder)
+        open_vision, open_projection = load_open_clip_as_dino(16, folder)
+        _add_updates([dino, clip_vision, open_vision])
+        for network in (dino, clip_vision, open_vision):
+            ready(network, device)
+        projections = clip_projection.to(device), open_projection.to(device)
+        size = batch_size(device, on_processor=4, on_gpu=32)
+
+        def embed(images_FCHW: Tensor) -> Tensor:
+            import torch
+            from torch.nn import functional
+            from torchvision.transforms.functional import normalize
+
+            natural = normalize(images_FCHW, *map(list, IMAGENET))
+            other = normalize(images_FCHW, *map(list, OPENAI_CLIP))
+            parts = [
+                _last_block(dino, natural),
+                clip_vision(other) @ projections[0],
+                open_vision(other) @ projections[1],
+            ]
+            joined_FD = torch.cat(parts, dim=-1)
+            centred_FD = joined_FD - joined_FD.mean(dim=1, keepdim=True)
+            unit: Tensor = functional.normalize(centred_FD / centred_FD.norm(dim=1, keepdim=True))
+            return unit
+
+        return partial(features, size=size, device=device, prepare=dreamsim_input, network=embed)
+
+
+def _last_block(dino: Any, images_FCHW: Tensor) -> Tensor:
+    """CLS token of the last block, before the norm."""
+    tokens_FND = dino.prepare_tokens(images_FCHW)
+    for block in dino.blocks:
+        tokens_FND = block(tokens_FND)
+    cls_FD: Tensor = tokens_FND[:, 0]
+    return cls_FD
+
+
+def _add_updates(networks: list[nn.Module]) -> None:
+    """Add scale * B A of each low-rank pair to the weight it belongs to."""
+    config = json.loads(DREAMSIM_LORA_CONFIG.path.read_text())
+    scale = config["lora_alpha"] / config["r"]
+    pairs: dict[tuple[int, str], dict[str, Tensor]] = {}
+    for key, value in read_state(DREAMSIM_LORA).items():
+        found = _LORA_KEY.search(key)
+        if found is None:
+            raise ValueError(f"{key} is no low-rank update of one of the three networks")
+        place, module, half = found.groups()
+        pairs.setdefault((int(place), module), {})[half] = value
+    for (place, module), pair in pairs.items():
+        weight = networks[place].get_submodule(module).weight
+        weight.data += scale * (pair["B"].float() @ pair["A"].float())
+
+
+DREAMSIM = DreamSim()

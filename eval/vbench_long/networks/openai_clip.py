@@ -1,0 +1,95 @@
+"""OpenAI CLIP (Radford et al., 2021): the background within a clip, and the aesthetic predictor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from eval.metric import Clip
+from eval.vbench_long.layout import AESTHETIC_HEAD, CLIP_B32, CLIP_L14
+from eval.vbench_long.networks.base import TorchNetwork, batch_size, features, read_state, ready
+from eval.vbench_long.networks.images import clip_input
+from eval.weights import LayoutFile
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class ClipB32(TorchNetwork):
+    """Image embedding of ViT-B/32, (frame, 512)."""
+
+    name = "clip_vitb32"
+    size_mib = 340
+    packages = ("torchvision", "clip")
+    files = (CLIP_B32,)
+
+    def build(self, device: str) -> Callable[[Clip], np.ndarray]:
+        network = ready(load_vision(CLIP_B32), device)
+        size = batch_size(device, on_processor=8, on_gpu=32)
+        return partial(features, size=size, device=device, prepare=clip_input, network=network)
+
+
+class AestheticL14(TorchNetwork):
+    """Image embedding of ViT-L/14, and LAION's aesthetic score (0..10) behind it: (frame, 769)."""
+
+    name = "aesthetic_vitl14"
+    size_mib = 1200
+    packages = ("torchvision", "clip")
+    files = (CLIP_L14, AESTHETIC_HEAD)
+
+    def build(self, device: str) -> Callable[[Clip], np.ndarray]:
+        import torch
+        from torch import nn
+        from torch.nn import functional
+
+        head = nn.Linear(768, 1)
+        head.load_state_dict(read_state(AESTHETIC_HEAD))
+        ready(head, device)
+        vision = ready(load_vision(CLIP_L14), device)
+
+        def embed_and_rate(images_FCHW: Tensor) -> Tensor:
+            embedded_FD = vision(images_FCHW)
+            return torch.cat([embedded_FD, head(functional.normalize(embedded_FD, dim=-1))], dim=-1)
+
+        size = batch_size(device, on_processor=8, on_gpu=32)
+        return partial(
+            features, size=size, device=device, prepare=clip_input, network=embed_and_rate
+        )
+
+
+def load_vision(file: LayoutFile) -> nn.Module:
+    """The vision tower of an official TorchScript archive, weights rounded to half precision.
+
+    The official code rounds on every device and computes in half precision on a GPU; here the
+    rounded weights compute in float32 everywhere.
+    """
+    import torch
+    from clip.model import VisionTransformer, convert_weights
+
+    archive = torch.jit.load(str(file.path), map_location="cpu")
+    prefix = "visual."
+    state = {
+        key.removeprefix(prefix): value.float()
+        for key, value in archive.state_dict().items()
+        if key.startswith(prefix)
+    }
+    width, _, patch, _ = state["conv1.weight"].shape
+    blocks = {key.split(".")[2] for key in state if key.startswith("transformer.resblocks.")}
+    network: nn.Module = VisionTransformer(
+        input_resolution=patch * round((state["positional_embedding"].shape[0] - 1) ** 0.5),
+        patch_size=patch,
+        width=width,
+        layers=len(blocks),
+        heads=width // 64,
+        output_dim=state["proj"].shape[1],
+    )
+    network.load_state_dict(state)
+    convert_weights(network)
+    return network.float()
+
+
+CLIP_VITB32 = ClipB32()
+AESTHETIC_VITL14 = AestheticL14()

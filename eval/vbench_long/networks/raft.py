@@ -1,0 +1,126 @@
+"""RAFT (Teed and Deng, 2020): does anything move?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eval.metric import Clip
+from eval.vbench_long.layout import RAFT_THINGS
+from eval.vbench_long.networks.base import TorchNetwork, batch_size, read_state, ready
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ITERATIONS = 20
+FLOW_FPS = 8
+TOP_FRACTION = 0.05
+
+
+def kept_frames(clip: Clip) -> np.ndarray:
+    """The frames that the dynamic degree looks at, about eight a second."""
+    kept: np.ndarray = clip.frames_FHWC[:: max(1, round(clip.fps / FLOW_FPS))]
+    return kept
+
+
+def threshold_px(clip: Clip) -> float:
+    """The length that a pair of frames must exceed to count as moving."""
+    return 6.0 * (min(clip.frames_FHWC.shape[1:3]) / 256.0)
+
+
+def pairs_needed(clip: Clip) -> int:
+    """So many pairs must move for the clip to be dynamic."""
+    return round(4 * (len(kept_frames(clip)) / 16.0))
+
+
+def is_dynamic(radii_px: np.ndarray, clip: Clip) -> bool | None:
+    """Whether enough pairs move; None while the pairs left out may still decide it."""
+    moving = int(np.sum(radii_px > threshold_px(clip)))
+    left = len(kept_frames(clip)) - 1 - len(radii_px)
+    if len(radii_px) and moving >= pairs_needed(clip):
+        return True
+    return None if left and moving + left >= pairs_needed(clip) else False
+
+
+class Raft(TorchNetwork):
+    """Mean length of the longest 5 % of the flow, per pair of kept frames: (pair,).
+
+    Against the official code: each frame is encoded once, only the last of the 20 up-samplings is
+    made, and pairs after the answer is certain are left out. None of it changes the answer.
+
+    Args:
+        every_pair: go on when the answer is certain.
+    """
+
+    size_mib = 25
+    packages = ("vbench",)
+    files = (RAFT_THINGS,)
+
+    def __init__(self, every_pair: bool = False) -> None:
+        self._every_pair = every_pair
+        self.name = "raft_all" if every_pair else "raft"
+
+    def build(self, device: str) -> Callable[[Clip], np.ndarray]:
+        from easydict import EasyDict
+        from vbench.third_party.RAFT.core.raft import RAFT
+
+        settings = EasyDict(small=False, mixed_precision=False, alternate_corr=False)
+        network = RAFT(settings)
+        state = read_state(RAFT_THINGS)
+        network.load_state_dict({key.removeprefix("module."): v for key, v in state.items()})
+        ready(network, device)
+        size = batch_size(device, on_processor=1, on_gpu=4)
+
+        def radii(clip: Clip) -> np.ndarray:
+            known = np.zeros(0)
+            for batch in _radii(network, kept_frames(clip), size, device):
+                known = np.concatenate([known, batch])
+                if not self._every_pair and is_dynamic(known, clip) is not None:
+                    break
+            return known
+
+        return radii
+
+
+def _radii(network: Any, frames_FHWC: np.ndarray, size: int, device: str) -> Iterator[np.ndarray]:
+    """Radii of the next `size` pairs each; a frame between two batches is encoded twice."""
+    import torch
+    from vbench.third_party.RAFT.core.utils_core.utils import InputPadder
+
+    for start in range(0, len(frames_FHWC) - 1, size):
+        part = torch.from_numpy(frames_FHWC[start : start + size + 1]).to(device)
+        images_FCHW = part.permute(0, 3, 1, 2).float()
+        (padded_FCHW,) = InputPadder(images_FCHW.shape).pad(images_FCHW)
+        yield from _top_radii(_flow(network, padded_FCHW))
+
+
+def _flow(network: Any, images_FCHW: Tensor) -> Tensor:
+    """Flow (pair, 2, height, width) between consecutive images."""
+    import torch
+    from vbench.third_party.RAFT.core.corr import CorrBlock
+
+    images_FCHW = (2 * (images_FCHW / 255.0) - 1.0).contiguous()
+    encoded_FDHW = network.fnet(images_FCHW).float()
+    correlation = CorrBlock(encoded_FDHW[:-1].contiguous(), encoded_FDHW[1:].contiguous(), radius=4)
+    context = network.cnet(images_FCHW[:-1])
+    state, given = torch.split(context, [network.hidden_dim, network.context_dim], dim=1)
+    state, given = torch.tanh(state), torch.relu(given)
+    start, now = network.initialize_flow(images_FCHW[:-1])
+    block = network.update_block
+    for _ in range(ITERATIONS):
+        motion = block.encoder(now - start, correlation(now))
+        state = block.gru(state, torch.cat([given, motion], dim=1))
+        now = now + block.flow_head(state)
+    flow: Tensor = network.upsample_flow(now - start, 0.25 * block.mask(state))
+    return flow
+
+
+def _top_radii(flow_PXHW: Tensor) -> Iterator[np.ndarray]:
+    lengths_PN = flow_PXHW.square().sum(dim=1).sqrt().flatten(1)
+    count = int(TOP_FRACTION * lengths_PN.shape[1])
+    yield lengths_PN.topk(count, dim=1).values.double().mean(dim=1).cpu().numpy()
+
+
+RAFT_NETWORK = Raft()

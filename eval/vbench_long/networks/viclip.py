@@ -1,0 +1,117 @@
+"""ViCLIP-L/14 (InternVid; Wang et al., 2023): does a clip show what its prompt says?"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from eval.metric import Clip
+from eval.vbench_long.layout import VICLIP, VICLIP_VOCABULARY
+from eval.vbench_long.networks.base import TorchNetwork, read_state, ready
+from eval.vbench_long.networks.images import clip_input
+
+if TYPE_CHECKING:
+    from torch import nn
+
+NUM_FRAMES = 8
+# The official code takes the prompt from the name of the clips' folder, number included.
+OFFICIAL_SUFFIX = "-0"
+
+
+def middle_frames(num_frames: int) -> list[int]:
+    """The middle frame of each of eight equal intervals; the last again if there are fewer."""
+    bounds = np.linspace(0, num_frames, min(NUM_FRAMES, num_frames) + 1).astype(int)
+    chosen = [int(low + high - 1) // 2 for low, high in pairwise(bounds)]
+    return chosen + [chosen[-1]] * (NUM_FRAMES - len(chosen))
+
+
+class ViClipVideo(TorchNetwork):
+    """Embedding of eight frames, unit length: (768,)."""
+
+    name = "viclip_video"
+    size_mib = 1200
+    packages = ("torchvision", "vbench", "clip")
+    files = (VICLIP,)
+
+    def build(self, device: str) -> Callable[[Clip], np.ndarray]:
+        import torch
+
+        _provide_vocabulary()
+        from vbench.third_party.ViCLIP.viclip_vision import clip_joint_l14
+
+        network = clip_joint_l14(num_frames=NUM_FRAMES, drop_path=0.1, checkpoint_num=0)
+        network.load_state_dict(_part("vision_encoder."))
+        ready(network, device)
+
+        def embed(clip: Clip) -> np.ndarray:
+            frames = clip.frames_FHWC[middle_frames(len(clip.frames_FHWC))]
+            # Whole numbers here: resizing rounds and cuts off, other than for the image networks.
+            images = clip_input(torch.from_numpy(frames).permute(0, 3, 1, 2).to(device))
+            embedded_1D = network(images.permute(1, 0, 2, 3)[None].contiguous()).float()
+            unit: np.ndarray = (
+                (embedded_1D / embedded_1D.norm(dim=-1, keepdim=True))[0].cpu().numpy()
+            )
+            return unit
+
+        return embed
+
+
+class ViClipText(TorchNetwork):
+    """Embeddings of the prompt, and of it with the official suffix, unit length: (2, 768)."""
+
+    name = "viclip_text"
+    size_mib = 500
+    packages = ("vbench", "clip")
+    files = (VICLIP,)
+    reads_prompt = True
+
+    def build(self, device: str) -> Callable[[Clip], np.ndarray]:
+        import torch
+
+        _provide_vocabulary()
+        from vbench.third_party.ViCLIP.viclip_text import clip_text_l14
+
+        network = clip_text_l14(
+            pretrained=False, embed_dim=768, context_length=32, vocab_size=49408, checkpoint_num=0
+        )
+        network.load_state_dict(_part("text_encoder."))
+        ready(network, device)
+
+        def embed(clip: Clip) -> np.ndarray:
+            texts = (clip.prompt, clip.prompt + OFFICIAL_SUFFIX)
+            tokens = [network.tokenize(text, context_length=32).to(device) for text in texts]
+            embedded = torch.cat([network(token).float() for token in tokens])
+            unit: np.ndarray = (embedded / embedded.norm(dim=-1, keepdim=True)).cpu().numpy()
+            return unit
+
+        return embed
+
+
+def _part(prefix: str) -> dict[str, nn.Parameter]:
+    state = read_state(VICLIP)["model"]
+    return {
+        key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)
+    }
+
+
+def _provide_vocabulary() -> None:
+    """Put the vocabulary where vbench looks for it on import, before it tries to download it.
+
+    The file inside the package openai-clip is the same.
+    """
+    import clip
+    from clip import simple_tokenizer
+
+    assert clip.__file__
+    target = VICLIP_VOCABULARY.path
+    if not target.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(simple_tokenizer.default_bpe(), target)
+
+
+VICLIP_VIDEO = ViClipVideo()
+VICLIP_TEXT = ViClipText()

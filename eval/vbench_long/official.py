@@ -1,0 +1,138 @@
+"""The unmodified official class VBenchLong, run on our clips in a process of its own.
+
+Two things are given to it that it takes for granted: `torchvision.io.write_video`, which newer
+versions of torchvision no longer have, and the device for DreamSim, which it loads on a GPU.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from eval.metric import MetricUnavailable
+from eval.vbench_long.official_home import make_home, write_configuration
+
+
+def run_official(
+    videos: Mapping[str, tuple[Path, Sequence[Path]]],
+    dimensions: Sequence[str],
+    device: str,
+    threads: int,
+) -> dict[str, Any]:
+    """Score clips with the official code.
+
+    Args:
+        videos: official name of each video (`<prompt>-<number>`), its file and its clips in order.
+        dimensions: which.
+        device: torch device.
+        threads: of torch.
+
+    Returns:
+        What the official code writes: for each dimension the dataset score and details; beside
+        them `cpu_s` by dimension, models loaded, and `peak_rss_mib`.
+
+    Raises:
+        MetricUnavailable: it failed, with its last line, or a name that no file can have.
+    """
+    for name in videos:
+        if "/" in name or len(f"{name}_000.mp4".encode()) > 255:
+            raise MetricUnavailable(
+                f"{name[:60]!r}... cannot be a file name, as the official code needs"
+            )
+    with tempfile.TemporaryDirectory(prefix="longtake-official-") as folder:
+        root = Path(folder)
+        make_home(root / "home")
+        for name, (video, clips) in videos.items():
+            place = root / "videos" / "split_clip" / name
+            place.mkdir(parents=True)
+            (root / "videos" / f"{name}.mp4").symlink_to(video.resolve())
+            numbers = ["full"] if len(clips) == 1 else [f"{i:03d}" for i in range(len(clips))]
+            for number, clip in zip(numbers, clips, strict=True):
+                (place / f"{name}_{number}.mp4").symlink_to(clip.resolve())
+        job = {"dimensions": list(dimensions), "device": device, "threads": threads}
+        (root / "job.json").write_text(json.dumps(job | write_configuration(root)))
+        environment = {**os.environ, "HOME": str(root / "home")}
+        for moved in ("VBENCH_CACHE_DIR", "TORCH_HOME", "XDG_CACHE_HOME"):
+            environment.pop(moved, None)
+        command = [sys.executable, "-m", "eval.vbench_long.official", str(root)]
+        ended = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False
+        )
+        if ended.returncode != 0:
+            lines = [line for line in ended.stderr.splitlines() if line.strip()]
+            raise MetricUnavailable(
+                f"the official code failed: {lines[-1] if lines else 'silently'}"
+            )
+        results: dict[str, Any] = json.loads((root / "results.json").read_text())
+        return results
+
+
+def _main(root: Path) -> None:
+    """Body of the process."""
+    job = json.loads((root / "job.json").read_text())
+    import torch
+    import torchvision.io
+
+    torch.set_num_threads(job["threads"])
+    if not hasattr(torchvision.io, "write_video"):
+        torchvision.io.write_video = _write_video
+    import vbench2_beta_long
+    from vbench2_beta_long import background_consistency
+
+    background_consistency.dreamsim = functools.partial(
+        background_consistency.dreamsim, device=job["device"]
+    )
+    full_info = Path(sys.modules["vbench"].__file__ or "").parent / "VBench_full_info.json"
+    official = vbench2_beta_long.VBenchLong(
+        torch.device(job["device"]), str(full_info), str(root / "out")
+    )
+    results: dict[str, Any] = {}
+    for dimension in job["dimensions"]:
+        before = time.process_time()
+        official.evaluate(
+            videos_path=str(root / "videos"),
+            name=dimension,
+            dimension_list=[dimension],
+            local=True,
+            mode="long_custom_input",
+            use_semantic_splitting=False,
+            static_filter_flag=False,
+            clip_length_config="clip_length_mix.yaml",
+            imaging_quality_preprocessing_mode="longer",
+            dev_flag=True,
+            sb_clip2clip_feat_extractor="dinov2",
+            bg_clip2clip_feat_extractor="dreamsim",
+            w_inclip=1.0,
+            w_clip2clip=0.0,
+            slow_fast_eval_config=job["slow_fast_eval_config"],
+            sb_mapping_file_path=job["sb_mapping_file_path"],
+            bg_mapping_file_path=job["bg_mapping_file_path"],
+        )
+        written = root / "out" / f"{dimension}_eval_results.json"
+        results |= json.loads(written.read_text())
+        results.setdefault("cpu_s", {})[dimension] = time.process_time() - before
+    results["peak_rss_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    (root / "results.json").write_text(json.dumps(results))
+
+
+def _write_video(filename: str, video_array: Any, fps: float, **_: Any) -> None:
+    """What torchvision's function did: encode with libx264's defaults, by as many threads."""
+    import numpy as np
+
+    from eval.reencode import encode, official_encoder
+
+    frames_FHWC = np.asarray(video_array).astype(np.uint8)
+    encode(Path(filename), frames_FHWC, int(np.round(fps)), official_encoder())
+
+
+if __name__ == "__main__":
+    _main(Path(sys.argv[1]))

@@ -1,0 +1,111 @@
+"""A home folder in which the official code finds its files: links to yours, and what it lacks.
+
+The official loaders want checkouts of two repositories for torch.hub. Where you have them they are
+used; otherwise a stand-in offers the same network from the installed packages.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from eval.vbench_long.fusion import WEIGHT_CLIP_TO_CLIP, WEIGHT_IN_CLIP, mapping_table
+from eval.vbench_long.layout import ALL_FILES, DINO_B16
+
+_DINO = '''
+dependencies = ["torch"]
+
+
+def dino_vitb16(pretrained=True, **ignored):
+    """DINO ViT-B/16, in the code that the package dreamsim carries."""
+    import torch
+    from dreamsim.feature_extraction.vision_transformer import vit_base
+
+    network = vit_base(patch_size=16)
+    path = f"{torch.hub.get_dir()}/checkpoints/dino_vitbase16_pretrain.pth"
+    network.load_state_dict(torch.load(path, map_location="cpu"))
+    return network
+'''
+_DINOV2 = '''
+dependencies = ["torch"]
+
+
+def dinov2_vitb14(pretrained=True, **ignored):
+    """DINOv2 ViT-B/14, in the code of timm."""
+    import torch
+    from eval.vbench_long.networks.dinov2 import create
+
+    path = f"{torch.hub.get_dir()}/checkpoints/dinov2_vitb14_pretrain.pth"
+    return create(torch.load(path, map_location="cpu"))
+'''
+_HEAD_SHAPES = {
+    "mlp.0.weight": (2048, 768),
+    "mlp.0.bias": (2048,),
+    "mlp.2.weight": (2048, 2048),
+    "mlp.2.bias": (2048,),
+    "mlp.4.weight": (256, 2048),
+    "mlp.4.bias": (256,),
+    "last_layer.weight": (2048, 256),
+}
+
+
+def make_home(home: Path) -> None:
+    """Fill a new folder so that it can be HOME for the official code."""
+    cache = home / ".cache"
+    user = Path.home() / ".cache"
+    for file in ALL_FILES:
+        if file.path.is_file():
+            _link(file.path, cache / file.file)
+    for hub in (cache / "torch" / "hub", cache):
+        _repository(user / "torch/hub/facebookresearch_dino_main", hub, "dino_main", _DINO)
+        _repository(user / "torch/hub/facebookresearch_dinov2_main", hub, "dinov2_main", _DINOV2)
+        (hub / "trusted_list").write_text("facebookresearch_dino\nfacebookresearch_dinov2\n")
+    (cache / "checkpoints").symlink_to(cache / "torch" / "hub" / "checkpoints")
+    (cache / "vbench" / "dino_model").mkdir(parents=True, exist_ok=True)
+    local = cache / "vbench" / "dino_model"
+    (local / "facebookresearch_dino_main").symlink_to(cache / "facebookresearch_dino_main")
+    if DINO_B16.path.is_file():
+        _link(DINO_B16.path, local / "dino_vitbase16_pretrain.pth")
+    _projection(user / "dino_vitb16_pretrain.pth", cache / "dino_vitb16_pretrain.pth")
+
+
+def write_configuration(folder: Path) -> dict[str, str]:
+    """The tables that the wheel lacks, from ours; returns the official keyword arguments."""
+    tables = {}
+    for short, dimension in (("sb", "subject_consistency"), ("bg", "background_consistency")):
+        table = mapping_table(dimension)
+        lines = [f"{place / 100}: {value!r}" for place, value in enumerate(table)]
+        path = folder / f"{dimension}_mapping.yaml"
+        path.write_text("\n".join(lines) + "\n")
+        tables[f"{short}_mapping_file_path"] = str(path)
+    weights = {f"w_inclip_{short}": WEIGHT_IN_CLIP for short in ("sb", "bg")}
+    weights |= {f"w_clip2clip_{short}": WEIGHT_CLIP_TO_CLIP for short in ("sb", "bg")}
+    path = folder / "slow_fast_params.yaml"
+    path.write_text(json.dumps(weights))  # JSON is YAML
+    return {"slow_fast_eval_config": str(path), **tables}
+
+
+def _link(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.symlink_to(source.resolve())
+
+
+def _repository(of_user: Path, hub: Path, name: str, stand_in: str) -> None:
+    target = hub / f"facebookresearch_{name}"
+    hub.mkdir(parents=True, exist_ok=True)
+    if of_user.is_dir():
+        target.symlink_to(of_user.resolve())
+        return
+    target.mkdir()
+    (target / "hubconf.py").write_text(stand_in)
+
+
+def _projection(of_user: Path, target: Path) -> None:
+    """DreamSim reads a projection head that the ensemble never uses; zeros do."""
+    import torch
+
+    if of_user.is_file():
+        _link(of_user, target)
+        return
+    head = {f"module.head.{name}": torch.zeros(shape) for name, shape in _HEAD_SHAPES.items()}
+    torch.save({"student": head}, target)

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from eval.metric import MetricUnavailable
+from eval.weights import LayoutFile, WeightsUnusable, load_weights
+
+FILE = LayoutFile(
+    "some", "vbench/some_model/some.pth", "MIT", address="https://example.org/some.pth"
+)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LONGTAKE_CACHE", str(tmp_path / "cache"))
+    for moved in ("VBENCH_CACHE_DIR", "TORCH_HOME"):
+        monkeypatch.delenv(moved, raising=False)
+    return tmp_path
+
+
+def put(content: bytes) -> None:
+    FILE.path.parent.mkdir(parents=True, exist_ok=True)
+    FILE.path.write_bytes(content)
+
+
+def test_files_belong_where_the_official_code_looks(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert FILE.path == home / ".cache/vbench/some_model/some.pth"
+    monkeypatch.setenv("VBENCH_CACHE_DIR", "/elsewhere")
+    assert FILE.path == Path("/elsewhere/some_model/some.pth")
+    hub = LayoutFile("", "torch/hub/checkpoints/a.pth", "")
+    monkeypatch.setenv("TORCH_HOME", "/torch")
+    assert hub.path == Path("/torch/hub/checkpoints/a.pth")
+
+
+def test_missing_file_is_named_with_the_command_that_gets_it() -> None:
+    with pytest.raises(MetricUnavailable) as caught:
+        FILE.check()
+    for part in (str(FILE.path), "fetch-weights suite=vbench_long", FILE.url):
+        assert part in str(caught.value)
+
+
+def test_wrong_file_is_known_until_it_changes() -> None:
+    put(b"not weights")
+    FILE.check()
+
+    def load() -> None:
+        raise RuntimeError("Missing key(s) in state_dict:\n blocks.0")
+
+    with pytest.raises(WeightsUnusable, match="cannot be loaded as weights of DINO: Missing key"):
+        load_weights([FILE], load, "DINO")
+    with pytest.raises(WeightsUnusable, match="cannot be loaded as weights of DINO"):
+        FILE.check()
+    put(b"the right weights now")
+    FILE.check()
+
+
+def test_lack_of_memory_is_not_held_against_the_file() -> None:
+    put(b"weights")
+
+    def load() -> None:
+        raise RuntimeError("CUDA out of memory")
+
+    with pytest.raises(RuntimeError):
+        load_weights([FILE], load, "DINO")
+    FILE.check()
