@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any, NamedTuple
+
 import pandas as pd
 
 from reports.files import Reader
@@ -54,3 +57,35 @@ def load_retrievals(
         except (KeyError, TypeError, ValueError) as error:
             reader.warn(path, f"a line is not a plan, {error!r}; left out.")
     return pd.DataFrame(lines, columns=COLUMNS).astype({"score": float})
+
+
+class RetrievedAt(NamedTuple):
+    """What one block retrieved: `frames` are latent frames, `scores` their similarities or None."""
+
+    start_s: float
+    first_frame: int
+    frames: tuple[int, ...]
+    scores: tuple[float, ...] | None
+
+
+def load_blocks(folder: Path, unit: dict[str, Any]) -> list[RetrievedAt]:
+    """What the blocks of a finished unit retrieved; those without memory are left out.
+
+    Args:
+        folder: the sweep.
+        unit: a line of `Sweep.units`.
+    """
+    path = folder / "units" / unit["unit_id"] / "trace.jsonl"
+    if not path.is_file():
+        return []
+    blocks = []
+    for plan in Reader(folder).json_lines(path):
+        pairs = zip(plan["frames"], plan["roles"], strict=True)
+        memory = tuple(int(frame) for frame, role in pairs if role == "memory")
+        start_s = latent_start_s(
+            plan["first_frame"], int(unit["num_latents"]), int(unit["num_frames"]), unit["fps"]
+        )
+        scores = None if plan["scores"] is None else tuple(plan["scores"])
+        if memory:
+            blocks.append(RetrievedAt(start_s, int(plan["first_frame"]), memory, scores))
+    return blocks
