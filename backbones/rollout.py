@@ -26,8 +26,9 @@ from backbones.runtime import Runtime
 from backbones.threads import one_thread
 from backbones.timings import BlockMoments
 from backbones.transfer import upload
+from backbones.view import RolloutView
 from backbones.wan.rope import Rope
-from methods.base import reachable
+from methods.base import SeesModel, reachable
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -106,6 +107,10 @@ class Rollout:
         rows, columns = height // patch_rows, width // patch_columns
         rope = Rope(config.head_dim, rows, columns, spec.rope_positions, self._device)
         strategy.reset(self._spec)
+        self._view: RolloutView | None = None
+        if isinstance(strategy, SeesModel) and strategy.needs_model:
+            self._view = RolloutView(backbone)
+            strategy.attach(self._view)
         tokens, spare = rope.tokens_per_frame, spare_slabs(self._spec)
         slab_bytes = 2 * config.num_layers * tokens * config.dim * self._dtype.itemsize
         num_slabs = most_reachable(strategy, self._spec)
@@ -194,14 +199,15 @@ class Rollout:
         gathered = Moment(self._device)
         latents = self._denoise(index, context) if given is None else self._uploaded(given)
         denoised = Moment(self._device)
-        with self._search.entered():
-            self._search.borrow(latents)
-            encode_began = Moment(self._device)
-            self._strategy.observe(latents, first_frame)
-            encode_ended = Moment(self._device)
+        # A strategy that asks for keys has to wait for the pass that makes them.
+        encoded = None if self._view else self._observe(latents, first_frame)
         clean_began = Moment(self._device)
         self._flow(latents, self._clean_time, context, self.store.new_kv_LPHSD)
         clean_ended = Moment(self._device)
+        if encoded is None:
+            encoded = self._observe(latents, first_frame)
+            self._search.join()  # the next clean pass writes to the same place
+        encode_began, encode_ended = encoded
         search_began = search_ended = clean_ended
         next_plan = plan
         if next_frame < self._spec.num_latents:
@@ -226,6 +232,16 @@ class Rollout:
             append=(append_began, Moment(self._device)),
         )
         return Block(index, first_frame, latents, plan, moments, given is not None), next_plan
+
+    def _observe(self, latents: Tensor, first_frame: int) -> tuple[Moment, Moment]:
+        """Let the strategy encode a clean block; returns when that began and ended."""
+        with self._search.entered():
+            self._search.borrow(latents)
+            if self._view is not None:
+                self._view.show(latents, self.store.new_kv_LPHSD)
+            began = Moment(self._device)
+            self._strategy.observe(latents, first_frame)
+            return began, Moment(self._device)
 
     def _denoise(self, index: int, context: AttentionContext) -> Tensor:
         """The clean latents of a block, from noise."""

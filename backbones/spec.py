@@ -164,6 +164,7 @@ class BackboneSpec:
             latent_shape=self.geometry.latent_shape,
             seed=seed,
             native_window=self.native_window,
+            backbone=self.name,
         )
 
 

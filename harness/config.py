@@ -13,9 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
-from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
@@ -24,15 +22,13 @@ from backbones import BACKBONES
 from backbones.runtime import Kernels, KVLimits, Runtime
 from eval.suite import check_suites
 from harness.errors import LongtakeError, unknown_name
-from harness.overrides import Choice, expand
+from harness.overrides import Choice, compose_plain, expand
 from harness.prompts import PromptSet, PromptSettings, load_prompts
 from harness.schema import build, with_defaults
 from methods import METHODS
 from slurm.profile import SlurmProfile
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
     from harness.registry import Registry
 
 CONF = Path(__file__).parent / "conf"
@@ -238,15 +234,7 @@ def _default(group: str) -> str:
 
 
 def _compose(choices: Sequence[Choice]) -> dict[str, Any]:
-    overrides = [_as_override(choice) for choice in choices]
-    try:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            config: DictConfig = compose("sweep", overrides)
-        plain = OmegaConf.to_container(config, resolve=True)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise LongtakeError(" ".join(str(error).split())) from error
-    assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
+    return compose_plain(CONF, "sweep", [_as_override(choice) for choice in choices])
 
 
 def _as_override(choice: Choice) -> str:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Transformer
-from hydra.errors import OverrideParseException
+from hydra.errors import HydraException, OverrideParseException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from harness.errors import LongtakeError
 
@@ -65,3 +70,19 @@ def _choices(override: Override) -> Iterable[Choice]:
     if key.partition(".")[0] not in GRID_KEYS:
         raise LongtakeError(f"{key} takes one value, got a list: {', '.join(values)}.")
     return [Choice(key, value) for value in values]
+
+
+def compose_plain(folder: Path, name: str, overrides: Sequence[str]) -> dict[str, Any]:
+    """The configuration `name` of a Hydra config folder with overrides, as plain values.
+
+    Raises:
+        LongtakeError: what Hydra or OmegaConf refuses.
+    """
+    try:
+        with initialize_config_dir(str(folder), version_base="1.3"):
+            config = compose(name, list(overrides))
+        plain = OmegaConf.to_container(config, resolve=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise LongtakeError(" ".join(str(error).split())) from error
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}

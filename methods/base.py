@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from harness.errors import LongtakeError
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from jaxtyping import Float, UInt8
     from torch import Tensor
 
 
@@ -67,6 +67,7 @@ class RolloutSpec:
         latent_shape: (channels, height, width) of one latent frame.
         seed: seed of the unit, for strategies that draw at random.
         native_window: the window of the backbone's authors; None if it has none.
+        backbone: name of the backbone; empty when it has none.
     """
 
     num_latents: int
@@ -77,6 +78,7 @@ class RolloutSpec:
     latent_shape: tuple[int, int, int]
     seed: int
     native_window: NativeWindow | None = None
+    backbone: str = ""
 
     @property
     def past_latents(self) -> int:
@@ -175,3 +177,28 @@ def reachable(strategy: MemoryStrategy, first_frame: int) -> Iterable[int]:
     """
     reach = getattr(strategy, "reach", None)
     return range(first_frame) if reach is None else reach(first_frame)
+
+
+class BlockView(Protocol):
+    """What else of the model a strategy may look at, of the frames it is just told to observe."""
+
+    def mean_keys(self) -> Float[Tensor, "frame layer chan"]:
+        """Un-rotated self-attention keys of the clean pass, averaged over a frame's tokens."""
+
+    def frames(self) -> UInt8[Tensor, "frame height width 3"]:
+        """The last video frame of each latent frame, RGB. Decodes the block: ask for every one."""
+
+
+@runtime_checkable
+class SeesModel(Protocol):
+    """A strategy that may want more than latents; the engine attaches a view after `reset`.
+
+    Attributes:
+        needs_model: whether it does. Its `observe` then comes after the clean pass, not beside it.
+    """
+
+    @property
+    def needs_model(self) -> bool: ...
+
+    def attach(self, view: BlockView) -> None:
+        """Take the view; it is valid within `observe`."""

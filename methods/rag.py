@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
-import torch.nn.functional as F
-
 from harness.errors import LongtakeError
 from methods.base import RolloutSpec
 from methods.encoder import ENCODERS
+from methods.encoder.base import Source, source_of, trained_on
+from methods.encoder.index import DescriptorIndex
 from methods.retrieval import Retrieval, Selection
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from methods.base import BlockView
     from methods.encoder.base import Encoder
 
 
@@ -29,19 +29,34 @@ class Rag(Retrieval):
         checkpoint: weights of the encoder, where it has any.
         query_latents: the query is the mean descriptor of this many newest clean frames; the
             released code takes one, the last frame of the previous block.
+        allow_other_backbone: use an encoder on a backbone it was not trained for.
     """
 
     descriptor: str = "avg_pool"
     checkpoint: str | None = None
     query_latents: int = 1
+    allow_other_backbone: bool = False
 
     def reset(self, rollout: RolloutSpec) -> None:
         """See MemoryStrategy.reset."""
         super().reset(rollout)
         if self.query_latents < 1:
             raise LongtakeError(f"query_latents must be at least 1, got {self.query_latents}.")
-        self._load_encoder().prepare(rollout.latent_shape)
-        self._descriptors: list[Tensor] = []  # one per latent frame, in order
+        encoder = self._load_encoder()
+        encoder.prepare(rollout.latent_shape)
+        if not self.allow_other_backbone:
+            check_backbone(encoder, rollout.backbone)
+        self._view: BlockView | None = None
+        self._index = DescriptorIndex(rollout.num_latents)
+
+    @property
+    def needs_model(self) -> bool:
+        """See SeesModel."""
+        return source_of(self._load_encoder()) is not Source.latents
+
+    def attach(self, view: BlockView) -> None:
+        """See SeesModel.attach."""
+        self._view = view
 
     def identity(self) -> dict[str, str]:
         """The encoder and its weights take the place of their name and path."""
@@ -53,22 +68,39 @@ class Rag(Retrieval):
 
     def observe(self, latents: Tensor, first_frame: int) -> None:
         """See MemoryStrategy.observe."""
-        assert first_frame == len(self._descriptors), "frames are observed in order, once"
-        self._descriptors.extend(self._encoder.embed(latents))
+        assert first_frame == len(self._index), "frames are observed in order, once"
+        source = source_of(self._encoder)
+        self._index.add(self._encoder.embed(self._inputs(source, latents)))
 
     def select(self, candidates: Sequence[int], first_frame: int) -> Selection:
         """See Retrieval.select. Equal similarities go to the older frame."""
-        newest = torch.stack(self._descriptors[-self.query_latents :])
-        query = F.normalize(newest.mean(0), dim=-1)
-        pool = torch.stack([self._descriptors[frame] for frame in candidates])
-        similarities = (pool @ query).cpu()
-        order = similarities.argsort(descending=True, stable=True)[: self.memory_latents].tolist()
-        return Selection(
-            tuple(candidates[index] for index in order),
-            tuple(float(similarities[index]) for index in order),
-        )
+        query = self._index.newest(self.query_latents)
+        start, stop = candidates[0], candidates[-1] + 1
+        return Selection(*self._index.search(query, start, stop, self.memory_latents))
+
+    def _inputs(self, source: Source, latents: Tensor) -> Tensor:
+        if source is Source.latents:
+            return latents
+        assert self._view is not None, f"the engine attaches a view; needed for source={source}"
+        return self._view.mean_keys() if source is Source.keys else self._view.frames()
 
     def _load_encoder(self) -> Encoder:
         if not hasattr(self, "_encoder"):
             self._encoder: Encoder = ENCODERS.load(self.descriptor)(self.checkpoint)
         return self._encoder
+
+
+def check_backbone(encoder: Encoder, backbone: str) -> None:
+    """Refuse an encoder on a backbone that it was not trained for.
+
+    Raises:
+        LongtakeError: naming both, and how to insist.
+    """
+    known = trained_on(encoder)
+    names = {fingerprint.partition("@")[0] for fingerprint in known}
+    if known and backbone and backbone not in names:
+        raise LongtakeError(
+            f"The encoder was trained on latents of {', '.join(known)}; this backbone is "
+            f"{backbone}. Train one for it (python -m harness train-encoder), or insist with "
+            "method.allow_other_backbone=true."
+        )

@@ -25,11 +25,14 @@ class Layout(StrEnum):
     fill: the local window gives up only as many frames as were retrieved; positions as in released.
     aged: as released, but every frame sits at its true age, counted back from a block at the end
         of the trained range and clipped to position 0.
+    absolute: as released, but every frame keeps its own number, so a video can't outgrow the RoPE
+        table: retrieval under the RoPE scheme of the public sliding window.
     """
 
     released = "released"
     fill = "fill"
     aged = "aged"
+    absolute = "absolute"
 
 
 class Selection(NamedTuple):
@@ -67,6 +70,11 @@ class Retrieval:
                 f"the {rollout.past_latents} past latent frames that the budget of "
                 f"{rollout.budget_latents} leaves beside a block of {rollout.block_latents}."
             )
+        if self.layout == Layout.absolute and rollout.num_latents > rollout.rope_positions:
+            raise LongtakeError(
+                f"{rollout.num_latents} latents exceed the {rollout.rope_positions} positions of "
+                "the RoPE table with layout=absolute; use another layout or a shorter duration."
+            )
         self._rollout = rollout
 
     def observe(self, latents: Tensor, first_frame: int) -> None:
@@ -103,7 +111,9 @@ class Retrieval:
         span = rollout.trained_latents if self.layout == Layout.aged else rollout.budget_latents
         query = min(first_frame, span - rollout.block_latents)
         aged = [max(0, query - (first_frame - frame)) for frame in frames]
-        if self.layout == Layout.aged:
+        if self.layout == Layout.absolute:
+            query, positions = first_frame, frames
+        elif self.layout == Layout.aged:
             positions = tuple(aged)
         else:
             positions = (*sink, *(0,) * len(memory), *aged[len(frames) - len(local) :])

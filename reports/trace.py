@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -84,3 +85,35 @@ def rope_scheme(unit_folder: Path) -> str | None:
     if plan["first_frame"] == 0:
         return None  # a single block has the same positions either way
     return "relative" if moved else "absolute"
+
+
+class RetrievedAt(NamedTuple):
+    """What one block retrieved: `frames` are latent frames, `scores` their similarities or None."""
+
+    start_s: float
+    first_frame: int
+    frames: tuple[int, ...]
+    scores: tuple[float, ...] | None
+
+
+def load_blocks(folder: Path, unit: dict[str, Any]) -> list[RetrievedAt]:
+    """What the blocks of a finished unit retrieved; those without memory are left out.
+
+    Args:
+        folder: the sweep.
+        unit: a line of `Sweep.units`.
+    """
+    path = folder / "units" / unit["unit_id"] / "trace.jsonl"
+    if not path.is_file():
+        return []
+    blocks = []
+    for plan in Reader(folder).json_lines(path):
+        pairs = zip(plan["frames"], plan["roles"], strict=True)
+        memory = tuple(int(frame) for frame, role in pairs if role == "memory")
+        start_s = latent_start_s(
+            plan["first_frame"], int(unit["num_latents"]), int(unit["num_frames"]), unit["fps"]
+        )
+        scores = None if plan["scores"] is None else tuple(plan["scores"])
+        if memory:
+            blocks.append(RetrievedAt(start_s, int(plan["first_frame"]), memory, scores))
+    return blocks

@@ -19,7 +19,7 @@ ALLOWED = {
     "backbones": ("backbones", "methods.base", "eval.metric"),
     "methods": ("methods",),
     "eval": ("eval",),
-    "reports": ("reports", "eval.statistics"),
+    "reports": ("reports", "eval.statistics", "eval.retrieval", "eval.retrieval_drift"),
     "slurm": (
         "slurm",
         "harness.units",

@@ -134,14 +134,9 @@ class TinyBackbone:
         dtype = self.precision.dtype
         transformer = CausalWanTransformer(_transformer_config())
         load_strictly(transformer, read_tensors(files["transformer"], dtype), "transformer weights")
-        vae = TinyVAE()
-        load_strictly(vae, read_tensors(files["vae"], torch.float32), "VAE weights")
         words_VE = read_tensors(files["text_encoder"], torch.float32)["embedding.weight"]
         transformer.to(device).prepare()
-        vae.eval().requires_grad_(False).to(device)
-        stats = _config()["vae"]
-        mean_C = torch.tensor(stats["latent_mean"], device=device)
-        std_C = torch.tensor(stats["latent_std"], device=device)
+        vae, mean_C, std_C = load_vae(device)
 
         def encode_text(prompt: str) -> Float[Tensor, "token text_dim"]:
             return words_VE[list(ScenePrompt.parse(prompt).token_ids())]
@@ -154,6 +149,16 @@ class TinyBackbone:
             "text_encoder": DATA / f"text_encoder_{self.weights}.safetensors",
             "vae": DATA / "vae.safetensors",
         }
+
+
+def load_vae(device: torch.device) -> tuple[TinyVAE, Tensor, Tensor]:
+    """The small VAE, and mean and standard deviation of each latent channel."""
+    vae = TinyVAE()
+    load_strictly(vae, read_tensors(DATA / "vae.safetensors", torch.float32), "VAE weights")
+    vae.eval().requires_grad_(False).to(device)
+    stats = _config()["vae"]
+    mean_C = torch.tensor(stats["latent_mean"], device=device)
+    return vae, mean_C, torch.tensor(stats["latent_std"], device=device)
 
 
 @cache

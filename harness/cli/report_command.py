@@ -19,6 +19,8 @@ from rich.progress import (
 
 from harness.cli.arguments import parse_lists, sweep_folder
 from harness.errors import LongtakeError, unknown_name
+from harness.experiments import EXPERIMENT
+from reports.ablation import build_ablation
 from reports.assets import Assets
 from reports.build import ReportOptions, ReportPaths, build_report
 from reports.watch import watch
@@ -37,6 +39,9 @@ def run(arguments: argparse.Namespace) -> int:
             return 1
         print(finished.index)
         return 0
+    for folder in folders:
+        if (folder / EXPERIMENT).is_file():
+            print(build_ablation(folder, out))
     print(build_with_bar(folders, out, options, console).index)
     return 0
 

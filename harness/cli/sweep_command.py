@@ -11,6 +11,7 @@ from rich.console import Console
 
 from harness.config import ExecutorKind, Settings, SweepConfig, load_sweep
 from harness.estimate import estimate
+from harness.experiments import EXPERIMENT, ExperimentPlan, split_experiment
 from harness.final_scores import write_rows
 from harness.progress import ProgressView
 from harness.shards import Evaluation
@@ -31,7 +32,11 @@ STOPPED = 130
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; see harness.cli."""
     console = Console()
-    config = load_sweep(arguments.overrides)
+    name, overrides = split_experiment(arguments.overrides)
+    plan = ExperimentPlan.load(name, overrides) if name else None
+    if plan and not arguments.cfg and not _prepared(plan, console, arguments.dry_run):
+        return STOPPED
+    config = plan.config() if plan else load_sweep(overrides)
     if arguments.cfg:
         _print_config(config, console)
         return 0
@@ -46,6 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
         estimate(units, missing_units(store, units), config.settings).show(console)
         return 0
     store.add_command(units, argv, config.resolved)
+    if plan:
+        plan.note(store)
     started = time.perf_counter()
     with stopping_on_signals() as stop_requested:
         outcome = run_stages(units, config, store, console, stop_requested)
@@ -133,10 +140,21 @@ def score(
         return run_evaluation(tasks, settings, view.show, stop_requested)
 
 
+def _prepared(plan: ExperimentPlan, console: Console, dry_run: bool) -> bool:
+    from harness.cli.experiment_steps import prepare_encoders  # it uses run_stages of this module
+
+    return prepare_encoders(plan, console, dry_run)
+
+
 def _report(store: RunStore, console: Console) -> None:
     from reports.build import build_report
 
     paths = build_report(store.root)
+    if (store.root / EXPERIMENT).is_file():
+        from reports.ablation import build_ablation
+
+        ablation = build_ablation(store.root)
+        console.print(f"ablation: {ablation}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"tables: {paths.index.parent / 'tables'}", markup=False, soft_wrap=True)
     console.print(f"leaderboard: {paths.index}", markup=False, highlight=False, soft_wrap=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -9,8 +10,28 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+class Source(StrEnum):
+    """What an encoder looks at.
+
+    latents: clean latent frames, float (frame, chan, height, width).
+    keys: mean keys of the backbone's self-attention, float (frame, layer, model channel): the
+        un-rotated keys of the clean pass, averaged over the tokens of a latent frame.
+    frames: decoded video, RGB uint8 (frame, height, width, 3): the last video frame of each latent
+        frame. The video is decoded a second time for it.
+    """
+
+    latents = "latents"
+    keys = "keys"
+    frames = "frames"
+
+
 class Encoder(Protocol):
     """Maps latent frames to descriptors. Built as `encoder(checkpoint)`, checkpoint a path or None.
+
+    An encoder may also have these attributes:
+        source: a Source, what `embed` is given; latents where there is none.
+        trained_on: fingerprints "name@digest of the weights" of the backbones whose latents it was
+            trained on; it is refused on backbones of other names unless told. None or empty: any.
 
     Raises on construction:
         LongtakeError: a checkpoint that is missing, not needed, or of another layout.
@@ -25,10 +46,18 @@ class Encoder(Protocol):
             LongtakeError: the encoder was made for latents of another shape.
         """
 
-    def embed(
-        self, latents: Float[Tensor, "frame chan height width"]
-    ) -> Float[Tensor, "frame dim"]:
+    def embed(self, inputs: Float[Tensor, "frame ..."]) -> Float[Tensor, "frame dim"]:
         """Descriptors of unit length, float32, so that a dot product is the cosine."""
 
     def fingerprint(self) -> str:
         """Changes whenever the descriptors would: the sha256 of the weights, or a fixed word."""
+
+
+def source_of(encoder: Encoder) -> Source:
+    """What an encoder looks at."""
+    return Source(getattr(encoder, "source", Source.latents))
+
+
+def trained_on(encoder: Encoder) -> tuple[str, ...]:
+    """Fingerprints of the backbones an encoder was trained for; empty for any."""
+    return tuple(getattr(encoder, "trained_on", None) or ())

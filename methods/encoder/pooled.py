@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch.nn.functional as F
 
 from harness.errors import LongtakeError
+from methods.encoder.base import Source
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -46,3 +47,13 @@ class Flat(_Weightless):
     ) -> Float[Tensor, "frame chan*height*width"]:
         """See Encoder.embed."""
         return F.normalize(latents.float().flatten(1), dim=-1)
+
+
+class MeanKeys(_Weightless):
+    """The backbone's own mean keys: every layer's mean key as a unit vector, joined."""
+
+    source = Source.keys
+
+    def embed(self, inputs: Float[Tensor, "frame layer chan"]) -> Float[Tensor, "frame layer*chan"]:
+        """See Encoder.embed."""
+        return F.normalize(F.normalize(inputs.float(), dim=-1).flatten(1), dim=-1)

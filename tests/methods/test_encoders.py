@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from harness.errors import LongtakeError
 from methods.encoder import ENCODERS
 from methods.encoder.autoencoder import AutoencoderDescriptor
+from methods.encoder.base import Source, source_of
 
 CHECKPOINT = Path(__file__).parents[1] / "golden" / "rag_autoencoder_ae.safetensors"
 LATENTS = torch.randn(5, 16, 16, 16, generator=torch.Generator().manual_seed(2))
@@ -20,12 +21,22 @@ def config() -> dict:
         return {"config": file.metadata()["config"]}
 
 
-@pytest.mark.parametrize("name", ENCODERS.names())
+INPUTS = {
+    Source.latents: LATENTS,
+    Source.keys: torch.randn(5, 3, 8),
+    Source.frames: torch.randint(256, (5, 32, 48, 3), dtype=torch.uint8),
+}
+# Weights of dino and pca are made in their own tests.
+READY = ("avg_pool", "flat", "autoencoder", "mean_keys", "mobilenet")
+
+
+@pytest.mark.parametrize("name", READY)
 def test_descriptors_have_unit_length_and_do_not_depend_on_their_neighbours(name: str) -> None:
     encoder = ENCODERS.load(name)(str(CHECKPOINT) if name == "autoencoder" else None)
-    together = encoder.embed(LATENTS)
+    inputs = INPUTS[source_of(encoder)]
+    together = encoder.embed(inputs)
     torch.testing.assert_close(together.norm(dim=-1), torch.ones(5))
-    alone = torch.cat([encoder.embed(latent[None]) for latent in LATENTS])
+    alone = torch.cat([encoder.embed(one[None]) for one in inputs])
     torch.testing.assert_close(alone, together, rtol=1e-5, atol=1e-6)
 
 
@@ -44,6 +55,20 @@ def test_the_released_pickle_layout_and_safetensors_give_the_same_descriptors(
 def test_latents_of_another_shape_are_refused() -> None:
     with pytest.raises(LongtakeError, match=r"\(16, 16, 16\)"):
         AutoencoderDescriptor(str(CHECKPOINT)).prepare((16, 60, 104))
+
+
+@pytest.mark.parametrize("name", ["dino", "pca", "autoencoder"])
+def test_encoders_with_weights_say_how_to_get_them(name: str) -> None:
+    with pytest.raises(LongtakeError, match=r"method\.checkpoint=PATH"):
+        ENCODERS.load(name)(None)
+    with pytest.raises(LongtakeError, match="no file 'gone"):
+        ENCODERS.load(name)("gone.pt")
+
+
+@pytest.mark.parametrize("name", ["avg_pool", "mean_keys", "mobilenet"])
+def test_encoders_without_weights_refuse_a_checkpoint(name: str) -> None:
+    with pytest.raises(LongtakeError, match=r"leave method.checkpoint empty"):
+        ENCODERS.load(name)("x.pt")
 
 
 class Payload:

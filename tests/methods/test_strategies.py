@@ -111,6 +111,16 @@ def test_aged_layout_counts_back_from_the_end_of_the_trained_range() -> None:
     assert plan.positions[-2:] == (16, 17)
 
 
+def test_absolute_layout_keeps_every_frame_at_its_number() -> None:
+    plan = plan_at(Recency(layout=Layout.absolute), 60)
+    assert plan.frames == plan_at(Recency(), 60).frames
+    assert plan.positions == plan.frames
+    assert plan.query_positions == (60, 61, 62)
+    spec = RolloutSpec(1026, 3, 12, 21, 1024, SHAPE, 0)
+    with pytest.raises(LongtakeError, match="another layout or a shorter duration"):
+        Recency(layout=Layout.absolute).reset(spec)
+
+
 def test_controls_choose_what_their_names_say() -> None:
     candidates = range(1, 44)
     assert plan_at(Oldest(), 60).memory_frames() == (1, 2, 3, 4, 5, 6)

@@ -1,0 +1,39 @@
+"""The small VAE with its normalisation: video to the latents that the embedded backbone speaks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from backbones.tiny.backbone import load_vae
+from backbones.tiny.vae import LATENT_CHANNELS, SPATIAL_FACTOR, TinyDecoder
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+_SIDE_PX = 128
+
+
+class TinyCodec:
+    """Encodes and decodes whole videos of the embedded world's size, on the CPU."""
+
+    latent_shape = (LATENT_CHANNELS, _SIDE_PX // SPATIAL_FACTOR, _SIDE_PX // SPATIAL_FACTOR)
+
+    def __init__(self) -> None:
+        self._vae, self._mean_C, self._std_C = load_vae(torch.device("cpu"))
+
+    @torch.inference_mode()
+    def encode(
+        self, video: Float[Tensor, "frame 3 height width"]
+    ) -> Float[Tensor, "latent chan height/8 width/8"]:
+        """Normalised latents of a video of 4T-3 frames in -1..1."""
+        latents = self._vae.encode(video)
+        return (latents - self._mean_C[:, None, None]) / self._std_C[:, None, None]
+
+    def decode(self, latents: Float[Tensor, "latent chan height width"]) -> np.ndarray:
+        """RGB frames, uint8 (frame, height, width, 3)."""
+        decoder = TinyDecoder(self._vae, self._mean_C, self._std_C)
+        return decoder.decode(latents).cpu().numpy()

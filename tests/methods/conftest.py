@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from methods.encoder.corpus import Corpus, CorpusIndex, Sample
+
+BACKBONE = "tiny_short@0123456789ab"
+
+
+def write_corpus(
+    folder: Path, num_samples: int = 4, num_latents: int = 40, size: int = 8
+) -> Corpus:
+    """A corpus of random walks of the channels, two samples a shard and a prompt each."""
+    size = 8
+    generator = torch.Generator().manual_seed(5)
+    folder.mkdir(parents=True, exist_ok=True)
+    samples = []
+    for start in range(0, num_samples, 2):
+        shard = f"latents-{start // 2:05d}.safetensors"
+        tensors = {}
+        for position in range(start, min(start + 2, num_samples)):
+            walk = torch.randn(num_latents, 16, 1, 1, generator=generator).cumsum(0)
+            noise = torch.randn(num_latents, 16, size, size, generator=generator)
+            tensors[f"{position:06d}"] = (walk + noise) / 3
+            samples.append(
+                Sample(
+                    f"{position:06d}", shard, f"u{position}", "b", f"p{position}", 0, num_latents
+                )
+            )
+        save_file(tensors, folder / shard)
+    index = CorpusIndex((16, size, size), (BACKBONE,), tuple(samples))
+    (folder / "index.json").write_text(json.dumps(index.to_json()))
+    return Corpus.load(folder)
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    return write_corpus(tmp_path_factory.mktemp("corpus"))
