@@ -31,14 +31,17 @@ def video_list(
     prompts = list(dict.fromkeys(sweep.units["prompt_id"]))
     texts = sweep.units.drop_duplicates("prompt_id").set_index("prompt_id")["prompt"]
     index = {prompt_id: position for position, prompt_id in enumerate(prompts)}
+    by_suite = {suite: [t for t in comparisons if t.suite == suite] for suite in sweep.metrics}
+    backbones = {name: position for position, name in enumerate(sweep.backbones)}
+    methods = {name: position for position, name in enumerate(sweep.methods)}
     lines = []
     for unit in as_dicts(sweep.units):
         files = assets.get(unit["unit_id"])
         lines.append(
             [
                 unit["unit_id"],
-                sweep.backbones.index(unit["backbone"]),
-                sweep.methods.index(unit["method"]),
+                backbones[unit["backbone"]],
+                methods[unit["method"]],
                 index[unit["prompt_id"]],
                 int(unit["seed"]),
                 unit["status"],
@@ -52,21 +55,17 @@ def video_list(
         "suites": list(sweep.metrics),
         "lines": lines,
         "values": {
-            table.suite: {
-                f"{t.duration_s:g}": _values(sweep, t)
-                for t in comparisons
-                if t.suite == table.suite
-            }
-            for table in comparisons
+            suite: {f"{t.duration_s:g}": _values(sweep, t) for t in tables}
+            for suite, tables in by_suite.items()
         },
+        # In the order of the groups of the front page, which begins with the longest duration.
         "pairs": {
-            table.suite: [
+            suite: [
                 [[index[prompt_id], seed] for prompt_id, seed in group.pairs]
-                for t in comparisons
-                if t.suite == table.suite
+                for t in reversed(tables)
                 for group in t.groups
             ]
-            for table in comparisons
+            for suite, tables in by_suite.items()
         },
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -127,6 +128,20 @@ def test_left_out_pairs_are_told_with_their_reason(index: Path) -> None:
     assert group["videos"] == 5
     assert by_place["tiny_short", 30.0]["left_out"] == []
     assert by_place["tiny_short", 30.0]["mark"] != group["mark"]
+
+
+def test_pairs_behind_a_number_belong_to_its_group(store: Path) -> None:
+    """One metric file lacks the longer length, so the groups of both lengths differ."""
+    path = store / "metrics/offline/tiny_short-random-p0-0.json"
+    content = json.loads(path.read_text())
+    for metric in content["metrics"].values():
+        del metric["durations"]["60"]
+    path.write_text(json.dumps(content))
+    index = build_report(store, options=PAGE_ONLY).index
+    groups = data_of(index, "site")["boards"][0]["groups"]
+    pairs = data_of(index, "videos")["pairs"]["offline"]
+    assert [(g["duration"], g["videos"]) for g in groups] == [(60, 5), (60, 5), (30, 6), (30, 5)]
+    assert [len(of_group) for of_group in pairs] == [5, 5, 6, 5]
 
 
 def test_sweep_below_a_folder_with_odd_characters(store: Path) -> None:
