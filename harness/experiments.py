@@ -127,6 +127,11 @@ class ExperimentPlan:
         """The run store's folder."""
         return Path(self._given("runs", "runs")) / self._given("name", self.name)
 
+    @property
+    def corpus_folder(self) -> Path:
+        """Where the corpus of the encoders lies."""
+        return self.store.with_name(f"{self.store.name}_corpus") / "corpus"
+
     def corpus_arguments(self) -> list[str]:
         """Arguments of `latents` for the corpus that the encoders are trained on."""
         mine = [o for o in self.overrides if _key(o).partition(".")[0] in _CORPUS_KEYS]
@@ -135,14 +140,17 @@ class ExperimentPlan:
 
     def encoder_tasks(self) -> list[EncoderTask]:
         """The encoders that the rows search by."""
-        corpus = self.store.with_name(f"{self.store.name}_corpus") / "corpus"
         shared = [*self.experiment.training, f"device={self._given('device', 'auto')}"]
         if threads := self._given("executor.threads", ""):
             shared.append(f"threads={threads}")
         tasks = []
         for label, overrides in self.experiment.encoders.items():
             folder = self._encoder_folder(label)
-            arguments = [f"corpus={corpus}", f"out={folder}", *_merge(shared, overrides)]
+            arguments = [
+                f"corpus={self.corpus_folder}",
+                f"out={folder}",
+                *_merge(shared, overrides),
+            ]
             tasks.append(EncoderTask(label, arguments))
         return tasks
 

@@ -10,6 +10,12 @@ from harness.cli.latents_command import make_corpus
 from harness.cli.train_encoder_command import train_with_progress
 from harness.encoder_runs import load_run
 from harness.experiments import ExperimentPlan
+from methods.encoder.corpus import INDEX
+
+
+def corpus_there(plan: ExperimentPlan) -> bool:
+    """Whether the corpus is packed; on a cluster its videos may only have been submitted."""
+    return (plan.corpus_folder / INDEX).is_file()
 
 
 def prepare_encoders(plan: ExperimentPlan, console: Console, dry_run: bool) -> bool:
@@ -21,7 +27,7 @@ def prepare_encoders(plan: ExperimentPlan, console: Console, dry_run: bool) -> b
         dry_run: only say what is missing.
 
     Returns:
-        False if the user asked to stop.
+        False if the user asked to stop, or the corpus has only been submitted to a cluster.
 
     Raises:
         LongtakeError: a corpus that can't be made, or a training that fails.
@@ -39,7 +45,7 @@ def prepare_encoders(plan: ExperimentPlan, console: Console, dry_run: bool) -> b
     arguments = plan.corpus_arguments()
     command = ["python", "-m", "harness", "latents", *arguments]
     console.print(shlex.join(command), markup=False, highlight=False, soft_wrap=True)
-    if make_corpus(arguments, command, console) is None:
+    if make_corpus(arguments, command, console) != 0 or not corpus_there(plan):
         return False
     for task in plan.encoder_tasks():
         if task.label in missing:

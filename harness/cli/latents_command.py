@@ -10,27 +10,24 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.cli.sweep_command import STOPPED, run_stages
-from harness.config import load_sweep
+from harness.config import ExecutorKind, load_sweep
 from harness.corpus import SHARD_VIDEOS, pack_corpus, plan_corpus
 from harness.errors import LongtakeError
 from harness.events import Event, EventKind
 from harness.progress import ProgressView
 from harness.store import RunStore
+from harness.sweep import missing_units
 from harness.units import plan_units
 from harness.worker import stopping_on_signals
-from methods.encoder.corpus import Corpus
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; see harness.cli."""
     command = ["python", "-m", "harness", "latents", *arguments.overrides]
-    corpus = make_corpus(arguments.overrides, command, Console())
-    return STOPPED if corpus is None else 0
+    return make_corpus(arguments.overrides, command, Console())
 
 
-def make_corpus(
-    overrides: Sequence[str], command: Sequence[str], console: Console
-) -> Corpus | None:
+def make_corpus(overrides: Sequence[str], command: Sequence[str], console: Console) -> int:
     """Roll out what is missing and pack it.
 
     Args:
@@ -39,7 +36,8 @@ def make_corpus(
         console: where to show progress.
 
     Returns:
-        The corpus; None if the user asked to stop.
+        The exit code: 0 when the corpus is there, or its videos were submitted to a cluster (then
+        the index is still missing), 130 if the user asked to stop.
 
     Raises:
         LongtakeError: a setting that doesn't fit, or videos that could not be made.
@@ -49,13 +47,20 @@ def make_corpus(
     units = plan_units(config)
     index = plan_corpus(units, _positive(own.get("shard_videos", str(SHARD_VIDEOS))))
     store = RunStore(config.settings.store)
+    if config.settings.executor.kind is ExecutorKind.slurm and missing_units(store, units):
+        from harness.cli.cluster import submit_sweep
+
+        asked = argparse.Namespace(dry_run=False, no_report=True)
+        code = submit_sweep(units, config, list(command), asked, console)
+        console.print("The same command packs the corpus once these videos are done.")
+        return code
     store.add_command(units, command, config.resolved)
     with stopping_on_signals() as stop_requested:
         outcome = run_stages(units, config, store, console, stop_requested)
     if outcome.stopped:
         text = f"Stopped; progress is saved. To go on:\n{shlex.join(command)}"
         console.print(text, soft_wrap=True, markup=False)
-        return None
+        return STOPPED
     if outcome.failed:
         item, error = next(iter(outcome.failed.items()))
         raise LongtakeError(
@@ -73,7 +78,7 @@ def make_corpus(
     total = sum(amounts.values())
     text = f"{len(corpus)} samples, {total} latent frames of {index.latent_shape}: {folder}"
     console.print(text, markup=False, highlight=False, soft_wrap=True)
-    return corpus
+    return 0
 
 
 def _split(overrides: Sequence[str]) -> tuple[dict[str, str], list[str]]:

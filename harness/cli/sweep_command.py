@@ -42,6 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     units = plan_units(config)
     argv = ["python", "-m", "harness", "sweep", *arguments.overrides]
+    if plan and not arguments.dry_run:
+        plan.note(RunStore(config.settings.store))
     if config.settings.executor.kind is ExecutorKind.slurm:
         from harness.cli.cluster import submit_sweep
 
@@ -51,8 +53,6 @@ def run(arguments: argparse.Namespace) -> int:
         estimate(units, missing_units(store, units), config.settings).show(console)
         return 0
     store.add_command(units, argv, config.resolved)
-    if plan:
-        plan.note(store)
     started = time.perf_counter()
     with stopping_on_signals() as stop_requested:
         outcome = run_stages(units, config, store, console, stop_requested)
