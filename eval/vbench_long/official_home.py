@@ -10,7 +10,8 @@ import json
 from pathlib import Path
 
 from eval.vbench_long.fusion import WEIGHT_CLIP_TO_CLIP, WEIGHT_IN_CLIP, mapping_table
-from eval.vbench_long.layout import ALL_FILES, DINO_B16
+from eval.vbench_long.layout import ALL_FILES, DINO_B16, VICLIP_VOCABULARY
+from eval.vbench_long.networks.viclip import provide_vocabulary
 
 _DINO = '''
 dependencies = ["torch"]
@@ -56,6 +57,7 @@ def make_home(home: Path) -> None:
     for file in ALL_FILES:
         if file.path.is_file():
             _link(file.path, cache / file.file)
+    _link(provide_vocabulary(), cache / VICLIP_VOCABULARY.file)
     for hub in (cache / "torch" / "hub", cache):
         _repository(user / "torch/hub/facebookresearch_dino_main", hub, "dino_main", _DINO)
         _repository(user / "torch/hub/facebookresearch_dinov2_main", hub, "dinov2_main", _DINOV2)

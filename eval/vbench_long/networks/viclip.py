@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,7 +41,7 @@ class ViClipVideo(TorchNetwork):
     def build(self, device: str) -> Callable[[Clip], np.ndarray]:
         import torch
 
-        _provide_vocabulary()
+        provide_vocabulary()
         from vbench.third_party.ViCLIP.viclip_vision import clip_joint_l14
 
         network = clip_joint_l14(num_frames=NUM_FRAMES, drop_path=0.1, checkpoint_num=0)
@@ -72,7 +73,7 @@ class ViClipText(TorchNetwork):
     def build(self, device: str) -> Callable[[Clip], np.ndarray]:
         import torch
 
-        _provide_vocabulary()
+        provide_vocabulary()
         from vbench.third_party.ViCLIP.viclip_text import clip_text_l14
 
         network = clip_text_l14(
@@ -98,19 +99,18 @@ def _part(prefix: str) -> dict[str, nn.Parameter]:
     }
 
 
-def _provide_vocabulary() -> None:
+def provide_vocabulary() -> Path:
     """Put the vocabulary where vbench looks for it on import, before it tries to download it.
 
     The file inside the package openai-clip is the same.
     """
-    import clip
     from clip import simple_tokenizer
 
-    assert clip.__file__
     target = VICLIP_VOCABULARY.path
     if not target.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(simple_tokenizer.default_bpe(), target)
+    return target
 
 
 VICLIP_VIDEO = ViClipVideo()

@@ -158,9 +158,9 @@ def _vit(name: str, seed: int) -> Callable[[Path], None]:
 
 
 def _viclip(path: Path) -> None:
-    from eval.vbench_long.networks.viclip import _provide_vocabulary
+    from eval.vbench_long.networks.viclip import provide_vocabulary
 
-    _provide_vocabulary()
+    provide_vocabulary()
     from vbench.third_party.ViCLIP.viclip import ViCLIP
 
     with without_side_effects():
