@@ -65,9 +65,8 @@ def cross_check(
             assert here is not None
             values = (f"{official:.6f}", f"{here:.6f}", f"{here - official:+.1e}")
             table.add_row(label, name, *values)
-            report.append(
-                {"row": label, "dimension": name, "official_code": official, "here": here}
-            )
+            line = {"row": label, "dimension": name, "official_code": official, "here": here}
+            report.append(line | {"official_cpu_s": theirs["cpu_s"][name]})
     path = store.root / "metrics" / "vbench_long.cross_check.json"
     write_json(path, report)
     console.print(table)
