@@ -134,8 +134,9 @@ def _import_all(
     if "duration" in pairs:
         durations_s = numbers(pairs["duration"], "duration")
     argv = ["python", "-m", "harness", "eval", *(f"{key}={pairs[key]}" for key in pairs)]
+    labels = {"backbone": {"label": row.backbone}, "method": {"label": row.method}}
     if records:
-        store.add_command(units, argv, [{"duration": durations_s}])
+        store.add_command(units, argv, [labels | {"duration": durations_s}])
     return records
 
 

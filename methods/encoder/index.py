@@ -44,25 +44,18 @@ class DescriptorIndex:
         return self._num_frames
 
     def add(self, descriptors: Float[Tensor, "frame dim"]) -> None:
-        """Append unit vectors of the next frames.
-
-        Raises:
-            LongtakeError: a descriptor that is not finite.
-        """
-        if not bool(torch.isfinite(descriptors).all()):
-            raise LongtakeError(
-                f"The descriptor of a latent frame from {self._num_frames} on is not finite: the "
-                "rollout or the encoder has diverged."
-            )
+        """Append unit vectors of the next frames. Never waits for the device."""
         end = self._num_frames + len(descriptors)
         if self._descriptors_ND is None:
             rows = max(self._capacity, end)
             self._descriptors_ND = descriptors.new_empty(rows, descriptors.shape[1])
+            self._finite = torch.ones((), dtype=torch.bool, device=descriptors.device)
         elif end > len(self._descriptors_ND):
             grown = self._descriptors_ND.new_empty(2 * end, self._descriptors_ND.shape[1])
             grown[: self._num_frames] = self._descriptors_ND[: self._num_frames]
             self._descriptors_ND = grown
         self._descriptors_ND[self._num_frames : end] = descriptors
+        self._finite &= torch.isfinite(descriptors).all()
         self._num_frames = end
 
     def newest(self, count: int) -> Float[Tensor, " dim"]:
@@ -76,12 +69,20 @@ class DescriptorIndex:
 
         Fewer candidates than `count` are all returned. Equal cosines go to the older frame, on
         every device.
+
+        Raises:
+            LongtakeError: a descriptor that is not finite.
         """
         assert 0 <= start <= stop <= self._num_frames
         count = min(count, stop - start)
         if count == 0:
             return Hits((), ())
         assert self._descriptors_ND is not None
+        if not bool(self._finite):
+            raise LongtakeError(
+                f"The descriptor of one of the first {self._num_frames} latent frames is not "
+                "finite: the rollout or the encoder has diverged."
+            )
         cosines_C = self._descriptors_ND[start:stop] @ query
         # topk picks any of equal values; the oldest of them is wanted.
         least = cosines_C.topk(count).values[-1]

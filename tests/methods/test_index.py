@@ -52,5 +52,6 @@ def test_all_equal_similarities_and_too_few_candidates_are_defined() -> None:
 
 def test_descriptors_that_are_not_finite_are_refused() -> None:
     index = filled(torch.ones(6, 2))
-    with pytest.raises(LongtakeError, match="from 6 on is not finite"):
-        index.add(torch.tensor([[float("nan"), 0.0]]))
+    index.add(torch.tensor([[float("nan"), 0.0]]))
+    with pytest.raises(LongtakeError, match="one of the first 7 latent frames is not finite"):
+        index.search(torch.ones(2), 0, 6, 3)

@@ -37,7 +37,8 @@ def make_store(folder: Path, rows: dict[str, dict[str, float]]) -> Path:
                 "duration_s": 3.0,
                 "memory_mib": {"peak_host": 1.0, "peak_device": None},
                 "environment": {"gpu": None, "host_cpu": "c"},
-                "video": {"file": "video.mp4", "sha256": "a"},
+                "identity": {},
+                "video": {"file": "video.mp4", "sha256": "a" * 64},
                 "timings_s": {},
             }
             (folder / "units" / unit_id).mkdir(parents=True)
@@ -56,7 +57,7 @@ def make_store(folder: Path, rows: dict[str, dict[str, float]]) -> Path:
                 "suite": "offline",
                 "suite_version": "1",
                 "unit_id": unit_id,
-                "video_sha256": "a",
+                "video_sha256": "a" * 64,
                 "prompt": prompt,
                 "fps": 16,
                 "clips": [clip],

@@ -18,18 +18,18 @@ def searched(searcher: str, frames: dict[str, tuple[int, ...]]) -> list[Searched
 
 def test_means_and_paired_differences_to_the_first_searcher(tmp_path: Path) -> None:
     everything = [
-        *searched("one", {"a": (0, 4), "b": (0, 8)}),
-        *searched("two", {"a": (0, 6), "b": (0, 10)}),
+        *searched("one", {name: (0, 4 + 2 * i) for i, name in enumerate("abcdef")}),
+        *searched("two", {name: (0, 6 + 2 * i) for i, name in enumerate("abcdef")}),
     ]
     summary = summarise(per_video(everything)).set_index(["searcher", "measure"])
     line = summary.loc[("two", "spread_latents")]
-    assert line["mean"] == 8
-    assert line["num_videos"] == 2
+    assert line["mean"] == 11
+    assert line["num_videos"] == 6
     assert (line["difference"], line["difference_low"], line["difference_high"]) == (2, 2, 2)
     assert summary.loc[("two", "recall"), "num_videos"] == 0
     shown = tables(summarise(per_video(everything)))
     assert list(shown) == [
-        "world (2 videos)",
+        "world (6 videos)",
         "world: difference to one, video by video",
     ]
     page = write_retrieval(tmp_path, per_video(everything), {}, [], ["<note>"])
