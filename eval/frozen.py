@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# Below this a clip shows nothing that moves: clips frozen on purpose stay under 0.1, the calmest of
-# the moving ones in docs/metrics_selftest.md is above 0.5.
+# Below this a clip shows nothing that moves: a still one gives 0, the calmest clip of the videos in
+# docs/metrics_selftest.md gives 1.65.
 STILL_PX = 0.25
 FROZEN_SHARE = 0.5
 
