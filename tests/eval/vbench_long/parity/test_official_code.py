@@ -15,8 +15,9 @@ from eval.vbench_long.dataset import DIMENSIONS, score_dataset
 from eval.vbench_long.official import run_official
 from tests.eval.conftest import Scene, encode
 
-# 4 frames per second: clips of 8 frames. 56 x 40 pixels: neither square nor a multiple of 16.
-FPS, HEIGHT, WIDTH = 4, 40, 56
+# 4 frames per second: clips of 8 frames. 88 x 72 pixels: neither square nor a multiple of 16, and
+# just large enough for the correlation pyramids of RAFT and AMT.
+FPS, HEIGHT, WIDTH = 4, 72, 88
 TOLERANCES = {"motion_smoothness": 1e-5, "imaging_quality": 1e-5, "dynamic_degree": 0}
 
 
@@ -98,5 +99,7 @@ def test_alignment_falls_when_the_prompt_belongs_to_another_video(
     frames = np.random.default_rng(0).integers(0, 256, (8, 40, 56, 3), np.uint8)
     metric = TextAlignment()
     metric.setup()
-    scores = {text: metric.measure(Clip(frames, 0, 16, text)).score for text in ("a dog", "rain")}
-    assert abs(scores["a dog"] - scores["rain"]) > 1e-6
+    dog, rain = (Clip(frames, 0, 16, text) for text in ("a dog", "rain"))
+    first = metric.measure(dog)
+    rain.outputs.put(metric.networks[0], dog.output(metric.networks[0]))
+    assert abs(first.score - metric.measure(rain).score) > 1e-6
