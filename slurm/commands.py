@@ -46,6 +46,11 @@ class TaskState:
         return self.state in _WAITING
 
     @property
+    def held(self) -> bool:
+        """It waits for somebody to release it: SLURM could not launch it on its node."""
+        return self.waits and self.reason.startswith("launch failed")
+
+    @property
     def runs(self) -> bool:
         """It is at work."""
         return self.state in _AT_WORK
@@ -172,6 +177,15 @@ def minutes(limit: str) -> int | None:
     # After a day count come hours, otherwise the last two are minutes and seconds.
     hours, mins = [*parts, 0][:2] if dash or len(parts) == 3 else (0, parts[0])
     return 1440 * int(days or 0) + 60 * hours + mins
+
+
+def release(task_ids: Iterable[str]) -> None:
+    """Let held tasks run after all.
+
+    Raises:
+        LongtakeError: SLURM doesn't let this user do it.
+    """
+    run(["scontrol", "release", ",".join(task_ids)])
 
 
 def test_only(script: str) -> None:

@@ -148,6 +148,8 @@ def _pending(shards: Sequence[ShardState]) -> Text:
     groups: dict[tuple[str, str, str], list[ShardState]] = {}
     for shard in shards:
         reason = shard.task.reason if shard.task else ""
+        if shard.task and shard.task.held:
+            reason += "; resume releases it"
         key = (str(shard.shard.stage), shard.job.job_id or "", reason)
         groups.setdefault(key, []).append(shard)
     return _section(

@@ -114,6 +114,11 @@ class SweepState:
         return list(dict.fromkeys(s.job.job_id for s in active if s.job.job_id))
 
     @property
+    def held_tasks(self) -> list[str]:
+        """Tasks that SLURM could not launch and holds until somebody releases them."""
+        return [s.task_id for s in self.shards if s.task and s.task.held and s.left]
+
+    @property
     def active_items(self) -> set[str]:
         """Items that waiting or running tasks are going to do."""
         active = self.with_verdict(Verdict.pending, Verdict.running)

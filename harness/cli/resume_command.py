@@ -14,6 +14,7 @@ from harness.errors import LongtakeError
 from harness.schema import build
 from harness.store import RunStore
 from slurm.campaign import Campaign
+from slurm.commands import release
 from slurm.dispatch import Dispatcher
 from slurm.profile import SlurmProfile
 from slurm.submission import submissions
@@ -41,10 +42,15 @@ def run(arguments: argparse.Namespace) -> int:
     campaign = Campaign(
         Dispatcher(store, profile, newest.command, newest.cwd, again=arguments.again)
     )
+    console = Console()
+    held = campaign.state.held_tasks if campaign.state else []
+    if held and not arguments.dry_run:
+        release(held)
+        console.print(f"released: {', '.join(held)}, which SLURM could not launch")
     num_units = len({line["unit_id"] for line in RunStore(store).unit_lines()})
     report_on = num_units if campaign.wants_report else None
     work = left_over(store, folders)
-    return submit_work(campaign, work, report_on, arguments.dry_run, Console())
+    return submit_work(campaign, work, report_on, arguments.dry_run, console)
 
 
 def _changed(profile: dict[str, object], changes: list[str]) -> SlurmProfile:

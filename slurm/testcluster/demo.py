@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.errors import LongtakeError
+from slurm import commands
 from slurm.state import Verdict, read_state
 from slurm.testcluster.cluster import ThrowawayCluster
 from slurm.testcluster.options import ClusterOptions
@@ -42,13 +43,14 @@ SWEEP = (
 )
 _ROUNDS = 5
 _LOOK_EVERY_S = 3.0
+_WAIT_S = 900.0
 
 
 def run_demo(name: str, sweep: Sequence[str] = SWEEP) -> int:
     """Run the demo in runs/<name>; returns the exit code.
 
     Raises:
-        LongtakeError: the cluster can't be started.
+        LongtakeError: the cluster can't be started, or the sweep doesn't end.
     """
     store = Path("runs") / name
     with throwaway_cluster() as cluster, tempfile.TemporaryDirectory() as folder:
@@ -90,13 +92,19 @@ def throwaway_cluster() -> Iterator[ThrowawayCluster]:
 
 def _wait(cluster: ThrowawayCluster, store: Path) -> None:
     """Wait until nothing waits or runs, and start anew what dies of the cluster."""
-    shown = ""
+    shown, end = "", time.monotonic() + _WAIT_S
     while True:
+        if time.monotonic() > end:
+            raise LongtakeError(f"The demo is not over after {_WAIT_S / 60:.0f} minutes.")
         if dead := [daemon for daemon, runs in cluster.states().items() if not runs]:
             print(f"{', '.join(dead)} died; starting it again", flush=True)
             with contextlib.suppress(LongtakeError):  # tried again below
                 cluster.start()
         state = read_state(store.absolute())
+        if state.held_tasks:
+            print(f"SLURM could not launch {', '.join(state.held_tasks)}; once more", flush=True)
+            with contextlib.suppress(LongtakeError):  # tried again below
+                commands.release(state.held_tasks)
         active = state.with_verdict(Verdict.pending, Verdict.running, Verdict.unknown)
         text = f"{len(state.shards) - len(active)} of {len(state.shards)} tasks are over"
         if text != shown:

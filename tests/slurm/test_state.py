@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -95,6 +95,16 @@ def test_the_queue_goes_before_accounting(
     assert first.verdict is verdict
     assert error in first.error
     assert case.calls == ["squeue", "sacct"]
+
+
+def test_what_slurm_could_not_launch_waits_to_be_released(case: Case) -> None:
+    held = replace(case.task("PENDING"), reason="launch failed requeued held")
+    case.queued.append(held)
+    state = read_state(case.store)
+    assert state.shards[0].verdict is Verdict.pending
+    assert state.held_tasks == [state.shards[0].task_id]
+    case.queued[-1] = replace(held, reason="Resources")
+    assert read_state(case.store).held_tasks == []
 
 
 def test_another_job_with_our_id_is_not_ours(case: Case) -> None:
