@@ -129,10 +129,12 @@ def test_a_restarted_controller_changes_nothing(
 ) -> None:
     site = site_on(full)
     started_task(site)
+    site.pace(8)  # it is still at work when the commands have given up on the controller
     full.kill("slurmctld")
     assert site.on_store("status") == 1
     assert "SLURM can't be asked" in site.printed
     assert site.on_store("resume") == 2
+    site.pace(0)
     full.start_controller()
     state = site.wait_until_over()
     assert [shard.verdict for shard in state.shards] == [Verdict.done]
