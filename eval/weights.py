@@ -76,8 +76,8 @@ def load_weights(files: Sequence[LayoutFile], load: Callable[[], T], network: st
     """
     try:
         return load()
-    except (MetricUnavailable, MemoryError, ImportError):
-        raise
+    except (MetricUnavailable, MemoryError, ImportError, OSError):
+        raise  # not the fault of what is in the files
     except Exception as error:
         if "out of memory" in str(error):
             raise

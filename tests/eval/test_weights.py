@@ -59,12 +59,17 @@ def test_wrong_file_is_known_until_it_changes() -> None:
     FILE.check()
 
 
-def test_lack_of_memory_is_not_held_against_the_file() -> None:
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("CUDA out of memory"), FileNotFoundError("vocabulary"), ImportError("vbench")],
+    ids=lambda error: type(error).__name__,
+)
+def test_other_troubles_are_not_held_against_the_file(error: Exception) -> None:
     put(b"weights")
 
     def load() -> None:
-        raise RuntimeError("CUDA out of memory")
+        raise error
 
-    with pytest.raises(RuntimeError):
+    with pytest.raises(type(error)):
         load_weights([FILE], load, "DINO")
     FILE.check()

@@ -105,8 +105,9 @@ def provide_vocabulary() -> Path:
     The file inside the package openai-clip is the same.
     """
     from clip import simple_tokenizer
+    from vbench.utils import CACHE_DIR
 
-    target = VICLIP_VOCABULARY.path
+    target = Path(CACHE_DIR) / VICLIP_VOCABULARY.file.removeprefix("vbench/")
     if not target.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(simple_tokenizer.default_bpe(), target)
