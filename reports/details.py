@@ -139,6 +139,9 @@ def unit_details(
     places = curves.groupby("unit_id", observed=True, sort=False).indices
     scores = _scores(sweep.scores)
     nowhere = np.empty(0, dtype=int)
+    still: dict[str, list[float]] = {}
+    for unit_id, duration_s in sorted(sweep.frozen):
+        still.setdefault(unit_id, []).append(duration_s)
     for unit in as_dicts(done):
         unit_id = unit["unit_id"]
         reader = Reader(sweep.sources[unit["source"]].folder)
@@ -179,6 +182,8 @@ def unit_details(
                 "retrievals": retrievals,
                 "timings": sorted((record.get("timings_s") or {}).items()),
                 "memory": sorted((record.get("memory_mib") or {}).items()),
+                "drift": sweep.drift.get(unit_id, {}),
+                "frozen": still.get(unit_id, []),
                 "manifest": json.dumps(record, indent=1, ensure_ascii=False),
             },
             reader.warnings,

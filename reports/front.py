@@ -217,7 +217,7 @@ def _row(
         "backbone": row.backbone,
         "method": row.method,
         "group": group,
-        "counts": [row.num_prompts, row.num_videos, row.num_planned],
+        "counts": [row.num_prompts, row.num_videos, row.num_planned, row.num_frozen],
         "competes": row.competes,
         "complete": row.complete,
         "rank": [short(row.average_rank), *_interval(row.rank_interval)],

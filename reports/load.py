@@ -70,6 +70,8 @@ class Sweep:
         timings: unit_id, stage, seconds.
         metrics: what each metric of each suite is, in the order of the files.
         versions: the suite version, per suite; never more than one.
+        frozen: (unit_id, duration_s) of videos that stand still, as any suite says.
+        drift: by unit, suite, metric and duration how a curve runs, as the suite says.
         conflicts: units that two stores hold with other bytes.
         warnings: one line per file that was left out.
     """
@@ -81,6 +83,8 @@ class Sweep:
     timings: pd.DataFrame
     metrics: dict[str, dict[str, MetricInfo]]
     versions: dict[str, tuple[str, ...]]
+    frozen: frozenset[tuple[str, float]]
+    drift: dict[str, dict[str, dict[str, dict[str, Any]]]]
     conflicts: tuple[Conflict, ...]
     warnings: tuple[str, ...]
 
@@ -196,6 +200,8 @@ def load_sweeps(folders: Sequence[Path]) -> Sweep:
         timings=timings,
         metrics=measured.metrics,
         versions=measured.versions,
+        frozen=measured.frozen,
+        drift=measured.drift,
         conflicts=tuple(conflicts),
         warnings=(*notes, *(text for store in stores for text in store.reader.warnings)),
     )

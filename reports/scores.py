@@ -45,6 +45,8 @@ class Measured:
     curves: pd.DataFrame
     metrics: dict[str, dict[str, MetricInfo]]
     versions: dict[str, tuple[str, ...]]
+    frozen: frozenset[tuple[str, float]]
+    drift: dict[str, dict[str, dict[str, dict[str, Any]]]]
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class _UnitMetrics:
     infos: dict[str, MetricInfo]
     scores: list[tuple[float, str, float | None, str | None]]
     curves: dict[str, np.ndarray]  # by metric [clip, (start_s, end_s, value)]
+    frozen: tuple[float, ...]  # durations over which the video stands still
+    drift: dict[str, dict[str, dict[str, Any]]]  # by metric and duration what eval.drift says
 
 
 def load_scores(stores: Sequence[tuple[Reader, Mapping[str, str]]]) -> Measured:
@@ -72,6 +76,8 @@ def load_scores(stores: Sequence[tuple[Reader, Mapping[str, str]]]) -> Measured:
     curves: list[tuple[str, str, str, np.ndarray]] = []
     metrics: dict[str, dict[str, MetricInfo]] = {}
     versions: dict[str, tuple[str, ...]] = {}
+    frozen: set[tuple[str, float]] = set()
+    drift: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
     shown = {unit_id: sha for _, videos in reversed(stores) for unit_id, sha in videos.items()}
     for suite in sorted({path.name for reader, _ in stores for path in _suite_folders(reader)}):
         infos: dict[str, MetricInfo] = {}
@@ -95,6 +101,9 @@ def load_scores(stores: Sequence[tuple[Reader, Mapping[str, str]]]) -> Measured:
             met_versions.setdefault(unit.version, path)
             scores.extend((suite, unit_id, *score) for score in unit.scores)
             curves.extend((suite, unit_id, name, clips) for name, clips in unit.curves.items())
+            if unit.drift:
+                drift.setdefault(unit_id, {})[suite] = unit.drift
+            frozen.update((unit_id, duration_s) for duration_s in unit.frozen)
         _warn_of_missing(stores[0][0], suite, missing)
         for reader, videos in stores:
             for path in sorted((reader.root / "metrics" / suite).glob("*.json")):
@@ -105,7 +114,7 @@ def load_scores(stores: Sequence[tuple[Reader, Mapping[str, str]]]) -> Measured:
             metrics[suite] = infos
             versions[suite] = tuple(met_versions)
     frame = pd.DataFrame(scores, columns=SCORE_COLUMNS).astype({"value": float})
-    return Measured(frame, _curve_frame(curves), metrics, versions)
+    return Measured(frame, _curve_frame(curves), metrics, versions, frozenset(frozen), drift)
 
 
 def _refuse_mixed(suite: str, versions: Mapping[str, Path]) -> None:
@@ -190,4 +199,11 @@ def _parse(content: Mapping[str, Any]) -> _UnitMetrics:
             spans = [(clip["start_s"], clip["end_s"]) for clip in clips]
             numbers = [(*span, value) for span, value in zip(spans, values, strict=True)]
             curves[name] = np.array(numbers, dtype=np.float64).reshape(-1, 3)
-    return _UnitMetrics(str(content["suite_version"]), infos, scores, curves)
+    stillness = (content.get("frozen") or {}).items()
+    frozen = tuple(float(duration) for duration, still in stillness if still and still["flag"])
+    drift = {
+        name: told
+        for name, metric in content["metrics"].items()
+        if (told := {d: line for d, line in (metric.get("drift") or {}).items() if line})
+    }
+    return _UnitMetrics(str(content["suite_version"]), infos, scores, curves, frozen, drift)

@@ -77,6 +77,7 @@ class Row:
         rank_interval: 95 % bootstrap over prompts; None for few prompts.
         num_prompts, num_videos: the finished and evaluated videos of the row.
         num_planned: its units, finished or not.
+        num_frozen: videos of `num_videos` that stand still, and so win every consistency.
         competes: whether it has enough videos (at least half) to be compared; others have no means.
         complete: whether it has all (prompt, seed) pairs that any row of the group has.
         frames_per_s: video frames per second of wall time, end to end, mean over the videos made
@@ -91,6 +92,7 @@ class Row:
     num_prompts: int
     num_videos: int
     num_planned: int
+    num_frozen: int
     competes: bool
     complete: bool
     frames_per_s: float | None
@@ -164,7 +166,11 @@ class Comparison:
             line |= {"prompt_set": row.prompt_set, "duration_s": self.duration_s}
             line |= {"suite": self.suite, "suite_version": self.version, "kind": str(self.kind)}
             line |= {"num_prompts": row.num_prompts, "num_videos": row.num_videos}
-            line |= {"competes": row.competes, "complete": row.complete}
+            line |= {
+                "num_frozen": row.num_frozen,
+                "competes": row.competes,
+                "complete": row.complete,
+            }
             line |= {"average_rank": row.average_rank} | _bounds("average_rank", row.rank_interval)
             for name, cell in row.cells.items():
                 line |= {name: cell.mean, f"{name}_stderr": cell.stderr}
@@ -260,6 +266,7 @@ def compare(sweep: Sweep, suite: str, duration_s: float, baseline: str | None = 
                     num_prompts=done["prompt_id"].nunique(),
                     num_videos=len(done),
                     num_planned=len(of_row),
+                    num_frozen=sum((unit, duration_s) in sweep.frozen for unit in done["unit_id"]),
                     competes=line.competes,
                     complete=line.complete,
                     frames_per_s=_number(done["unit_id"].map(speed).astype(float).mean()),

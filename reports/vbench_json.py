@@ -1,13 +1,14 @@
 """VBench's own result file of a row: {dimension: [score, [{video_path, video_results}, ...]]}.
 
 Only the suite `vbench_long` has the dimensions of VBench, so only its rows are written. The entries
-are clips, as in the official file of VBench-Long, whose score is the mean over all clips.
+are clips, as in the official file of VBench-Long; the score comes from the official aggregation.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,6 @@ from reports.boards import Kind
 from reports.files import Reader
 from reports.load import Sweep, as_dicts
 from reports.tables import Comparison, Row
-
-DIMENSIONS = (
-    "subject_consistency",
-    "background_consistency",
-    "temporal_flickering",
-    "motion_smoothness",
-    "dynamic_degree",
-    "aesthetic_quality",
-    "imaging_quality",
-    "overall_consistency",
-)
 
 
 def write_vbench_results(sweep: Sweep, comparison: Comparison, folder: Path) -> list[Path]:
@@ -50,6 +40,20 @@ def write_vbench_results(sweep: Sweep, comparison: Comparison, folder: Path) -> 
 
 
 def _results(sweep: Sweep, comparison: Comparison, row: Row) -> dict[str, Any]:
+    # Here, because it brings what the suite needs, which no other report does.
+    from eval.vbench_long.dataset import score_dataset
+
+    duration = f"{comparison.duration_s:g}"
+    videos = _score_files(sweep, comparison, row)
+    return {
+        name: [score.official, _clips(videos, name, duration)]
+        for name, score in score_dataset(list(videos.values()), duration).items()
+        if score.official is not None
+    }
+
+
+def _score_files(sweep: Sweep, comparison: Comparison, row: Row) -> dict[str, dict[str, Any]]:
+    """The scores of the compared videos of a row, by unit."""
     pairs = set(comparison.group(row).pairs)
     units = sweep.units
     of_row = units[
@@ -58,28 +62,26 @@ def _results(sweep: Sweep, comparison: Comparison, row: Row) -> dict[str, Any]:
         & (units["prompt_set"] == row.prompt_set)
         & (units["status"] == "done")
     ]
-    clips: dict[str, list[dict[str, Any]]] = {name: [] for name in DIMENSIONS}
-    duration = f"{comparison.duration_s:g}"
+    found = {}
     for unit in as_dicts(of_row):
-        if (unit["prompt_id"], unit["seed"]) not in pairs:
-            continue
-        reader = Reader(sweep.sources[unit["source"]].folder)
-        path = reader.root / "metrics" / comparison.suite / f"{unit['unit_id']}.json"
-        scores = reader.json(path) or {}
-        for name in DIMENSIONS:
-            values = scores.get("metrics", {}).get(name, {}).get("clip_scores")
-            if values is None:
-                continue
-            for index in scores["durations"][duration]["clips"]:
-                clip = scores["clips"][index]
-                place = f"{unit['unit_id']}/{clip['start_frame']:06d}-{clip['end_frame']:06d}"
-                clips[name].append({"video_path": place, "video_results": values[index]})
-    return {
-        name: [_mean([clip["video_results"] for clip in found]), found]
-        for name, found in clips.items()
-        if found
-    }
+        if (unit["prompt_id"], unit["seed"]) in pairs:
+            reader = Reader(sweep.sources[unit["source"]].folder)
+            path = reader.root / "metrics" / comparison.suite / f"{unit['unit_id']}.json"
+            scores = reader.json(path) if path.is_file() else None
+            if scores is not None:
+                found[unit["unit_id"]] = scores
+    return found
 
 
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)
+def _clips(
+    videos: Mapping[str, Mapping[str, Any]], name: str, duration: str
+) -> list[dict[str, Any]]:
+    listed = []
+    for unit_id, scores in videos.items():
+        metric = scores["metrics"][name]
+        values = metric.get("official_clip_scores") or metric["clip_scores"]
+        for index in scores["durations"][duration]["clips"]:
+            clip = scores["clips"][index]
+            place = f"{unit_id}/{clip['start_frame']:06d}-{clip['end_frame']:06d}"
+            listed.append({"video_path": place, "video_results": values[index]})
+    return listed

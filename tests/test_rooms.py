@@ -19,7 +19,13 @@ ALLOWED = {
     "backbones": ("backbones", "methods.base", "eval.metric"),
     "methods": ("methods",),
     "eval": ("eval",),
-    "reports": ("reports", "eval.statistics", "eval.retrieval", "eval.retrieval_drift"),
+    "reports": (
+        "reports",
+        "eval.statistics",
+        "eval.vbench_long.dataset",
+        "eval.retrieval",
+        "eval.retrieval_drift",
+    ),
     "slurm": (
         "slurm",
         "harness.units",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,12 +19,14 @@ from rich.progress import (
 
 from harness.cli.arguments import parse_lists, sweep_folder
 from harness.errors import LongtakeError, unknown_name
+from harness.worker import StopRequested, stopping_on_signals
 from harness.experiments import EXPERIMENT
 from reports.ablation import build_ablation
 from reports.assets import Assets
 from reports.build import ReportOptions, ReportPaths, build_report
 from reports.watch import watch
 
+POLL_S = 0.2
 KEYS = ("sweep", "out", "assets", "baseline", "quoted")
 
 
@@ -34,7 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     folders, out, options = report_settings(lists)
     console = Console()
     if arguments.watch:
-        finished = watch_with_bar(folders, out, options, console, threading.Event())
+        with stopping_on_signals() as stop_requested:
+            finished = watch_with_bar(folders, out, options, console, stop_requested)
         if finished is None:
             return 1
         print(finished.index)
@@ -88,9 +91,9 @@ def watch_with_bar(
     out: Path | None,
     options: ReportOptions,
     console: Console,
-    stopped: threading.Event,
+    stop_requested: StopRequested,
 ) -> ReportPaths | None:
-    """Build again and again until all is finished, `stopped` is set or Ctrl-C is pressed."""
+    """Build again and again until all is finished or a stop is asked for."""
     with _bar(console) as bar:
         task = bar.add_task("watch", total=None, text="")
         shown: dict[str, int] = {}
@@ -110,10 +113,10 @@ def watch_with_bar(
                 shown.update(counts)
 
         def stop(seconds: float) -> bool:
-            try:
-                return stopped.wait(seconds)
-            except KeyboardInterrupt:
-                return True
+            until = time.monotonic() + seconds
+            while not stop_requested() and time.monotonic() < until:
+                time.sleep(POLL_S)
+            return stop_requested()
 
         def complain(text: str) -> None:
             console.print(f"not built: {text}", markup=False, soft_wrap=True)

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import argparse
 import threading
+import time
 from dataclasses import replace
 
 from rich.console import Console
 
 from harness.cli.arguments import parse_lists
-from harness.cli.report_command import KEYS, build_with_bar, report_settings, watch_with_bar
+from harness.cli.report_command import (
+    KEYS,
+    POLL_S,
+    build_with_bar,
+    report_settings,
+    watch_with_bar,
+)
 from harness.errors import LongtakeError
+from harness.worker import stopping_on_signals
 from reports.serve import LOOPBACK, ReportServer
 
 DEFAULT_PORT = 8000
@@ -31,14 +39,12 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{server.address}  (Ctrl-C stops)", flush=True)
         if host not in LOOPBACK:
             print("Everybody who reaches this machine can read the report and its sweeps.")
-        try:
+        with stopping_on_signals() as stop_requested:
             if arguments.watch:
-                watch_with_bar(folders, out, options, console, threading.Event())
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            return 0
-        finally:
-            server.shutdown()
+                watch_with_bar(folders, out, options, console, stop_requested)
+            while not stop_requested():
+                time.sleep(POLL_S)
+        server.shutdown()
     return 0
 
 

@@ -63,7 +63,10 @@ def test_serve_builds_answers_and_stops_on_ctrl_c(store: Path, tmp_path: Path) -
         with urllib.request.urlopen(address) as answer:
             assert b"Longtake" in answer.read()
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 0
+        try:
+            assert process.wait(timeout=60) == 0
+        finally:
+            process.kill()
 
 
 def test_serve_refuses_a_port_that_is_none(store: Path, capsys: pytest.CaptureFixture[str]) -> None:

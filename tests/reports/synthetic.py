@@ -14,6 +14,8 @@ import av
 import numpy as np
 import yaml
 
+from eval.vbench_long.dataset import DIMENSIONS
+
 BACKBONES = ("tiny_short", "tiny_long")
 METHODS = ("sliding_window", "rag layout=aged", "random")
 NASTY = '</script><script>window.hacked = 1</script> <b onclick="x">50%</b> & $x_1$ | {a}\\b'
@@ -37,6 +39,7 @@ DEVIATION = {
 SUBJECT = {"sliding_window": 0.8, "rag layout=aged": 0.85, "random": 0.8}
 FLICKER = {"sliding_window": 1.0, "rag layout=aged": 3.0, "random": 2.0}
 
+DRIFT = {"slope_per_min": -0.25, "early_half": 0.9, "late_half": 0.7, "late_similarity": None}
 INFOS = {
     "subject": ("Subject consistency", "higher", "", "Similarity of a frame to the first frames."),
     "flicker": ("Flicker", "lower", "px", "Mean change between neighbouring frames."),
@@ -123,6 +126,7 @@ def metric_file(backbone: str, method: str, prompt_id: str, seed: int) -> dict:
             "clip_scores": curve,
             "curve": curve,
             "durations": {"30": value, "60": None if value is None else value - 0.125},
+            "drift": {"30": None, "60": curve and DRIFT},
         }
     return {
         "schema": 1,
@@ -135,6 +139,7 @@ def metric_file(backbone: str, method: str, prompt_id: str, seed: int) -> dict:
         "clips": listed,
         "durations": durations,
         "metrics": metrics,
+        "frozen": {"30": {"flag": prompt_id == "p0", "still_share": 0.5}, "60": None},
         "timings_s": {"decode": 0.5},
     }
 
@@ -279,9 +284,16 @@ def write_unit(folder: Path, key: tuple[str, str, str, int], video: Path) -> Non
 
 
 def add_vbench_suite(store: Path) -> None:
-    """The numbers of the metric "subject" once more, as a dimension of the suite vbench_long."""
+    """The numbers of the metric "subject" as a dimension of the suite vbench_long, others null."""
     for path in (store / "metrics" / "offline").iterdir():
         content = json.loads(path.read_text()) | {"suite": "vbench_long"}
-        content["metrics"] = {"subject_consistency": content["metrics"]["subject"]}
-        content["metrics"]["subject_consistency"]["info"]["name"] = "subject_consistency"
+        subject = content["metrics"]["subject"]
+        content["metrics"] = {}
+        for name in DIMENSIONS:
+            known = name == "subject_consistency"
+            content["metrics"][name] = subject | {"info": subject["info"] | {"name": name}}
+            if not known:
+                content["metrics"][name] |= {"clip_scores": None, "curve": None, "drift": {}}
+                content["metrics"][name] |= {"reason": "no weights"}
+                content["metrics"][name]["durations"] = dict.fromkeys(subject["durations"])
         write_json(store / "metrics" / "vbench_long" / path.name, content)

@@ -223,7 +223,14 @@ def test_video_page_has_everything_known(open_page: Open, index: Path) -> None:
     page = open_page(index, "video?id=tiny_long-rag-p1-0&t=30").page
     wait_until_videos(page, "Math.abs(v.currentTime - 30) < 0.1")
     text = page.locator("main").inner_text()
-    for part in ("Waves at night", "official setting", "steady block", "0.75 s", "900 MiB"):
+    for part in (
+        "Waves at night",
+        "official setting",
+        "steady block",
+        "0.75 s",
+        "900 MiB",
+        "\N{MINUS SIGN}0.2500",
+    ):
         assert part in text
     assert "python -m harness sweep method=sliding_window,rag 'x=a b'" in text
     page.locator("summary", has_text="The whole record").click()
@@ -291,6 +298,18 @@ def test_suites_of_two_kinds_have_tables_apart(open_page: Open, store: Path) -> 
     vbench = page.locator(heads).all_inner_texts()
     assert "Flicker ↓" in proxy and "Flicker ↓" not in vbench
     assert len(page.locator("#leaderboard table").all()) == 1
+
+
+def test_still_videos_are_told_beside_the_row_and_on_their_page(
+    open_page: Open, index: Path
+) -> None:
+    page = open_page(index, "?d=30").page
+    row = page.locator("#leaderboard tr", has_text="rag").first
+    assert row.locator(".badge.strong", has_text="frozen").inner_text() == "2 of 6 frozen"
+    page.locator("#leaderboard label", has_text="60 s").click()
+    assert page.locator("#leaderboard .badge", has_text="frozen").count() == 0
+    page.goto(f"{index.as_uri()}#/video?id=tiny_long-rag-p0-0")
+    page.get_by_text("This video stands still (at 30 s)").wait_for()
 
 
 HOSTILE = {

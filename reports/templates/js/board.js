@@ -7,6 +7,11 @@ function metricHead(info) {
   return `${info.title}: ${info.up ? "higher" : "lower"} is better.${info.unit ? ` Unit: ${info.unit}.` : ""} ${info.text}`;
 }
 
+function frozenBadge(row) {
+  const [, videos, , frozen] = row.counts;
+  return frozen ? h("span", { class: "badges" }, h("span", { class: "badge strong", tabindex: "0", "data-tip": "At least half of the clips of these videos show no motion. A still video wins every consistency: look at the motion first." }, `${frozen} of ${videos} frozen`)) : null;
+}
+
 // Least and largest end of the intervals of each metric, for the whiskers.
 function scales(rows, metrics) {
   return metrics.map((_, i) => {
@@ -101,7 +106,7 @@ class Board {
     const chosen = this.state.row.includes(rowName(row));
     return h("div", { class: "name" },
       h("label", { class: "pick" }, h("input", { type: "checkbox", checked: chosen, "data-focus": `pick-${rowName(row)}-${row.group}`, "aria-label": `Compare ${row.method} on ${row.backbone}`, change: (event) => this.pick(row, event.target.checked) })),
-      h("div", {}, h("a", { href: href("methods", { name: row.method }) }, swatch(row.method), row.method), row.complete || !row.counts[1] ? null : h("span", { tabindex: "0", "data-tip": `This row has ${row.counts[1]} of its ${row.counts[2]} videos.` }, " †"), badges(facts)));
+      h("div", {}, h("a", { href: href("methods", { name: row.method }) }, swatch(row.method), row.method), row.complete || !row.counts[1] ? null : h("span", { tabindex: "0", "data-tip": `This row has ${row.counts[1]} of its ${row.counts[2]} videos.` }, " †"), frozenBadge(row), badges(facts)));
   }
 
   pick(row, on) {

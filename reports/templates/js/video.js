@@ -22,8 +22,9 @@ async function videoPage(page, params) {
     h("p", { class: "prompt long" }, unit.prompt),
     h("p", { class: "fine" }, `Prompt ${unit.prompt_id}, seed ${unit.seed}. `, h("a", { href: href("compare", { row: compareRows(unit), prompt: unit.prompt_id, seed: unit.seed }) }, "Compare with other methods on this prompt")),
     badges(facts),
+    unit.frozen.length ? h("p", { class: "note" }, `This video stands still (at ${unit.frozen.map(seconds).join(", ")}): at least half of its clips show no motion, so its consistency says little.`) : null,
     conflict && h("p", { class: "note" }, `Other bytes elsewhere: ${conflict.versions.map(([store, sha, device]) => `${store} has ${sha.slice(0, 12)} made on ${device}`).join("; ")}. The first is shown.`),
-    h("div", { class: "video-page" }, stage.node, h("div", {}, scoreTable(unit), curveGrid(unit, stage, cursors))),
+    h("div", { class: "video-page" }, stage.node, h("div", {}, scoreTable(unit), curveGrid(unit, stage, cursors), driftTable(unit))),
     h("div", { class: "columns" },
       h("section", {}, h("h2", {}, "Time"), timings(unit), h("h2", {}, "Memory"), facts_list(unit.memory.map(([name, value]) => [name.replaceAll("_", " "), value === null ? "not measured" : `${value.toFixed(0)} MiB`]))),
       h("section", {}, h("h2", {}, "Files"), facts_list([["sha256", unit.sha256], ["unit", unit.id], ["made on", unit.device ?? "unknown"], ...unit.files.map(([name, address]) => [name, h("a", { href: address }, decodeURIComponent(address))])])),
@@ -52,6 +53,18 @@ function scoreTable(unit) {
           const value = unit.scores[board.suite][info.name]?.[String(d)];
           return h("td", { class: "number" }, typeof value === "number" ? number(value, info.decimals) : h("span", { tabindex: "0", "data-tip": `No value: ${value ?? "not measured at this length"}.` }, DASH));
         }))))))));
+}
+
+// How the curves run over the longest duration: the numbers that a mean hides.
+function driftTable(unit) {
+  return site().boards.filter(({ suite }) => unit.drift[suite]).map((board) => {
+    const longest = String(Math.max(...board.durations));
+    const lines = board.metrics.map((info) => [info, unit.drift[board.suite][info.name]?.[longest]]).filter(([, drift]) => drift);
+    return lines.length ? h("details", { open: true }, h("summary", {}, `Drift over ${longest} s, ${board.kind}`), h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Drift, suite ${board.suite}` }, h("table", { class: "plain" },
+      h("thead", {}, h("tr", {}, ["Metric", "Slope per min", "Early half", "Late half", "Like the first clip, late half"].map((text, i) => h("th", { scope: "col", class: i ? "number" : null }, text)))),
+      h("tbody", {}, lines.map(([info, drift]) => h("tr", {}, h("th", { scope: "row" }, info.title),
+        [signed(drift.slope_per_min, info.decimals), number(drift.early_half, info.decimals), number(drift.late_half, info.decimals), drift.late_similarity === null ? DASH : number(drift.late_similarity, 3)].map((text) => h("td", { class: "number" }, text)))))))) : null;
+  });
 }
 
 // A small chart per metric; a click goes to that time, which `cursors` follow.
