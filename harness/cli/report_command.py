@@ -19,8 +19,8 @@ from rich.progress import (
 
 from harness.cli.arguments import parse_lists, sweep_folder
 from harness.errors import LongtakeError, unknown_name
-from harness.worker import StopRequested, stopping_on_signals
 from harness.experiments import EXPERIMENT
+from harness.worker import StopRequested, stopping_on_signals
 from reports.ablation import build_ablation
 from reports.assets import Assets
 from reports.build import ReportOptions, ReportPaths, build_report
