@@ -61,10 +61,13 @@ class ReportTask(Checkpointable):
 
     def __call__(self, path: str) -> None:
         """Build the report; `path` is the folder of this task's attempts."""
+        from harness.final_scores import write_rows
         from reports.build import build_report
 
         attempt = AttemptFile(Path(path), _job_id(), {})
-        print(build_report(Path(path).parents[3]).index)
+        root = Path(path).parents[3]
+        write_rows(RunStore(root), [folder.name for folder in (root / "metrics").glob("*/")])
+        print(build_report(root).index)
         attempt.end(Ending.finished)
 
 

@@ -39,6 +39,7 @@ ALLOWED = {
         "harness.environment",
         "harness.memory_check",
         "harness.schema",
+        "harness.final_scores",
         "reports.build",
     ),
 }
