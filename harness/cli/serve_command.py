@@ -33,17 +33,20 @@ def run(arguments: argparse.Namespace) -> int:
     console = Console()
     first = replace(options, live=True, papers=False) if arguments.watch else options
     index = build_with_bar(folders, out, first, console).index
-    with ReportServer(index, folders, host, port) as server:
+    # Signals are caught before the address is said: whoever reads it may stop us at once.
+    with (
+        ReportServer(index, folders, host, port) as server,
+        stopping_on_signals() as stop_requested,
+    ):
         serving = threading.Thread(target=server.serve_forever, daemon=True)
         serving.start()
         print(f"{server.address}  (Ctrl-C stops)", flush=True)
         if host not in LOOPBACK:
             print("Everybody who reaches this machine can read the report and its sweeps.")
-        with stopping_on_signals() as stop_requested:
-            if arguments.watch:
-                watch_with_bar(folders, out, options, console, stop_requested)
-            while not stop_requested():
-                time.sleep(POLL_S)
+        if arguments.watch:
+            watch_with_bar(folders, out, options, console, stop_requested)
+        while not stop_requested():
+            time.sleep(POLL_S)
         server.shutdown()
     return 0
 
