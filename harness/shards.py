@@ -10,6 +10,7 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -118,9 +119,8 @@ class Shard:
 def group_units(units: Iterable[Unit]) -> list[list[Unit]]:
     """Units grouped by the backbone to be loaded, weights and precision included."""
     groups: dict[str, list[Unit]] = {}
-    for unit in units:
-        what_to_load = json.dumps([unit.family, unit.backbone_args], sort_keys=True)
-        groups.setdefault(what_to_load, []).append(unit)
+    for what_to_load, members in groupby(units, key=lambda u: (u.family, u.backbone_args)):
+        groups.setdefault(json.dumps(what_to_load, sort_keys=True), []).extend(members)
     return [groups[key] for key in sorted(groups)]
 
 

@@ -14,9 +14,10 @@ from harness.schema import build
 from methods import METHODS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from backbones.spec import BackboneSource
-    from harness.config import Component, SweepConfig
-    from harness.prompts import Prompt
+    from harness.config import SweepConfig
     from harness.registry import Registry
     from methods.base import MemoryStrategy
 
@@ -30,6 +31,7 @@ class Unit:
 
     Attributes:
         id: hash of everything that changes its pixels.
+        row_id: hash of the backbone and the method alone, with all their arguments.
         identity: what was hashed.
         backbone: label of the backbone.
         method: label of the method.
@@ -44,6 +46,7 @@ class Unit:
     """
 
     id: str
+    row_id: str
     identity: dict[str, Any]
     backbone: str
     method: str
@@ -57,12 +60,6 @@ class Unit:
     evaluation_prompt: str
     seed: int
     num_latents: int
-
-    @property
-    def row_id(self) -> str:
-        """Hash of the backbone and the method alone, with all their arguments."""
-        shared = {key: self.identity[key] for key in ("version", "backbone", "method")}
-        return digest(shared)
 
     @property
     def line(self) -> dict[str, Any]:
@@ -105,12 +102,31 @@ def plan_units(config: SweepConfig) -> list[Unit]:
             "backbone": _identity(BACKBONES, row.backbone.target, source),
             "method": _identity(METHODS, row.method.target, strategy),
         }
+        encoded = {key: _canonical(value) for key, value in shared.items()}
+        row_id = _digest(encoded)
         for prompt in row.prompts.prompts:
             source.check_prompt(prompt.text)
+            encoded["prompt"] = _canonical(prompt.text)
             for seed in settings.seed:
-                identity = shared | {"prompt": prompt.text, "seed": seed}
+                encoded["seed"] = _canonical(seed)
                 units.append(
-                    _unit(identity, row.backbone, row.method, row.prompts.name, prompt, num_latents)
+                    Unit(
+                        id=_digest(encoded),
+                        row_id=row_id,
+                        identity=shared | {"prompt": prompt.text, "seed": seed},
+                        backbone=row.backbone.label,
+                        method=row.method.label,
+                        family=row.backbone.target,
+                        backbone_args=row.backbone.args,
+                        strategy=row.method.target,
+                        method_args=row.method.args,
+                        prompt_id=prompt.id,
+                        prompt_set=row.prompts.name,
+                        prompt=prompt.text,
+                        evaluation_prompt=prompt.evaluation_text,
+                        seed=seed,
+                        num_latents=num_latents,
+                    )
                 )
     return units
 
@@ -138,36 +154,20 @@ def check_identity(unit: Unit) -> None:
         )
 
 
-def _unit(
-    identity: dict[str, Any],
-    backbone: Component,
-    method: Component,
-    prompt_set: str,
-    prompt: Prompt,
-    num_latents: int,
-) -> Unit:
-    return Unit(
-        id=digest(identity),
-        identity=identity,
-        backbone=backbone.label,
-        method=method.label,
-        family=backbone.target,
-        backbone_args=backbone.args,
-        strategy=method.target,
-        method_args=method.args,
-        prompt_id=prompt.id,
-        prompt_set=prompt_set,
-        prompt=prompt.text,
-        evaluation_prompt=prompt.evaluation_text,
-        seed=identity["seed"],
-        num_latents=num_latents,
-    )
-
-
-def digest(identity: dict[str, Any]) -> str:
+def digest(identity: Mapping[str, Any]) -> str:
     """The id of what `identity` describes."""
-    canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:20]
+    return _digest({key: _canonical(value) for key, value in identity.items()})
+
+
+def _canonical(value: Any) -> str:
+    """JSON that is the same for the same content."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _digest(encoded: Mapping[str, str]) -> str:
+    """The id of an identity whose parts are encoded: a sweep has few rows and many units."""
+    parts = ",".join(f'"{key}":{encoded[key]}' for key in sorted(encoded))
+    return hashlib.sha256(f"{{{parts}}}".encode()).hexdigest()[:20]
 
 
 def _identity(registry: Registry, name: str, component: Any) -> dict[str, Any]:

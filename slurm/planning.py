@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from harness.errors import LongtakeError
@@ -153,17 +153,11 @@ class Planner:
 
     def _groups(self, shard: Shard) -> Iterator[tuple[Need, Shard]]:
         """Parts with one backbone to load, and the same need of memory."""
-        rows: dict[str, Need] = {}
-
-        def need(unit: Unit) -> Need:
-            row = json.dumps([unit.strategy, unit.method_args, unit.num_latents], sort_keys=True)
-            if row not in rows:
-                rows[row] = need_of(unit)
-            return rows[row]
-
         for units in group_units(shard.units):
-            rows.clear()
-            needs = {unit.id: need(unit) for unit in units}
+            needs: dict[str, Need] = {}
+            for _, row in groupby(units, key=lambda u: (u.strategy, u.method_args, u.num_latents)):
+                members = list(row)
+                needs |= dict.fromkeys((unit.id for unit in members), need_of(members[0]))
             for kv_bytes in sorted({n.kv_bytes for n in needs.values()}):
                 part = [unit for unit in units if needs[unit.id].kv_bytes == kv_bytes]
                 yield needs[part[0].id], replace(shard, units=tuple(part))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 from harness.shards import Evaluation, Shard, Stage
@@ -68,13 +68,13 @@ def asked_for(
     missing_ids = {unit.id for unit in missing}
     made = {unit.id: unit.evaluation_prompt for unit in units if unit.id not in missing_ids}
     tasks = missing_evaluations(store, made, durations_s, suites)
-    frames: dict[str, dict[str, int]] = {}
-    for unit in missing:
-        backbone = json.dumps([unit.family, unit.backbone_args], sort_keys=True)
-        if backbone not in frames:
-            frames[backbone] = _durations_frames(unit, durations_s)
+    for _, members in groupby(missing, key=lambda unit: (unit.family, unit.backbone_args)):
+        first, *others = members
+        frames = _durations_frames(first, durations_s)
         tasks += [
-            Evaluation(unit.id, suite, unit.evaluation_prompt, frames[backbone]) for suite in suites
+            Evaluation(unit.id, suite, unit.evaluation_prompt, frames)
+            for unit in (first, *others)
+            for suite in suites
         ]
     return Work(
         (replace(generate, units=tuple(missing)),), replace(evaluate, evaluations=tuple(tasks))
