@@ -47,12 +47,16 @@ class Suite:
     Attributes:
         metrics: registered names, or "module:attribute" of a class.
         reencoded: whether clips are encoded again before they are scored, as VBench-Long does.
+        clip_s: seconds to score two seconds of 832x480 video on four cores; rather too many.
+        gpu_clip_s: the same with a GPU; None where a GPU is of no use.
     """
 
     name: str
     version: str
     metrics: tuple[str, ...]
     reencoded: bool = False
+    clip_s: float = 1.0
+    gpu_clip_s: float | None = None
 
 
 DEFAULT_SUITE = "offline"
@@ -88,6 +92,8 @@ SUITES = {
             "text_alignment",
         ),
         reencoded=True,
+        clip_s=120,
+        gpu_clip_s=6,
     ),
 }
 

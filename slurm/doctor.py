@@ -52,7 +52,7 @@ def requests(profile: SlurmProfile, device: str) -> dict[str, Request]:
     """What small tasks of every stage would ask for."""
     return {
         "generate": trial_generation_request(profile, device),
-        "evaluate": evaluation_request(60, profile),
+        "evaluate": evaluation_request(60, profile, profile.evaluate.gpus or 0),
         "report": report_request(1, profile),
     }
 

@@ -8,19 +8,18 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from harness.errors import LongtakeError
-from harness.shards import Evaluation, Shard, Stage, group_units
+from harness.shards import Evaluation, Shard, group_units
 from slurm.packing import Piece, chunks, cut
 from slurm.requests import (
-    CLIP_S,
     Need,
     Request,
     check_time,
-    evaluation_request,
     fitting,
     generation_request,
     need_of,
     report_request,
 )
+from slurm.scoring import Scoring
 from slurm.submission import JobStage
 
 if TYPE_CHECKING:
@@ -127,10 +126,11 @@ class Planner:
         by_unit: dict[str, list[Evaluation]] = {}
         for task in sorted(evaluate.evaluations, key=lambda task: task.suite):
             by_unit.setdefault(task.unit_id, []).append(task)
+        scoring = Scoring.of(evaluate, self.profile)
         arrays: list[PlannedArray] = []
         for shard in generate:
             for need, group in self._groups(shard):
-                arrays += self._generate_and_score(need, group, evaluate, by_unit, len(arrays))
+                arrays += self._generate_and_score(need, group, scoring, by_unit, len(arrays))
         made_here = {unit.id for shard in generate for unit in shard.units}
         for waits in (False, True):
             rest = [
@@ -140,7 +140,8 @@ class Planner:
                 for task in tasks
             ]
             after_jobs = tuple(active_jobs) if waits else ()
-            arrays += self._score(replace(evaluate, evaluations=tuple(rest)), after_jobs)
+            for part in chunks(scoring.pieces(rest), self._array_size()):
+                arrays.append(replace(self._scoring_array(scoring, part), after_jobs=after_jobs))
         if num_units is not None:
             arrays.append(self._report(evaluate, num_units, tuple(active_jobs)))
         num_tasks = sum(len(array.pieces) for array in arrays)
@@ -166,7 +167,7 @@ class Planner:
         self,
         need: Need,
         shard: Shard,
-        evaluate: Shard,
+        scoring: Scoring,
         by_unit: Mapping[str, list[Evaluation]],
         place: int,
     ) -> Iterator[PlannedArray]:
@@ -183,39 +184,24 @@ class Planner:
         )
         for part in chunks([_ready(piece, request) for piece in pieces], self._array_size()):
             yield PlannedArray(JobStage.generate, request, tuple(part))
-            scoring = [
-                self._scoring_piece(
-                    evaluate,
-                    [t for unit in piece.shard.units for t in by_unit.get(unit.id, ())],
-                )
+            scored = [
+                scoring.piece([t for unit in piece.shard.units for t in by_unit.get(unit.id, ())])
                 for piece in part
             ]
-            if any(piece.shard.evaluations for piece in scoring):
-                yield self._scoring_array(scoring, after=place)
+            if any(piece.shard.evaluations for piece in scored):
+                yield self._scoring_array(scoring, scored, after=place)
                 place += 1
             place += 1
-
-    def _score(self, shard: Shard, after_jobs: tuple[str, ...]) -> Iterator[PlannedArray]:
-        """Arrays of their own for units that are not made here."""
-        item_s = {task.item: CLIP_S * task.num_clips_about for task in shard.evaluations}
-        pieces = cut(shard, _suites(shard), item_s, self.profile.shard_min * 60)
-        for part in chunks(pieces, self._array_size()):
-            yield replace(self._scoring_array(part), after_jobs=after_jobs)
 
     def _report(self, evaluate: Shard, num_units: int, after_jobs: tuple[str, ...]) -> PlannedArray:
         request = self._fit(report_request(num_units, self.profile))
         nothing = Piece(replace(evaluate, evaluations=()), "report", 0.0)
         return PlannedArray(JobStage.report, request, (nothing,), after_jobs=after_jobs)
 
-    def _scoring_piece(self, evaluate: Shard, tasks: Sequence[Evaluation]) -> Piece:
-        ordered = tuple(sorted(tasks, key=lambda task: task.suite))
-        shard = replace(evaluate, stage=Stage.evaluate, evaluations=ordered)
-        seconds = sum(CLIP_S * task.num_clips_about for task in tasks)
-        return Piece(shard, _suites(shard), seconds)
-
-    def _scoring_array(self, pieces: Sequence[Piece], after: int | None = None) -> PlannedArray:
-        longest = max(piece.seconds for piece in pieces)
-        request = self._fit(evaluation_request(longest, self.profile))
+    def _scoring_array(
+        self, scoring: Scoring, pieces: Sequence[Piece], after: int | None = None
+    ) -> PlannedArray:
+        request = self._fit(scoring.request(pieces))
         ready = tuple(_ready(piece, request) for piece in pieces)
         return PlannedArray(JobStage.evaluate, request, ready, after)
 
@@ -234,7 +220,3 @@ def _ready(piece: Piece, request: Request) -> Piece:
     if device == "auto" and request.gpus:
         device = "cuda"
     return replace(piece, shard=replace(piece.shard, threads=request.cpus, device=device))
-
-
-def _suites(shard: Shard) -> str:
-    return ", ".join(sorted({task.suite for task in shard.evaluations})) or "nothing"

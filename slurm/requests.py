@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from eval.suite import find_suite
 from harness.errors import LongtakeError
 from harness.memory_check import kept_latents
 from harness.units import Unit, build_backbone
 
 if TYPE_CHECKING:
+    from harness.shards import Evaluation
     from slurm.profile import SlurmProfile, StageProfile
 
 GIB = 2**30
@@ -22,8 +25,6 @@ _GPU_CPUS = 8
 # Rolling out 1.3 billion parameters (2.8 GB) with retrieval, decoding included, on one H100.
 _LATENT_S_PER_GB = 0.3
 _LEAST_LATENT_S = 0.3
-# Scoring two seconds of video; the networks of one suite after the other.
-CLIP_S = 1.0
 _START_MIN = 10  # starting, loading and the first block
 _MARGIN = 2.0  # of the estimated time
 
@@ -109,9 +110,28 @@ def trial_generation_request(profile: SlurmProfile, device: str) -> Request:
     return _request(profile.generate, profile, gpus, _GPU_BASE_GIB if gpus else _BASE_GIB, 60)
 
 
-def evaluation_request(seconds: float, profile: SlurmProfile) -> Request:
-    """What a task needs that scores finished units; a GPU only if the profile says so."""
-    gpus = profile.evaluate.gpus or 0
+def evaluation_gpus(suites: Iterable[str], profile: SlurmProfile, device: str) -> int:
+    """GPUs of a task that scores with these suites: one if any of them makes use of it."""
+    if profile.evaluate.gpus is None and all(find_suite(s).gpu_clip_s is None for s in suites):
+        return 0
+    return _gpus(profile.evaluate, device)
+
+
+def evaluation_s(task: Evaluation, gpus: int) -> float:
+    """Estimated seconds of scoring one unit with one suite."""
+    suite = find_suite(task.suite)
+    on_gpu = gpus > 0 and suite.gpu_clip_s is not None
+    return (suite.gpu_clip_s if on_gpu else suite.clip_s) * task.num_clips_about
+
+
+def evaluation_request(seconds: float, profile: SlurmProfile, gpus: int) -> Request:
+    """What a task needs that scores finished units.
+
+    Args:
+        seconds: estimated time of the longest task.
+        profile: what the site wants.
+        gpus: see `evaluation_gpus`.
+    """
     memory = _GPU_BASE_GIB if gpus else _BASE_GIB
     return _request(profile.evaluate, profile, gpus, memory, seconds)
 

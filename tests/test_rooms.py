@@ -40,6 +40,7 @@ ALLOWED = {
         "harness.memory_check",
         "harness.schema",
         "harness.final_scores",
+        "eval.suite",
         "reports.build",
     ),
 }

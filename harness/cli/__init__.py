@@ -262,6 +262,15 @@ COMMANDS = (
         options=(("--json", "also write the figures to this file"),),
     ),
     Command(
+        "bench-metrics",
+        "time VBench-Long, the official code against ours, on one video",
+        "python -m harness bench-metrics video=FILE duration=30,60,120\n\n"
+        "Needs the extra vbench and the weights. Both score the same clips with the same threads,\n"
+        "in a process of their own each: CPU seconds, peak memory, difference of the scores.",
+        overrides="video=FILE [duration=S[,S]] [threads=N] [device=auto|cpu|cuda:N]",
+        options=(("--json", "also write the figures to this file"),),
+    ),
+    Command(
         "doctor",
         "what is installed, which weights are found, what can run here",
         "python -m harness doctor executor=site.yaml --probe\n\n"

@@ -101,6 +101,23 @@ def test_threads_are_the_cpus_asked_for(tmp_path: Path) -> None:
     assert {piece.shard.threads for piece in plan.arrays[0].pieces} == {3}
 
 
+@pytest.mark.parametrize(
+    ("settings", "gpus", "device"),
+    [
+        (["suite=offline"], 0, "cpu"),
+        (["suite=offline,vbench_long"], 1, "cuda"),
+        (["suite=vbench_long", "device=cpu"], 0, "cpu"),
+    ],
+)
+def test_scoring_runs_on_what_it_asked_for(
+    tmp_path: Path, settings: list[str], gpus: int, device: str
+) -> None:
+    plan = plan_of(work_of(tmp_path, *settings))
+    scored = [array for array in plan.arrays if array.stage is JobStage.evaluate]
+    assert {array.request.gpus for array in scored} == {gpus}
+    assert {piece.shard.device for array in scored for piece in array.pieces} == {device}
+
+
 def test_more_tasks_than_the_cluster_holds_are_refused(tmp_path: Path) -> None:
     with pytest.raises(LongtakeError, match=r"33 array tasks, .* at most 20 .*shard_min"):
         plan_of(work_of(tmp_path), replace(LIMITS, max_jobs=20))

@@ -4,6 +4,7 @@ import pytest
 
 from harness.config import load_sweep
 from harness.errors import LongtakeError
+from harness.shards import Evaluation
 from harness.units import Unit, plan_units
 from slurm.profile import SlurmProfile, StageProfile
 from slurm.requests import (
@@ -11,7 +12,9 @@ from slurm.requests import (
     Need,
     Request,
     check_time,
+    evaluation_gpus,
     evaluation_request,
+    evaluation_s,
     fitting,
     generation_request,
     host_gib,
@@ -68,11 +71,28 @@ def test_gpus_cpus_and_time_are_derived_and_can_be_given() -> None:
     assert generation_request(need, 1800, given, "auto", 48) == Request("big", 2, 3, 1.5, 45)
 
 
-def test_scoring_and_report_need_no_gpu_unless_told() -> None:
-    assert evaluation_request(600, SlurmProfile()).gpus == 0
-    profile = SlurmProfile(evaluate=StageProfile(gpus=1, partition="small"))
-    assert evaluation_request(600, profile).gpus == 1
-    assert evaluation_request(600, profile).partition == "small"
+def test_scoring_asks_for_a_gpu_only_where_a_suite_makes_use_of_one() -> None:
+    profile = SlurmProfile()
+    assert evaluation_gpus(["offline", "flow_motion"], profile, "auto") == 0
+    assert evaluation_gpus(["offline", "vbench_long"], profile, "auto") == 1
+    assert evaluation_gpus(["vbench_long"], profile, "cpu") == 0
+    for gpus in (0, 2):
+        given = SlurmProfile(evaluate=StageProfile(gpus=gpus, partition="small"))
+        assert evaluation_gpus(["offline"], given, "auto") == gpus
+        assert evaluation_gpus(["vbench_long"], given, "auto") == gpus
+        assert evaluation_request(600, given, gpus).gpus == gpus
+        assert evaluation_request(600, given, gpus).partition == "small"
+
+
+def test_time_to_score_goes_by_suite_clips_and_device() -> None:
+    def seconds(suite: str, gpus: int) -> float:
+        return evaluation_s(Evaluation("u", suite, "", {"30": 480}), gpus)
+
+    assert seconds("offline", 0) == seconds("offline", 1) == 15
+    assert seconds("vbench_long", 0) > 10 * seconds("vbench_long", 1) > 10 * seconds("offline", 1)
+
+
+def test_report_memory_grows_with_the_units() -> None:
     assert report_request(100_000, SlurmProfile()).mem_gib >= 9
 
 

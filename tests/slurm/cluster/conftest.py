@@ -59,7 +59,13 @@ def either(request: pytest.FixtureRequest) -> ThrowawayCluster:
 @pytest.fixture
 def site_on(tmp_path: Path) -> Callable[[ThrowawayCluster], Site]:
     """Makes a site in an empty folder."""
-    return lambda cluster: Site(tmp_path, cluster)
+
+    def make(cluster: ThrowawayCluster) -> Site:
+        if not cluster.is_up():  # an earlier test failed before it started the controller again
+            cluster.start_controller()
+        return Site(tmp_path, cluster)
+
+    return make
 
 
 @pytest.fixture(scope="session")
