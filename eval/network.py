@@ -69,16 +69,21 @@ class NetworkPool:
         self.device = device
         self._budget_mib = budget_mib or _budget_mib(device)
         self._loaded: OrderedDict[str, tuple[Runner, int]] = OrderedDict()
-        self._failed: dict[str, MetricUnavailable] = {}
+        self._failed: dict[str, Exception] = {}
         self.num_loads = 0
 
     def run(self, network: Network, clip: Clip) -> np.ndarray:
         """Run a network on a clip.
 
         Raises:
-            MetricUnavailable: the network could not be loaded, now or before.
+            MetricUnavailable: the network could not be loaded, now or before. So it is with any
+                other error of loading.
         """
         return self._runner(network)(clip)
+
+    def could_not_load(self, network: Network) -> bool:
+        """Whether it was tried in vain."""
+        return network.name in self._failed
 
     def _runner(self, network: Network) -> Runner:
         if network.name in self._failed:
@@ -90,7 +95,7 @@ class NetworkPool:
             self._loaded.popitem(last=False)
         try:
             runner = network.load(self.device)
-        except MetricUnavailable as error:
+        except Exception as error:
             self._failed[network.name] = error
             raise
         self.num_loads += 1

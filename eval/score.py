@@ -161,6 +161,7 @@ class _Scoring:
         self._firsts_HWC: list[np.ndarray] = []
         self._openings: dict[str, Clip | None] = {}
         self._unusable: set[str] = set()
+        self._keys: dict[str, str] = {}
 
     def run(self, unit_id: str, not_set_up: list[str]) -> Scores:
         try:
@@ -197,9 +198,9 @@ class _Scoring:
             },
             encoder=self._files.encoder if self._files else None,
             networks={
-                network.name: self._cache.key(network)
+                network.name: self._keys[network.name]
                 for network in (*self._networks, *self._opening_networks)
-                if network.name not in self._unusable
+                if network.name in self._keys and network.name not in self._unusable
             },
         )
 
@@ -242,6 +243,7 @@ class _Scoring:
         started = perf_counter()
         try:
             output = None
+            self._keys[network.name] = self._cache.key(network)
             if network.name not in self._unusable:
                 output = self._cache.get(network, clip, sha256)
             if output is None:
@@ -249,7 +251,7 @@ class _Scoring:
                 self._cache.put(network, clip, sha256, output)
             clip.outputs.put(network, output)
         except Exception as error:
-            if isinstance(error, WeightsUnusable):
+            if isinstance(error, WeightsUnusable) or self._pool.could_not_load(network):
                 self._unusable.add(network.name)
             clip.outputs.fail(network, MetricUnavailable(reason_of(error)))
         key = f"network {network.name}"

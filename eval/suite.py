@@ -6,9 +6,11 @@ different versions are not comparable.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from eval.metric import networks_of, opening_networks_of
 from harness.errors import unknown_name
 from harness.registry import Registry
 
@@ -105,6 +107,25 @@ def can_set_up(metric: str) -> bool:
     except Exception:
         return False
     return True
+
+
+def network_keys(suite: str) -> dict[str, set[str]]:
+    """The networks of a suite, with their keys on every kind of device.
+
+    No keys stand for a network whose key can't be told here: its weights are not on this machine,
+    or come with a package and never change under one version of it.
+    """
+    from eval.flow import DIS_FLOW  # imports OpenCV
+
+    found: dict[str, set[str]] = {DIS_FLOW.name: set()}
+    for entry in find_suite(suite).metrics:
+        metric = METRICS.load(entry)()
+        for network in (*networks_of(metric), *opening_networks_of(metric)):
+            found[network.name] = set()
+            if getattr(network, "files", ()):
+                with contextlib.suppress(OSError):
+                    found[network.name] = {network.key(device) for device in ("cpu", "cuda")}
+    return found
 
 
 def check_suites(names: Iterable[str]) -> None:

@@ -11,7 +11,7 @@ import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -22,23 +22,20 @@ from eval.vbench_long.networks.base import TorchNetwork, ready
 from eval.weights import LayoutFile
 from harness.errors import LongtakeError
 
-if TYPE_CHECKING:
-    from torch import nn
-
 
 class _OpenClip(TorchNetwork):
     """One half of an open_clip model."""
 
     packages = ("open_clip", "torchvision")
-    size_mib = 700
+    size_mib = 350
 
     def __init__(self, half: str, model: str, weights: LayoutFile) -> None:
         self.name = f"open_clip_{half} {model}"
         self.files = (weights,)
         self._model = model
 
-    def create(self, device: str) -> nn.Module:
-        """The whole model; only one half of it is used."""
+    def create(self) -> Any:
+        """The whole model, of which only one half is used."""
         import open_clip
         import torch
 
@@ -51,10 +48,11 @@ class _OpenClip(TorchNetwork):
         if _is_torchscript(path):
             state = torch.jit.load(str(path), map_location="cpu").state_dict()
             sizes = ("input_resolution", "context_length", "vocab_size")
-            network.load_state_dict({k: v.float() for k, v in state.items() if k not in sizes})
+            floats = {k: v.float() for k, v in state.items() if k not in sizes}
+            network.load_state_dict(floats, assign=True)
         else:
             open_clip.load_checkpoint(network, str(path))
-        return ready(network, device)
+        return network
 
 
 class OpenClipImages(_OpenClip):
@@ -64,15 +62,16 @@ class OpenClipImages(_OpenClip):
         import open_clip
         import torch
         from PIL import Image
+        from torch.nn import functional
 
-        network: Any = self.create(device)
-        settings = open_clip.transform.PreprocessCfg(**network.visual.preprocess_cfg)
+        vision: Any = ready(self.create().visual, device)
+        settings = open_clip.transform.PreprocessCfg(**vision.preprocess_cfg)
         prepare = open_clip.transform.image_transform_v2(settings, is_train=False)
 
         def embed(clip: Clip) -> np.ndarray:
             frames_FHWC = clip.frames_FHWC[::FRAME_STEP]
             images = torch.stack([prepare(Image.fromarray(frame)) for frame in frames_FHWC])
-            embedded = network.encode_image(images.to(device), normalize=True)
+            embedded = functional.normalize(vision(images.to(device)), dim=-1)
             unit: np.ndarray = embedded.float().cpu().numpy()
             return unit
 
@@ -87,7 +86,9 @@ class OpenClipText(_OpenClip):
     def build(self, device: str) -> Callable[[Clip], np.ndarray]:
         import open_clip
 
-        network: Any = self.create(device)
+        network = self.create()
+        del network.visual
+        ready(network, device)
         tokenize = open_clip.get_tokenizer(self._model)
 
         def embed(clip: Clip) -> np.ndarray:

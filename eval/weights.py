@@ -12,13 +12,17 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, TypeVar
+from zipfile import BadZipFile
 
 from eval.metric import MetricUnavailable
 from harness.files import cache_root, write_json
 from harness.weights_files import WeightsFile
 
 T = TypeVar("T")
+# What torch, pickle and zip say of a file with other content.
+_WRONG_CONTENT = (RuntimeError, ValueError, KeyError, EOFError, UnpicklingError, BadZipFile)
 
 
 class WeightsUnusable(MetricUnavailable):
@@ -52,11 +56,10 @@ class LayoutFile(WeightsFile):
         return Path.home() / ".cache" / self.file
 
     def check(self) -> None:
-        """Make sure that the file is there and not known to be wrong.
+        """Make sure that the file is there.
 
         Raises:
             MetricUnavailable: it is missing.
-            WeightsUnusable: it could not be loaded before and has not changed since.
         """
         if not self.path.is_file():
             where = f"{self.url}, there {self.member}" if self.member else self.url
@@ -64,28 +67,42 @@ class LayoutFile(WeightsFile):
                 f"weights missing: {self.path}; get them with "
                 f"`python -m harness fetch-weights suite=vbench_long`, or from {where}"
             )
-        if reason := _unusable().get(_stamp(self.path)):
-            raise WeightsUnusable(reason)
+
+
+def check_files(files: Sequence[LayoutFile], network: str) -> None:
+    """Make sure that files are there and not known to be no weights of `network`.
+
+    Raises:
+        MetricUnavailable: one is missing.
+        WeightsUnusable: they could not be loaded before and have not changed since.
+    """
+    for file in files:
+        file.check()
+    if reason := _unusable().get(_stamp(files, network)):
+        raise WeightsUnusable(reason)
 
 
 def load_weights(files: Sequence[LayoutFile], load: Callable[[], T], network: str) -> T:
     """Call `load`, which reads `files`, and remember files that are not weights of `network`.
+
+    Args:
+        files: the weights.
+        load: reads them.
+        network: name and version.
 
     Raises:
         WeightsUnusable: they are not.
     """
     try:
         return load()
-    except (MetricUnavailable, MemoryError, ImportError, OSError):
-        raise  # not the fault of what is in the files
-    except Exception as error:
+    except _WRONG_CONTENT as error:  # all others are not the fault of what is in the files
         if "out of memory" in str(error):
             raise
         line = " ".join(str(error).split())[:300]
         names = ", ".join(str(file.path) for file in files)
         reason = f"{names} cannot be loaded as weights of {network}: {line}"
         # Two processes at once may lose a note, which is then found out again.
-        write_json(_notes(), _unusable() | {_stamp(file.path): reason for file in files})
+        write_json(_notes(), _unusable() | {_stamp(files, network): reason})
         raise WeightsUnusable(reason) from error
 
 
@@ -101,6 +118,10 @@ def _notes() -> Path:
     return cache_root() / "unusable-weights.json"
 
 
-def _stamp(path: Path) -> str:
-    stat = path.stat()
-    return f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}"
+def _stamp(files: Sequence[LayoutFile], network: str) -> str:
+    """Changes with any of the files and with the network: other networks may share a good file."""
+    stamps = [network]
+    for file in files:
+        stat = file.path.stat()
+        stamps.append(f"{file.path.resolve()} {stat.st_size} {stat.st_mtime_ns}")
+    return " | ".join(stamps)

@@ -116,10 +116,14 @@ def _listed(line: dict[str, Any], number: int, folder: Path, path: Path) -> List
     seed = line.get("seed", 0)
     if not isinstance(seed, int):
         raise LongtakeError(f"{place}: seed is {seed!r}; expected a whole number.")
-    video_id = str(line.get("id", name))
-    return ListedVideo(
-        folder / name, video_id, prompt, str(line.get("evaluation_prompt", prompt)), seed
-    )
+    texts = {"id": name, "evaluation_prompt": prompt}
+    texts |= {key: line[key] for key in texts if line.get(key) is not None}
+    if isinstance(texts["id"], int):
+        texts["id"] = str(texts["id"])
+    for key, text in texts.items():
+        if not isinstance(text, str):
+            raise LongtakeError(f"{place}: {key} is {text!r}; expected a text.")
+    return ListedVideo(folder / name, texts["id"], prompt, texts["evaluation_prompt"], seed)
 
 
 def _by_name(file: Path, prompts: Sequence[Prompt]) -> ListedVideo | None:

@@ -98,11 +98,15 @@ class Record:
         A video reaches a duration if a quarter of a second is missing, as at the end of a decoded
         latent frame.
         """
-        fps = Fraction(self.facts["fps"])
-        asked = round(Fraction(duration_s).limit_denominator(10**6) * fps)
-        if asked < 1 or Fraction(asked - self.num_frames) > fps / 4:
-            return None
-        return min(asked, self.num_frames)
+        return frames_by_time(duration_s, Fraction(self.facts["fps"]), self.num_frames)
+
+
+def frames_by_time(duration_s: float, fps: Fraction, num_frames: int) -> int | None:
+    """Frames of the first `duration_s` seconds of a video of any origin; None if it is shorter."""
+    asked = round(Fraction(duration_s).limit_denominator(10**6) * fps)
+    if asked < 1 or Fraction(asked - num_frames) > fps / 4:
+        return None
+    return min(asked, num_frames)
 
 
 def now() -> str:

@@ -39,12 +39,14 @@ class Scored:
         prompt: evaluation prompt.
         durations_frames: video frames of each scored duration.
         not_set_up: metrics that are null because something wasn't installed.
+        networks: keys of the networks that were used, by name.
     """
 
     video_sha256: str
     prompt: str
     durations_frames: dict[str, int]
     not_set_up: tuple[str, ...]
+    networks: dict[str, str]
 
 
 class RunStore:
@@ -129,6 +131,7 @@ class RunStore:
                 scores["prompt"],
                 {key: value["num_frames"] for key, value in durations},
                 tuple(scores["not_set_up"]),
+                dict(scores["networks"]),
             )
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eval.suite import can_set_up, find_suite
+from eval.suite import can_set_up, find_suite, network_keys
 from harness.events import Event, EventKind
 from harness.executors import num_threads, num_workers, run_shards
 from harness.shards import Evaluation, Shard, Stage, split_evaluations, split_units
@@ -50,7 +50,8 @@ def missing_evaluations(
     """Scores that are not there yet, for units that are done.
 
     Durations scored earlier stay in the file: a shorter list later takes nothing away. A metric
-    that was null for want of a package is missing as soon as the package is there.
+    that was null for want of a package is missing as soon as the package is there, and so is what
+    was scored with other weights.
 
     Args:
         store: the sweep.
@@ -59,7 +60,7 @@ def missing_evaluations(
         suites: suites or single metrics.
     """
     tasks = []
-    now_available = cache(can_set_up)
+    now_available, now_used = cache(can_set_up), cache(network_keys)
     for unit_id, prompt in prompts.items():
         record = store.record(unit_id)
         if record is None:
@@ -76,11 +77,17 @@ def missing_evaluations(
                 and scored.prompt == prompt
                 and frames.items() <= before.items()
                 and not any(now_available(metric) for metric in scored.not_set_up)
+                and _same_networks(scored.networks, now_used(name))
             )
             wanted = dict(sorted((before | frames).items(), key=lambda item: item[1]))
             if wanted and not up_to_date:
                 tasks.append(Evaluation(unit_id, name, prompt, wanted))
     return tasks
+
+
+def _same_networks(used: Mapping[str, str], now: Mapping[str, set[str]]) -> bool:
+    """Whether networks that made scores are those of today, as far as that can be told here."""
+    return all(name in now and (not now[name] or key in now[name]) for name, key in used.items())
 
 
 def run_generation(

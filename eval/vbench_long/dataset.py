@@ -9,6 +9,7 @@ than one, and no prompt has a "_"; overall consistency is officially compared wi
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from eval.vbench_long.fusion import fuse
-from eval.vbench_long.networks.viclip import OFFICIAL_SUFFIX
 
 DIMENSIONS = (
     "subject_consistency",
@@ -78,10 +78,27 @@ def score_dataset(videos: Sequence[Mapping[str, Any]], duration: str) -> dict[st
         videos: contents of the score files of the row's videos that have the duration.
         duration: name of the duration.
     """
+    names = official_names([video["prompt"] for video in videos])
     return {
-        dimension: _dimension(dimension, [_clips(video, dimension, duration) for video in videos])
+        dimension: _dimension(
+            dimension,
+            [
+                _clips(video, name, dimension, duration)
+                for name, video in zip(names, videos, strict=True)
+            ],
+        )
         for dimension in DIMENSIONS
     }
+
+
+def official_names(prompts: Sequence[str]) -> list[str]:
+    """How the official layout calls videos: the prompt, and the number of the sample of it."""
+    samples: Counter[str] = Counter()
+    names = []
+    for prompt in prompts:
+        names.append(f"{prompt}-{samples[prompt]}")
+        samples[prompt] += 1
+    return names
 
 
 def official_mean(dimension: str, videos: Sequence[VideoClips]) -> float | None:
@@ -119,13 +136,13 @@ def _dimension(dimension: str, videos: Sequence[VideoClips]) -> DimensionScore:
     )
 
 
-def _clips(content: Mapping[str, Any], dimension: str, duration: str) -> VideoClips:
+def _clips(content: Mapping[str, Any], name: str, dimension: str, duration: str) -> VideoClips:
     metric = content["metrics"][dimension]
     indices = content["durations"][duration]["clips"]
     clips = [content["clips"][i] for i in indices]
     scores = metric.get("official_clip_scores") or metric["clip_scores"]
     return VideoClips(
-        name=content["prompt"] + OFFICIAL_SUFFIX,
+        name=name,
         scores=tuple(scores[i] for i in indices) if scores else (None,) * len(indices),
         num_pairs=tuple(clip["end_frame"] - clip["start_frame"] - 1 for clip in clips),
         number=metric["durations"][duration],

@@ -1,7 +1,8 @@
 """The unmodified official class VBenchLong, run on our clips in a process of its own.
 
-Two things are given to it that it takes for granted: `torchvision.io.write_video`, which newer
-versions of torchvision no longer have, and the device for DreamSim, which it loads on a GPU.
+Three things are given to it that it takes for granted: `torchvision.io.write_video`, which newer
+versions of torchvision no longer have; the device for DreamSim, which it loads on a GPU; and a
+`torch.load` that, as before version 2.6, reads files with more than tensors in them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.metric import MetricUnavailable
+from eval.tensor_files import loading_tensors
 from eval.vbench_long.official_home import make_home, write_configuration
 
 
@@ -83,6 +85,7 @@ def _main(root: Path) -> None:
     import torchvision.io
 
     torch.set_num_threads(job["threads"])
+    torch.load = loading_tensors(torch.load)
     if not hasattr(torchvision.io, "write_video"):
         torchvision.io.write_video = _write_video
     import vbench2_beta_long

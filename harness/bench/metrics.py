@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import subprocess
 import sys
@@ -23,6 +22,8 @@ from eval.vbench_long.official import run_official
 from eval.video import probe
 from harness.bench.scoring import UNIT, ScoringCost
 from harness.environment import describe_machine
+from harness.errors import LongtakeError
+from harness.record import frames_by_time
 
 PROMPT = "a video"
 
@@ -33,7 +34,8 @@ class DimensionRow:
 
     Attributes:
         official_s: CPU seconds of the official code, with loading its networks.
-        ours_s: CPU seconds of the networks that the dimension needs here, with loading them.
+        ours_s: CPU seconds of the networks that the dimension needs here, with loading them; wall
+            seconds where it needs none. Decoding is shared, so it is in the totals alone.
         official: score of the official code.
         ours: score here, aggregated as the official code does.
     """
@@ -97,10 +99,15 @@ def bench_metrics(
 
     Raises:
         MetricUnavailable: the official code failed, or a dimension has no number here.
-        VideoDamaged: the video can't be read, or is shorter than a duration.
+        LongtakeError: the video can't be read, or is shorter than a duration.
     """
-    fps = probe(video).fps
-    frames = {f"{s:g}": math.floor(s * fps) for s in sorted(durations_s)}
+    info = probe(video)
+    frames: dict[str, int] = {}
+    for seconds in sorted(durations_s):
+        num_frames = frames_by_time(seconds, info.fps, info.num_frames)
+        if num_frames is None:
+            raise LongtakeError(f"{video} has no {seconds:g} seconds.")
+        frames[f"{seconds:g}"] = num_frames
     totals: list[TotalRow] = []
     with tempfile.TemporaryDirectory(prefix="longtake-bench-metrics-") as folder:
         root = Path(folder)

@@ -13,6 +13,7 @@ from eval.video import VideoDamaged
 from harness.cli.arguments import numbers, parse_pairs, sweep_folder
 from harness.cli.sweep_command import STOPPED, score
 from harness.config import ExecutorKind, ExecutorSettings, Settings
+from harness.devices import pick_device
 from harness.errors import LongtakeError, unknown_name
 from harness.final_scores import write_rows
 from harness.imported import Row, check_row, import_video, plan_import, whole_durations_s
@@ -72,7 +73,7 @@ def _score(store: RunStore, pairs: dict[str, str], suites: Sequence[str], consol
     if pairs.get("engine", _ENGINES[0]) == "official":
         from harness.official_engine import cross_check
 
-        return cross_check(store, prompts, durations_s, console)
+        return cross_check(store, durations_s, str(pick_device(settings.device)), console)
     if pairs.get("engine", _ENGINES[0]) not in _ENGINES:
         raise unknown_name("engine", pairs["engine"], _ENGINES)
     tasks = missing_evaluations(store, prompts, durations_s, suites)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.progress import (
@@ -117,18 +119,23 @@ def _size(num_bytes: int) -> str:
 
 def _check_disk(missing: dict[Path, WeightsFile]) -> None:
     """Refuse what can't fit before hours are spent on it."""
-    folder = weights_root()
-    while not folder.is_dir():
-        folder = folder.parent
-    parts = [part_of(path) for path in missing]
-    there = sum(part.stat().st_size for part in parts if part.is_file())
-    needed = sum(source.bytes or 0 for source in missing.values()) - there
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise LongtakeError(
-            f"{_size(needed)} to fetch, but {folder} has only {_size(free)} left; "
-            "LONGTAKE_WEIGHTS=FOLDER names another place."
-        )
+    needed: Counter[int] = Counter()
+    folders: dict[int, Path] = {}
+    for path, source in missing.items():
+        folder = path.parent
+        while not folder.is_dir():
+            folder = folder.parent
+        disk, part = folder.stat().st_dev, part_of(path)
+        folders.setdefault(disk, folder)
+        needed[disk] += (source.bytes or 0) - (part.stat().st_size if part.is_file() else 0)
+    for disk, num_bytes in needed.items():
+        folder = folders[disk]
+        free = shutil.disk_usage(folder).free
+        if num_bytes > free:
+            raise LongtakeError(
+                f"{_size(num_bytes)} to fetch, but {folder} has only {_size(free)} left; "
+                "LONGTAKE_WEIGHTS=FOLDER names another place."
+            )
 
 
 def _verify(found: dict[Path, WeightsFile], console: Console) -> dict[Path, str]:
@@ -162,9 +169,10 @@ def _fetch(missing: dict[Path, WeightsFile], console: Console) -> dict[Path, str
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        unreachable = False
+        unreachable: set[str] = set()
         for path, source in missing.items():
-            if unreachable:
+            server = urlsplit(source.url).netloc
+            if server in unreachable:
                 failed[path] = f"{source.file}: not tried"
                 continue
             task = bar.add_task(path.name, total=source.bytes)
@@ -176,7 +184,8 @@ def _fetch(missing: dict[Path, WeightsFile], console: Console) -> dict[Path, str
                 verified = fetch_or_unpack(source, path, on_bytes)
             except FetchError as error:
                 failed[path] = str(error)
-                unreachable = isinstance(error, Unreachable)
+                if isinstance(error, Unreachable):
+                    unreachable.add(server)
             else:
                 how = "verified" if verified else "its sha256 is not known"
                 console.print(

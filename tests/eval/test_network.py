@@ -68,6 +68,20 @@ def test_pool_tries_a_failing_network_once() -> None:
     assert broken.loads == 1
 
 
+class Homeless(Counting):
+    def load(self, device: str) -> Callable[[Clip], np.ndarray]:
+        self.loads += 1
+        raise ImportError("No module named 'pkg_resources'")
+
+
+def test_pool_tries_a_network_without_its_package_once() -> None:
+    pool, homeless = NetworkPool("cpu", budget_mib=25), Homeless("homeless")
+    for _ in range(2):
+        with pytest.raises(ImportError, match="pkg_resources"):
+            pool.run(homeless, clip())
+    assert homeless.loads == 1 and pool.could_not_load(homeless)
+
+
 def test_budget_of_the_environment_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LONGTAKE_NETWORKS_MIB", "many")
     with pytest.raises(LongtakeError, match="LONGTAKE_NETWORKS_MIB is 'many'"):

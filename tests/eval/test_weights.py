@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from eval.metric import MetricUnavailable
-from eval.weights import LayoutFile, WeightsUnusable, load_weights
+from eval.weights import LayoutFile, WeightsUnusable, check_files, load_weights
 
 FILE = LayoutFile(
     "some", "vbench/some_model/some.pth", "MIT", address="https://example.org/some.pth"
@@ -46,7 +46,7 @@ def test_missing_file_is_named_with_the_command_that_gets_it() -> None:
 
 def test_wrong_file_is_known_until_it_changes() -> None:
     put(b"not weights")
-    FILE.check()
+    check_files([FILE], "DINO")
 
     def load() -> None:
         raise RuntimeError("Missing key(s) in state_dict:\n blocks.0")
@@ -54,14 +54,20 @@ def test_wrong_file_is_known_until_it_changes() -> None:
     with pytest.raises(WeightsUnusable, match="cannot be loaded as weights of DINO: Missing key"):
         load_weights([FILE], load, "DINO")
     with pytest.raises(WeightsUnusable, match="cannot be loaded as weights of DINO"):
-        FILE.check()
+        check_files([FILE], "DINO")
+    check_files([FILE], "DINOv2")  # another network may make good use of it
     put(b"the right weights now")
-    FILE.check()
+    check_files([FILE], "DINO")
 
 
 @pytest.mark.parametrize(
     "error",
-    [RuntimeError("CUDA out of memory"), FileNotFoundError("vocabulary"), ImportError("vbench")],
+    [
+        RuntimeError("CUDA out of memory"),
+        FileNotFoundError("vocabulary"),
+        ImportError("vbench"),
+        AttributeError("module 'timm' has no attribute 'layers'"),
+    ],
     ids=lambda error: type(error).__name__,
 )
 def test_other_troubles_are_not_held_against_the_file(error: Exception) -> None:
@@ -72,4 +78,4 @@ def test_other_troubles_are_not_held_against_the_file(error: Exception) -> None:
 
     with pytest.raises(type(error)):
         load_weights([FILE], load, "DINO")
-    FILE.check()
+    check_files([FILE], "DINO")

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from harness.cli import fetch_weights_command
-from harness.fetch import FetchError, fetch, part_of
+from harness.fetch import FetchError, Unreachable, fetch, part_of
 from harness.weights_files import WeightsFile, file_sha256
 
 CONTENT = bytes(range(256)) * 8192  # 2 MiB
@@ -219,6 +220,20 @@ def test_offline_every_file_is_named_with_its_address_and_place(cli, monkeypatch
     assert result.out.count("put http://127.0.0.1:9/") == 8
     assert result.out.count("not tried") == 7, "one refusal is enough to know"
     assert cli("fetch-weights", "backbone=longlive", "--dry-run").out.count("missing") == 8
+
+
+def test_a_server_that_answers_is_asked_though_another_does_not(cli, monkeypatch) -> None:
+    asked: list[str] = []
+
+    def fetch(source, path, on_bytes) -> bool:
+        asked.append(source.url)
+        raise (Unreachable if "huggingface" in source.url else FetchError)("no")
+
+    monkeypatch.setattr(fetch_weights_command, "fetch_or_unpack", fetch)
+    assert cli("fetch-weights", "suite=vbench_long").code == 1
+    servers = [urlsplit(url).netloc for url in asked]
+    assert servers.count("huggingface.co") == 1
+    assert servers.count("openaipublic.azureedge.net") == 2 and "github.com" in servers
 
 
 def test_too_little_room_is_said_before_anything_is_fetched(

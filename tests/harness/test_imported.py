@@ -98,6 +98,20 @@ def test_videos_of_any_origin_are_scored_and_stand_on_the_leaderboard(cli, tmp_p
     assert "mine" in data and "imported" in data
 
 
+def test_scores_that_other_weights_made_are_made_anew(
+    cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "mine"
+    write(folder / "a.mp4", moving(40))
+    cli("eval", f"videos={folder}", f"manifest={manifest(folder, a='a')}", "suite=flow_motion")
+    again = ("eval", "sweep=mine", "suite=flow_motion")
+    assert "Nothing to do" in cli(*again).out
+    key = scores(tmp_path / "runs" / "mine", "flow_motion")["a"]["networks"]["dis_flow"]
+    for now, up_to_date in (({key}, True), ({"dis_flow, other weights"}, False)):
+        monkeypatch.setattr("harness.sweep.network_keys", lambda suite, now=now: {"dis_flow": now})
+        assert ("Nothing to do" in cli(*again).out) is up_to_date
+
+
 def test_each_bad_video_fails_under_its_name_and_the_rest_is_scored(cli, tmp_path: Path) -> None:
     folder = tmp_path / "mixed"
     write(folder / "good.mp4", moving(40))

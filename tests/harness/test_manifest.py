@@ -47,6 +47,13 @@ def test_prompts_to_evaluate_with_may_differ(tmp_path: Path, folder: Path) -> No
     assert (video.prompt, video.evaluation_prompt, video.id) == ("long", "short", "x")
 
 
+def test_null_is_as_good_as_left_out(tmp_path: Path, folder: Path) -> None:
+    touch(folder, "a.mp4")
+    line = {"video": "a.mp4", "prompt": "p", "evaluation_prompt": None, "id": None}
+    (video,) = read_manifest(folder, write(tmp_path, line)).videos
+    assert (video.evaluation_prompt, video.id) == ("p", "a.mp4")
+
+
 def test_videos_without_a_line_are_told(tmp_path: Path, folder: Path) -> None:
     touch(folder, "a.mp4", "b.mp4", "notes.txt", ".hidden.mp4")
     manifest = read_manifest(folder, write(tmp_path, {"video": "a.mp4", "prompt": "p"}))
@@ -94,6 +101,8 @@ def test_names_cut_after_100_characters_are_matched_only_if_unambiguous(
         ({"video": "a.mp4"}, "line 1: expected an object with video and prompt"),
         ({"video": "a.mp4", "prompt": "p", "sed": 1}, "Did you mean 'seed'"),
         ({"video": "a.mp4", "prompt": "p", "seed": "1"}, "seed is '1'"),
+        ({"video": "a.mp4", "prompt": "p", "evaluation_prompt": 3}, "evaluation_prompt is 3"),
+        ({"video": "a.mp4", "prompt": "p", "id": ["x"]}, "id is \\['x'\\]"),
     ],
 )
 def test_malformed_lines_are_named(

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eval.metric import Clip, MetricUnavailable
-from eval.weights import LayoutFile, load_weights
+from eval.tensor_files import loading_tensors
+from eval.weights import LayoutFile, check_files, load_weights
 from harness.weights_files import file_sha256
 
 if TYPE_CHECKING:
@@ -53,13 +54,16 @@ class TorchNetwork(ABC):
         for package in self.packages:
             if not _installed(package):
                 raise MetricUnavailable(f"{package} is not installed; install it with: {INSTALL}")
-        for file in self.files:
-            file.check()
+        check_files(self.files, self._named)
+
+    @property
+    def _named(self) -> str:
+        return f"{self.name} v{self.version}"
 
     def key(self, device: str) -> str:
         """Name, version, digests of the weights, and whether a GPU computes."""
         digests = "-".join(file_sha256(file.path)[:12] for file in self.files)
-        return f"{self.name} v{self.version} {digests} {device.partition(':')[0]}"
+        return f"{self._named} {digests} {device.partition(':')[0]}"
 
     def load(self, device: str) -> Callable[[Clip], np.ndarray]:
         """Load the network.
@@ -71,7 +75,7 @@ class TorchNetwork(ABC):
 
         self.check()
         with without_side_effects():
-            runner = load_weights(self.files, lambda: self.build(device), self.name)
+            runner = load_weights(self.files, lambda: self.build(device), self._named)
 
         def run(clip: Clip) -> np.ndarray:
             with torch.inference_mode():
@@ -119,16 +123,16 @@ def without_side_effects() -> Iterator[None]:
 
 
 def read_state(file: LayoutFile) -> Any:
-    """The content of a .pth file, mapped into memory rather than read where its format allows."""
+    """The tensors of a .pth file, mapped into memory rather than read where its format allows."""
     import torch
 
-    path = file.path
+    load = loading_tensors(torch.load)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        return load(file.path, map_location="cpu", mmap=True)
     except RuntimeError as error:
         if "mmap" not in str(error):
             raise
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return load(file.path, map_location="cpu")
 
 
 def ready(module: nn.Module, device: str) -> nn.Module:

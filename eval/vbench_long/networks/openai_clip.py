@@ -27,7 +27,7 @@ class ClipB32(TorchNetwork):
     files = (CLIP_B32,)
 
     def build(self, device: str) -> Callable[[Clip], np.ndarray]:
-        network = ready(load_vision(CLIP_B32), device)
+        network = ready(load_vision(CLIP_B32, width=768, patch=32), device)
         size = batch_size(device, on_processor=8, on_gpu=32)
         return partial(features, size=size, device=device, prepare=clip_input, network=network)
 
@@ -48,7 +48,7 @@ class AestheticL14(TorchNetwork):
         head = nn.Linear(768, 1)
         head.load_state_dict(read_state(AESTHETIC_HEAD))
         ready(head, device)
-        vision = ready(load_vision(CLIP_L14), device)
+        vision = ready(load_vision(CLIP_L14, width=1024, patch=14), device)
 
         def embed_and_rate(images_FCHW: Tensor) -> Tensor:
             embedded_FD = vision(images_FCHW)
@@ -60,11 +60,19 @@ class AestheticL14(TorchNetwork):
         )
 
 
-def load_vision(file: LayoutFile) -> nn.Module:
+def load_vision(file: LayoutFile, width: int, patch: int) -> nn.Module:
     """The vision tower of an official TorchScript archive, weights rounded to half precision.
 
     The official code rounds on every device and computes in half precision on a GPU; here the
     rounded weights compute in float32 everywhere.
+
+    Args:
+        file: the archive.
+        width: of its tokens.
+        patch: pixels on a side of a patch.
+
+    Raises:
+        ValueError: it holds another model.
     """
     import torch
     from clip.model import VisionTransformer, convert_weights
@@ -76,7 +84,8 @@ def load_vision(file: LayoutFile) -> nn.Module:
         for key, value in archive.state_dict().items()
         if key.startswith(prefix)
     }
-    width, _, patch, _ = state["conv1.weight"].shape
+    if (found := tuple(state["conv1.weight"].shape)) != (width, 3, patch, patch):
+        raise ValueError(f"first convolution {found}, expected {(width, 3, patch, patch)}")
     blocks = {key.split(".")[2] for key in state if key.startswith("transformer.resblocks.")}
     network: nn.Module = VisionTransformer(
         input_resolution=patch * round((state["positional_embedding"].shape[0] - 1) ** 0.5),

@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from eval.vbench_long.dataset import DIMENSIONS, VideoClips, official_mean, score_dataset
+from eval.vbench_long.dataset import (
+    DIMENSIONS,
+    VideoClips,
+    official_mean,
+    official_names,
+    score_dataset,
+)
 from eval.vbench_long.final import QUALITY, final_scores
 from eval.vbench_long.fusion import fuse
 
@@ -79,6 +85,16 @@ def test_official_and_per_video_stand_side_by_side() -> None:
     assert overall.official == pytest.approx((0.1 + 0.1 + 0.9) / 3)
     assert overall.per_video == pytest.approx((0.3 + 1.0) / 2)
     assert (overall.num_videos, overall.num_clips) == (2, 3)
+
+
+def test_every_sample_of_a_prompt_is_fused_with_its_own_mapped_score() -> None:
+    assert official_names(["a", "b", "a"]) == ["a-0", "b-0", "a-1"]
+    files = [content("a", [0.2, 0.4]), content("a", [0.6, 0.8])]
+    for file, mapped in zip(files, (0.9, 0.1), strict=True):
+        metric = file["metrics"]["subject_consistency"] | {"parts": {"4": {"mapped": mapped}}}
+        file["metrics"] = {**file["metrics"], "subject_consistency": metric}
+    expected = (fuse(0.2, 0.9) + fuse(0.4, 0.9) + fuse(0.6, 0.1) + fuse(0.8, 0.1)) / 4
+    assert score_dataset(files, "4")["subject_consistency"].official == pytest.approx(expected)
 
 
 def test_a_video_without_a_number_leaves_the_row_without_one_and_says_why() -> None:

@@ -88,6 +88,45 @@ def test_weights_of_another_network_are_null_in_exactly_their_dimension(
     assert reasons["dynamic_degree"] is None and "dynamic_degree" not in not_set_up
 
 
+def test_a_file_of_another_clip_model_is_refused(
+    weights: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    from eval.vbench_long.networks.openai_clip import CLIP_VITB32
+    from eval.weights import WeightsUnusable
+
+    weights(layout.CLIP_L14)
+    large = layout.CLIP_L14.path
+    monkeypatch.setenv("VBENCH_CACHE_DIR", str(tmp_path))
+    layout.CLIP_B32.path.parent.mkdir(parents=True)
+    shutil.copy(large, layout.CLIP_B32.path)
+    with pytest.raises(WeightsUnusable, match="first convolution"):
+        CLIP_VITB32.load("cpu")
+
+
+def test_weights_beside_objects_of_the_program_that_wrote_them_are_read(
+    weights: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The published amt-s.pth is no file of tensors alone."""
+    import fractions
+
+    import torch
+
+    from eval.metric import Clip
+    from eval.vbench_long.networks.amt import AMT
+
+    weights(layout.AMT_S)
+    frames = Scene(seed=3, height=HEIGHT, width=WIDTH).frames(5)
+    plain = AMT.load("cpu")(Clip(np.asarray(frames), 0, 4, ""))
+    content = torch.load(layout.AMT_S.path) | {"config": fractions.Fraction(1, 3)}
+    monkeypatch.setenv("VBENCH_CACHE_DIR", str(tmp_path))
+    layout.AMT_S.path.parent.mkdir(parents=True)
+    torch.save(content, layout.AMT_S.path)
+    found = AMT.load("cpu")(Clip(np.asarray(frames), 0, 4, ""))
+    np.testing.assert_array_equal(found, plain)
+
+
 def test_alignment_falls_when_the_prompt_belongs_to_another_video(
     weights: Callable[..., None],
 ) -> None:

@@ -1,0 +1,33 @@
+"""A sweep of the embedded backbone, scored by both suites: every cell has its number."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from eval.vbench_long import layout
+from harness.__main__ import main
+
+
+def test_the_embedded_backbone_is_scored_by_both_suites(
+    weights: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights(*layout.ALL_FILES)
+    monkeypatch.chdir(tmp_path)
+    settings = ("backbone=tiny_short", "method=sliding_window", "prompts.num=1", "duration=1.5")
+    assert main(["sweep", "name=both", *settings, "suite=[]", "--no-report"]) == 0
+    suites = ("offline", "vbench_long")
+    assert main(["eval", "sweep=both", f"suite={','.join(suites)}", "duration=1.5"]) == 0
+    for suite in suites:
+        (path,) = (tmp_path / "runs" / "both" / "metrics" / suite).glob("*.json")
+        metrics = json.loads(path.read_text())["metrics"]
+        assert {name: m["reason"] for name, m in metrics.items() if m["reason"]} == {}
+        assert all(metric["durations"]["1.5"] is not None for metric in metrics.values())
+    (row,) = json.loads((tmp_path / "runs/both/metrics/vbench_long.rows.json").read_text())
+    assert row["final"]["per_video"]["quality"] is not None
+    assert main(["report", "sweep=both"]) == 0
+    page = (tmp_path / "runs/both/report/index.html").read_text()
+    assert "Aesthetic quality" in page and "Flicker stability" in page
