@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from eval.metric import Clip, MetricUnavailable
+from eval.metric import Clip
 from harness.errors import LongtakeError
 
 Runner = Callable[[Clip], np.ndarray]
