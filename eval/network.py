@@ -6,6 +6,8 @@ A network is anything costly that turns a clip into an array: a neural network, 
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
 from collections import OrderedDict
 from collections.abc import Callable
@@ -27,6 +29,8 @@ class Network(Protocol):
         name: unique.
         size_mib: memory it takes while loaded, about.
         reads_prompt: whether it looks at the clip's prompt instead of its frames.
+
+    A network that takes much more memory while it runs says so by a method `work_mib(clip)`.
     """
 
     @property
@@ -79,7 +83,10 @@ class NetworkPool:
             MetricUnavailable: the network could not be loaded, now or before. So it is with any
                 other error of loading.
         """
-        return self._runner(network)(clip)
+        runner = self._runner(network)
+        work_mib = getattr(network, "work_mib", _no_work_mib)(clip)
+        self._make_room(network, network.size_mib + work_mib)
+        return runner(clip)
 
     def could_not_load(self, network: Network) -> bool:
         """Whether it was tried in vain."""
@@ -91,19 +98,36 @@ class NetworkPool:
         if network.name in self._loaded:
             self._loaded.move_to_end(network.name)
             return self._loaded[network.name][0]
-        while self._loaded and self._size_mib() + network.size_mib > self._budget_mib:
-            self._loaded.popitem(last=False)
+        self._make_room(network, network.size_mib)
         try:
             runner = network.load(self.device)
         except Exception as error:
             self._failed[network.name] = error
             raise
+        _give_memory_back()  # what was read beside the weights
         self.num_loads += 1
         self._loaded[network.name] = (runner, network.size_mib)
         return runner
 
-    def _size_mib(self) -> int:
-        return sum(size for _, size in self._loaded.values())
+    def _make_room(self, network: Network, wanted_mib: int) -> None:
+        """Let go of others, the least recently used first, until `wanted_mib` fit beside them."""
+        others = {name: size for name, (_, size) in self._loaded.items() if name != network.name}
+        while others and sum(others.values()) + wanted_mib > self._budget_mib:
+            name = next(iter(others))
+            del others[name], self._loaded[name]
+            _give_memory_back()
+
+
+def _no_work_mib(clip: Clip) -> int:
+    return 0
+
+
+def _give_memory_back() -> None:
+    """Return freed memory to the system; a process of ours keeps it otherwise."""
+    gc.collect()
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):
+        libc.malloc_trim(0)
 
 
 def _budget_mib(device: str) -> int:

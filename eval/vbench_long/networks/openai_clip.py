@@ -79,11 +79,11 @@ def load_vision(file: LayoutFile, width: int, patch: int) -> nn.Module:
 
     archive = torch.jit.load(str(file.path), map_location="cpu")
     prefix = "visual."
-    state = {
-        key.removeprefix(prefix): value.float()
-        for key, value in archive.state_dict().items()
-        if key.startswith(prefix)
-    }
+    state = {}
+    for key, parameter in archive.named_parameters():
+        if key.startswith(prefix):
+            state[key.removeprefix(prefix)] = parameter.detach().float()
+        parameter.data = parameter.new_empty(0)  # frees what was read, the text tower included
     if (found := tuple(state["conv1.weight"].shape)) != (width, 3, patch, patch):
         raise ValueError(f"first convolution {found}, expected {(width, 3, patch, patch)}")
     blocks = {key.split(".")[2] for key in state if key.startswith("transformer.resblocks.")}
@@ -95,7 +95,8 @@ def load_vision(file: LayoutFile, width: int, patch: int) -> nn.Module:
         heads=width // 64,
         output_dim=state["proj"].shape[1],
     )
-    network.load_state_dict(state, assign=True)  # a gigabyte less than copying
+    network.load_state_dict(state, assign=True)
+    del state  # or every weight would be held twice below
     convert_weights(network)
     return network.float()
 

@@ -62,6 +62,11 @@ class Raft(TorchNetwork):
         self._every_pair = every_pair
         self.name = "raft_all" if every_pair else "raft"
 
+    def work_mib(self, clip: Clip) -> int:
+        """Correlations of all pairs of points at an eighth of the resolution, four times over."""
+        num_points = clip.frames_FHWC[0, ..., 0].size // 64
+        return 4 * 4 * num_points**2 // 2**20
+
     def build(self, device: str) -> Callable[[Clip], np.ndarray]:
         from easydict import EasyDict
         from vbench.third_party.RAFT.core.raft import RAFT
