@@ -6,8 +6,6 @@ A network is anything costly that turns a clip into an array: a neural network, 
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import os
 from collections import OrderedDict
 from collections.abc import Callable
@@ -15,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
+from eval.memory import give_memory_back
 from eval.metric import Clip
 from harness.errors import LongtakeError
 
@@ -104,7 +103,7 @@ class NetworkPool:
         except Exception as error:
             self._failed[network.name] = error
             raise
-        _give_memory_back()  # what was read beside the weights
+        give_memory_back()  # what was read beside the weights
         self.num_loads += 1
         self._loaded[network.name] = (runner, network.size_mib)
         return runner
@@ -115,19 +114,11 @@ class NetworkPool:
         while others and sum(others.values()) + wanted_mib > self._budget_mib:
             name = next(iter(others))
             del others[name], self._loaded[name]
-            _give_memory_back()
+            give_memory_back()
 
 
 def _no_work_mib(clip: Clip) -> int:
     return 0
-
-
-def _give_memory_back() -> None:
-    """Return freed memory to the system; a process of ours keeps it otherwise."""
-    gc.collect()
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "malloc_trim"):
-        libc.malloc_trim(0)
 
 
 def _budget_mib(device: str) -> int:

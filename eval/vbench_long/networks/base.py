@@ -103,22 +103,25 @@ def without_side_effects() -> Iterator[None]:
     longer than reading them.
     """
     from torch.nn import init
+    from torch.nn.modules import activation
 
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     names = [name for name in vars(init) if name.endswith("_") and not name.startswith("_")]
-    functions = {name: getattr(init, name) for name in names}
+    # Attention has imported some of them under names of its own.
+    places = [(m, name) for m in (init, activation) for name in names if hasattr(m, name)]
+    functions = [(module, name, getattr(module, name)) for module, name in places]
 
     def nothing(tensor: Any, *_: Any, **__: Any) -> Any:
         return tensor
 
     try:
-        for name in names:
-            setattr(init, name, nothing)
+        for module, name in places:
+            setattr(module, name, nothing)
         yield
     finally:
-        for name, function in functions.items():
-            setattr(init, name, function)
+        for module, name, function in functions:
+            setattr(module, name, function)
         root.handlers[:], root.level = handlers, level
 
 

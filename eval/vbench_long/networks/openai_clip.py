@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from eval.memory import give_memory_back
 from eval.metric import Clip
 from eval.vbench_long.layout import AESTHETIC_HEAD, CLIP_B32, CLIP_L14
 from eval.vbench_long.networks.base import TorchNetwork, batch_size, features, read_state, ready
@@ -16,6 +18,8 @@ from eval.weights import LayoutFile
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+_UNROUNDED = re.compile(r"ln_|^class_embedding$|^positional_embedding$")
 
 
 class ClipB32(TorchNetwork):
@@ -75,15 +79,19 @@ def load_vision(file: LayoutFile, width: int, patch: int) -> nn.Module:
         ValueError: it holds another model.
     """
     import torch
-    from clip.model import VisionTransformer, convert_weights
+    from clip.model import VisionTransformer
 
     archive = torch.jit.load(str(file.path), map_location="cpu")
     prefix = "visual."
+    stored = dict(archive.named_parameters())
+    for key in [key for key in stored if not key.startswith(prefix)]:
+        _empty(stored.pop(key))
+    give_memory_back()  # the text tower's
     state = {}
-    for key, parameter in archive.named_parameters():
-        if key.startswith(prefix):
-            state[key.removeprefix(prefix)] = parameter.detach().float()
-        parameter.data = parameter.new_empty(0)  # frees what was read, the text tower included
+    for key, parameter in stored.items():
+        name, value = key.removeprefix(prefix), parameter.detach()
+        state[name] = (value if _UNROUNDED.search(name) else value.half()).float()
+        _empty(parameter)
     if (found := tuple(state["conv1.weight"].shape)) != (width, 3, patch, patch):
         raise ValueError(f"first convolution {found}, expected {(width, 3, patch, patch)}")
     blocks = {key.split(".")[2] for key in state if key.startswith("transformer.resblocks.")}
@@ -96,9 +104,12 @@ def load_vision(file: LayoutFile, width: int, patch: int) -> nn.Module:
         output_dim=state["proj"].shape[1],
     )
     network.load_state_dict(state, assign=True)
-    del state  # or every weight would be held twice below
-    convert_weights(network)
-    return network.float()
+    return network
+
+
+def _empty(parameter: nn.Parameter) -> None:
+    """Let go of its values, though an archive holds it."""
+    parameter.data = parameter.new_empty(0)
 
 
 CLIP_VITB32 = ClipB32()
