@@ -21,7 +21,6 @@ from harness.files import write_json
 from harness.schema import build
 from harness.store import RunStore
 
-EXPERIMENT = "experiment.json"
 _ENCODER = "encoder:"
 # Settings of the command line that also hold for the rollouts of the corpus.
 _CORPUS_KEYS = ("backbone", "device", "executor", "runs", "save_every_blocks")
@@ -199,7 +198,7 @@ class ExperimentPlan:
     def note(self, store: RunStore) -> None:
         """Save beside the units what reports need: the axes."""
         content: Mapping[str, Any] = {"name": self.name, **asdict(self.experiment)}
-        write_json(store.root / EXPERIMENT, content)
+        write_json(store.root / "experiment.json", content)
 
     def _short(self, label: str) -> str:
         """A backbone's label without what the experiment sets for all rows."""

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from harness.config import ExecutorKind, Settings, SweepConfig, load_sweep
 from harness.estimate import estimate
-from harness.experiments import EXPERIMENT, ExperimentPlan, split_experiment
+from harness.experiments import ExperimentPlan, split_experiment
 from harness.final_scores import write_rows
 from harness.progress import ProgressView
 from harness.shards import Evaluation
@@ -150,10 +150,7 @@ def _report(store: RunStore, console: Console) -> None:
     from reports.build import build_report
 
     paths = build_report(store.root)
-    if (store.root / EXPERIMENT).is_file():
-        from reports.ablation import build_ablation
-
-        ablation = build_ablation(store.root)
+    for ablation in paths.ablations:
         console.print(f"ablation: {ablation}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"tables: {paths.index.parent / 'tables'}", markup=False, soft_wrap=True)
     console.print(f"leaderboard: {paths.index}", markup=False, highlight=False, soft_wrap=True)
