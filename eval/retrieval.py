@@ -65,7 +65,8 @@ class Searched:
         kind: of the video.
         searcher: label of the encoder, "random" or "oracle".
         about: what relevance is about; empty where nothing is known.
-        results: one per query (for random, several rounds of them).
+        results: one per query; for random several rounds of them, one after the other.
+        num_rounds: how many rounds.
     """
 
     video: str
@@ -73,6 +74,7 @@ class Searched:
     searcher: str
     about: str
     results: tuple[QueryResult, ...]
+    num_rounds: int = 1
 
 
 def search(
@@ -94,9 +96,9 @@ def search(
 
 
 def random_frames(query: Query, count: int, seed: str) -> tuple[int, ...]:
-    """The control: any candidates."""
+    """The control: any candidates, in any order; the same `seed` draws the same ones."""
     draw = random.Random(f"{seed}/{query.frame}")
-    return tuple(sorted(draw.sample(query.candidates, min(count, len(query.candidates)))))
+    return tuple(draw.sample(query.candidates, min(count, len(query.candidates))))
 
 
 def oracle_frames(gains_N: np.ndarray, query: Query, count: int) -> tuple[int, ...]:
@@ -175,11 +177,19 @@ def coverage(results: Sequence[QueryResult]) -> float | None:
     return len(taken) / len(candidates) if candidates else None
 
 
-def means(results: Sequence[QueryResult]) -> dict[str, float | None]:
-    """Mean of every measure over the queries it applies to, and the coverage of the video."""
+def means(results: Sequence[QueryResult], num_rounds: int = 1) -> dict[str, float | None]:
+    """Mean of every measure over the queries it applies to, and the coverage of the video.
+
+    Coverage is that of a round: several rounds together would reach frames that none does alone.
+    """
     found: dict[str, float | None] = {}
     for name in MEASURES:
-        values = [result.measures[name] for result in results]
-        known = [value for value in values if value is not None and math.isfinite(value)]
-        found[name] = fmean(known) if known else None
-    return found | {"coverage": coverage(results)}
+        found[name] = _mean([result.measures[name] for result in results])
+    length = len(results) // num_rounds
+    rounds = [results[number * length :][:length] for number in range(num_rounds)]
+    return found | {"coverage": _mean([coverage(one) for one in rounds])}
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    return fmean(known) if known else None

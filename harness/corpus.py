@@ -9,11 +9,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from harness.errors import LongtakeError
-from harness.files import replacing, write_json
+from harness.files import replacing, write_text
 from harness.store import RunStore
 from harness.units import Unit, build_backbone
 from methods.encoder.corpus import INDEX, Corpus, CorpusIndex, Sample
@@ -71,7 +72,13 @@ def pack_corpus(
         store: where the units are.
         folder: where the corpus goes.
         on_sample: told the name of every sample once it is in place.
+
+    Raises:
+        LongtakeError: latents that are missing, damaged or not finite, and of which video.
     """
+    path = folder / INDEX
+    if path.is_file() and path.read_text(encoding="utf-8") != index.text:
+        path.unlink()  # of an earlier corpus, whose shards are about to be replaced
     for shard in dict.fromkeys(sample.shard for sample in index.samples):
         samples = [sample for sample in index.samples if sample.shard == shard]
         contents = json.dumps([asdict(sample) for sample in samples])
@@ -81,7 +88,7 @@ def pack_corpus(
                 save_file(tensors, temporary, {"samples": contents})
         for sample in samples:
             on_sample(sample.name)
-    write_json(folder / INDEX, index.to_json())
+    write_text(path, index.text)
     return Corpus.load(folder)
 
 
@@ -108,4 +115,12 @@ def _latents(store: RunStore, sample: Sample) -> Tensor:
             f"{folder}/latents.safetensors is missing or damaged; delete {folder} and run the "
             "command again."
         )
-    return saved[0][: sample.num_latents].contiguous()
+    latents = saved[0][: sample.num_latents].contiguous()
+    finite = torch.isfinite(latents).flatten(1).all(1)
+    if not finite.all():
+        raise LongtakeError(
+            f"Sample {sample.name} of the corpus ({sample.backbone}, {sample.prompt!r}, seed "
+            f"{sample.seed}) is not finite from latent frame {int(finite.int().argmin())} on; the "
+            f"video is {store.unit_dir(sample.unit_id)}."
+        )
+    return latents

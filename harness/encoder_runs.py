@@ -5,7 +5,7 @@
 <out>/curves.csv .png   training and validation losses, early retrieval numbers
 <out>/best.safetensors  lowest validation loss; ae_latent_mem.pt is the same in the released layout
 <out>/last.safetensors  newest good weights
-<out>/state.pt          what resuming needs
+<out>/state.pt          what resuming needs, of the last validation or of where it was stopped
 ```
 """
 
@@ -25,6 +25,7 @@ from harness.config import CONF
 from harness.devices import pick_device, prepare_process
 from harness.environment import num_cores
 from harness.errors import LongtakeError, unknown_name
+from harness.events import Interrupted
 from harness.files import replacing, write_json, write_text
 from harness.overrides import Choice, compose_plain, expand
 from harness.schema import build
@@ -90,7 +91,8 @@ def load_run(arguments: Sequence[str]) -> EncoderRun:
     Raises:
         LongtakeError: anything that doesn't fit, with the nearest valid name.
     """
-    (choices,) = expand(arguments)
+    # Lists span a grid for keys that no training has; `build` refuses those below.
+    choices, *_ = expand(arguments)
     for choice in choices:
         if choice.key in _GROUPS:
             known = sorted(path.stem for path in (_CONF / choice.key).glob("*.yaml"))
@@ -107,12 +109,12 @@ def load_run(arguments: Sequence[str]) -> EncoderRun:
     return run
 
 
-def finished(run: EncoderRun, corpus_sha256: str | None = None) -> bool:
+def finished(run: EncoderRun, corpus_sha256: str) -> bool:
     """Whether the folder holds the result of this very run.
 
     Args:
         run: what was to be trained.
-        corpus_sha256: the corpus; None if any will do.
+        corpus_sha256: hash of the index of its corpus as it is now.
 
     Raises:
         LongtakeError: it holds the result of another one.
@@ -120,11 +122,15 @@ def finished(run: EncoderRun, corpus_sha256: str | None = None) -> bool:
     state = _read_state(run.folder)
     if state is None:
         return False
-    wanted = run.deciding() | ({"corpus_sha256": corpus_sha256} if corpus_sha256 else {})
-    if differing := _difference(state["deciding"], wanted):
+    if differing := _difference(state["deciding"], run.deciding()):
         raise LongtakeError(
             f"{run.folder} holds an encoder trained otherwise ({differing}); name another out= or "
             "delete the folder."
+        )
+    if state["deciding"].get("corpus_sha256") != corpus_sha256:
+        raise LongtakeError(
+            f"{run.folder} holds an encoder trained on another corpus than {run.corpus} is now; "
+            "name another out= or delete the folder."
         )
     return bool(state["step"] >= run.steps) and run.best.is_file()
 
@@ -138,14 +144,15 @@ def train(
 
     Args:
         run: what to train.
-        on_step: told the steps made; may raise to stop, which loses the steps since the last
-            validation.
+        on_step: told the steps made; may raise Interrupted to stop, which loses nothing. After any
+            other exception training goes on from the last validation.
         on_validation: told the numbers of each validation.
 
     Returns:
         The best checkpoint.
 
     Raises:
+        Interrupted: as `on_step` raised it, once everything is saved.
         LongtakeError: settings that can't be trained, or a folder with another result.
     """
     corpus = Corpus.load(run.corpus)
@@ -172,6 +179,9 @@ def train(
             tracker.log(validation.step, validation.values)
             _save(run, corpus, trainer, validation, lines)
             on_validation(validation)
+    except Interrupted:
+        _save_state(run, corpus, trainer)
+        raise
     finally:
         tracker.close()
     return run.best
@@ -184,7 +194,7 @@ def _save(
     validation: Validation,
     lines: Sequence[dict[str, float]],
 ) -> None:
-    """Weights and curves first, the state that vouches for them last."""
+    """Weights and curves first, the state last."""
     metrics = {key: value for key, value in validation.values.items() if math.isfinite(value)}
     metrics.pop("step_s", None)  # the same training gives the same bytes
     training = replace(_origin(run, corpus), step=validation.step, metrics=metrics)
@@ -194,9 +204,14 @@ def _save(
         with replacing(run.folder / name) as temporary:
             write_checkpoint(temporary, trainer.model, training)
     _write_curves(run.folder, lines)
+    _save_state(run, corpus, trainer)
+
+
+def _save_state(run: EncoderRun, corpus: Corpus, trainer: Trainer) -> None:
+    """What resuming needs; the file that vouches for it last."""
     with replacing(run.folder / "state.pt") as temporary:
         trainer.save(temporary)
-    _vouch(run, corpus, validation.step)
+    _vouch(run, corpus, trainer.step)
 
 
 def _origin(run: EncoderRun, corpus: Corpus) -> Training:
@@ -250,7 +265,10 @@ def _difference(found: dict[str, Any], wanted: dict[str, Any], prefix: str = "")
 
 
 def _read_curves(folder: Path) -> list[dict[str, float]]:
-    with (folder / "curves.csv").open(newline="") as file:
+    path = folder / "curves.csv"
+    if not path.is_file():  # stopped before the first validation
+        return []
+    with path.open(newline="") as file:
         rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
     return [row | {"step": int(row["step"])} for row in rows]
 

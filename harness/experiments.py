@@ -9,19 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from harness.config import CONF, SweepConfig, load_sweep
+from harness.corpus_config import CorpusConfig
 from harness.encoder_runs import finished, load_run
 from harness.errors import LongtakeError, unknown_name
 from harness.files import write_json
 from harness.schema import build
 from harness.store import RunStore
 
-EXPERIMENT = "experiment.json"
 _ENCODER = "encoder:"
 # Settings of the command line that also hold for the rollouts of the corpus.
 _CORPUS_KEYS = ("backbone", "device", "executor", "runs", "save_every_blocks")
@@ -127,10 +128,14 @@ class ExperimentPlan:
         """The run store's folder."""
         return Path(self._given("runs", "runs")) / self._given("name", self.name)
 
-    @property
-    def corpus_folder(self) -> Path:
-        """Where the corpus of the encoders lies."""
-        return self.store.with_name(f"{self.store.name}_corpus") / "corpus"
+    @cached_property
+    def corpus(self) -> CorpusConfig:
+        """The corpus that the encoders are trained on, made or not.
+
+        Raises:
+            LongtakeError: settings that make no corpus.
+        """
+        return CorpusConfig.load(self.corpus_arguments())
 
     def corpus_arguments(self) -> list[str]:
         """Arguments of `latents` for the corpus that the encoders are trained on."""
@@ -147,7 +152,7 @@ class ExperimentPlan:
         for label, overrides in self.experiment.encoders.items():
             folder = self._encoder_folder(label)
             arguments = [
-                f"corpus={self.corpus_folder}",
+                f"corpus={self.corpus.folder}",
                 f"out={folder}",
                 *_merge(shared, overrides),
             ]
@@ -155,13 +160,16 @@ class ExperimentPlan:
         return tasks
 
     def missing_encoders(self) -> list[str]:
-        """Labels of encoders that are not trained yet.
+        """Labels of encoders that are not trained yet on the corpus that is asked for now.
 
         Raises:
             LongtakeError: a folder holds an encoder that was trained otherwise.
         """
-        tasks = self.encoder_tasks()
-        return [task.label for task in tasks if not finished(load_run(task.arguments))]
+        return [
+            task.label
+            for task in self.encoder_tasks()
+            if not finished(load_run(task.arguments), self.corpus.index.sha256)
+        ]
 
     def config(self) -> SweepConfig:
         """The sweep: all rows whose encoders are there, under their labels.
@@ -199,7 +207,7 @@ class ExperimentPlan:
     def note(self, store: RunStore) -> None:
         """Save beside the units what reports need: the axes."""
         content: Mapping[str, Any] = {"name": self.name, **asdict(self.experiment)}
-        write_json(store.root / EXPERIMENT, content)
+        write_json(store.root / "experiment.json", content)
 
     def _short(self, label: str) -> str:
         """A backbone's label without what the experiment sets for all rows."""

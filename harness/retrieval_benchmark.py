@@ -6,8 +6,10 @@ left the window, less the recency guard, may answer.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,8 +30,10 @@ from eval.retrieval import (
     random_frames,
     search,
 )
+from harness.config import load_sweep
 from harness.errors import LongtakeError
 from harness.retrieval_data import RetrievalVideo
+from harness.units import build_backbone
 from methods.encoder import ENCODERS
 from methods.encoder.base import Source, source_of, trained_on
 from methods.encoder.checkpoint import shipped_encoders
@@ -43,6 +47,7 @@ if TYPE_CHECKING:
     from methods.encoder.base import Encoder
 
 _RANDOM_REPEATS = 8
+_EMBEDDED = ("tiny_short", "tiny_long")
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ class Benchmark:
 
 
 def choose_encoder(text: str) -> EncoderChoice:
-    """An encoder as the command line names it.
+    """An encoder as the command line names it, labelled for short by the folder of its checkpoint.
 
     Args:
         text: a registered name, NAME@CHECKPOINT, or the name of a shipped encoder.
@@ -86,6 +91,32 @@ def choose_encoder(text: str) -> EncoderChoice:
     encoder: Encoder = ENCODERS.load(name)(checkpoint or None)
     label = f"{name}@{Path(checkpoint).parent.name}" if "/" in checkpoint else text
     return EncoderChoice(label, encoder, source_of(encoder), trained_on(encoder))
+
+
+def choose_encoders(texts: Sequence[str]) -> list[EncoderChoice]:
+    """Encoders as the command line names them; a short label that two share gives way to the text.
+
+    Raises:
+        LongtakeError: as choose_encoder, or the same encoder twice.
+    """
+    if twice := [text for text, count in Counter(texts).items() if count > 1]:
+        raise LongtakeError(f"encoder={twice[0]} is named twice.")
+    choices = [choose_encoder(text) for text in texts]
+    shared = Counter(choice.label for choice in choices)
+    return [
+        replace(choice, label=text) if shared[choice.label] > 1 else choice
+        for choice, text in zip(choices, texts, strict=True)
+    ]
+
+
+def embedded_backbone(label: str) -> Backbone | None:
+    """The embedded backbone of a label, arguments included; None for any other backbone."""
+    name, *arguments = label.split(" ")
+    if name not in _EMBEDDED:
+        return None
+    overrides = [f"backbone={name}", *(f"backbone.{argument}" for argument in arguments)]
+    (row,) = load_sweep(overrides).rows
+    return build_backbone(row.backbone.target, row.backbone.args).load(torch.device("cpu"), [])
 
 
 def block_queries(num_latents: int, retrieval: Retrieval, backbone: Backbone) -> list[Query]:
@@ -107,7 +138,16 @@ def run_benchmark(
     backbone: Backbone,
     on_video: Callable[[str], None],
 ) -> Benchmark:
-    """Search every video with every encoder, random and the oracle."""
+    """Search every video with every encoder, random and the oracle.
+
+    Args:
+        videos: where to search; their names differ.
+        encoders: what to search by; their labels differ.
+        retrieval: candidates and K.
+        backbone: whose blocks ask.
+        on_video: told the name of each video that is done.
+    """
+    load = cache(embedded_backbone)
     searched: list[Searched] = []
     embeddings: dict[tuple[str, str], np.ndarray] = {}
     skipped: dict[str, str] = {}
@@ -115,10 +155,17 @@ def run_benchmark(
         queries = block_queries(len(video.latents_NCHW), retrieval, backbone)
         abouts = list(video.gains) or [""]
         for choice in encoders:
-            if choice.source is Source.keys and video.prompt is None:
-                skipped[f"{choice.label} on {video.kind}"] = "the backbone needs a prompt"
-                continue
-            vectors = embed(video, choice, backbone)
+            keys_of = None
+            if choice.source is Source.keys:
+                if video.prompt is None:
+                    skipped[f"{choice.label} on {video.kind}"] = "the backbone needs a prompt"
+                    continue
+                keys_of = load(video.backbone)
+                if keys_of is None:
+                    videos_of = f"{video.kind} of {video.backbone}"
+                    skipped[f"{choice.label} on {videos_of}"] = "it is no embedded backbone"
+                    continue
+            vectors = embed(video, choice, keys_of)
             embeddings[choice.label, video.name] = vectors
             for about in abouts:
                 results = [
@@ -134,8 +181,8 @@ def run_benchmark(
     return Benchmark(tuple(searched), embeddings, skipped)
 
 
-def embed(video: RetrievalVideo, choice: EncoderChoice, backbone: Backbone) -> np.ndarray:
-    """Descriptors (frame, dim) of a video, whatever the encoder looks at."""
+def embed(video: RetrievalVideo, choice: EncoderChoice, keys_of: Backbone | None) -> np.ndarray:
+    """Descriptors (frame, dim) of a video; `keys_of` is needed by an encoder that looks at keys."""
     _, channels, height, width = video.latents_NCHW.shape
     choice.encoder.prepare((channels, height, width))
     inputs: Tensor
@@ -144,7 +191,8 @@ def embed(video: RetrievalVideo, choice: EncoderChoice, backbone: Backbone) -> n
     elif choice.source is Source.frames:
         inputs = torch.from_numpy(video.frames_NHWC)
     else:
-        inputs = mean_keys(video, backbone)
+        assert keys_of is not None
+        inputs = mean_keys(video, keys_of)
     vectors = choice.encoder.embed(inputs).float().cpu().numpy()
     if not np.isfinite(vectors).all():
         raise LongtakeError(f"{choice.label} gives descriptors that are not finite: {video.name}.")
@@ -205,7 +253,7 @@ def _controls(
         for repeat in range(_RANDOM_REPEATS)
         for query in queries
     )
-    searched = [Searched(video.name, video.kind, RANDOM, about, drawn)]
+    searched = [Searched(video.name, video.kind, RANDOM, about, drawn, _RANDOM_REPEATS)]
     if gains_NN is not None:
         best = tuple(
             result(query, oracle_frames(gains_NN[query.frame], query, count)) for query in queries

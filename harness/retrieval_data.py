@@ -52,6 +52,7 @@ class RetrievalVideo:
         gains: what frames have in common (0..1), (N, N), by what it is about; empty when nothing is
             known.
         prompt: of the embedded world, or None; needed for the backbone's own keys.
+        backbone: label of the backbone whose keys are meant: the one that made the video.
     """
 
     name: str
@@ -60,6 +61,7 @@ class RetrievalVideo:
     frames_NHWC: np.ndarray
     gains: Mapping[str, np.ndarray] = field(default_factory=dict)
     prompt: str | None = None
+    backbone: str = "tiny_short"
 
 
 def world_videos(count: int, num_latents: int, seed: int, codec: TinyCodec) -> list[RetrievalVideo]:
@@ -117,6 +119,7 @@ def corpus_videos(corpus: Corpus, codec: TinyCodec) -> list[RetrievalVideo]:
                 latents_NCHW=latents,
                 frames_NHWC=codec.decode(latents)[::TEMPORAL_FACTOR],
                 prompt=sample.prompt,
+                backbone=sample.backbone,
             )
         )
     return videos

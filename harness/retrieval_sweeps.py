@@ -12,6 +12,7 @@ import numpy as np
 
 from eval.retrieval_drift import Curve, RetrievedBlock
 from eval.video import read_frames
+from harness.errors import LongtakeError
 from reports.load import Sweep, as_dicts, load_sweep
 from reports.retrieval_pictures import MapPanel
 from reports.trace import load_blocks
@@ -31,12 +32,18 @@ class SweepMap:
 
 
 def drift_videos(folder: Path) -> Videos:
-    """Per metric, the videos that retrieved: prompt, blocks, curve.
+    """Per metric, the videos that retrieved: prompt, blocks, curve; empty without any scores.
 
     Raises:
-        LongtakeError: the folder is no sweep.
+        LongtakeError: the folder is no sweep, or no finished video of it retrieved anything.
     """
     sweep = load_sweep(folder)
+    retrieving = list(_retrieving(sweep))
+    if not retrieving:
+        raise LongtakeError(
+            f"{folder}: no finished video retrieved anything; it takes a method that retrieves "
+            "(method=rag) and more than 4.5 s of video."
+        )
     infos = [info for suite in sweep.metrics.values() for info in suite.values()]
     signs = {info.name: 1 if info.higher_is_better else -1 for info in infos}
     curves = {
@@ -44,7 +51,7 @@ def drift_videos(folder: Path) -> Videos:
         for unit_id, of_unit in sweep.curves.dropna(subset="value").groupby("unit_id")
     }
     videos: Videos = {}
-    for unit, blocks in _retrieving(sweep):
+    for unit, blocks in retrieving:
         for metric, clips in curves.get(unit["unit_id"], {}).items():
             clips = clips.sort_values("start_s")
             start_s, end_s, values = (

@@ -91,7 +91,10 @@ class Rag(Retrieval):
 
 
 def check_backbone(encoder: Encoder, backbone: str) -> None:
-    """Refuse an encoder on a backbone that it was not trained for.
+    """Refuse an encoder on a backbone that it was not trained for, as far as names tell.
+
+    The digest of the weights in a fingerprint is not compared: other weights under the same name
+    (random ones, or one's own) are accepted.
 
     Raises:
         LongtakeError: naming both, and how to insist.

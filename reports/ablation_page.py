@@ -13,9 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from reports.ablation import ALL, Ablation, Comparison
+from eval.statistics import MIN_CLUSTERS
+from reports.ablation import ALL, Ablation, Comparison, compare
 from reports.formatting import DASH, column_decimals, text
 from reports.load import Sweep
+from reports.papers import P_LEVEL
 from reports.style import PALETTE
 
 _PANELS_PER_LINE = 4
@@ -23,30 +25,41 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _MARKS = ("", "*", "**")
 LEGEND = (
     "Mean over videos and, in brackets, the difference to the first column: its mean and 95 % "
-    "interval (paired videos, bootstrap over prompts). * the interval excludes zero; ** also when "
-    "allowing for all comparisons of the table (no marks below five prompts). "
+    "interval (paired videos, bootstrap over prompts). * the interval excludes zero; ** also the "
+    "exact signed-rank test over prompts, corrected for all comparisons of the table (Holm), says "
+    f"p < {P_LEVEL:g}. No intervals and no marks below {MIN_CLUSTERS} prompts. "
     "↑ higher is better, ↓ lower is."
 )
 
 
-def write_ablation(sweep: Sweep, ablation: Ablation, folder: Path) -> Path:
-    """Write everything into `folder`; files of an earlier report are overwritten."""
+def build_ablation(sweep: Sweep, folder: Path) -> Path:
+    """Render tables, plots and the page of an experiment; files of an earlier one are overwritten.
+
+    Returns:
+        The page.
+
+    Raises:
+        LongtakeError: as reports.ablation.compare.
+    """
+    ablation = compare(sweep)
     folder.mkdir(parents=True, exist_ok=True)
     _table(ablation).to_csv(folder / "ablation.csv", index=False)
     (folder / "ablation.md").write_text(markdown(ablation), encoding="utf-8")
-    plots = {axis: _draw(ablation, axis, sweep.backbones, folder) for axis in ablation.axes}
+    plots = {
+        table: _draw(ablation, *table, sweep.backbones, folder).name for table in _tables(ablation)
+    }
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=select_autoescape(["j2"], default=True)
     )
     page = environment.get_template("ablation.html.j2").render(
         ablation=ablation,
         tables={
-            axis: {
-                backbone: cells(ablation, axis, backbone) for backbone in (ALL, *sweep.backbones)
+            table: {
+                backbone: cells(ablation, *table, backbone) for backbone in (ALL, *sweep.backbones)
             }
-            for axis in ablation.axes
+            for table in _tables(ablation)
         },
-        plots={axis: path.name for axis, path in plots.items()},
+        plots=plots,
         legend=LEGEND,
         revision=sweep.header.revision,
         warnings=sweep.warnings,
@@ -58,10 +71,15 @@ def write_ablation(sweep: Sweep, ablation: Ablation, folder: Path) -> Path:
     return target
 
 
-def cells(ablation: Ablation, axis: str, backbone: str) -> list[list[str]]:
+def _tables(ablation: Ablation) -> list[tuple[str, float]]:
+    """Axis and duration of every table that is shown for each backbone."""
+    return [(axis, duration_s) for axis in ablation.axes for duration_s in ablation.durations_s]
+
+
+def cells(ablation: Ablation, axis: str, duration_s: float, backbone: str) -> list[list[str]]:
     """A table as text: header, then one line per metric; a column per row of the axis."""
     rows = ablation.axes[axis]
-    found = {(c.metric.name, c.row): c for c in ablation.of(axis, backbone)}
+    found = {(c.metric.name, c.row): c for c in ablation.of(axis, duration_s, backbone)}
     lines = [["", *rows]]
     for metric in ablation.metrics:
         of_metric = [found[metric.name, row] for row in rows]
@@ -90,19 +108,17 @@ def _cell(comparison: Comparison, decimals: int) -> str:
 def markdown(ablation: Ablation) -> str:
     """All axes over all backbones together."""
     parts = [LEGEND]
-    for axis in ablation.axes:
-        header, *lines = cells(ablation, axis, ALL)
-        videos = [c for c in ablation.of(axis, ALL) if c.num_videos]
+    for axis, duration_s in _tables(ablation):
+        header, *lines = cells(ablation, axis, duration_s, ALL)
+        videos = [c for c in ablation.of(axis, duration_s, ALL) if c.num_videos]
         if not videos:
-            parts.append(f"**{axis}**: no values yet.")
+            parts.append(f"**{axis}** ({duration_s:g} s): no values yet.")
             continue
         fewest = min(c.num_videos for c in videos)
         prompts = min(c.num_prompts for c in videos)
         table = [f"| {' | '.join(header)} |", f"| {' | '.join('---' for _ in header)} |"]
         table += [f"| {' | '.join(line)} |" for line in lines]
-        caption = (
-            f"**{axis}** ({ablation.duration_s:g} s, at least {fewest} videos of {prompts} prompts)"
-        )
+        caption = f"**{axis}** ({duration_s:g} s, at least {fewest} videos of {prompts} prompts)"
         parts.append("\n".join([caption, "", *table]))
     return "\n\n".join(parts) + "\n"
 
@@ -112,19 +128,21 @@ def _table(ablation: Ablation) -> pd.DataFrame:
     for comparison in ablation.comparisons:
         fields = asdict(comparison)
         low, high = comparison.interval or (None, None)
-        lines.append(
-            fields | {"metric": comparison.metric.name, "interval": None, "low": low, "high": high}
-        )
+        fields |= {"metric": comparison.metric.name, "low": low, "high": high}
+        lines.append(fields | {"marks": comparison.marks})
     return pd.DataFrame(lines).drop(columns="interval")
 
 
-def _draw(ablation: Ablation, axis: str, backbones: list[str], folder: Path) -> Path:
+def _draw(
+    ablation: Ablation, axis: str, duration_s: float, backbones: list[str], folder: Path
+) -> Path:
     """Differences to the reference: a panel per metric, a colour per backbone."""
     rows = ablation.axes[axis][1:]
+    over_all = ablation.of(axis, duration_s, ALL)
     drawn = [
         metric
         for metric in ablation.metrics
-        if any(c.difference is not None for c in ablation.of(axis, ALL) if c.metric == metric)
+        if any(c.difference is not None for c in over_all if c.metric == metric)
     ]
     num_columns = max(1, min(len(drawn), _PANELS_PER_LINE))
     num_lines = max(1, -(-len(drawn) // num_columns))
@@ -137,7 +155,7 @@ def _draw(ablation: Ablation, axis: str, backbones: list[str], folder: Path) -> 
         axes.set_title(f"{metric.title} {arrow}", fontsize=8)
         axes.axvline(0, color="0.6", linewidth=0.8)
         for group, backbone in enumerate(groups):
-            for c in ablation.of(axis, backbone):
+            for c in ablation.of(axis, duration_s, backbone):
                 if c.metric != metric or c.difference is None:
                     continue
                 place = rows.index(c.row) + (group - (len(groups) - 1) / 2) * 0.22
@@ -162,10 +180,12 @@ def _draw(ablation: Ablation, axis: str, backbones: list[str], folder: Path) -> 
         ncols=len(groups),
         frameon=False,
         fontsize=8,
-        title=f"{axis}: difference to {ablation.axes[axis][0]}",
+        title=f"{axis}, {duration_s:g} s: difference to {ablation.axes[axis][0]}",
         title_fontsize=10,
     )
     stem = re.sub(r"\W+", "_", axis.lower()).strip("_")
+    if len(ablation.durations_s) > 1:
+        stem += f"_{duration_s:g}s"
     figure.savefig(folder / f"{stem}.png", dpi=130)
     target = folder / f"{stem}.svg"
     figure.savefig(target, metadata={"Date": None})

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.errors import LongtakeError
+from reports.ablation import EXPERIMENT
+from reports.ablation_page import build_ablation
 from reports.assets import Advance, Assets, AssetWriter
 from reports.details import drift_data, showcase, unit_details, video_list
 from reports.differences import differences
@@ -49,6 +53,7 @@ class ReportPaths:
     Attributes:
         index: the page.
         tables, plots: files for papers.
+        ablations: pages of the comparisons of the experiments among the sweeps.
         counts: units by status.
         settled: see `Sweep.settled`.
     """
@@ -56,6 +61,7 @@ class ReportPaths:
     index: Path
     tables: tuple[Path, ...]
     plots: tuple[Path, ...]
+    ablations: tuple[Path, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     settled: bool = True
 
@@ -66,7 +72,7 @@ def build_report(
     options: ReportOptions | None = None,
     advance: Advance | None = None,
 ) -> ReportPaths:
-    """Read one or several sweep folders and write their report.
+    """Read one or several sweep folders and write their report, that of experiments included.
 
     Args:
         sweep_dir: runs/<sweep>, or several to merge.
@@ -102,13 +108,22 @@ def build_report(
     write_data(data / "drift.js", "drift", drift_data(points))
     write_data(data / "differences.js", "differences", _differences(sweep))
     tables, plots = _papers(sweep, comparisons, points, out, write=options.papers)
+    ablations, not_compared = _ablations(sweep, out, write=options.papers)
     front = front_data(sweep, comparisons, quoted, points, assets.link)
-    front["warnings"] += [*assets.warnings, *dict.fromkeys(trace_warnings)]
+    front["warnings"] += [*assets.warnings, *dict.fromkeys(trace_warnings), *not_compared]
     front["files"] = [[path.name, assets.link(path)] for path in (*tables, *plots)]
+    front["ablations"] = [[name, assets.link(path)] for name, path in ablations.items()]
     front["showcase"] = showcase(sweep, addresses)
     front["live"] = options.live
     index = write_page(out, front)
-    return ReportPaths(index, tuple(tables), tuple(plots), front["counts"], sweep.settled)
+    return ReportPaths(
+        index=index,
+        tables=tuple(tables),
+        plots=tuple(plots),
+        ablations=tuple(ablations.values()),
+        counts=front["counts"],
+        settled=sweep.settled,
+    )
 
 
 def _papers(
@@ -126,6 +141,28 @@ def _papers(
         tables += write_vbench_results(sweep, comparison, folders[2])
     drawn = write_plots(sweep, comparisons, points, folders[1])
     return tables, [path for plot in drawn for path in plot.files]
+
+
+def _ablations(sweep: Sweep, out: Path, write: bool) -> tuple[dict[str, Path], list[str]]:
+    """Pages of the experiments by name, and why there is none; several get a folder each."""
+    experiments = [source for source in sweep.sources if (source.folder / EXPERIMENT).is_file()]
+    pages: dict[str, Path] = {}
+    warnings = []
+    for source in experiments:
+        name = source.header.name
+        folder = out / "ablation"
+        if len(experiments) > 1:
+            folder /= re.sub(r"[^\w.-]+", "_", name)
+        if write:
+            own = sweep if len(sweep.sources) == 1 else load_sweeps([source.folder])
+            try:
+                build_ablation(own, folder)
+            except LongtakeError as error:
+                warnings.append(f"no comparison of the experiment: {error}")
+                continue
+        if (folder / "index.html").is_file():
+            pages[name] = folder / "index.html"
+    return pages, warnings
 
 
 def _differences(sweep: Sweep) -> list[dict[str, Any]]:

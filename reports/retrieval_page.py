@@ -41,14 +41,14 @@ def per_video(searched: Sequence[Searched]) -> pd.DataFrame:
     lines = [
         (one.kind, one.about, one.video, one.searcher, name, value)
         for one in searched
-        for name, value in means(one.results).items()
+        for name, value in means(one.results, one.num_rounds).items()
     ]
     columns = ["kind", "about", "video", "searcher", "measure", "value"]
     return pd.DataFrame(lines, columns=columns).astype({"value": float})
 
 
 def summarise(videos: pd.DataFrame) -> pd.DataFrame:
-    """Means over videos, and paired differences to the first searcher.
+    """Means over videos, and paired differences to the first searcher of a kind and relevance.
 
     Returns:
         kind, about, searcher, measure, mean, low, high, num_videos (that have the measure),
@@ -58,8 +58,10 @@ def summarise(videos: pd.DataFrame) -> pd.DataFrame:
     lines = []
     known = videos.dropna(subset="value")
     values = {key: group.set_index("video")["value"] for key, group in known.groupby(keys)}
-    first = videos["searcher"].iloc[0] if len(videos) else ""
+    groups = keys[:2]
+    firsts = videos.drop_duplicates(groups).set_index(groups)["searcher"].to_dict()
     for key in videos[keys].drop_duplicates().itertuples(index=False, name=None):
+        first = firsts[key[:2]]
         own = values.get(key, pd.Series(dtype=float))
         reference = values.get((*key[:2], first, key[3]), pd.Series(dtype=float))
         paired = (own - reference).dropna() if key[2] != first else pd.Series(dtype=float)
@@ -156,6 +158,8 @@ def write_retrieval(
     )
     if relations:
         shown[drift_title] = drift_table(relations)
+    reasons = dict.fromkeys(r.reason for r in relations.values() if r.reason)
+    notes = [*notes, *(f"No correlation: {reason}." for reason in reasons)]
     parts = [LEGEND, *notes]
     for title, (header, *lines) in shown.items():
         rows = [f"| {' | '.join(header)} |", f"| {' | '.join('---' for _ in header)} |"]

@@ -67,7 +67,8 @@ class ReportTask(Checkpointable):
         attempt = AttemptFile(Path(path), _job_id(), {})
         root = Path(path).parents[3]
         write_rows(RunStore(root), [folder.name for folder in (root / "metrics").glob("*/")])
-        print(build_report(root).index)
+        paths = build_report(root)
+        print(*paths.ablations, paths.index, sep="\n")
         attempt.end(Ending.finished)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Hashable, Mapping
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -41,8 +41,8 @@ class PairedDifference(NamedTuple):
     num_prompts: int
 
 
-Pair = tuple[str, int]
-"""A prompt and a seed: the same noise for every method."""
+# A prompt, and what else two paired videos share, such as the seed of their noise.
+Pair = TypeVar("Pair", bound=tuple[str, Hashable])
 
 
 def paired_difference(
@@ -55,7 +55,7 @@ def paired_difference(
     """Compare two methods over the pairs that both have.
 
     Args:
-        method: value of each (prompt, seed).
+        method: value of each pair, say (prompt, seed).
         baseline: likewise.
         higher_is_better: direction of the metric, for the win rate.
         num_resamples: of the bootstrap.

@@ -19,9 +19,7 @@ from rich.progress import (
 
 from harness.cli.arguments import parse_lists, sweep_folder
 from harness.errors import LongtakeError, unknown_name
-from harness.experiments import EXPERIMENT
 from harness.worker import StopRequested, stopping_on_signals
-from reports.ablation import build_ablation
 from reports.assets import Assets
 from reports.build import ReportOptions, ReportPaths, build_report
 from reports.watch import watch
@@ -40,12 +38,9 @@ def run(arguments: argparse.Namespace) -> int:
             finished = watch_with_bar(folders, out, options, console, stop_requested)
         if finished is None:
             return 1
-        print(finished.index)
-        return 0
-    for folder in folders:
-        if (folder / EXPERIMENT).is_file():
-            print(build_ablation(folder, out))
-    print(build_with_bar(folders, out, options, console).index)
+    else:
+        finished = build_with_bar(folders, out, options, console)
+    print(*finished.ablations, finished.index, sep="\n")
     return 0
 
 

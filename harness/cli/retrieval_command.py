@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from harness.environment import num_cores
 from harness.errors import LongtakeError
 from harness.events import Event, EventKind
 from harness.progress import ProgressView
-from harness.retrieval_benchmark import Benchmark, EncoderChoice, choose_encoder, run_benchmark
+from harness.retrieval_benchmark import Benchmark, EncoderChoice, choose_encoders, run_benchmark
 from harness.retrieval_data import (
     RetrievalVideo,
     corpus_videos,
@@ -50,7 +51,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command; see harness.cli."""
     pairs = parse_pairs(arguments.overrides, _KEYS)
     console = Console()
-    prepare_process(_number(pairs, "threads", num_cores()))
+    prepare_process(_number(pairs, "threads", num_cores(), least=1))
+    retrieval = Retrieval(
+        memory_latents=_number(pairs, "k", 6, least=1),
+        recent_exclude_latents=_number(pairs, "guard", 5),
+    )
     folder = Path(pairs.get("out", "retrieval"))
     folder.mkdir(parents=True, exist_ok=True)
     pictures: list[Picture] = []
@@ -59,6 +64,11 @@ def run(arguments: argparse.Namespace) -> int:
     if "sweep" in pairs:
         store = sweep_folder(pairs)
         relations = relate_all(drift_videos(store))
+        if not relations:
+            notes.append(
+                f"No video of {store} is scored, so nothing can be related to its drift; score "
+                f"them with python -m harness eval sweep={store}."
+            )
         for number, one in enumerate(sweep_maps(store, _number(pairs, "pictures", 1))):
             file = f"sweep_{number:02d}.png"
             draw_map(folder / file, one.title, [one.panel], one.frames_NHWC, one.duration_s)
@@ -66,49 +76,54 @@ def run(arguments: argparse.Namespace) -> int:
     videos = _videos(pairs)
     searched: tuple[Searched, ...] = ()
     if videos:
-        encoders = [choose_encoder(text) for text in pairs.get("encoder", _ENCODERS).split(",")]
-        benchmark = _search(pairs, videos, encoders, console)
+        encoders = choose_encoders(pairs.get("encoder", _ENCODERS).split(","))
+        benchmark = _search(videos, encoders, retrieval, console)
         searched = benchmark.searched
         notes += [f"{what}: left out, {reason}." for what, reason in benchmark.skipped.items()]
         notes += _origins(encoders)
         shown = _chosen(videos, _number(pairs, "pictures", 1))
         pictures += _pictures(folder, shown, benchmark)
-    elif not relations:
+    elif "sweep" not in pairs:
         raise LongtakeError(
             "Nothing to search: world=N, corpus=FOLDER, video=FILE, photo=FILE or sweep=FOLDER."
         )
     found = per_video(searched)
     page = write_retrieval(folder, found, relations, pictures, notes)
     _print(summarise(found), console)
+    for note in notes:
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
     console.print(f"retrieval: {page}", markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
 def _videos(pairs: dict[str, str]) -> list[RetrievalVideo]:
     codec = TinyCodec()
-    num_latents = _LATENTS_PER_S * _number(pairs, "seconds", 30)
+    num_latents = _LATENTS_PER_S * _number(pairs, "seconds", 30, least=1)
     videos: list[RetrievalVideo] = []
     count = _number(pairs, "world", 0 if set(_SOURCES) & set(pairs) else 16)
     if count:
         videos += world_videos(count, num_latents, _number(pairs, "seed", 0), codec)
     if "corpus" in pairs:
         videos += corpus_videos(Corpus.load(pairs["corpus"]), codec)
-    for path in filter(None, pairs.get("video", "").split(",")):
-        videos.append(shots_video(Path(path), codec))
-    for path in filter(None, pairs.get("photo", "").split(",")):
-        videos.append(panned_photo(Path(path), num_latents, codec))
+    videos += [shots_video(path, codec) for path in _files(pairs, "video")]
+    videos += [panned_photo(path, num_latents, codec) for path in _files(pairs, "photo")]
     return videos
 
 
+def _files(pairs: dict[str, str], key: str) -> list[Path]:
+    paths = [Path(text) for text in pairs.get(key, "").split(",") if text]
+    names = Counter(path.name for path in paths)
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise LongtakeError(f"{key}=: two files are called {twice[0]}; rename or leave out one.")
+    return paths
+
+
 def _search(
-    pairs: dict[str, str],
     videos: Sequence[RetrievalVideo],
     encoders: Sequence[EncoderChoice],
+    retrieval: Retrieval,
     console: Console,
 ) -> Benchmark:
-    retrieval = Retrieval(
-        memory_latents=_number(pairs, "k", 6), recent_exclude_latents=_number(pairs, "guard", 5)
-    )
     backbone = TinyBackbone().load(pick_device("cpu"), [])
     amounts = {video.name: len(video.latents_NCHW) for video in videos}
     with ProgressView("search", amounts, {}, console) as view:
@@ -130,10 +145,11 @@ def _chosen(videos: Sequence[RetrievalVideo], count: int) -> list[RetrievalVideo
 def _pictures(
     folder: Path, videos: Sequence[RetrievalVideo], benchmark: Benchmark
 ) -> list[Picture]:
-    pictures = []
+    pictures: list[Picture] = []
 
     def add(title: str, stem: str) -> Path:
-        file = re.sub(r"\W+", "_", stem).strip("_")[:80] + ".png"
+        words = re.sub(r"\W+", "_", stem).strip("_")[:80]
+        file = f"{len(pictures):02d}_{words}.png"  # numbered: names that differ may share words
         pictures.append(Picture(title, file))
         return folder / file
 
@@ -142,6 +158,8 @@ def _pictures(
         vectors = {
             label: v for (label, name), v in benchmark.embeddings.items() if name == video.name
         }
+        if not vectors:  # every encoder was left out
+            continue
         panels = []
         for one in benchmark.searched:
             first_about = next(iter(video.gains), "")
@@ -192,8 +210,8 @@ def _print(summary: pd.DataFrame, console: Console) -> None:
         console.print(table)
 
 
-def _number(pairs: dict[str, str], key: str, default: int) -> int:
+def _number(pairs: dict[str, str], key: str, default: int, least: int = 0) -> int:
     text = pairs.get(key, str(default))
-    if not text.isdecimal():
-        raise LongtakeError(f"{key}={text}: expected a whole number.")
+    if not text.isdecimal() or int(text) < least:
+        raise LongtakeError(f"{key}={text}: expected a whole number from {least}.")
     return int(text)

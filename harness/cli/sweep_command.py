@@ -11,7 +11,7 @@ from rich.console import Console
 
 from harness.config import ExecutorKind, Settings, SweepConfig, load_sweep
 from harness.estimate import estimate
-from harness.experiments import EXPERIMENT, ExperimentPlan, split_experiment
+from harness.experiments import ExperimentPlan, split_experiment
 from harness.final_scores import write_rows
 from harness.progress import ProgressView
 from harness.shards import Evaluation
@@ -34,14 +34,16 @@ def run(arguments: argparse.Namespace) -> int:
     console = Console()
     name, overrides = split_experiment(arguments.overrides)
     plan = ExperimentPlan.load(name, overrides) if name else None
-    if plan and not arguments.cfg and not _prepared(plan, console, arguments.dry_run):
-        return STOPPED
+    argv = ["python", "-m", "harness", "sweep", *arguments.overrides]
+    if plan and not arguments.cfg:
+        code = _prepare(plan, argv, console, arguments.dry_run)
+        if code is not None:
+            return code
     config = plan.config() if plan else load_sweep(overrides)
     if arguments.cfg:
         _print_config(config, console)
         return 0
     units = plan_units(config)
-    argv = ["python", "-m", "harness", "sweep", *arguments.overrides]
     if plan and not arguments.dry_run:
         plan.note(RunStore(config.settings.store))
     if config.settings.executor.kind is ExecutorKind.slurm:
@@ -57,9 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     with stopping_on_signals() as stop_requested:
         outcome = run_stages(units, config, store, console, stop_requested)
     if outcome.stopped:
-        text = f"Stopped; progress is saved. To go on:\n{shlex.join(argv)}"
-        console.print(text, soft_wrap=True, markup=False)
-        return STOPPED
+        return say_stopped(argv, console)
     for item, error in outcome.failed.items():
         path = store.unit_dir(item.rpartition(":")[2]) / "failure.json"
         text = f"failed: {item} {error} (see {path})"
@@ -140,20 +140,26 @@ def score(
         return run_evaluation(tasks, settings, view.show, stop_requested)
 
 
-def _prepared(plan: ExperimentPlan, console: Console, dry_run: bool) -> bool:
+def say_stopped(command: Sequence[str], console: Console) -> int:
+    """Tell how to go on after a stop; returns the exit code."""
+    text = f"Stopped; progress is saved. To go on:\n{shlex.join(command)}"
+    console.print(text, soft_wrap=True, markup=False)
+    return STOPPED
+
+
+def _prepare(
+    plan: ExperimentPlan, argv: Sequence[str], console: Console, dry_run: bool
+) -> int | None:
     from harness.cli.experiment_steps import prepare_encoders  # it uses run_stages of this module
 
-    return prepare_encoders(plan, console, dry_run)
+    return prepare_encoders(plan, argv, console, dry_run)
 
 
 def _report(store: RunStore, console: Console) -> None:
     from reports.build import build_report
 
     paths = build_report(store.root)
-    if (store.root / EXPERIMENT).is_file():
-        from reports.ablation import build_ablation
-
-        ablation = build_ablation(store.root)
+    for ablation in paths.ablations:
         console.print(f"ablation: {ablation}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"tables: {paths.index.parent / 'tables'}", markup=False, soft_wrap=True)
     console.print(f"leaderboard: {paths.index}", markup=False, highlight=False, soft_wrap=True)

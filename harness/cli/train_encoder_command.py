@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import time
 from pathlib import Path
 
 from rich.console import Console
 
-from harness.cli.sweep_command import STOPPED
+from harness.cli.sweep_command import say_stopped
 from harness.encoder_runs import EncoderRun, load_run, train
 from harness.events import Event, EventKind, Interrupted
 from harness.progress import ProgressView
@@ -25,9 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     encoder_run = load_run(arguments.overrides)
     best = train_with_progress(encoder_run, encoder_run.folder.name, console)
     if best is None:
-        text = f"Stopped; progress is saved. To go on:\n{shlex.join(encoder_run.command)}"
-        console.print(text, soft_wrap=True, markup=False)
-        return STOPPED
+        return say_stopped(encoder_run.command, console)
     console.print(f"encoder: {best}", markup=False, highlight=False, soft_wrap=True)
     return 0
 

@@ -31,7 +31,8 @@ class Encoder(Protocol):
     An encoder may also have these attributes:
         source: a Source, what `embed` is given; latents where there is none.
         trained_on: fingerprints "name@digest of the weights" of the backbones whose latents it was
-            trained on; it is refused on backbones of other names unless told. None or empty: any.
+            trained on; it is refused on backbones of other names unless told. The digests are
+            there to be read and are not compared. None or empty: any backbone.
 
     Raises on construction:
         LongtakeError: a checkpoint that is missing, not needed, or of another layout.

@@ -64,9 +64,15 @@ class CorpusIndex:
     samples: tuple[Sample, ...]
     schema: int = SCHEMA
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return asdict(self)
+    @property
+    def text(self) -> str:
+        """The content of index.json."""
+        return json.dumps(asdict(self), indent=1) + "\n"
+
+    @property
+    def sha256(self) -> str:
+        """Hash of index.json: the identity of the corpus, whether it is made yet or not."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,7 @@ class Corpus:
     Attributes:
         folder: where it lies.
         index: what it holds.
-        sha256: hash of the index, which names every unit: the identity of the content.
+        sha256: hash of index.json, which names every unit: the identity of the content.
     """
 
     folder: Path

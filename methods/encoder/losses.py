@@ -44,9 +44,14 @@ class LossSettings:
         """Refuse what can't be trained.
 
         Raises:
-            LongtakeError: a margin that is no cosine, a window that does not fit into a chunk, a
-                negative weight, or nothing to train on.
+            LongtakeError: a margin that is no cosine, a chunk too short for the smoothing loss, a
+                window that does not fit into a chunk, a negative weight, or nothing to train on.
         """
+        if chunk_latents < 3:  # every part is computed, whatever its weight
+            raise LongtakeError(
+                f"chunk_latents={chunk_latents}: the smoothing loss needs chunks of at least 3 "
+                "latent frames."
+            )
         if not -1 <= self.margin <= 1:
             raise LongtakeError(f"loss.margin={self.margin:g} is a cosine: expected -1..1.")
         if not 1 <= self.window < chunk_latents:
@@ -54,8 +59,6 @@ class LossSettings:
                 f"loss.window={self.window}: a chunk of {chunk_latents} latent frames has offsets "
                 f"1..{chunk_latents - 1}; take a smaller window or a longer chunk."
             )
-        if self.smooth_weight and chunk_latents < 3:
-            raise LongtakeError("The smoothing loss needs chunks of at least 3 latent frames.")
         weights = (self.recon_weight, self.delta_weight, self.smooth_weight)
         if not all(0 <= weight < float("inf") for weight in weights) or not sum(weights):
             raise LongtakeError(

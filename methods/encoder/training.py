@@ -1,6 +1,6 @@
 """Training of the retrieval autoencoder: AdamW on chunks of consecutive clean latents.
 
-State is saved at every validation; a run that goes on from there is bit-identical to one that never
+State can be saved after any step; a run that goes on from there is bit-identical to one that never
 stopped (same machine, same number of threads).
 """
 
@@ -84,6 +84,8 @@ class TrainingSettings:
         for key in ("learning_rate", "gradient_clip"):
             if not 0 < getattr(self, key) < math.inf:
                 raise LongtakeError(f"{key} must be positive, got {getattr(self, key)}.")
+        if not 0 <= self.weight_decay < math.inf:
+            raise LongtakeError(f"weight_decay can't be negative, got {self.weight_decay}.")
         if min(self.network.latent_dim, *self.network.hidden_dims, 1) < 1:
             raise LongtakeError("network.latent_dim and network.hidden_dims must be positive.")
         if not self.network.hidden_dims:
@@ -94,7 +96,7 @@ class TrainingSettings:
 
 
 class TrainingDiverged(LongtakeError):
-    """A loss or gradient that is no finite number; the last checkpoint on disk is good."""
+    """A loss or gradient that is no finite number; checkpoints on disk, if any, are good."""
 
 
 @dataclass(frozen=True)
@@ -138,32 +140,49 @@ class Trainer:
         )
         self.step = 0
         self.best = math.inf
+        self._recent: list[dict[str, float]] = []  # the steps since the last validation
 
     def run(self, on_step: Callable[[int], None]) -> Iterator[Validation]:
         """Train to the last step, yielding at every validation.
 
         Args:
-            on_step: told the number of steps made, after each.
+            on_step: told the number of steps made, after each and after the validation that is due
+                there; may raise to stop, and `save` then keeps every step.
 
         Raises:
             TrainingDiverged: a loss or gradient became infinite or NaN, and where.
         """
         settings = self._settings
-        recent: list[dict[str, float]] = []
-        started = time.perf_counter()
         while self.step < settings.steps:
-            recent.append(self._train_step())
+            started = time.perf_counter()
+            losses = {f"train_{key}": value for key, value in self._train_step().items()}
+            self._recent.append(losses | {"step_s": time.perf_counter() - started})
             self.step += 1
+            if self.step % settings.validate_every == 0 or self.step == settings.steps:
+                yield self._validation()
             on_step(self.step)
-            if self.step % settings.validate_every and self.step < settings.steps:
-                continue
-            values = {f"train_{key}": fmean(row[key] for row in recent) for key in recent[0]}
-            values["step_s"] = (time.perf_counter() - started) / len(recent)
-            values |= self.validate()
-            improved = values["val_total"] < self.best
-            self.best = min(self.best, values["val_total"])
-            yield Validation(self.step, values, improved)
-            recent, started = [], time.perf_counter()
+
+    def _validation(self) -> Validation:
+        values = {key: fmean(row[key] for row in self._recent) for key in self._recent[0]}
+        measured = self.validate()
+        losses = {key: value for key, value in measured.items() if key.startswith("val_")}
+        if not all(math.isfinite(value) for value in losses.values()):
+            raise self._diverged(f"in the validation after step {self.step}", _text(losses))
+        improved = measured["val_total"] < self.best
+        self.best = min(self.best, measured["val_total"])
+        self._recent = []
+        return Validation(self.step, values | measured, improved)
+
+    def _diverged(self, where: str, numbers: str) -> TrainingDiverged:
+        kept = (
+            "The checkpoints of the last validation are kept"
+            if math.isfinite(self.best)
+            else "No validation came before it, so there is no checkpoint"
+        )
+        return TrainingDiverged(
+            f"Training diverged {where}: {numbers}. {kept}; lower learning_rate= or check the "
+            "corpus."
+        )
 
     def _train_step(self) -> dict[str, float]:
         settings = self._settings
@@ -181,12 +200,10 @@ class Trainer:
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.gradient_clip)
         values = _numbers(parts)
         if not math.isfinite(values["total"]) or not math.isfinite(float(norm)):
-            shown = ", ".join(f"{key}={value:.4g}" for key, value in values.items())
             data = "finite" if bool(torch.isfinite(batch).all()) else "NOT finite"
-            raise TrainingDiverged(
-                f"Training diverged at step {self.step}: {shown}, gradient norm {float(norm):.4g}, "
-                f"latents of the batch {data}. The checkpoints of the last validation are kept; "
-                "lower learning_rate= or check the corpus."
+            raise self._diverged(
+                f"at step {self.step}",
+                f"{_text(values)}, gradient norm {float(norm):.4g}, latents of the batch {data}",
             )
         self._optimizer.step()
         return values
@@ -231,6 +248,7 @@ class Trainer:
                 "optimizer": self._optimizer.state_dict(),
                 "step": self.step,
                 "best": self.best,
+                "recent": self._recent,
             },
             path,
         )
@@ -241,6 +259,11 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
         self.step, self.best = state["step"], state["best"]
+        self._recent = state["recent"]
+
+
+def _text(values: dict[str, float]) -> str:
+    return ", ".join(f"{key}={value:.4g}" for key, value in values.items())
 
 
 def _numbers(parts: LossParts) -> dict[str, float]:

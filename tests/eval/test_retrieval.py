@@ -82,7 +82,9 @@ def test_controls_keep_to_the_candidates() -> None:
     drawn = random_frames(QUERY, 4, "a")
     assert drawn == random_frames(QUERY, 4, "a")
     assert set(drawn) <= set(QUERY.candidates)
-    assert random_frames(Query(20, range(2, 4)), 6, "a") == (2, 3)
+    assert sorted(random_frames(Query(20, range(2, 4)), 6, "a")) == [2, 3]
+    firsts = {random_frames(QUERY, 4, str(seed))[0] for seed in range(100)}
+    assert firsts == set(QUERY.candidates), "the best place is no older than the others"
 
 
 def test_means_leave_out_what_does_not_apply() -> None:
@@ -95,6 +97,12 @@ def test_means_leave_out_what_does_not_apply() -> None:
     assert found["recall"] == 1.0
     assert coverage(results) == found["coverage"] == pytest.approx(3 / 13)
     assert coverage([]) is None
+
+
+def test_coverage_of_several_rounds_is_that_of_one() -> None:
+    one, other = (measure(QUERY, frames, None, None, None, 2) for frames in ((3, 9), (4, 5)))
+    assert means([one, other])["coverage"] == pytest.approx(0.4)
+    assert means([one, other], num_rounds=2)["coverage"] == pytest.approx(0.2)
 
 
 def curve(values: list[float], sign: int = 1) -> Curve:

@@ -6,10 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
+from harness.encoder_runs import load_run, train
 from harness.errors import LongtakeError
 from harness.experiments import Experiment, ExperimentPlan, experiment_names
 from tests.harness.support import records
+from tests.methods.conftest import write_corpus
 
 STEPS = '"backbone.denoising_step_list=[1000,400]"'
 QUICK = f"""
@@ -25,6 +28,16 @@ rows:
 axes:
   Losses: [sliding_window, recon]
   K: [recon, recon K=6]
+"""
+
+
+BLIND = f"""
+shared: [backbone=tiny_short, {STEPS}, prompts.num=1, duration=6]
+rows:
+  random: [method=random]
+  oldest: [method=oldest]
+axes:
+  Blind: [random, oldest]
 """
 
 
@@ -50,6 +63,56 @@ def test_from_nothing_to_a_table_and_nothing_twice(cli, tmp_path: Path) -> None:
     assert "loss.smooth_weight is 0.0, not 1.0" in cli(*command).err
     report = cli("report", f"sweep={store}")
     assert str(store / "report" / "ablation" / "index.html") in report.out
+
+
+def test_encoders_of_another_corpus_are_refused(tmp_path: Path) -> None:
+    """Which corpus belongs to the experiment is known without making it."""
+    content = yaml.safe_load(QUICK)
+    content["rows"] = {"recon": content["rows"]["recon"]}
+    content["axes"] = {}
+    (tmp_path / "quick.yaml").write_text(yaml.safe_dump(content))
+    plan = ExperimentPlan.load(str(tmp_path / "quick.yaml"), [f"runs={tmp_path / 'runs'}"])
+    write_corpus(plan.corpus.folder, num_samples=2)
+    (task,) = plan.encoder_tasks()
+    train(load_run(task.arguments), lambda step: None, lambda validation: None)
+    assert not plan.corpus.packed()
+    with pytest.raises(LongtakeError, match="trained on another corpus than"):
+        plan.missing_encoders()
+
+
+def test_on_a_cluster_the_corpus_is_submitted_and_training_waits(
+    cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.cli.cluster.submit_sweep", lambda *arguments: 0)
+    (tmp_path / "quick.yaml").write_text(QUICK)
+    # A corpus of an earlier version of the experiment must not be trained on.
+    write_corpus(tmp_path / "runs" / "quick_corpus" / "corpus", num_samples=2)
+    result = cli("sweep", "experiment=quick.yaml", "executor=slurm", "suite=[]")
+    assert result.code == 0, result.err
+    assert "status sweep=runs/quick_corpus says that these videos are done" in result.out
+    assert "python -m harness sweep experiment=quick.yaml executor=slurm" in result.out
+    assert not (tmp_path / "runs" / "quick" / "encoders").exists()
+
+
+def test_training_that_leaves_nothing_is_an_error(
+    cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.cli.experiment_steps.make_corpus", lambda *arguments: 0)
+    monkeypatch.setattr("harness.cli.experiment_steps.train_with_progress", lambda *a: Path("x"))
+    monkeypatch.setattr("harness.corpus_config.CorpusConfig.packed", lambda self: True)
+    (tmp_path / "quick.yaml").write_text(QUICK)
+    result = cli("sweep", "experiment=quick.yaml", "suite=[]", "device=cpu")
+    assert result.code == 2
+    assert "still not there: recon" in result.err
+
+
+def test_without_a_suite_what_was_retrieved_is_compared(cli, tmp_path: Path) -> None:
+    (tmp_path / "blind.yaml").write_text(BLIND)
+    result = cli("sweep", "experiment=blind.yaml", "suite=[]", "device=cpu")
+    assert result.code == 0, result.err
+    store = tmp_path / "runs" / "blind"
+    assert "| Coverage ↑ |" in (store / "report" / "ablation" / "ablation.md").read_text()
+    assert (store / "report" / "index.html").is_file()
 
 
 def test_a_dry_run_says_what_must_be_trained(cli, tmp_path: Path) -> None:
@@ -84,6 +147,7 @@ def test_delta_loss_has_the_rows_of_its_question() -> None:
     assert len(experiment.rows) == 18
     assert {task.label for task in plan.encoder_tasks()} == set(experiment.encoders)
     assert experiment.axes["Window"] == ["full", "full w=1", "full w=5"]
+    assert "sliding_window" in experiment.axes["Losses"]
     given = {tuple(overrides) for label, overrides in experiment.rows.items() if label != "full"}
     assert len(given) == 17, "no row twice"
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from methods.encoder.corpus import Corpus
+import pytest
+import torch
+
+from harness.corpus import pack_corpus
+from harness.errors import LongtakeError
+from harness.store import RunStore
+from methods.encoder.corpus import Corpus, CorpusIndex, Sample
 from tests.harness.support import records
 
 FAST = (
@@ -55,6 +61,47 @@ def test_videos_of_a_sweep_are_reused(cli, tmp_path: Path) -> None:
     assert result.code == 0
     assert "generate" not in result.out
     assert json.loads((tmp_path / "elsewhere" / "index.json").read_text())["schema"] == 1
+
+
+def test_latents_that_are_not_finite_are_refused_and_no_older_index_stays(tmp_path: Path) -> None:
+    store, folder = RunStore(tmp_path / "runs" / "c"), tmp_path / "corpus"
+
+    def index(*seeds: int) -> CorpusIndex:
+        samples = [
+            Sample(f"{seed:06d}", "latents-00000.safetensors", f"u{seed}", "b", "p", seed, 3)
+            for seed in seeds
+        ]
+        return CorpusIndex((16, 2, 2), ("b@1",), tuple(samples))
+
+    latents = torch.zeros(4, 16, 2, 2)
+    store.save_latents("u0", latents, "")
+    corpus = pack_corpus(index(0), store, folder, lambda name: None)
+    assert corpus.sha256 == index(0).sha256
+    latents[1, 5, 1, 0] = float("nan")
+    store.save_latents("u1", latents, "")
+    with pytest.raises(LongtakeError, match=r"000001.*not finite from latent frame 1 on.*u1"):
+        pack_corpus(index(0, 1), store, folder, lambda name: None)
+    assert not (folder / "index.json").exists()
+    latents[1, 5, 1, 0] = 0.0
+    latents[3] = float("inf")  # beyond what the corpus takes
+    store.save_latents("u1", latents, "")
+    assert len(pack_corpus(index(0, 1), store, folder, lambda name: None)) == 2
+
+
+def test_on_a_cluster_videos_are_submitted_and_what_comes_next_is_said(
+    cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted: list[int] = []
+
+    def submit(units, config, argv, arguments, console) -> int:
+        submitted.append(len(units))
+        return 0
+
+    monkeypatch.setattr("harness.cli.cluster.submit_sweep", submit)
+    result = cli("latents", "executor=slurm", "name=c", *FAST)
+    assert (result.code, submitted) == (0, [2])
+    assert "status sweep=runs/c says that these videos are done" in result.out
+    assert "python -m harness latents executor=slurm name=c" in result.out
 
 
 def test_mistakes_are_answered_in_one_line(cli) -> None:

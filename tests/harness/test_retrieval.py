@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -17,12 +19,17 @@ from harness.errors import LongtakeError
 from harness.retrieval_benchmark import (
     block_queries,
     choose_encoder,
+    choose_encoders,
+    embedded_backbone,
     mean_keys,
     run_benchmark,
 )
 from harness.retrieval_data import panned_photo, shots_video, world_videos
 from harness.video_writer import VideoWriter
+from methods.encoder.checkpoint import SHIPPED
 from methods.retrieval import Retrieval
+
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +87,50 @@ def test_queries_are_those_of_a_rollout(backbone) -> None:
     assert queries[0].frame == 17
     assert list(queries[0].candidates) == [1]
     assert list(queries[-1].candidates) == list(range(1, 41))
+
+
+def test_labels_of_encoders_differ(tmp_path: Path) -> None:
+    def choose(*texts: str) -> list[str]:
+        return [choice.label for choice in choose_encoders(texts)]
+
+    folders = tmp_path / "one", tmp_path / "two"
+    for folder in folders:
+        folder.mkdir()
+        for name in ("best", "last"):
+            shutil.copy(SHIPPED / "tiny_recon.safetensors", folder / f"{name}.safetensors")
+    best, last, other = (
+        f"autoencoder@{path}.safetensors"
+        for path in (folders[0] / "best", folders[0] / "last", folders[1] / "best")
+    )
+    assert choose(best, other, "avg_pool") == ["autoencoder@one", "autoencoder@two", "avg_pool"]
+    assert choose(best, last) == [best, last]
+    with pytest.raises(LongtakeError, match="named twice"):
+        choose("flat", "avg_pool", "flat")
+
+
+def test_keys_are_those_of_the_backbone_that_made_the_rollout(world) -> None:
+    short = replace(world[0], latents_NCHW=world[0].latents_NCHW[:24])
+    videos = [
+        replace(short, name=label, kind="rollouts", gains={}, backbone=label)
+        for label in ("tiny_short", "tiny_long denoising_step_list=[1000,400]", "mine")
+    ]
+    keys = [choose_encoder("mean_keys")]
+    found = run_benchmark(videos, keys, Retrieval(), embedded_backbone("tiny_long"), print)
+    assert found.skipped == {"mean_keys on rollouts of mine": "it is no embedded backbone"}
+    one, other = (vectors for _, vectors in sorted(found.embeddings.items()))
+    expected = keys[0].encoder.embed(mean_keys(short, TinyBackbone("long").load(CPU, [])))
+    assert np.allclose(one, expected, atol=1e-5)
+    assert np.abs(one - other).max() > 1e-3
+
+
+def test_random_covers_no_more_than_one_draw_can(world, backbone) -> None:
+    found = run_benchmark(world[:1], [], Retrieval(), backbone, print)
+    drawn = next(one for one in found.searched if one.searcher == "random")
+    queries = block_queries(72, Retrieval(), backbone)
+    assert len(drawn.results) == drawn.num_rounds * len(queries)
+    rounds = means(drawn.results, drawn.num_rounds)["coverage"]
+    assert rounds is not None
+    assert rounds < (means(drawn.results)["coverage"] or 0)
 
 
 def test_keys_of_a_video_are_read_by_clean_passes(world, backbone) -> None:
@@ -145,7 +196,27 @@ def test_drift_and_maps_of_a_sweep(cli, tmp_path: Path) -> None:
     result = cli("retrieval", "sweep=runs/main", "out=r")
     assert result.code == 0, result.err
     assert (tmp_path / "r" / "sweep_00.png").stat().st_size > 5000
-    assert "Drift" in (tmp_path / "r" / "retrieval.md").read_text()
+    text = (tmp_path / "r" / "retrieval.md").read_text()
+    assert "Drift" in text
+    assert "No correlation: no video has 8 blocks between which similarity differs." in text
+    shutil.rmtree(tmp_path / "runs" / "main" / "metrics")
+    result = cli("retrieval", "sweep=runs/main", "out=r")
+    assert result.code == 0, result.err
+    assert "python -m harness eval sweep=runs/main" in result.out
+    for trace in (tmp_path / "runs").rglob("trace.jsonl"):
+        trace.write_text("")
+    result = cli("retrieval", "sweep=runs/main", "out=r")
+    assert result.code == 2
+    assert "no finished video retrieved anything" in result.err
+
+
+def test_a_photograph_has_no_keys_and_the_rest_is_shown(cli, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "p.png"), np.zeros((64, 64, 3), dtype=np.uint8))
+    result = cli("retrieval", "photo=p.png", "encoder=mean_keys", "seconds=9", "threads=1", "out=r")
+    assert result.code == 0, result.err
+    assert "mean_keys on pan: left out, the backbone needs a prompt." in result.out
+    assert "oracle" in (tmp_path / "r" / "retrieval.md").read_text()
+    assert len(list((tmp_path / "r").glob("*.png"))) == 1  # ages
 
 
 @pytest.mark.parametrize(
@@ -154,6 +225,10 @@ def test_drift_and_maps_of_a_sweep(cli, tmp_path: Path) -> None:
         (["encoder=avgpool", "world=1", "seconds=3"], "Did you mean 'avg_pool'"),
         (["wrld=1"], "Did you mean 'world'"),
         (["world=x"], "expected a whole number"),
+        (["k=0"], "expected a whole number from 1"),
+        (["world=1", "seconds=0"], "expected a whole number from 1"),
+        (["photo=a/x.png,b/x.png"], "two files are called x.png"),
+        (["world=0"], "Nothing to search"),
         (["photo=none.png"], "can't be read as a picture"),
         (["video=none.mp4"], "none.mp4"),
         (["corpus=gone"], "python -m harness latents"),

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -34,7 +33,7 @@ def write_corpus(
             )
         save_file(tensors, folder / shard)
     index = CorpusIndex((16, size, size), (BACKBONE,), tuple(samples))
-    (folder / "index.json").write_text(json.dumps(index.to_json()))
+    (folder / "index.json").write_text(index.text)
     return Corpus.load(folder)
 
 

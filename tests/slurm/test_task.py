@@ -15,7 +15,8 @@ from harness.store import RunStore
 from harness.units import plan_units
 from slurm import task
 from slurm.submission import SubmissionFolder, submissions
-from slurm.task import ShardTask, StopSignals, count_all_tries, requeue
+from slurm.task import ReportTask, ShardTask, StopSignals, count_all_tries, requeue
+from tests.reports.experiment import make_store, note_axis
 from tests.slurm import simulation
 
 
@@ -72,6 +73,14 @@ def test_dying_while_loading_counts_for_all_units_of_the_shard(folder: Submissio
     died(folder, 2)
     shard = next(folder.shards())
     assert count_all_tries([folder]) == dict.fromkeys(shard.items, 2)
+
+
+def test_the_report_task_renders_the_comparisons_of_an_experiment(tmp_path: Path) -> None:
+    rows = {"one": {"p1": 0.1}, "two": {"p1": 0.3}}
+    store = note_axis(make_store(tmp_path / "exp", rows), list(rows))
+    ReportTask()(str(store / "slurm" / "1" / "attempts" / "report"))
+    assert (store / "report" / "index.html").is_file()
+    assert "| Sky ↑ |" in (store / "report" / "ablation" / "ablation.md").read_text()
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGUSR2])

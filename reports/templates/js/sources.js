@@ -11,6 +11,7 @@ function sourcesPage(page) {
     listSection("Warnings", data.warnings.map((text) => h("li", {}, text)), "None: every file could be read."),
     listSection("Conflicts", data.conflicts.map(({ unit, versions }) => h("li", {}, h("a", { href: href("video", { id: unit }) }, unit), ": ", versions.map(([store, sha, device]) => `${store} has ${sha.slice(0, 12)}, made on ${device}`).join("; "), ". The first is shown.")), data.sources.length > 1 ? "None: units that several stores hold have the same bytes." : "None: there is one store."),
     listSection("Failed and missing", data.failures.map((unit) => h("li", {}, h("strong", {}, unit.method), ` on ${unit.backbone}, prompt ${unit.prompt_id}, seed ${unit.seed} `, h("span", { class: `status ${unit.status}` }, unit.status), h("br", {}), h("code", {}, unit.reason), " ", fileLink(unit.file, unit.file?.split("/").at(-1) ?? ""))), "None."),
+    data.ablations.length ? listSection("Comparisons of experiments", data.ablations.map(([name, address]) => h("li", {}, h("a", { href: address }, name)))) : null,
     h("section", { id: "files" }, h("h2", {}, "Files for papers"), h("p", { class: "fine" }, "LaTeX needs the package booktabs. Parquet and CSV hold full precision."), fileGroups(data.files)));
   return null;
 }
