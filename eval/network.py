@@ -97,7 +97,7 @@ class NetworkPool:
         if network.name in self._loaded:
             self._loaded.move_to_end(network.name)
             return self._loaded[network.name][0]
-        self._make_room(network, network.size_mib)
+        self._make_room(network, 2 * network.size_mib)  # of the file and of the network
         try:
             runner = network.load(self.device)
         except Exception as error:

@@ -40,7 +40,7 @@ from harness.errors import LongtakeError
 __all__ = ["Scorer", "Scores", "Workspace", "write_scores"]
 
 Progress = Callable[[int, int], None]
-WINDOW_MIB = 256
+WINDOW_MIB = 128
 
 
 @dataclass(frozen=True)

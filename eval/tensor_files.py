@@ -22,6 +22,10 @@ class Inert:
     def __init__(self, *_: Any, **__: Any) -> None:
         pass
 
+    def __call__(self, *_: Any, **__: Any) -> Inert:
+        """As of a function or a class that another object gave."""
+        return self
+
     def __setstate__(self, state: Any) -> None:
         pass
 

@@ -51,13 +51,27 @@ def clip(value: int = 3, shape: tuple[int, int] = (4, 6), prompt: str = "") -> C
 
 
 def test_pool_loads_once_and_lets_go_of_what_does_not_fit() -> None:
-    pool = NetworkPool("cpu", budget_mib=25)
+    pool = NetworkPool("cpu", budget_mib=35)
     a, b, c = (Counting(name) for name in "abc")
     for network in (a, b, a, c, a, b):
         pool.run(network, clip())
     # c pushed b out, which was used before a.
     assert (a.loads, b.loads, c.loads) == (1, 2, 1)
     assert pool.num_loads == 4
+
+
+def test_pool_makes_room_for_what_a_network_needs_while_it_runs() -> None:
+    class Greedy(Counting):
+        def work_mib(self, clip: Clip) -> int:
+            return 10 * clip.frames_FHWC.shape[1]
+
+    pool = NetworkPool("cpu", budget_mib=65)
+    a, greedy = Counting("a"), Greedy("greedy")
+    for shape in ((4, 6), (5, 6)):  # 10 + 40 fit beside a, 10 + 50 do not
+        pool.run(a, clip())
+        pool.run(greedy, clip(shape=shape))
+    pool.run(a, clip())
+    assert (a.loads, greedy.loads) == (2, 1)
 
 
 def test_pool_tries_a_failing_network_once() -> None:

@@ -104,7 +104,7 @@ def test_scores_that_other_weights_made_are_made_anew(
     folder = tmp_path / "mine"
     write(folder / "a.mp4", moving(40))
     cli("eval", f"videos={folder}", f"manifest={manifest(folder, a='a')}", "suite=flow_motion")
-    again = ("eval", "sweep=mine", "suite=flow_motion")
+    again = ("eval", "sweep=runs/mine", "suite=flow_motion")
     assert "Nothing to do" in cli(*again).out
     key = scores(tmp_path / "runs" / "mine", "flow_motion")["a"]["networks"]["dis_flow"]
     for now, up_to_date in (({key}, True), ({"dis_flow, other weights"}, False)):
