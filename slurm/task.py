@@ -101,7 +101,8 @@ def still_missing(shard: Shard) -> Shard:
     if shard.stage is Stage.generate:
         return replace(shard, units=tuple(missing_units(store, shard.units)))
     fresh: list[Evaluation] = []
-    for (suite, durations), tasks in groupby(shard.evaluations, key=_suite_and_durations):
+    ordered = sorted(shard.evaluations, key=_suite_and_durations)
+    for (suite, durations), tasks in groupby(ordered, key=_suite_and_durations):
         prompts = {task.unit_id: task.prompt for task in tasks}
         fresh += missing_evaluations(store, prompts, [float(d) for d in durations], [suite])
     return replace(shard, evaluations=tuple(fresh))
