@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from eval.metric import networks_of, opening_networks_of
 from harness.errors import unknown_name
@@ -140,7 +140,7 @@ def check_suites(names: Iterable[str]) -> None:
 
 
 def find_suite(name: str = DEFAULT_SUITE) -> Suite:
-    """The suite called `name`; a metric of a plug-in is a suite of its own.
+    """The suite called `name`; a metric is a suite of its own, as dear as the one it belongs to.
 
     Args:
         name: one of `SUITES`, a registered metric, or "module:attribute" of a class.
@@ -154,4 +154,9 @@ def find_suite(name: str = DEFAULT_SUITE) -> Suite:
         raise unknown_name("suite", name, [*SUITES, *METRICS.names()])
     # Editing the source of a plug-in scores anew.
     source = METRICS.source_sha256(name)
-    return Suite(name.rpartition(":")[2], version=source[:12] if source else "1", metrics=(name,))
+    version = source[:12] if source else "1"
+    own = Suite(name.rpartition(":")[2], version, metrics=(name,))
+    for suite in SUITES.values():
+        if name in suite.metrics:
+            return replace(own, clip_s=suite.clip_s, gpu_clip_s=suite.gpu_clip_s)
+    return own

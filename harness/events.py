@@ -29,6 +29,7 @@ class Event:
         kind: what happened.
         item: to which unit, or "suite:unit" while scoring; empty while loading.
         amount: latent frames made, or clips scored, so far.
+        replayed: whether the last of it was not made anew but taken from what was saved.
         seconds: how long a finished unit took.
         text: what is being loaded, or why a unit failed.
     """
@@ -36,6 +37,7 @@ class Event:
     kind: EventKind
     item: str = ""
     amount: int = 0
+    replayed: bool = False
     seconds: float = 0.0
     text: str = ""
 

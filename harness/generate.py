@@ -129,7 +129,7 @@ def generate_unit(
     backbone: Backbone,
     store: RunStore,
     save_every_blocks: int,
-    on_block: Callable[[int], None],
+    on_block: Callable[[int, bool], None],
     stop_requested: Callable[[], bool],
     runtime: Runtime | None = None,
 ) -> Record:
@@ -140,7 +140,8 @@ def generate_unit(
         backbone: loaded models.
         store: where the files go.
         save_every_blocks: blocks between two saves of progress.
-        on_block: told the latent frames made so far, after every block.
+        on_block: told the latent frames made so far, after every block, and whether that one was
+            replayed from what was saved.
         stop_requested: asked after every block.
         runtime: how to compute it.
 
@@ -161,7 +162,7 @@ def _generate(
     backbone: Backbone,
     store: RunStore,
     save_every_blocks: int,
-    on_block: Callable[[int], None],
+    on_block: Callable[[int, bool], None],
     stop_requested: Callable[[], bool],
     runtime: Runtime,
 ) -> Record:
@@ -201,7 +202,7 @@ def _generate(
                         making.save_chunk(1, len(making.latents))
                     else:  # on a GPU the newest block is only queued; nobody waits for it here
                         making.save_chunk(save_every_blocks, len(making.latents) - 1)
-                    on_block(len(making.latents) * spec.block_latents)
+                    on_block(len(making.latents) * spec.block_latents, block.replayed)
                     if stopping:
                         raise Interrupted
             making.save_whole()

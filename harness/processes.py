@@ -139,7 +139,7 @@ class ProcessPool:
         lines = [line for line in log.splitlines() if line.strip()]
         reason = f"worker process ended with status {code}: {lines[-1] if lines else 'no message'}"
         for item in lost:
-            RunStore(Path(shard.store)).write_failure(item.rpartition(":")[2], reason, log)
+            RunStore(Path(shard.store)).write_failure(item, reason, log)
             self._events.put(Event(EventKind.failed, item, text=reason))
         if rest := [item for item in left if item not in lost]:
             self._waiting.put(shard.only(rest))

@@ -136,14 +136,20 @@ class RunStore:
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
 
-    def clear_failure(self, unit_id: str) -> None:
-        """Forget why an earlier attempt failed."""
-        (self.unit_dir(unit_id) / "failure.json").unlink(missing_ok=True)
+    def failure_path(self, item: str) -> Path:
+        """Where it stands why an item failed: a unit being made, or "suite:unit" being scored."""
+        entry, colon, unit_id = item.rpartition(":")
+        suite = f".{entry.rpartition(':')[2]}" if colon else ""
+        return self.unit_dir(unit_id) / f"failure{suite}.json"
 
-    def write_failure(self, unit_id: str, error: str, details: str) -> None:
-        """Record why a unit failed: one line, and the traceback or what the worker printed."""
+    def clear_failure(self, item: str) -> None:
+        """Forget why an earlier attempt at an item failed."""
+        self.failure_path(item).unlink(missing_ok=True)
+
+    def write_failure(self, item: str, error: str, details: str) -> None:
+        """Record why an item failed: one line, and the traceback or what the worker printed."""
         failure = {"error": error, "traceback": details, "time": now()}
-        write_json(self.unit_dir(unit_id) / "failure.json", failure)
+        write_json(self.failure_path(item), failure)
 
     def save_chunk(self, unit_id: str, first_frame: int, latents: Tensor, trace: str) -> None:
         """Save clean latents of an unfinished unit, with the plans they were made by."""

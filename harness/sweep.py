@@ -61,14 +61,14 @@ def missing_evaluations(
     """
     tasks = []
     now_available, now_used = cache(can_set_up), cache(network_keys)
+    found = {name: find_suite(name) for name in suites}
     for unit_id, prompt in prompts.items():
         record = store.record(unit_id)
         if record is None:
             continue
         asked = {f"{duration_s:g}": record.frames_of(duration_s) for duration_s in durations_s}
         frames = {key: num_frames for key, num_frames in asked.items() if num_frames is not None}
-        for name in suites:
-            suite = find_suite(name)
+        for name, suite in found.items():
             scored = store.scored(suite.name, suite.version, unit_id)
             before = scored.durations_frames if scored else {}
             up_to_date = (

@@ -72,7 +72,7 @@ def _generate(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
         backbone = source.load(device, [unit.prompt for unit in units])
     except Exception as error:
         for unit in units:
-            _fail(store, unit.id, unit.id, error, emit)
+            _fail(store, unit.id, error, emit)
         return
     for unit in units:
         if stop_requested():
@@ -82,10 +82,10 @@ def _generate(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
             continue
         started = time.perf_counter()
 
-        def on_block(num_latents: int, unit: Unit = unit) -> None:
-            emit(Event(EventKind.progress, unit.id, amount=num_latents))
+        def on_block(num_latents: int, replayed: bool, unit: Unit = unit) -> None:
+            emit(Event(EventKind.progress, unit.id, amount=num_latents, replayed=replayed))
 
-        on_block(0)
+        on_block(0, False)
         try:
             check_identity(unit)
             generate_unit(
@@ -101,7 +101,7 @@ def _generate(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
             emit(Event(EventKind.interrupted, unit.id))
             return
         except Exception as error:
-            _fail(store, unit.id, unit.id, error, emit)
+            _fail(store, unit.id, error, emit)
         else:
             emit(Event(EventKind.done, unit.id, seconds=time.perf_counter() - started))
 
@@ -117,7 +117,7 @@ def _those_that_fit(
         try:
             check_memory(unit, spec, shard.runtime.kv, device)
         except LongtakeError as error:
-            _fail(store, unit.id, unit.id, error, emit)
+            _fail(store, unit.id, error, emit)
         else:
             fitting.append(unit)
     return fitting
@@ -144,7 +144,7 @@ def _evaluate(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
             emit(Event(EventKind.interrupted, task.item))
             return
         except Exception as error:
-            _fail(store, task.unit_id, task.item, error, emit)
+            _fail(store, task.item, error, emit)
         else:
             emit(Event(EventKind.done, task.item, seconds=time.perf_counter() - started))
 
@@ -176,10 +176,10 @@ def _score(
         store.discard_record(record)  # so that the next round makes the video again
         raise
     write_scores(store.scores_path(scores.suite, task.unit_id), scores)
-    store.clear_failure(task.unit_id)
+    store.clear_failure(task.item)
 
 
-def _fail(store: RunStore, unit_id: str, item: str, error: Exception, emit: Emit) -> None:
+def _fail(store: RunStore, item: str, error: Exception, emit: Emit) -> None:
     text = f"{type(error).__name__}: {' '.join(str(error).split())}"
     if not isinstance(error, LongtakeError):
         place = traceback.extract_tb(error.__traceback__)[-1]
@@ -187,7 +187,7 @@ def _fail(store: RunStore, unit_id: str, item: str, error: Exception, emit: Emit
     text += memory_hint(error)
     details = "".join(traceback.format_exception(error))
     try:
-        store.write_failure(unit_id, text, details)
+        store.write_failure(item, text, details)
     except OSError as unwritable:
         text = f"{text} (and that can't be saved: {unwritable})"
     emit(Event(EventKind.failed, item, text=text))

@@ -14,6 +14,7 @@ from reports.boards import NOTES, grouped
 from reports.definitions import describe
 from reports.export import decimals_of
 from reports.load import Source, Sweep, as_dicts
+from reports.outcomes import failure_file
 from reports.quoted import QuotedTable
 from reports.site_files import short
 from reports.style import strokes
@@ -299,12 +300,12 @@ def _failures(sweep: Sweep, link: Link) -> list[dict[str, Any]]:
     unfinished = sweep.units[sweep.units["status"].isin(["failed", "missing"])]
     for unit in as_dicts(unfinished.head(MAX_LISTED)):
         folder = sweep.unit_folder(unit)
-        files = [
-            path for name in ("failure.json", "record.json") if (path := folder / name).is_file()
-        ]
+        file, record = failure_file(folder), folder / "record.json"
+        if file is None and record.is_file():
+            file = record
         failures.append(
             {name: unit[name] for name in ("unit_id", "backbone", "method", "prompt_id", "seed")}
             | {"status": unit["status"], "reason": unit["reason"]}
-            | {"file": link(files[0]) if files else None}
+            | {"file": link(file) if file else None}
         )
     return failures

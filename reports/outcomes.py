@@ -67,6 +67,14 @@ def read_unit(reader: Reader, unit_id: str) -> Outcome:
         return Outcome({"status": "failed", "reason": "record.json is not a record"}, {})
 
 
+def failure_file(folder: Path) -> Path | None:
+    """The file that says why there is no video; scores fail last, of a video that is no more."""
+    making = folder / "failure.json"
+    if making.is_file():
+        return making
+    return next(iter(sorted(folder.glob("failure.*.json"))), None)
+
+
 def _fields(record: dict[str, Any]) -> dict[str, Any]:
     identity = record["identity"]
     facts = record.get("facts") or {}
@@ -109,10 +117,9 @@ def _timings(record: dict[str, Any]) -> dict[str, float]:
 
 def _without_record(reader: Reader, unit_id: str) -> dict[str, Any]:
     folder = reader.root / "units" / unit_id
-    path = folder / "failure.json"
-    if path.is_file():
+    if (path := failure_file(folder)) is not None:
         failure = reader.json(path)
-        error = str((failure or {}).get("error", "failure.json cannot be read")).strip()
+        error = str((failure or {}).get("error", f"{path.name} cannot be read")).strip()
         return {"status": "failed", "reason": error.splitlines()[0] if error else "no error text"}
     chunks = sorted((folder / "partial").glob("[0-9]*.safetensors"))
     if not chunks:

@@ -43,8 +43,9 @@ class Attempt:
         clock_ahead_s: clock of the host less that of the file system.
         item: what it is at; empty while loading.
         amount: latent frames or clips made of it.
-        saved: chunks of it that were saved when it was begun.
-        item_started: clock of the host.
+        saved: what was saved of it when it was begun: chunks of a video, clips of scores.
+        replayed: of `amount`, what was not made anew but taken from what was saved.
+        item_started: clock of the host, when the first that is made anew was begun.
         num_done: items done in this attempt.
         failed: items that failed in it.
         ending: how it ended.
@@ -60,10 +61,16 @@ class Attempt:
     item: str = ""
     amount: int = 0
     saved: int = 0
+    replayed: int = 0
     item_started: float = 0.0
     num_done: int = 0
     failed: tuple[str, ...] = field(default=())
     ending: Ending = Ending.none
+
+    @property
+    def kept(self) -> int:
+        """What is known to be saved of `item`: of scores, the outputs for every clip are."""
+        return max(self.saved, self.amount) if ":" in self.item else self.saved
 
 
 class AttemptFile:
@@ -71,12 +78,12 @@ class AttemptFile:
 
     Args:
         folder: where the attempts of the shard are.
-        saved_chunks: chunks saved of an item, by its name.
+        saved: what is saved of an item, by its name; see Attempt.
     """
 
-    def __init__(self, folder: Path, job_id: str, saved_chunks: Mapping[str, int]) -> None:
+    def __init__(self, folder: Path, job_id: str, saved: Mapping[str, int]) -> None:
         now = time.time()
-        self._saved_chunks = saved_chunks
+        self._saved = saved
         host, pid = socket.gethostname(), os.getpid()
         node = os.environ.get("SLURMD_NODENAME", host)
         number = 1 + len(list(folder.glob("*.json")))
@@ -95,13 +102,22 @@ class AttemptFile:
         elif event.kind is EventKind.failed:
             self._attempt = replace(before, failed=(*before.failed, event.item))
         elif event.kind is EventKind.progress and event.item != before.item:
-            saved = self._saved_chunks.get(event.item, 0)
             self._attempt = replace(
-                before, item=event.item, amount=0, saved=saved, item_started=time.time()
+                before,
+                item=event.item,
+                amount=0,
+                saved=self._saved.get(event.item, 0),
+                replayed=0,
+                item_started=time.time(),
             )
             self._write()
         elif event.kind is EventKind.progress:
             self._attempt = replace(before, amount=event.amount)
+            scored_before = ":" in event.item and 0 < event.amount <= before.saved
+            if event.replayed or scored_before:
+                self._attempt = replace(
+                    self._attempt, replayed=event.amount, item_started=time.time()
+                )
             if time.time() - before.updated > _WRITE_EVERY_S:
                 self._write()
 
@@ -131,28 +147,3 @@ def read_attempts(folder: Path) -> list[Attempt]:
         except (OSError, ValueError, TypeError, KeyError):
             continue
     return sorted(found, key=lambda attempt: attempt.started)
-
-
-def count_tries(attempts: list[Attempt], before: Mapping[str, int]) -> dict[str, int]:
-    """How often each item was begun in vain.
-
-    In vain is: it failed, or the attempt ended at it (killed or stopped) and nothing more of it was
-    saved than at the attempt before. An attempt that was killed while loading counts for "".
-
-    Args:
-        attempts: in order.
-        before: counts of earlier submissions.
-    """
-    tries = dict(before)
-    saved: dict[str, int] = {}
-    for attempt in attempts:
-        for item in attempt.failed:
-            tries[item] = tries.get(item, 0) + 1
-        item = attempt.item
-        if attempt.ending is Ending.finished or item in attempt.failed:
-            continue
-        if attempt.saved > saved.get(item, attempt.saved):
-            tries[item] = 0
-        saved[item] = attempt.saved
-        tries[item] = tries.get(item, 0) + 1
-    return {item: count for item, count in tries.items() if count}

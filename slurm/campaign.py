@@ -18,7 +18,7 @@ from slurm.planning import Plan, Planner
 from slurm.requests import guessed_latent_s, need_of
 from slurm.state import SweepState, Verdict, read_state
 from slurm.submission import JobStage, SubmissionFolder, submissions
-from slurm.task import count_all_tries
+from slurm.tries import Tried, count_all_tries
 from slurm.work import Work
 
 if TYPE_CHECKING:
@@ -56,19 +56,37 @@ class Campaign:
         return read_state(self.store) if self.folders else None
 
     @cached_property
-    def tries(self) -> dict[str, int]:
-        """How often items were begun in vain."""
-        return {} if self.dispatcher.again else count_all_tries(self.folders)
+    def tries(self) -> dict[str, Tried]:
+        """What became of earlier attempts at each item."""
+        return {} if self.dispatcher.again else count_all_tries(self.store, self.folders)
+
+    @cached_property
+    def active(self) -> set[str]:
+        """Items that waiting or running tasks are going to do."""
+        return self.state.active_items if self.state else set()
 
     def open(self, work: Work) -> Work:
-        """What of the work nobody is at and nobody gave up on."""
-        active = self.state.active_items if self.state else set()
-        return work.without(active | self.given_up(work))
+        """What of the work nobody is at and nobody gave up on.
+
+        Scores of units that are made anew are open in any case: a task that waits to score them
+        waited for the one that was to make them, and goes when it has failed.
+        """
+        rest = work.without(self.active | self.given_up(work))
+        made_anew = {unit.id for shard in rest.generate for unit in shard.units}
+        scores = {t.item for t in work.evaluate.evaluations if t.unit_id in made_anew}
+        return work.without((self.active - scores) | self.given_up(work))
 
     def given_up(self, work: Work) -> set[str]:
-        """Items that were tried often enough, and scores that would wait for their videos."""
+        """Items that were tried often enough, and scores that would wait for their videos.
+
+        What a task is at is not given up: its start is not in vain yet.
+        """
         most = self.profile.max_attempts
-        items = {item for item in work.items if self.tries.get(item, 0) >= most}
+        items = {
+            item
+            for item in work.items - self.active
+            if item in self.tries and self.tries[item].num_vain >= most
+        }
         return items | {task.item for task in work.evaluate.evaluations if task.unit_id in items}
 
     def plan(self, work: Work, num_units: int | None) -> Plan:
@@ -87,9 +105,8 @@ class Campaign:
         open_work = self.open(work)
         planner = Planner(self.profile, limits, self._unit_s(open_work))
         active_jobs = self.state.active_jobs if self.state else []
-        active_units = self.state.active_items if self.state else set()
         generate = [shard for shard in open_work.generate if shard.units]
-        return planner.plan(generate, open_work.evaluate, active_jobs, active_units, num_units)
+        return planner.plan(generate, open_work.evaluate, active_jobs, self.active, num_units)
 
     def scripts(self, plan: Plan) -> list[str]:
         """What sbatch would get."""

@@ -73,7 +73,7 @@ def check_store(store: Path) -> None:
     Raises:
         LongtakeError: it can't be written to, lies on this machine alone, or its clock is off.
     """
-    store = store.absolute()
+    store = store.resolve()
     try:
         skew_s = clock_skew_s(store)
     except OSError as error:

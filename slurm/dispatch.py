@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import LongtakeError
 from harness.schema import with_defaults
+from slurm.packing import Piece
 from slurm.planning import Plan, PlannedArray
 from slurm.sbatch import ArraySpec, script, submit
 from slurm.submission import (
@@ -22,7 +22,8 @@ from slurm.submission import (
     SubmissionFolder,
     new_id,
 )
-from slurm.task import ReportTask, ShardTask, tried_path
+from slurm.task import ReportTask, ShardTask
+from slurm.tries import Tried, write_tried
 
 if TYPE_CHECKING:
     from slurm.profile import SlurmProfile
@@ -66,12 +67,12 @@ class Dispatcher:
         }
         return list(found.values())
 
-    def submit(self, plan: Plan, tried: Mapping[str, int]) -> SubmissionFolder:
+    def submit(self, plan: Plan, tried: Mapping[str, Tried]) -> SubmissionFolder:
         """Write all files, then submit array after array.
 
         Args:
             plan: what to do.
-            tried: how often items were begun in vain before.
+            tried: what became of earlier attempts at items.
 
         Raises:
             LongtakeError: the folder can't be written to, or SLURM refuses a job. What was
@@ -133,23 +134,32 @@ class Dispatcher:
             return ReportTask(), [str(folder.attempts_path(number)) for number in numbers]
         return ShardTask(), [str(folder.shard_path(number)) for number in numbers]
 
-    def _write_shards(self, folder: SubmissionFolder, plan: Plan, tried: Mapping[str, int]) -> None:
+    def _write_shards(
+        self, folder: SubmissionFolder, plan: Plan, tried: Mapping[str, Tried]
+    ) -> None:
         for name in ("shards", "attempts", "submitit"):
             (folder.path / name).mkdir(parents=True, exist_ok=True)
         planned: list[PlannedShard] = []
         for array in plan.arrays:
             for piece in array.pieces:
-                number, items = len(planned), tuple(piece.shard.items)
-                if array.stage is JobStage.report:
-                    planned.append(PlannedShard(number, array.stage, "report", ("report",), (1,)))
+                shard = _planned(len(planned), array.stage, piece)
+                planned.append(shard)
+                if shard.stage is JobStage.report:
                     continue
-                path = folder.shard_path(number)
+                path = folder.shard_path(shard.number)
                 # Nothing counts before the header is there, so these need not be safe one by one.
-                path.write_text(piece.shard.to_json())
-                if before := {item: tried[item] for item in items if item in tried}:
-                    tried_path(path).write_text(json.dumps(before))
-                planned.append(PlannedShard(number, array.stage, piece.label, items, piece.amounts))
+                path.write_text(array.shard_of(piece).to_json())
+                if before := {item: tried[item] for item in shard.items if item in tried}:
+                    write_tried(path, before)
         folder.write_plan(planned)
+
+
+def _planned(number: int, stage: JobStage, piece: Piece) -> PlannedShard:
+    shard = piece.shard
+    if stage is JobStage.report:
+        return PlannedShard(number, stage, piece.label, ("report",), (1,), shard.device)
+    items = tuple(shard.items)
+    return PlannedShard(number, stage, piece.label, items, piece.amounts, shard.device)
 
 
 def _dependency(plan: Plan, array: PlannedArray, ids: Sequence[str | None]) -> str:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from eval.suite import find_suite
 from harness.errors import LongtakeError
 from slurm import checks, commands
 from slurm.planning import Limits
+from slurm.probe import NodeFacts
 from slurm.profile import SlurmProfile
-from slurm.requests import Request, evaluation_request, report_request, trial_generation_request
+from slurm.requests import (
+    Request,
+    evaluation_gpus,
+    evaluation_request,
+    report_request,
+    trial_generation_request,
+)
 from slurm.sbatch import ArraySpec, script
 
 
@@ -23,13 +31,16 @@ class Finding:
     answer: str
 
 
-def examine(profile: SlurmProfile, runs: Path, device: str) -> Iterator[Finding]:
+def examine(
+    profile: SlurmProfile, runs: Path, device: str, suites: Sequence[str]
+) -> Iterator[Finding]:
     """Check what can be checked without running a job.
 
     Args:
         profile: what the site wants.
         runs: parent folder of all run stores.
         device: the device setting.
+        suites: what the sweep would be scored with.
     """
     yield (answer := _ask("controller", _version))
     if not answer.ok:
@@ -44,17 +55,45 @@ def examine(profile: SlurmProfile, runs: Path, device: str) -> Iterator[Finding]
     )
     yield Finding("time from SIGTERM to SIGKILL", True, config.get("KillWait", "unknown"))
     yield _ask("run folder", lambda: _run_folder(runs))
-    for stage, request in requests(profile, device).items():
+    for stage, request in requests(profile, device, suites).items():
         yield _ask(f"a task to {stage}", lambda r=request: _trial(profile, r))  # type: ignore[misc]
 
 
-def requests(profile: SlurmProfile, device: str) -> dict[str, Request]:
+def requests(profile: SlurmProfile, device: str, suites: Sequence[str]) -> dict[str, Request]:
     """What small tasks of every stage would ask for."""
+    gpus = evaluation_gpus(map(find_suite, suites), profile, device)
     return {
         "generate": trial_generation_request(profile, device),
-        "evaluate": evaluation_request(60, profile, profile.evaluate.gpus or 0),
+        "evaluate": evaluation_request(60, profile, gpus),
         "report": report_request(1, profile),
     }
+
+
+def judge(facts: NodeFacts, request: Request, device: str) -> Iterator[Finding]:
+    """Whether a node is fit for what was asked for.
+
+    Args:
+        facts: what a probe found there.
+        request: what the probe asked for.
+        device: the device setting; with cpu nothing computes on the GPUs asked for.
+    """
+    versions = f"Python {facts.python}, longtake {facts.longtake}, torch {facts.torch}"
+    yield Finding("node", True, f"{facts.host}: {versions}")
+    yield Finding(
+        "GPUs on the node",
+        device == "cpu" or facts.gpus >= request.gpus,
+        f"torch sees {facts.gpus}, {request.gpus} asked for",
+    )
+    yield Finding(
+        "clock of the node",
+        abs(facts.clock_ahead_s) <= checks.MAX_SKEW_S,
+        f"{facts.clock_ahead_s:.0f} s ahead of the file system's",
+    )
+    yield Finding(
+        "giving a task back to the queue",
+        not facts.slurm_trouble,
+        facts.slurm_trouble or "squeue and scontrol answer on the node",
+    )
 
 
 def _ask(question: str, answer: Callable[[], str]) -> Finding:
@@ -72,12 +111,14 @@ def _version() -> str:
 
 def _partition(profile: SlurmProfile, limits: Limits) -> str:
     checks.check_partitions(profile, limits)
-    name = profile.partition or limits.default_partition
-    found = commands.partitions()[str(name).partition(",")[0]]
-    state = found.get("State", "?")
-    if state != "UP":
-        raise LongtakeError(f"{name} is {state}")
-    return f"{name}: {found.get('TotalNodes', '?')} nodes, at most {found.get('MaxTime', '?')}"
+    known, answers = commands.partitions(), []
+    for name in str(profile.partition or limits.default_partition).split(","):
+        found = known[name]
+        if (state := found.get("State", "?")) != "UP":
+            raise LongtakeError(f"{name} is {state}")
+        nodes, time = found.get("TotalNodes", "?"), found.get("MaxTime", "?")
+        answers.append(f"{name}: {nodes} nodes, at most {time}")
+    return "; ".join(answers)
 
 
 def _run_folder(runs: Path) -> str:

@@ -44,9 +44,10 @@ class Limits:
     default_partition: str | None
 
     def of(self, partition: str | None) -> int | None:
-        """Longest time limit in a partition."""
-        name = partition or self.default_partition
-        return self.max_time_min.get(name) if name else None
+        """Longest time limit in a partition; of several ("gpu,long") the shortest."""
+        names = (partition or self.default_partition or "").split(",")
+        known = [self.max_time_min.get(name) for name in names]
+        return min((limit for limit in known if limit is not None), default=None)
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class PlannedArray:
     Attributes:
         stage: what it does.
         request: resources of a task.
-        pieces: its tasks; the report has one without work.
+        pieces: its tasks, with the device as the user set it; the report has one without work.
         after: the array of the plan whose tasks must end well first, task by task.
         after_jobs: jobs that must end first, however they do.
     """
@@ -66,6 +67,16 @@ class PlannedArray:
     pieces: tuple[Piece, ...]
     after: int | None = None
     after_jobs: tuple[str, ...] = ()
+
+    def shard_of(self, piece: Piece) -> Shard:
+        """What a task gets to do: with the threads and on the device that were asked for.
+
+        A task with a GPU must not quietly do without; one that scores without never looks for it.
+        """
+        shard = replace(piece.shard, threads=self.request.cpus)
+        if self.request.gpus:
+            return replace(shard, device="cuda") if shard.device == "auto" else shard
+        return replace(shard, device="cpu") if self.stage is JobStage.evaluate else shard
 
 
 @dataclass(frozen=True)
@@ -182,7 +193,7 @@ class Planner:
                 shard.runtime.kv.host_gib,
             )
         )
-        for part in chunks([_ready(piece, request) for piece in pieces], self._array_size()):
+        for part in chunks(pieces, self._array_size()):
             yield PlannedArray(JobStage.generate, request, tuple(part))
             scored = [
                 scoring.piece([t for unit in piece.shard.units for t in by_unit.get(unit.id, ())])
@@ -202,8 +213,7 @@ class Planner:
         self, scoring: Scoring, pieces: Sequence[Piece], after: int | None = None
     ) -> PlannedArray:
         request = self._fit(scoring.request(pieces))
-        ready = tuple(_ready(piece, request) for piece in pieces)
-        return PlannedArray(JobStage.evaluate, request, ready, after)
+        return PlannedArray(JobStage.evaluate, request, tuple(pieces), after)
 
     def _fit(self, request: Request) -> Request:
         fitted = fitting(request, self.limits.of(request.partition))
@@ -212,11 +222,3 @@ class Planner:
 
     def _array_size(self) -> int:
         return max(1, self.limits.max_array_size)
-
-
-def _ready(piece: Piece, request: Request) -> Piece:
-    """With the threads that were asked for; a task that asked for a GPU must not do without."""
-    device = piece.shard.device
-    if device == "auto" and request.gpus:
-        device = "cuda"
-    return replace(piece, shard=replace(piece.shard, threads=request.cpus, device=device))

@@ -34,6 +34,7 @@ class NodeFacts:
         torch: version of torch.
         gpus: GPUs that torch sees.
         clock_ahead_s: clock of the node less that of the file system.
+        slurm_trouble: why a task there can't give itself back to the queue; empty if it can.
     """
 
     host: str
@@ -42,6 +43,7 @@ class NodeFacts:
     torch: str
     gpus: int
     clock_ahead_s: float
+    slurm_trouble: str
 
 
 class ProbeTask(Checkpointable):
@@ -59,8 +61,21 @@ class ProbeTask(Checkpointable):
             torch.__version__,
             torch.cuda.device_count(),
             checks.clock_skew_s(Path(path).parent),
+            _slurm_trouble(),
         )
         write_json(Path(path), asdict(facts))
+
+
+def _slurm_trouble() -> str:
+    """What requeueing needs, tried: in a container the commands may be there without munge."""
+    if missing := [name for name in ("squeue", "scontrol") if shutil.which(name) is None]:
+        return f"there is no {' and no '.join(missing)} (docs/slurm.md: what a container needs)"
+    try:
+        commands.queue()
+        commands.cluster_limits()
+    except LongtakeError as error:
+        return str(error)
+    return ""
 
 
 def probe(profile: SlurmProfile, request: Request, runs: Path, wait_s: float) -> NodeFacts:

@@ -67,9 +67,9 @@ class SlurmProfile:
         mem_flag: how memory is asked for.
         exclusive: ask for whole nodes.
         shard_min: minutes of work that one array task is cut for.
-        max_running: array tasks that run at once, at most.
+        max_running: tasks of one array that run at once, at most; arrays are counted one by one.
         signal_delay_s: seconds before the time limit at which a task is told to save and requeue.
-        max_attempts: how often a unit may end without a word or fail before it is given up.
+        max_attempts: how often a unit may fail, or not get any further, before it is given up.
         latent_s: seconds per latent frame, where no earlier record tells; guessed when left out.
         setup: shell lines before the work: module load, exports, cd.
         container: command prefix that starts a container, for example "apptainer exec --nv a.sif".

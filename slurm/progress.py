@@ -56,17 +56,15 @@ class StoreView:
 
     def has_failed(self, item: str, folder: SubmissionFolder) -> bool:
         """Whether a worker of this submission, or a later one, gave a reason why an item failed."""
-        return _mtime_ns(self._failure_path(item)) > folder.planned_ns
+        return _mtime_ns(self._store.failure_path(item)) > folder.planned_ns
 
     def failure(self, item: str) -> str:
         """Why an item failed, as the worker wrote it."""
+        path = self._store.failure_path(item)
         try:
-            return str(json.loads(self._failure_path(item).read_text())["error"])
+            return str(json.loads(path.read_text())["error"])
         except (OSError, ValueError, KeyError) as unreadable:
-            return f"failure.json can't be read: {unreadable}"
-
-    def _failure_path(self, item: str) -> Path:
-        return self._units / item.rpartition(":")[2] / "failure.json"
+            return f"{path.name} can't be read: {unreadable}"
 
 
 def _mtime_ns(path: Path) -> int:

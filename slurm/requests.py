@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from eval.suite import find_suite
 from harness.errors import LongtakeError
 from harness.memory_check import kept_latents
 from harness.units import Unit, build_backbone
 
 if TYPE_CHECKING:
+    from eval.suite import Suite
     from harness.shards import Evaluation
     from slurm.profile import SlurmProfile, StageProfile
 
@@ -110,18 +110,17 @@ def trial_generation_request(profile: SlurmProfile, device: str) -> Request:
     return _request(profile.generate, profile, gpus, _GPU_BASE_GIB if gpus else _BASE_GIB, 60)
 
 
-def evaluation_gpus(suites: Iterable[str], profile: SlurmProfile, device: str) -> int:
+def evaluation_gpus(suites: Iterable[Suite], profile: SlurmProfile, device: str) -> int:
     """GPUs of a task that scores with these suites: one if any of them makes use of it."""
-    if profile.evaluate.gpus is None and all(find_suite(s).gpu_clip_s is None for s in suites):
+    if profile.evaluate.gpus is None and all(s.gpu_clip_s is None for s in suites):
         return 0
     return _gpus(profile.evaluate, device)
 
 
-def evaluation_s(task: Evaluation, gpus: int) -> float:
+def evaluation_s(task: Evaluation, suite: Suite, gpus: int) -> float:
     """Estimated seconds of scoring one unit with one suite."""
-    suite = find_suite(task.suite)
-    on_gpu = gpus > 0 and suite.gpu_clip_s is not None
-    return (suite.gpu_clip_s if on_gpu else suite.clip_s) * task.num_clips_about
+    seconds = suite.gpu_clip_s if gpus else None
+    return (suite.clip_s if seconds is None else seconds) * task.num_clips_about
 
 
 def evaluation_request(seconds: float, profile: SlurmProfile, gpus: int) -> Request:

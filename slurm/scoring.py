@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from eval.suite import Suite, find_suite
 from harness.shards import Evaluation, Shard, Stage
 from slurm.packing import Piece, cut
 from slurm.profile import SlurmProfile
@@ -18,37 +19,42 @@ class Scoring:
     Attributes:
         profile: what the site wants.
         template: the settings, without evaluations.
+        suites: suites by the names that evaluations call them; finding one reads plug-ins' sources.
         gpus: GPUs of a task.
     """
 
     profile: SlurmProfile
     template: Shard
+    suites: Mapping[str, Suite]
     gpus: int
 
     @classmethod
     def of(cls, shard: Shard, profile: SlurmProfile) -> Scoring:
         """For all evaluations of `shard`: with a GPU if any of its suites makes use of one."""
-        gpus = evaluation_gpus({t.suite for t in shard.evaluations}, profile, shard.device)
-        device = shard.device if gpus else "cpu"
-        template = replace(shard, stage=Stage.evaluate, device=device, evaluations=())
-        return cls(profile, template, gpus)
+        suites = {name: find_suite(name) for name in {task.suite for task in shard.evaluations}}
+        gpus = evaluation_gpus(suites.values(), profile, shard.device)
+        template = replace(shard, stage=Stage.evaluate, evaluations=())
+        return cls(profile, template, suites, gpus)
 
     def piece(self, tasks: Sequence[Evaluation]) -> Piece:
         """One array task."""
         ordered = tuple(sorted(tasks, key=lambda task: task.suite))
-        seconds = sum(evaluation_s(task, self.gpus) for task in tasks)
+        seconds = sum(map(self._seconds, tasks))
         return Piece(replace(self.template, evaluations=ordered), _suites(tasks), seconds)
 
     def pieces(self, tasks: Sequence[Evaluation]) -> list[Piece]:
         """Array tasks of the length that the profile asks for."""
         shard = replace(self.template, evaluations=tuple(tasks))
-        item_s = {task.item: evaluation_s(task, self.gpus) for task in tasks}
+        item_s = {task.item: self._seconds(task) for task in tasks}
         return cut(shard, _suites(tasks), item_s, self.profile.shard_min * 60)
 
     def request(self, pieces: Sequence[Piece]) -> Request:
         """What each of the pieces asks for."""
         longest_s = max(piece.seconds for piece in pieces)
         return evaluation_request(longest_s, self.profile, self.gpus)
+
+    def _seconds(self, task: Evaluation) -> float:
+        return evaluation_s(task, self.suites[task.suite], self.gpus)
 
 
 def _suites(tasks: Sequence[Evaluation]) -> str:

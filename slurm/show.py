@@ -35,7 +35,7 @@ class Eta:
 
     @property
     def seconds(self) -> float | None:
-        """Time until it is done; None before the first block."""
+        """Time until it is done; None before the first block that isn't replayed."""
         return None if self.amount_s is None else self.left * self.amount_s
 
 
@@ -48,7 +48,8 @@ def eta(state: ShardState) -> Eta:
     attempt = state.attempts[-1]
     made = attempt.amount if attempt.item in state.left else 0
     spent_s = attempt.updated - attempt.item_started
-    amount_s = spent_s / attempt.amount if attempt.amount and spent_s > 0 else None
+    anew = attempt.amount - attempt.replayed
+    amount_s = spent_s / anew if anew and spent_s > 0 else None
     return Eta(left - made, amount_s)
 
 
@@ -191,7 +192,7 @@ def _notes(state: SweepState) -> Iterator[str]:
         yield f"SLURM can't be asked, so this is what the files say: {state.unreachable}"
     ahead = {
         attempt.host: attempt.clock_ahead_s
-        for shard in state.with_verdict(Verdict.running, Verdict.failed)
+        for shard in state.with_verdict(Verdict.running, Verdict.failed, Verdict.lost)
         for attempt in shard.attempts[-1:]
         if abs(attempt.clock_ahead_s) > MAX_SKEW_S
     }

@@ -7,7 +7,7 @@ after the loss of a node SLURM calls a job NODE_FAIL while it is about to run it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -96,12 +96,15 @@ class SweepState:
         view: the results.
         labels: how to call each unit, by its id.
         unreachable: why SLURM could not be asked; empty if it could.
+        queued_jobs: ids of all jobs of this sweep that wait or run, those that have nothing left to
+            do as later submissions took it over included.
     """
 
     shards: tuple[ShardState, ...]
     view: StoreView
     labels: dict[str, str]
     unreachable: str
+    queued_jobs: tuple[str, ...]
 
     def with_verdict(self, *verdicts: Verdict) -> list[ShardState]:
         """Shards with one of these verdicts."""
@@ -158,14 +161,17 @@ def read_state(store: Path) -> SweepState:
         _judge(view, folder, shard, job, left, tasks.find(job, shard.number), bool(unreachable))
         for folder, shard, job, left in shards
     )
-    return SweepState(states, view, labels, unreachable)
+    jobs = [tasks.with_id(job) for folder in folders for job in folder.submission.jobs]
+    queued = tuple(job.job_id for job in jobs if job.job_id and tasks.at_work(job))
+    return SweepState(states, view, labels, unreachable, queued)
 
 
 class _Tasks:
     """Tasks by job, place and name: an id alone may have been given out twice."""
 
-    def __init__(self, queued: Iterable[TaskState]) -> None:
+    def __init__(self, queued: Sequence[TaskState]) -> None:
         self._known: dict[tuple[str, int, str], TaskState] = {}
+        self._at_work = {(t.job_id, t.name) for t in queued if t.waits or t.runs}
         self.add(queued)
 
     def add(self, states: Iterable[TaskState]) -> None:
@@ -179,6 +185,10 @@ class _Tasks:
             found = (job_id for job_id, _, name in self._known if name == job.name)
             return replace(job, job_id=next(found, None))
         return job
+
+    def at_work(self, job: Job) -> bool:
+        """Whether any task of a job waits or runs."""
+        return (job.job_id, job.name) in self._at_work
 
     def find(self, job: Job, shard: int) -> TaskState | None:
         task = job.task_of(shard)

@@ -43,6 +43,8 @@ class PlannedShard:
         label: backbone or suites, for people.
         items: names of what it does, as events use them.
         amounts: work in each item: latent frames or clips.
+        device: the device setting, where the shard file has the device that its task asked for;
+            empty in older plans.
     """
 
     number: int
@@ -50,6 +52,7 @@ class PlannedShard:
     label: str
     items: tuple[str, ...]
     amounts: tuple[int, ...]
+    device: str
 
     def only(self, places: Sequence[int]) -> PlannedShard:
         """The part with the items at `places`."""
@@ -115,7 +118,7 @@ class Submission:
 
 def new_id() -> str:
     """An id that sorts by time and is used once."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{secrets.token_hex(3)}"
 
 
 class SubmissionFolder:
@@ -192,6 +195,7 @@ class SubmissionFolder:
                         fields["label"],
                         tuple(fields["items"]),
                         tuple(fields["amounts"]),
+                        fields.get("device", ""),
                     )
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise LongtakeError(f"{path} can't be read: {error}") from error

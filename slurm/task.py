@@ -7,12 +7,11 @@ requeueing by hand all come to the same: the task starts again and goes on.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -25,9 +24,10 @@ from harness.shards import Evaluation, Shard, Stage
 from harness.store import RunStore
 from harness.sweep import missing_evaluations, missing_units
 from harness.worker import run_shard
-from slurm.attempt import AttemptFile, Ending, count_tries, read_attempts
+from slurm.attempt import AttemptFile, Ending, read_attempts
 from slurm.commands import run
 from slurm.submission import SubmissionFolder
+from slurm.tries import Tried, count_tries, read_tried, saved_chunks
 
 _REQUEUE_TRIES = 4
 _REQUEUE_WAIT_S = 5.0
@@ -41,13 +41,16 @@ class ShardTask(Checkpointable):
         signals = StopSignals()
         shard_path = Path(path)
         number, folder = int(shard_path.stem), SubmissionFolder(shard_path.parents[1])
-        shard = Shard.read(shard_path)
-        attempts = folder.attempts_path(number)
-        tries = count_tries(read_attempts(attempts), read_tried(shard_path))
-        saved = {unit.id: _saved_chunks(shard, unit.id) for unit in shard.units}
+        shard, attempts = Shard.read(shard_path), folder.attempts_path(number)
+        chunks = {item: saved_chunks(Path(shard.store), item) for item in shard.items}
+        tries = count_tries(
+            read_attempts(attempts), shard.items, read_tried(shard_path), chunks.__getitem__
+        )
+        saved = {item: max(chunks[item], tries[item].saved) for item in shard.items}
         attempt = AttemptFile(attempts, _job_id(), saved)
-        left = still_missing(shard)
-        left = left.only({item for item in left.items if not _give_up(left, item, tries, folder)})
+        left = _without_given_up(
+            still_missing(shard), tries, int(folder.submission.profile["max_attempts"])
+        )
         if left.items:
             run_shard(left, attempt.show, signals.received)
         if signals.received() and set(still_missing(left).items) - set(attempt.failed):
@@ -98,21 +101,11 @@ def still_missing(shard: Shard) -> Shard:
     if shard.stage is Stage.generate:
         return replace(shard, units=tuple(missing_units(store, shard.units)))
     fresh: list[Evaluation] = []
-    for (suite, durations), tasks in groupby(shard.evaluations, key=_suite_and_durations):
+    ordered = sorted(shard.evaluations, key=_suite_and_durations)
+    for (suite, durations), tasks in groupby(ordered, key=_suite_and_durations):
         prompts = {task.unit_id: task.prompt for task in tasks}
         fresh += missing_evaluations(store, prompts, [float(d) for d in durations], [suite])
     return replace(shard, evaluations=tuple(fresh))
-
-
-def tried_path(shard_path: Path) -> Path:
-    """Where it stands how often items of a shard were begun in vain by earlier submissions."""
-    return shard_path.with_suffix(".tried")
-
-
-def read_tried(shard_path: Path) -> dict[str, int]:
-    """The content of `tried_path`; empty if nothing was."""
-    path = tried_path(shard_path)
-    return json.loads(path.read_text()) if path.is_file() else {}
 
 
 def requeue() -> None:
@@ -140,21 +133,13 @@ def _suite_and_durations(task: Evaluation) -> tuple[str, tuple[str, ...]]:
     return task.suite, tuple(task.durations_frames)
 
 
-def _saved_chunks(shard: Shard, unit_id: str) -> int:
-    folder = RunStore(Path(shard.store)).unit_dir(unit_id) / "partial"
-    return len(list(folder.glob("[0-9]*.safetensors")))
-
-
-def _give_up(shard: Shard, item: str, tries: dict[str, int], folder: SubmissionFolder) -> bool:
-    """Record that an item that ended too many attempts in vain is not begun again."""
-    most = int(folder.submission.profile["max_attempts"])
-    count = max(tries.get(item, 0), tries.get("", 0))
-    if count < most:
-        return False
-    where = "while loading" if tries.get("", 0) >= most else "without getting any further"
-    text = f"given up after {count} attempts that ended {where}"
-    RunStore(Path(shard.store)).write_failure(item.rpartition(":")[2], text, "")
-    return True
+def _without_given_up(shard: Shard, tries: Mapping[str, Tried], most: int) -> Shard:
+    """The rest, after it is noted that an item with too many attempts in vain isn't begun again."""
+    given_up = {item for item in shard.items if tries[item].num_vain >= most}
+    for item in given_up:
+        text = f"given up after {tries[item].num_vain} attempts: {tries[item]}"
+        RunStore(Path(shard.store)).write_failure(item, text, "")
+    return shard.only(set(shard.items) - given_up)
 
 
 def _job_id() -> str:
@@ -162,18 +147,3 @@ def _job_id() -> str:
     if array:
         return f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}"
     return os.environ.get("SLURM_JOB_ID", "none")
-
-
-def count_all_tries(folders: Iterable[SubmissionFolder]) -> dict[str, int]:
-    """How often each item was begun in vain, over all submissions, the oldest first."""
-    tries: dict[str, int] = {}
-    for folder in folders:
-        if folder.submission.again:
-            tries = {}
-        items = {shard.number: shard.items for shard in folder.shards()}
-        for attempts in sorted((folder.path / "attempts").glob("[0-9]*")):
-            tries = count_tries(read_attempts(attempts), tries)
-            while_loading = tries.pop("", 0)
-            for item in items[int(attempts.name)] if while_loading else ():
-                tries[item] = tries.get(item, 0) + while_loading
-    return tries

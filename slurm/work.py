@@ -97,7 +97,13 @@ def left_over(store: Path, folders: Sequence[SubmissionFolder]) -> Work:
             if planned.stage is JobStage.report:
                 continue
             shard = Shard.read(folder.shard_path(planned.number))
-            template = replace(shard, units=(), evaluations=(), store=str(store))
+            template = replace(
+                shard,
+                units=(),
+                evaluations=(),
+                store=str(store),
+                device=planned.device or shard.device,
+            )
             templates[key := repr(template)] = template
             for unit in shard.units:
                 if unit.id in wanted and unit.id not in units:

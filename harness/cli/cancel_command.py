@@ -16,7 +16,7 @@ def run(arguments: argparse.Namespace) -> int:
     state = read_state(store)
     if state.unreachable:
         raise LongtakeError(f"Nothing was cancelled: {state.unreachable}")
-    jobs = state.active_jobs
+    jobs = state.queued_jobs
     if not jobs:
         print("Nothing waits or runs.")
         return 0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from rich.console import Console
@@ -41,36 +42,39 @@ def submit_sweep(
             "executor.slurm.max_running=N, executor.slurm.generate.cpus=N."
         )
     store = RunStore(settings.store.absolute())
-    work = asked_for(
-        units,
-        settings.duration,
-        settings.suite,
-        make_shard(settings, Stage.generate),
-        make_shard(settings, Stage.evaluate),
-    )
     campaign = Campaign(
         Dispatcher(store.root, settings.executor.slurm, tuple(argv), str(Path.cwd()))
     )
+    num_units = None if arguments.no_report else len(units)
     if not arguments.dry_run:
         campaign.check()
-        store.add_command(units, argv, config.resolved)
-    num_units = None if arguments.no_report else len(units)
-    return submit_work(campaign, work, num_units, arguments.dry_run, console)
+    with submitting(store.root, arguments.dry_run):
+        work = asked_for(
+            units,
+            settings.duration,
+            settings.suite,
+            make_shard(settings, Stage.generate),
+            make_shard(settings, Stage.evaluate),
+        )
+        if not arguments.dry_run:
+            store.add_command(units, argv, config.resolved)
+        return submit_work(campaign, work, num_units, arguments.dry_run, console)
+
+
+@contextmanager
+def submitting(store: Path, dry_run: bool) -> Iterator[None]:
+    """Keeps other commands from submitting: two at once would both find the same work open.
+
+    Whatever the decision is made by must be read within the block.
+    """
+    with nullcontext() if dry_run else locked(store / "slurm" / ".lock"):
+        yield
 
 
 def submit_work(
     campaign: Campaign, work: Work, num_units: int | None, dry_run: bool, console: Console
 ) -> int:
     """Submit what is open of `work`, or with `dry_run` print what would be; the exit code."""
-    # Two commands at once would both find the same work open.
-    lock = nullcontext() if dry_run else locked(campaign.store / "slurm" / ".lock")
-    with lock:
-        return _submit(campaign, work, num_units, dry_run, console)
-
-
-def _submit(
-    campaign: Campaign, work: Work, num_units: int | None, dry_run: bool, console: Console
-) -> int:
     open_work, given_up = campaign.open(work), campaign.given_up(work)
     again = f"python -m harness resume --again sweep={shlex.quote(str(campaign.store))}"
     if given_up:
@@ -81,7 +85,8 @@ def _submit(
             markup=False,
             soft_wrap=True,
         )
-    if not open_work.items and not campaign.report_is_due:
+    report_is_due = num_units is not None and campaign.report_is_due
+    if not open_work.items and not report_is_due:
         busy = len(work.items - given_up)
         if busy or not given_up:
             text = f"at work already: {busy}" if busy else "Nothing is missing."

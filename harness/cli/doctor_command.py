@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import platform
-from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
@@ -34,18 +33,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _cluster(settings: Settings, with_probe: bool, console: Console) -> int:
     """The cluster profile against the live cluster; exit code 1 if a sweep would fail."""
-    from slurm.doctor import Finding, examine, requests
+    from slurm.doctor import Finding, examine, judge, requests
     from slurm.probe import probe
 
     profile, runs = settings.executor.slurm, Path(settings.runs)
-    findings = list(examine(profile, runs, settings.device))
+    findings = list(examine(profile, runs, settings.device, settings.suite))
     if with_probe and all(finding.ok for finding in findings):
-        request = requests(profile, settings.device)["generate"]
+        request = requests(profile, settings.device, settings.suite)["generate"]
         with console.status("waiting for a node"):
             try:
                 facts = probe(profile, request, runs, _PROBE_WAIT_S)
-                text = ", ".join(f"{key} {value}" for key, value in asdict(facts).items())
-                findings.append(Finding("node", True, text))
+                findings += judge(facts, request, settings.device)
             except LongtakeError as error:
                 findings.append(Finding("node", False, str(error)))
     table = Table("cluster", "")

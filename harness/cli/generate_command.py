@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
             console.print("Stopped; progress is saved. The same command goes on.")
             return STOPPED
         if outcome.failed or store.finished(unit) is None:
-            console.print(f"See {store.unit_dir(unit.id) / 'failure.json'}", markup=False)
+            console.print(f"See {store.failure_path(unit.id)}", markup=False)
             return 1
     print(store.unit_dir(unit.id) / "video.mp4")
     return 0

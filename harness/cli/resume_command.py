@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
 from harness.cli.arguments import sweep_folder
-from harness.cli.cluster import submit_work
+from harness.cli.cluster import submit_work, submitting
 from harness.errors import LongtakeError
 from harness.schema import build
 from harness.store import RunStore
@@ -32,17 +33,23 @@ def run(arguments: argparse.Namespace) -> int:
             raise LongtakeError(f"{item!r}: resume takes sweep=FOLDER and {_PREFIX}KEY=VALUE.")
     pairs = dict(item.split("=", 1) for item in others)
     store = sweep_folder(pairs).absolute()
-    folders = submissions(store)
-    if not folders:
+    if not submissions(store):
         raise LongtakeError(
             f"Nothing of {store} was submitted to SLURM; to go on here, repeat the sweep command."
         )
+    with submitting(store, arguments.dry_run):
+        return _resume(store, changes, arguments, Console())
+
+
+def _resume(
+    store: Path, changes: list[str], arguments: argparse.Namespace, console: Console
+) -> int:
+    folders = submissions(store)
     newest = folders[-1].submission
     profile = _changed(newest.profile, changes)
     campaign = Campaign(
         Dispatcher(store, profile, newest.command, newest.cwd, again=arguments.again)
     )
-    console = Console()
     held = campaign.state.held_tasks if campaign.state else []
     if held and not arguments.dry_run:
         release(held)

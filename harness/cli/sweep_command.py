@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     if outcome.stopped:
         return say_stopped(argv, console)
     for item, error in outcome.failed.items():
-        path = store.unit_dir(item.rpartition(":")[2]) / "failure.json"
+        path = store.failure_path(item)
         text = f"failed: {item} {error} (see {path})"
         console.print(text, style="red", markup=False, highlight=False, soft_wrap=True)
     seconds = time.perf_counter() - started

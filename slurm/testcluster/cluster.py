@@ -132,7 +132,7 @@ class ThrowawayCluster:
         self.run("slurmd", "-f", str(self.conf), "-N", name)
 
     def kill(self, daemon: str, node: str | None = None) -> None:
-        """SIGKILL for a daemon: slurmctld, slurmdbd, or the slurmd of a node."""
+        """SIGKILL for a daemon: munged, slurmctld, slurmdbd, or the slurmd of a node."""
         file = f"slurmd.{node}.pid" if node else f"{daemon}.pid"
         pid = pid_of(self.folder / "run" / file, daemon, self.folder)
         if pid is None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.errors import LongtakeError
+from slurm.testcluster.ports import MOST_PORTS
 
 # A fake GPU must be a character device: SLURM refuses plain files and bare counts.
 FAKE_GPUS = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random")
+# Besides the nodes the controller and accounting have one each.
+MOST_NODES = MOST_PORTS - 2
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,9 @@ class ClusterOptions:
     def __post_init__(self) -> None:
         if not 1 <= self.gpus <= len(FAKE_GPUS):
             raise LongtakeError(f"gpus={self.gpus} must lie in 1..{len(FAKE_GPUS)}.")
-        if min(self.nodes, self.cpus, self.mem_mib) < 1:
-            raise LongtakeError("nodes, cpus and mem_mib must be at least 1.")
+        if not 1 <= self.nodes <= MOST_NODES:
+            raise LongtakeError(f"nodes={self.nodes} must lie in 1..{MOST_NODES}.")
+        if min(self.cpus, self.mem_mib) < 1:
+            raise LongtakeError("cpus and mem_mib must be at least 1.")
         if self.requeue_wait_s < 5:
             raise LongtakeError("requeue_wait_s must be at least 5: SLURM takes less for 120.")

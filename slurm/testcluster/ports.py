@@ -15,7 +15,8 @@ from pathlib import Path
 
 from harness.errors import LongtakeError
 
-_FIRST, _LAST, _STEP = 16800, 30000, 50
+MOST_PORTS = 50
+_FIRST, _LAST = 16800, 30000
 
 
 @contextmanager
@@ -26,18 +27,18 @@ def reserved_ports(folder: Path, count: int, in_use: Callable[[Path], bool]) -> 
 
     Args:
         folder: the cluster.
-        count: how many ports, at most 50.
+        count: how many ports, at most MOST_PORTS.
         in_use: whether the cluster in a folder is up.
 
     Raises:
         LongtakeError: no ports are free.
     """
-    assert count <= _STEP
+    assert count <= MOST_PORTS
     registry = Path(tempfile.gettempdir()) / "longtake-testcluster-ports"
     registry.mkdir(exist_ok=True)
     with (registry / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        for first in range(_FIRST, _LAST, _STEP):
+        for first in range(_FIRST, _LAST, MOST_PORTS):
             note = registry / str(first)
             owner = Path(note.read_text()) if note.is_file() else None
             if owner not in (None, folder) and in_use(owner):

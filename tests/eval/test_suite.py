@@ -53,6 +53,13 @@ def test_a_metric_is_a_suite_of_its_own() -> None:
     assert outside.version != find_suite("flow_motion").version
 
 
+def test_a_metric_is_as_dear_as_the_suite_it_belongs_to() -> None:
+    for suite in SUITES.values():
+        for name in suite.metrics:
+            own = find_suite(name)
+            assert (own.clip_s, own.gpu_clip_s) == (suite.clip_s, suite.gpu_clip_s)
+
+
 def test_unknown_names_are_answered_with_the_nearest() -> None:
     with pytest.raises(LongtakeError, match=r"Unknown suite 'ofline'\. Did you mean 'offline'"):
         find_suite("ofline")

@@ -186,6 +186,14 @@ def test_settled_means_all_ended_and_scored(store: Path) -> None:
     assert load_sweep(store).settled
 
 
+def test_a_video_that_scoring_found_damaged_says_so(store: Path) -> None:
+    (store / "units" / UNIT / "record.json").unlink()
+    failure = {"error": "VideoDamaged: not the video of its record"}
+    (store / "units" / UNIT / "failure.offline.json").write_text(json.dumps(failure))
+    unit = load_sweep(store).units.set_index("unit_id").loc[UNIT]
+    assert (unit["status"], unit["reason"]) == ("failed", failure["error"])
+
+
 def test_suite_may_say_more_about_a_metric(store: Path) -> None:
     for path in (store / "metrics/offline").iterdir():
         content = json.loads(path.read_text())

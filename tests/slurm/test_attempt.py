@@ -3,34 +3,13 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 from pathlib import Path
 
+import pytest
+
 from harness.events import Event, EventKind
-from slurm.attempt import Attempt, AttemptFile, Ending, count_tries, read_attempts
-
-
-def attempt(item: str, saved: int = 0, **fields: object) -> Attempt:
-    return Attempt("1", "host", "n1", 1, 0.0, 0.0, item=item, saved=saved, **fields)  # type: ignore[arg-type]
-
-
-def test_a_killed_attempt_counts_for_the_item_it_was_at() -> None:
-    assert count_tries([attempt("a"), attempt("a"), attempt("b")], {}) == {"a": 2, "b": 1}
-
-
-def test_an_attempt_that_saved_more_starts_the_count_anew() -> None:
-    preempted = [attempt("a", saved, ending=Ending.stopped) for saved in (0, 2, 4, 6)]
-    assert count_tries(preempted, {}) == {"a": 1}
-    stuck = [attempt("a", saved, ending=Ending.stopped) for saved in (0, 2, 2, 2)]
-    assert count_tries(stuck, {}) == {"a": 3}
-
-
-def test_a_finished_attempt_counts_for_what_failed_in_it_only() -> None:
-    ended = attempt("b", failed=("a",), ending=Ending.finished)
-    assert count_tries([ended, ended], {"a": 1}) == {"a": 3}
-
-
-def test_dying_while_loading_counts_for_no_item() -> None:
-    assert count_tries([attempt(""), attempt("")], {}) == {"": 2}
+from slurm.attempt import AttemptFile, Ending, read_attempts
 
 
 def test_an_item_is_on_disk_before_it_is_begun(tmp_path: Path) -> None:
@@ -55,3 +34,19 @@ def test_a_damaged_attempt_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "002-x-1.json").write_text("{")
     (tmp_path / "003-x-1.json").write_text(json.dumps({"job_id": "1"}))
     assert len(read_attempts(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(("item", "replayed"), [("a", True), ("offline:a", False)])
+def test_the_clock_of_an_item_starts_with_the_first_that_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, item: str, replayed: bool
+) -> None:
+    """Videos say what is replayed; of scores it is known how far an earlier attempt got."""
+    now = 1000.0
+    monkeypatch.setattr(time, "time", lambda: now)
+    file = AttemptFile(tmp_path, "1", {item: 6})
+    for amount, after_s in ((0, 1), (3, 1), (6, 1), (9, 20)):
+        now += after_s
+        file.show(Event(EventKind.progress, item, amount, replayed=replayed and 0 < amount <= 6))
+    file.end(Ending.stopped)
+    (attempt,) = read_attempts(tmp_path)
+    assert (attempt.amount, attempt.replayed, attempt.item_started) == (9, 6, 1003.0)

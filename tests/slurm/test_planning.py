@@ -11,7 +11,7 @@ from harness.shards import Stage
 from harness.sweep import make_shard
 from harness.units import plan_units
 from slurm.dispatch import Dispatcher
-from slurm.planning import Limits, Plan, Planner
+from slurm.planning import Limits, Plan, PlannedArray, Planner
 from slurm.profile import SlurmProfile, StageProfile
 from slurm.submission import JobStage
 from slurm.work import Work, asked_for
@@ -32,6 +32,10 @@ def work_of(tmp_path: Path, *arguments: str) -> Work:
 def plan_of(work: Work, limits: Limits = LIMITS, **profile: object) -> Plan:
     planner = Planner(SlurmProfile(shard_min=2, **profile), limits, lambda unit: 60.0)  # type: ignore[arg-type]
     return planner.plan(work.generate, work.evaluate, [], set(), 32)
+
+
+def devices(array: PlannedArray) -> set[str]:
+    return {array.shard_of(piece).device for piece in array.pieces}
 
 
 def test_methods_with_different_memory_share_no_array_and_arrays_are_split(tmp_path: Path) -> None:
@@ -84,10 +88,10 @@ def test_the_chain_of_dependencies(tmp_path: Path, fake_slurm) -> None:
 
 def test_a_task_that_asks_for_a_gpu_must_find_one(tmp_path: Path) -> None:
     plan = plan_of(work_of(tmp_path))
-    assert {piece.shard.device for piece in plan.arrays[0].pieces} == {"cuda"}
-    assert {piece.shard.device for piece in plan.arrays[1].pieces} == {"auto"}
+    assert devices(plan.arrays[0]) == {"cuda"}
+    assert devices(plan.arrays[1]) == {"cpu"}
     plan = plan_of(work_of(tmp_path), generate=StageProfile(gpus=0))
-    assert {piece.shard.device for piece in plan.arrays[0].pieces} == {"auto"}
+    assert devices(plan.arrays[0]) == {"auto"}
 
 
 def test_gpu_hours_are_counted(tmp_path: Path) -> None:
@@ -98,13 +102,15 @@ def test_gpu_hours_are_counted(tmp_path: Path) -> None:
 
 def test_threads_are_the_cpus_asked_for(tmp_path: Path) -> None:
     plan = plan_of(work_of(tmp_path), generate=StageProfile(cpus=3))
-    assert {piece.shard.threads for piece in plan.arrays[0].pieces} == {3}
+    array = plan.arrays[0]
+    assert {array.shard_of(piece).threads for piece in array.pieces} == {3}
 
 
 @pytest.mark.parametrize(
     ("settings", "gpus", "device"),
     [
         (["suite=offline"], 0, "cpu"),
+        (["suite=aesthetic_quality"], 1, "cuda"),
         (["suite=offline,vbench_long"], 1, "cuda"),
         (["suite=vbench_long", "device=cpu"], 0, "cpu"),
     ],
@@ -115,7 +121,7 @@ def test_scoring_runs_on_what_it_asked_for(
     plan = plan_of(work_of(tmp_path, *settings))
     scored = [array for array in plan.arrays if array.stage is JobStage.evaluate]
     assert {array.request.gpus for array in scored} == {gpus}
-    assert {piece.shard.device for array in scored for piece in array.pieces} == {device}
+    assert set().union(*map(devices, scored)) == {device}
 
 
 def test_more_tasks_than_the_cluster_holds_are_refused(tmp_path: Path) -> None:
@@ -131,3 +137,14 @@ def test_scores_of_units_that_others_make_wait_for_them(tmp_path: Path) -> None:
     assert [array.after_jobs for array in plan.arrays] == [(), ("7", "8")]
     (waiting,) = plan.arrays[1].pieces
     assert [task.unit_id for task in waiting.shard.evaluations] == [unit.id]
+
+
+@pytest.mark.parametrize(
+    ("partition", "limit"),
+    [(None, 60), ("long", 600), ("gpu,long", 60), ("long,free", 600), ("free", None)],
+)
+def test_of_several_partitions_the_shortest_time_counts(
+    partition: str | None, limit: int | None
+) -> None:
+    limits = replace(LIMITS, max_time_min={"gpu": 60, "long": 600, "free": None})
+    assert limits.of(partition) == limit

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from eval.suite import Suite, find_suite
 from harness.config import load_sweep
 from harness.errors import LongtakeError
 from harness.shards import Evaluation
@@ -27,6 +28,10 @@ KV = 287_500_000
 
 def units_of(*arguments: str) -> list[Unit]:
     return plan_units(load_sweep(["prompts.num=1", *arguments]))
+
+
+def suites(*names: str) -> list[Suite]:
+    return [find_suite(name) for name in names]
 
 
 def test_the_past_needs_memory_up_to_the_cap() -> None:
@@ -73,21 +78,22 @@ def test_gpus_cpus_and_time_are_derived_and_can_be_given() -> None:
 
 def test_scoring_asks_for_a_gpu_only_where_a_suite_makes_use_of_one() -> None:
     profile = SlurmProfile()
-    assert evaluation_gpus(["offline", "flow_motion"], profile, "auto") == 0
-    assert evaluation_gpus(["offline", "vbench_long"], profile, "auto") == 1
-    assert evaluation_gpus(["vbench_long"], profile, "cpu") == 0
+    assert evaluation_gpus(suites("offline", "flow_motion"), profile, "auto") == 0
+    assert evaluation_gpus(suites("offline", "vbench_long"), profile, "auto") == 1
+    assert evaluation_gpus(suites("vbench_long"), profile, "cpu") == 0
     for gpus in (0, 2):
         given = SlurmProfile(evaluate=StageProfile(gpus=gpus, partition="small"))
-        assert evaluation_gpus(["offline"], given, "auto") == gpus
-        assert evaluation_gpus(["vbench_long"], given, "auto") == gpus
+        assert evaluation_gpus(suites("offline"), given, "auto") == gpus
+        assert evaluation_gpus(suites("vbench_long"), given, "auto") == gpus
         assert evaluation_request(600, given, gpus).gpus == gpus
         assert evaluation_request(600, given, gpus).partition == "small"
 
 
 def test_time_to_score_goes_by_suite_clips_and_device() -> None:
     def seconds(suite: str, gpus: int) -> float:
-        return evaluation_s(Evaluation("u", suite, "", {"30": 480}), gpus)
+        return evaluation_s(Evaluation("u", suite, "", {"30": 480}), find_suite(suite), gpus)
 
+    assert seconds("aesthetic_quality", 1) == seconds("vbench_long", 1)
     assert seconds("offline", 0) == seconds("offline", 1) == 15
     assert seconds("vbench_long", 0) > 10 * seconds("vbench_long", 1) > 10 * seconds("offline", 1)
 

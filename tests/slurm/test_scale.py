@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from eval.suite import METRICS
+from harness.registry import Entry
 from harness.store import RunStore
 from harness.units import plan_units
 from slurm.show import num_wrong, render
@@ -42,3 +44,25 @@ def test_thousands_of_units_are_planned_and_read_back(
     Console(file=printed, width=200).print(render(state))
     assert "and 12 more" in printed.getvalue()
     assert len(printed.getvalue().splitlines()) < 60
+
+
+def test_a_suite_is_looked_up_as_often_for_many_units_as_for_few(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Finding a metric that is a suite of its own reads what is installed."""
+    looked_up: list[int] = []
+    entries = METRICS.entries
+
+    def counted() -> dict[str, Entry]:
+        looked_up.append(1)
+        return entries()
+
+    monkeypatch.setattr(METRICS, "entries", counted)
+    counts = []
+    for num_units in (32, 320):
+        config = simulation.config_of(num_units, tmp_path / str(num_units), "suite=flow_motion")
+        units = plan_units(config)
+        looked_up.clear()
+        simulation.submit(config, units)
+        counts.append(len(looked_up))
+    assert counts[0] == counts[1] > 0

@@ -127,6 +127,22 @@ def test_a_reason_of_the_worker_goes_before_that_of_slurm(case: Case) -> None:
     assert (first.verdict, len(first.failed), first.error) == (Verdict.failed, 16, "")
 
 
+def test_a_reason_belongs_to_one_item(case: Case) -> None:
+    """Why scores failed is not why a video did, nor why those of another suite did."""
+    store, view = RunStore(case.store), read_state(case.store).view
+    unit_id = next(case.folder.shards()).items[0]
+    items = [unit_id, f"offline:{unit_id}", f"mine:Own:{unit_id}"]
+    for item in items:
+        store.write_failure(item, f"no {item} today", "")
+    assert [view.failure(item) for item in items] == [f"no {item} today" for item in items]
+    store.clear_failure(items[1])
+    assert [view.has_failed(item, case.folder) for item in items] == [True, False, True]
+    assert {path.name for path in case.unit_dir().iterdir()} == {
+        "failure.json",
+        "failure.Own.json",
+    }
+
+
 def test_an_old_reason_does_not_count(case: Case) -> None:
     path = case.unit_dir() / "failure.json"
     write_json(path, {"error": "no plan yesterday"})
@@ -221,9 +237,21 @@ def test_the_pace_of_a_running_shard_tells_what_is_left(case: Case) -> None:
     assert "0 of 16 done, latent 30 of 120, ready in 1 h 03 min" in shown(case)
 
 
+def test_what_is_replayed_after_a_restart_does_not_count_for_the_pace(case: Case) -> None:
+    case.queued.append(case.task("RUNNING"))
+    item = next(case.folder.shards()).items[0]
+    write_attempt(case, item=item, amount=20, replayed=20, item_started=1060.0)
+    assert eta(case.first()).seconds is None
+    write_attempt(case, item=item, amount=30, replayed=20, item_started=1000.0)
+    pace = eta(case.first())
+    assert pace.seconds == pytest.approx(pace.left * 6)
+
+
 def test_a_node_with_a_wrong_clock_is_told(case: Case) -> None:
     case.queued.append(case.task("RUNNING"))
     write_attempt(case, clock_ahead_s=312.0)
+    assert "The clock of h is 312 s ahead of the file system's." in shown(case)
+    case.queued.clear()  # lost
     assert "The clock of h is 312 s ahead of the file system's." in shown(case)
     write_attempt(case, clock_ahead_s=1.0)
     assert "The clock of" not in shown(case)

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from harness.store import RunStore
 from harness.units import plan_units
 from slurm import task
 from slurm.submission import SubmissionFolder, submissions
-from slurm.task import ReportTask, ShardTask, StopSignals, count_all_tries, requeue
+from slurm.task import ReportTask, ShardTask, StopSignals, requeue
+from slurm.tries import Tried, count_all_tries
 from tests.reports.experiment import make_store, note_axis
 from tests.slurm import simulation
 
@@ -72,7 +74,28 @@ def test_a_unit_that_killed_too_often_is_recorded_and_the_rest_is_done(
 def test_dying_while_loading_counts_for_all_units_of_the_shard(folder: SubmissionFolder) -> None:
     died(folder, 2)
     shard = next(folder.shards())
-    assert count_all_tries([folder]) == dict.fromkeys(shard.items, 2)
+    tries = count_all_tries(folder.path.parents[1], [folder])
+    assert tries == dict.fromkeys(shard.items, Tried(loading=2))
+
+
+def test_an_only_attempt_that_got_further_is_not_the_last(
+    folder: SubmissionFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submission = folder.submission
+    profile = submission.profile | {"max_attempts": 1}
+    folder.write(replace(submission, profile=profile))
+    shard = next(folder.shards())
+    died(folder, 1, shard.items[0])
+    done: list[str] = []
+    monkeypatch.setattr(task, "run_shard", lambda shard, *_: done.extend(shard.items))
+    chunk = RunStore(folder.path.parents[1]).unit_dir(shard.items[0]) / "partial/000000.safetensors"
+    write_json(chunk, {})
+    ShardTask()(str(folder.shard_path(0)))
+    assert done == list(shard.items)
+    chunk.unlink()
+    done.clear()
+    ShardTask()(str(folder.shard_path(0)))
+    assert done == list(shard.items[1:])
 
 
 def test_the_report_task_renders_the_comparisons_of_an_experiment(tmp_path: Path) -> None:

@@ -148,6 +148,8 @@ def test_doctor_asks_the_cluster_and_a_node(full: ThrowawayCluster, site_on: Mak
     for part in ("slurm-wlm 22", "gpu: 4 nodes", "1001 tasks", "accepted: 1 GPU", "longtake"):
         assert part in text
     assert not list(Path(site.folder, "runs").glob(".longtake-probe*"))
+    assert site.harness("doctor", "executor=site.yaml", "--probe") == 1
+    assert "no: torch sees 0, 1 asked for" in " ".join(site.printed.split())
     assert site.harness("doctor", "executor=site.yaml", "executor.slurm.account=nobody") == 1
     assert "Invalid account" in " ".join(site.printed.split())
 

@@ -55,5 +55,7 @@ def test_what_it_needs_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ThrowawayCluster(Path("/tmp") / ("x" * 80), ClusterOptions()).start()
     with pytest.raises(LongtakeError, match="gpus=9"):
         ClusterOptions(gpus=9)
+    with pytest.raises(LongtakeError, match=r"nodes=49 must lie in 1..48"):
+        ClusterOptions(nodes=49)
     with pytest.raises(LongtakeError, match="at least 5"):
         ClusterOptions(requeue_wait_s=3)
