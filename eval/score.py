@@ -165,10 +165,7 @@ class _Scoring:
 
     def run(self, unit_id: str, not_set_up: list[str]) -> Scores:
         try:
-            for window in self._windows():
-                self._run_networks(window)
-                for clip in window:
-                    self._measure(clip)
+            self._score_windows()
         except MetricUnavailable as error:  # no clips can be made of this video
             self._clips = []
             self._runs = [MetricRun(run.metric, reason_of(error)) for run in self._runs]
@@ -203,6 +200,13 @@ class _Scoring:
                 if network.name in self._keys and network.name not in self._unusable
             },
         )
+
+    def _score_windows(self) -> None:
+        """All clips; none of them is held afterwards."""
+        for window in self._windows():
+            self._run_networks(window)
+            for clip in window:
+                self._measure(clip)
 
     def _windows(self) -> Iterator[list[Clip]]:
         """The clips of the video, a bounded number of bytes at a time."""
