@@ -18,7 +18,7 @@ from eval.metric import Clip
 from harness.errors import LongtakeError
 
 Runner = Callable[[Clip], np.ndarray]
-CPU_BUDGET_MIB = 1536
+CPU_BUDGET_MIB = 1280
 
 
 class Network(Protocol):
@@ -64,7 +64,7 @@ class NetworkPool:
 
     Args:
         device: torch device of the networks that use torch.
-        budget_mib: memory for loaded networks; None for `LONGTAKE_NETWORKS_MIB`, else 1.5 GiB on a
+        budget_mib: memory for loaded networks; None for `LONGTAKE_NETWORKS_MIB`, else 1.25 GiB on a
             CPU, where loading costs little beside running, and no limit on a GPU.
     """
 

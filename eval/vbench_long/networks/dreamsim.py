@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from eval.memory import give_memory_back
 from eval.metric import Clip
 from eval.vbench_long.layout import (
     DINO_B16,
@@ -55,7 +56,9 @@ class DreamSim(TorchNetwork):
         folder = str(DREAMSIM_CLIP.path.parent)
         dino = load_dino()
         clip_vision, clip_projection = load_clip_as_dino(16, folder)
+        give_memory_back()  # of the file, which the package reads as a whole
         open_vision, open_projection = load_open_clip_as_dino(16, folder)
+        give_memory_back()
         _add_updates([dino, clip_vision, open_vision])
         for network in (dino, clip_vision, open_vision):
             ready(network, device)
