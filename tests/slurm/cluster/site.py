@@ -43,6 +43,11 @@ UNITS = (
 PATIENCE_S = 120
 
 
+def is_over(state: SweepState) -> bool:
+    """Whether no task waits or runs."""
+    return not state.with_verdict(Verdict.pending, Verdict.running)
+
+
 @dataclass
 class Site:
     """Runs commands of the harness against a cluster, in a folder of its own.
@@ -104,9 +109,14 @@ class Site:
     def shards(self, stage: JobStage = JobStage.generate) -> list[ShardState]:
         return [shard for shard in self.state().shards if shard.shard.stage is stage]
 
+    def status(self) -> str:
+        """What `status` prints."""
+        self.on_store("status")
+        return self.printed
+
     def wait_until_over(self) -> SweepState:
         """Wait until no task waits or runs."""
-        return self.wait_for(lambda state: not state.with_verdict(Verdict.pending, Verdict.running))
+        return self.wait_for(is_over)
 
     def wait_for(self, condition: Callable[[SweepState], object]) -> SweepState:
         end = time.monotonic() + PATIENCE_S

@@ -12,7 +12,7 @@ import pytest
 
 from slurm.state import Verdict
 from slurm.testcluster.cluster import ThrowawayCluster
-from tests.slurm.cluster.site import Site
+from tests.slurm.cluster.site import Site, is_over
 
 MakeSite = Callable[[ThrowawayCluster], Site]
 
@@ -123,9 +123,8 @@ def test_one_shard_running_twice_does_no_harm(
     assert not list(site.store.glob("units/*/.*"))
 
 
-@pytest.mark.parametrize("number", [1])
-def test_a_restarted_controller_changes_nothing(
-    full: ThrowawayCluster, site_on: MakeSite, undisturbed: dict[str, str], number: int
+def test_a_killed_controller_costs_a_resume_at_most(
+    full: ThrowawayCluster, site_on: MakeSite, undisturbed: dict[str, str]
 ) -> None:
     site = site_on(full)
     started_task(site)
@@ -136,6 +135,13 @@ def test_a_restarted_controller_changes_nothing(
     assert site.on_store("resume") == 2
     site.pace(0)
     full.start_controller()
-    state = site.wait_until_over()
-    assert [shard.verdict for shard in state.shards] == [Verdict.done]
+    # What it saved last may be older than the start of the task: it then starts it once more, fails
+    # while the node still has it, and holds it until somebody releases it.
+    for _ in range(5):
+        state = site.wait_for(lambda state: state.held_tasks or is_over(state))
+        if not state.held_tasks:
+            break
+        assert "resume releases it" in site.status()
+        assert site.on_store("resume") == 0
+    assert [shard.verdict for shard in state.shards] == [Verdict.done], site._report(state)
     assert site.hashes().items() <= undisturbed.items()
