@@ -8,8 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-import pytest
-
 from slurm.state import Verdict
 from slurm.testcluster.cluster import ThrowawayCluster
 from tests.slurm.cluster.site import Site, is_over
