@@ -127,14 +127,17 @@ def test_a_killed_controller_costs_a_resume_at_most(
     site = site_on(full)
     started_task(site)
     site.pace(8)  # it is still at work when the commands have given up on the controller
+    begun = max(path.stat().st_mtime for path in site.store.glob("slurm/*/attempts/*/*"))
+    saved = full.folder / "state/job_state"  # every few seconds
+    site.wait_for(lambda _: saved.stat().st_mtime > begun)
     full.kill("slurmctld")
     assert site.on_store("status") == 1
     assert "SLURM can't be asked" in site.printed
     assert site.on_store("resume") == 2
     site.pace(0)
     full.start_controller()
-    # What it saved last may be older than the start of the task: it then starts it once more, fails
-    # while the node still has it, and holds it until somebody releases it.
+    # Should what it saved not have the task on its node yet, it starts it once more, fails while the
+    # node has it, and holds it until somebody releases it.
     for _ in range(5):
         state = site.wait_for(lambda state: state.held_tasks or is_over(state))
         if not state.held_tasks:
