@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import resource
 import subprocess
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from eval.memory import peak_mib
 from harness import __version__
 
 if TYPE_CHECKING:
@@ -118,11 +118,7 @@ def peak_device_mib(device: torch.device) -> float | None:
 
 def peak_host_mib() -> float:
     """Highest resident memory of this process since `reset_peaks`."""
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
+    return peak_mib()
 
 
 def num_cores() -> int:

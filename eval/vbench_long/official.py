@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from eval.memory import peak_mib
 from eval.metric import MetricUnavailable
 from eval.tensor_files import loading_tensors
 from eval.vbench_long.official_home import make_home, write_configuration
@@ -123,7 +123,7 @@ def _main(root: Path) -> None:
         written = root / "out" / f"{dimension}_eval_results.json"
         results |= json.loads(written.read_text())
         results.setdefault("cpu_s", {})[dimension] = time.process_time() - before
-    results["peak_rss_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    results["peak_rss_mib"] = peak_mib()
     results["total_cpu_s"] = time.process_time()
     (root / "results.json").write_text(json.dumps(results))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import tempfile
 import time
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from eval.memory import peak_mib
 from eval.metric import Clip
 from eval.network import Network, NetworkPool
 from eval.score import Scorer, Workspace
@@ -74,7 +74,7 @@ def main(root: Path) -> None:
         asdict(scores),
         dict(pool.seconds),
         time.process_time(),
-        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        peak_mib(),
     )
     (root / "cost.json").write_text(json.dumps(asdict(cost)))
 

@@ -136,8 +136,8 @@ def test_a_killed_controller_costs_a_resume_at_most(
     assert site.on_store("resume") == 2
     site.pace(0)
     full.start_controller()
-    # Should what it saved not have the task on its node yet, it starts it once more, fails while the
-    # node has it, and holds it until somebody releases it.
+    # Should what it saved not have the task on its node yet, it starts it once more, fails while
+    # the node has it, and holds it until somebody releases it.
     for _ in range(5):
         state = site.wait_for(lambda state: state.held_tasks or is_over(state))
         if not state.held_tasks:
