@@ -30,5 +30,5 @@ def test_the_embedded_backbone_is_scored_by_both_suites(
     (row,) = json.loads((tmp_path / "runs/both/metrics/vbench_long.rows.json").read_text())
     assert row["final"]["per_video"]["quality"] is not None
     assert main(["report", "sweep=both"]) == 0
-    page = (tmp_path / "runs/both/report/index.html").read_text()
-    assert "Aesthetic quality" in page and "Flicker stability" in page
+    front = (tmp_path / "runs/both/report/data/site.js").read_text()
+    assert "aesthetic_quality" in front and "flicker_stability" in front
