@@ -133,11 +133,14 @@ class ThrowawayCluster:
 
     def kill(self, daemon: str, node: str | None = None) -> None:
         """SIGKILL for a daemon: munged, slurmctld, slurmdbd, or the slurmd of a node."""
-        file = f"slurmd.{node}.pid" if node else f"{daemon}.pid"
-        pid = pid_of(self.folder / "run" / file, daemon, self.folder)
+        path = self.folder / "run" / (f"slurmd.{node}.pid" if node else f"{daemon}.pid")
+        pid = pid_of(path, daemon, self.folder)
         if pid is None:
             raise LongtakeError(f"{daemon} does not run.")
         os.kill(pid, signal.SIGKILL)
+        wait_until(
+            lambda: pid_of(path, daemon, self.folder) is None, _READY_S, f"{daemon} lives on,"
+        )
 
     def is_up(self) -> bool:
         """Whether the controller answers."""
