@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness.config import SweepConfig
+from harness.config import Settings, SweepConfig
 from harness.errors import LongtakeError
 from harness.files import locked
 from harness.shards import Stage
@@ -49,13 +49,7 @@ def submit_sweep(
     if not arguments.dry_run:
         campaign.check()
     with submitting(store.root, arguments.dry_run):
-        work = asked_for(
-            units,
-            settings.duration,
-            settings.suite,
-            make_shard(settings, Stage.generate),
-            make_shard(settings, Stage.evaluate),
-        )
+        work = work_of(units, settings)
         if not arguments.dry_run:
             store.add_command(units, argv, config.resolved)
         return submit_work(campaign, work, num_units, arguments.dry_run, console)
@@ -69,6 +63,17 @@ def submitting(store: Path, dry_run: bool) -> Iterator[None]:
     """
     with nullcontext() if dry_run else locked(store / "slurm" / ".lock"):
         yield
+
+
+def work_of(units: list[Unit], settings: Settings) -> Work:
+    """What is missing of the units of a command with these settings."""
+    return asked_for(
+        units,
+        settings.duration,
+        settings.suite,
+        make_shard(settings, Stage.generate),
+        make_shard(settings, Stage.evaluate),
+    )
 
 
 def submit_work(

@@ -21,12 +21,10 @@ from unittest import mock
 from rich.console import Console
 
 from eval.suite import DEFAULT_SUITE, find_suite
-from harness.cli.cluster import submit_work
+from harness.cli.cluster import submit_work, work_of
 from harness.config import SweepConfig, load_sweep
 from harness.files import write_json
-from harness.shards import Stage
 from harness.store import RunStore
-from harness.sweep import make_shard
 from harness.units import Unit, plan_units
 from slurm import checks, commands, dispatch
 from slurm.campaign import Campaign
@@ -35,7 +33,6 @@ from slurm.planning import Limits
 from slurm.show import render
 from slurm.state import SweepState, read_state
 from slurm.submission import JobStage, submissions
-from slurm.work import asked_for
 
 NUM_ROWS = 32  # two methods, sixteen prompts
 
@@ -64,13 +61,7 @@ def arguments_of(num_units: int, runs: Path, *settings: str) -> list[str]:
 def submit(config: SweepConfig, units: list[Unit]) -> None:
     """Submit, with a cluster that takes everything."""
     settings = config.settings
-    work = asked_for(
-        units,
-        settings.duration,
-        settings.suite,
-        make_shard(settings, Stage.generate),
-        make_shard(settings, Stage.evaluate),
-    )
+    work = work_of(units, settings)
     campaign = Campaign(
         dispatch.Dispatcher(settings.store.absolute(), settings.executor.slurm, ("sweep",), "/")
     )
