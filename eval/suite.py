@@ -153,8 +153,7 @@ def find_suite(name: str = DEFAULT_SUITE) -> Suite:
     if ":" not in name and name not in METRICS.names():
         raise unknown_name("suite", name, [*SUITES, *METRICS.names()])
     # Editing the source of a plug-in scores anew.
-    source = METRICS.source_sha256(name)
-    version = source[:12] if source else "1"
+    version = METRICS.identity(name).get("source_sha256", "1")[:12]
     own = Suite(name.rpartition(":")[2], version, metrics=(name,))
     for suite in SUITES.values():
         if name in suite.metrics:

@@ -16,6 +16,8 @@ def facts_of(unit: Unit, backbone: Backbone) -> dict[str, Any]:
     spec = backbone.spec
     native = METHODS.target(unit.strategy) == METHODS.target("native")
     return {
+        "backbone_plugin": unit.family,
+        "method_plugin": unit.strategy,
         "trained_latents": spec.trained_latents,
         "licence": spec.licence,
         "weights": spec.weights.value,

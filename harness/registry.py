@@ -81,24 +81,28 @@ class Registry:
             raise unknown_name(self.kind, name, entries)
         return entries[name].target
 
-    def source_sha256(self, name: str) -> str | None:
-        """Hash of the module that a plug-in from outside lives in; None for one of our own.
+    def identity(self, name: str) -> dict[str, str]:
+        """Return what names a plug-in in the identity of what it made.
+
+        A built-in is its registered name, so moving its file changes nothing; another plug-in is
+        its attribute and the digest of its module, so editing it changes what it stands for.
 
         Raises:
             LongtakeError: unknown name, or a module that isn't there.
         """
         target = self.target(name)
-        entry = self.entries().get(name)
-        if entry and entry.origin == "longtake":
-            return None
-        module_name = target.partition(":")[0]
+        for entry in self._builtin.values():
+            if target == entry.target:
+                return {"name": entry.name}
+        module_name, _, attribute = target.partition(":")
         try:
             spec = importlib.util.find_spec(module_name)
         except ModuleNotFoundError:
             spec = None
         if spec is None or spec.origin is None:
             raise LongtakeError(f"{self.kind} {name!r}: there is no module {module_name!r}.")
-        return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()
+        digest = hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()
+        return {"name": attribute, "source_sha256": digest}
 
     def load(self, name: str) -> Any:
         """Import and return the plug-in called `name`.

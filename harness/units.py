@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from methods.base import MemoryStrategy
 
 # Raised whenever a change of ours alters pixels, so that older units are made anew.
-IDENTITY_VERSION = 1
+IDENTITY_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -171,10 +171,9 @@ def _digest(encoded: Mapping[str, str]) -> str:
 
 
 def _identity(registry: Registry, name: str, component: Any) -> dict[str, Any]:
-    """Target and all arguments, defaults included; plug-ins from outside add their source."""
+    """Return a component's name and all its arguments, defaults included."""
     if not is_dataclass(component) or isinstance(component, type):
         raise LongtakeError(f"{registry.kind} {name!r} must be a dataclass of its arguments.")
     own = component.identity() if hasattr(component, "identity") else {}
-    identity = {"target": registry.target(name), **asdict(component), **own}
-    source = registry.source_sha256(name)
-    return identity if source is None else identity | {"source_sha256": source}
+    # The registry's part comes last: an argument called "name" must not hide it.
+    return {**asdict(component), **own, **registry.identity(name)}

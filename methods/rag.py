@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import LongtakeError
 from methods.base import RolloutSpec
@@ -58,11 +58,10 @@ class Rag(Retrieval):
         """See SeesModel.attach."""
         self._view = view
 
-    def identity(self) -> dict[str, str]:
-        """The encoder and its weights take the place of their name and path."""
+    def identity(self) -> dict[str, Any]:
+        """Return the encoder and its weights, in place of their name and path."""
         return {
-            "descriptor": ENCODERS.target(self.descriptor),
-            "descriptor_source_sha256": ENCODERS.source_sha256(self.descriptor) or "",
+            "descriptor": ENCODERS.identity(self.descriptor),
             "checkpoint": self._load_encoder().fingerprint(),
         }
 

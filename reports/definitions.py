@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from functools import cache
 
-from harness.registry import read_docstring
+from harness.errors import LongtakeError
+from harness.registry import Registry, read_docstring
 
 
 @cache
-def describe(target: str | None) -> str | None:
-    """The docstring of the class that a record names; None when it is not installed here."""
-    return read_docstring(target) or None if target else None
+def describe(registry: Registry, plugin: str | None) -> str | None:
+    """Return the docstring of the class that a record names; None if it isn't installed here."""
+    try:
+        return read_docstring(registry.target(plugin)) or None if plugin else None
+    except LongtakeError:
+        return None

@@ -10,6 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from backbones import BACKBONES
+from methods import METHODS
 from reports.boards import NOTES, grouped
 from reports.definitions import describe
 from reports.export import decimals_of
@@ -119,12 +121,12 @@ def _row_facts(sweep: Sweep) -> list[dict[str, Any]]:
                 "official": _known(first["official_setting"]),
                 "long": _known(first["long_setting"]),
                 "imported": bool(first["imported"]),
-                "target": _known(first["method_target"]),
+                "plugin": _known(first["method_plugin"]),
                 "args": _args(first["method_args"]),
-                "backbone_target": _known(first["backbone_target"]),
+                "backbone_plugin": _known(first["backbone_plugin"]),
                 "backbone_args": _args(first["backbone_args"]),
-                "definition": describe(_known(first["method_target"])),
-                "backbone_definition": describe(_known(first["backbone_target"])),
+                "definition": describe(METHODS, _known(first["method_plugin"])),
+                "backbone_definition": describe(BACKBONES, _known(first["backbone_plugin"])),
             }
         facts.append(fact)
     return facts

@@ -30,9 +30,9 @@ FACTS = [
     "official_setting",
     "long_setting",
     "imported",
-    "backbone_target",
+    "backbone_plugin",
     "backbone_args",
-    "method_target",
+    "method_plugin",
     "method_args",
 ]
 STALE_S = 30 * 60.0
@@ -97,17 +97,18 @@ def _fields(record: dict[str, Any]) -> dict[str, Any]:
         **{name: record.get(name) for name in ("num_latents", "width", "height")},
         **{name: facts.get(name) for name in FACTS[:5]},
         "imported": bool(facts.get("imported") or identity.get("imported")),
-        **_component(identity.get("backbone"), "backbone"),
-        **_component(identity.get("method"), "method"),
+        **_component(identity, facts, "backbone"),
+        **_component(identity, facts, "method"),
     }
 
 
-def _component(identity: dict[str, Any] | None, kind: str) -> dict[str, Any]:
-    """The class and the arguments of a backbone or method."""
-    if not isinstance(identity, dict):
-        return {f"{kind}_target": None, f"{kind}_args": None}
-    args = {name: value for name, value in identity.items() if name != "target"}
-    return {f"{kind}_target": identity.get("target"), f"{kind}_args": args}
+def _component(identity: dict[str, Any], facts: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Return the plug-in and the arguments of a backbone or method."""
+    own = identity.get(kind)
+    if not isinstance(own, dict):
+        return {f"{kind}_plugin": None, f"{kind}_args": None}
+    args = {name: value for name, value in own.items() if name != "name"}
+    return {f"{kind}_plugin": facts.get(f"{kind}_plugin", own.get("name")), f"{kind}_args": args}
 
 
 def _timings(record: dict[str, Any]) -> dict[str, float]:

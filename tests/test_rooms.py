@@ -21,6 +21,8 @@ ALLOWED = {
     "eval": ("eval",),
     "reports": (
         "reports",
+        "backbones",
+        "methods",
         "eval.statistics",
         "eval.vbench_long.dataset",
         "eval.retrieval",

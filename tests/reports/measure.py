@@ -47,7 +47,7 @@ def write_large_store(folder: Path, num_videos: int, template: Path) -> None:
         lines.append(label | {"prompt_id": f"set/{prompt:04d}", "prompt": text, "seed": 0})
         record = {
             "schema": 1,
-            "identity": {"backbone": {"target": "x:B"}, "method": {"target": "x:M", "k": row}},
+            "identity": {"backbone": {"name": "b"}, "method": {"name": "m", "k": row}},
             **{"num_latents": 120, "num_frames": 477, "fps": 16, "duration_s": 30.0},
             **{"width": 96, "height": 64, "context_budget_latents": 12},
             "video": {"file": "video.mp4", "sha256": sha256},

@@ -150,8 +150,8 @@ def record_file(backbone: str, method: str, prompt_id: str, seed: int) -> dict:
         "unit_id": unit_id(backbone, method, prompt_id, seed),
         "identity": {
             "version": 1,
-            "backbone": {"target": "backbones.tiny.backbone:TinyBackbone", "weights": backbone},
-            "method": {"target": "methods.rag:Rag", "label": method},
+            "backbone": {"name": "tiny", "weights": backbone},
+            "method": {"name": "rag", "label": method},
         },
         "prompt": {"id": prompt_id, "text": PROMPTS[prompt_id], "set": "test"},
         "seed": seed,

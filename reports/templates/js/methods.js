@@ -5,7 +5,7 @@ function methodsPage(page, params) {
   add(page, h("h1", { tabindex: "-1" }, "Methods"), name ? h("p", { class: "note" }, `No row is called ${JSON.stringify(name)}.`) : null,
     h("ul", { class: "method-list" }, site().methods.map((method) => {
       const facts = site().rows.find((row) => row.method === method.name) ?? {};
-      return h("li", {}, h("a", { href: href("methods", { name: method.name }) }, swatch(method.name), method.name), h("p", {}, firstParagraph(facts.definition) ?? facts.target ?? "No finished video yet."), badges(facts));
+      return h("li", {}, h("a", { href: href("methods", { name: method.name }) }, swatch(method.name), method.name), h("p", {}, firstParagraph(facts.definition) ?? facts.plugin ?? "No finished video yet."), badges(facts));
     })));
   return null;
 }
@@ -14,13 +14,13 @@ const firstParagraph = (text) => text?.split(/\n\s*\n/)[0].replace(/\s+/g, " ") 
 
 function methodPage(page, name) {
   const rows = site().rows.filter((row) => row.method === name);
-  const first = rows.find((row) => row.target) ?? rows[0];
+  const first = rows.find((row) => row.plugin) ?? rows[0];
   add(page, 
     h("p", { class: "crumb" }, h("a", { href: href("methods") }, "Methods")),
     h("h1", { tabindex: "-1" }, swatch(name), " ", name),
     badges(first),
     first.definition ? h("pre", { class: "definition" }, first.definition) : h("p", { class: "fine" }, "Its class is not installed where this report was made, so there is no definition to show."),
-    first.target ? h("p", { class: "fine" }, "Class ", h("code", {}, first.target), ". The definition is the installed code's docstring.") : null,
+    first.plugin ? h("p", { class: "fine" }, "Plug-in ", h("code", {}, first.plugin), ". The definition is the installed code's docstring.") : null,
     h("h2", {}, "Arguments"), argumentTable(rows, "args", "Arguments"),
     site().boards.map((board) => h("section", { class: "flush" }, h("h2", {}, "Results ", kindBadge(board.kind)), resultTable(board, name))),
     site().boards.map((board) => board.durations.map((length) => {
