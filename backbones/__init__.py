@@ -1,6 +1,6 @@
 """Backbones: the rollout engine, the K/V store, and the models that make blocks of latents."""
 
-from harness.registry import Registry
+from harness.core.registry import Registry
 
 BACKBONES = Registry(
     "backbone",

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from eval.outputs import Outputs
-from harness.errors import LongtakeError
+from eval.networks.outputs import Outputs
+from harness.core.errors import LongtakeError
 
 if TYPE_CHECKING:
-    from eval.network import Network
+    from eval.networks.network import Network
 
 
 class Direction(StrEnum):

@@ -1,3 +1,3 @@
 """Longtake: a benchmark and evaluation harness for long autoregressive video generation."""
 
-__version__ = "0.1.0"
+from harness.core.version import __version__ as __version__

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from harness import __version__
 from harness.cli import COMMANDS
-from harness.errors import LongtakeError
+from harness.core.errors import LongtakeError
 
 _DESCRIPTION = """\
 Longtake: generate, score and compare long autoregressive videos.

@@ -1,6 +1,6 @@
 """Memory strategies: which past latent frames the attention of a block sees."""
 
-from harness.registry import Registry
+from harness.core.registry import Registry
 
 METHODS = Registry(
     "method",

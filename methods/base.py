@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from harness.errors import LongtakeError
+from harness.core.errors import LongtakeError
 
 if TYPE_CHECKING:
     from jaxtyping import Float, UInt8

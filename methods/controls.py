@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import LongtakeError
+from harness.core.errors import LongtakeError
 from methods.base import Role, RolloutSpec
 from methods.retrieval import Retrieval, Selection
 

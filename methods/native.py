@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.errors import LongtakeError
+from harness.core.errors import LongtakeError
 from methods.base import ContextPlan, RolloutSpec
 from methods.sliding_window import SlidingWindow
 

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import LongtakeError
+from harness.core.errors import LongtakeError
 from methods.base import RolloutSpec
-from methods.encoder import ENCODERS
-from methods.encoder.base import Source, source_of, trained_on
-from methods.encoder.index import DescriptorIndex
+from methods.encoders import ENCODERS
+from methods.encoders.base import Source, source_of, trained_on
+from methods.encoders.index import DescriptorIndex
 from methods.retrieval import Retrieval, Selection
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from methods.base import BlockView
-    from methods.encoder.base import Encoder
+    from methods.encoders.base import Encoder
 
 
 @dataclass

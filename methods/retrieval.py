@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.errors import LongtakeError
+from harness.core.errors import LongtakeError
 from methods.base import ContextPlan, Role, RolloutSpec
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
-from harness.events import Event, EventKind
-from harness.files import write_json
+from harness.core.events import Event, EventKind
+from harness.core.files import write_json
 
 _WRITE_EVERY_S = 2.0
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from harness.errors import LongtakeError
-from harness.estimate import pair_key, recorded_latent_s
-from harness.units import Unit
+from harness.core.errors import LongtakeError
+from harness.run.estimate import pair_key, recorded_latent_s
+from harness.store.units import Unit
 from slurm import checks
 from slurm.dispatch import Dispatcher
 from slurm.planning import Plan, Planner
@@ -22,7 +22,7 @@ from slurm.tries import Tried, count_all_tries
 from slurm.work import Work
 
 if TYPE_CHECKING:
-    from slurm.profile import SlurmProfile
+    from harness.config.slurm_profile import SlurmProfile
 
 
 @dataclass(frozen=True)

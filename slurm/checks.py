@@ -7,10 +7,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.errors import LongtakeError, unknown_name
+from harness.config.slurm_profile import SlurmProfile
+from harness.core.errors import LongtakeError, unknown_name
 from slurm import commands
 from slurm.planning import Limits
-from slurm.profile import SlurmProfile
 
 _LOCAL_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm", "/run")
 _LOCAL_FILE_SYSTEMS = ("tmpfs", "ramfs", "devtmpfs")

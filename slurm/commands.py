@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from harness.errors import LongtakeError
+from harness.core.errors import LongtakeError
 
 _TIMEOUT_S = 60
 # States after which nothing more happens, unless SLURM requeues the job (squeue then lists it).

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import LongtakeError
-from harness.schema import with_defaults
+from harness.core.errors import LongtakeError
+from harness.core.schema import with_defaults
 from slurm.packing import Piece
 from slurm.planning import Plan, PlannedArray
 from slurm.sbatch import ArraySpec, script, submit
@@ -26,7 +26,7 @@ from slurm.task import ReportTask, ShardTask
 from slurm.tries import Tried, write_tried
 
 if TYPE_CHECKING:
-    from slurm.profile import SlurmProfile
+    from harness.config.slurm_profile import SlurmProfile
 
 
 @dataclass(frozen=True)

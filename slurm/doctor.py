@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from eval.suite import find_suite
-from harness.errors import LongtakeError
+from eval.scoring.suite import find_suite
+from harness.config.slurm_profile import SlurmProfile
+from harness.core.errors import LongtakeError
 from slurm import checks, commands
 from slurm.planning import Limits
 from slurm.probe import NodeFacts
-from slurm.profile import SlurmProfile
 from slurm.requests import (
     Request,
     evaluation_gpus,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from harness.shards import Shard
+from harness.store.shards import Shard
 
 T = TypeVar("T")
 

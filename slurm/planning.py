@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from harness.errors import LongtakeError
-from harness.shards import Evaluation, Shard, group_units
+from harness.core.errors import LongtakeError
+from harness.store.shards import Evaluation, Shard, group_units
 from slurm.packing import Piece, chunks, cut
 from slurm.requests import (
     Need,
@@ -23,8 +23,8 @@ from slurm.scoring import Scoring
 from slurm.submission import JobStage
 
 if TYPE_CHECKING:
-    from harness.units import Unit
-    from slurm.profile import SlurmProfile
+    from harness.config.slurm_profile import SlurmProfile
+    from harness.store.units import Unit
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from submitit.helpers import Checkpointable
 
-from harness.environment import package_versions
-from harness.errors import LongtakeError
-from harness.files import write_json
+from harness.config.slurm_profile import SlurmProfile
+from harness.core.environment import package_versions
+from harness.core.errors import LongtakeError
+from harness.core.files import write_json
 from slurm import checks, commands
-from slurm.profile import SlurmProfile
 from slurm.requests import Request
 from slurm.sbatch import ArraySpec, submit
 from slurm.state import log_tail

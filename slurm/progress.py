@@ -6,8 +6,8 @@ import json
 import os
 from pathlib import Path
 
-from harness.shards import Shard
-from harness.store import RunStore
+from harness.store.run_store import RunStore
+from harness.store.shards import Shard
 from slurm.attempt import Ending, read_attempts
 from slurm.submission import JobStage, PlannedShard, SubmissionFolder
 from slurm.task import still_missing

@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.errors import LongtakeError
-from harness.memory_check import kept_latents
-from harness.units import Unit, build_backbone
+from harness.core.errors import LongtakeError
+from harness.run.memory_check import kept_latents
+from harness.store.units import Unit, build_backbone
 
 if TYPE_CHECKING:
-    from eval.suite import Suite
-    from harness.shards import Evaluation
-    from slurm.profile import SlurmProfile, StageProfile
+    from eval.scoring.suite import Suite
+    from harness.config.slurm_profile import SlurmProfile, StageProfile
+    from harness.store.shards import Evaluation
 
 GIB = 2**30
 # Python with torch and its CUDA context, one video being decoded and encoded.

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import LongtakeError
+from harness.config.slurm_profile import GpuFlag, MemFlag, SlurmProfile
+from harness.core.errors import LongtakeError
 from slurm import commands
-from slurm.profile import GpuFlag, MemFlag, SlurmProfile
 from slurm.requests import Request
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from eval.suite import Suite, find_suite
-from harness.shards import Evaluation, Shard, Stage
+from eval.scoring.suite import Suite, find_suite
+from harness.config.slurm_profile import SlurmProfile
+from harness.store.shards import Evaluation, Shard, Stage
 from slurm.packing import Piece, cut
-from slurm.profile import SlurmProfile
 from slurm.requests import Request, evaluation_gpus, evaluation_request, evaluation_s
 
 

@@ -13,8 +13,8 @@ from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
-from harness.errors import LongtakeError
-from harness.store import RunStore
+from harness.core.errors import LongtakeError
+from harness.store.run_store import RunStore
 from slurm import commands
 from slurm.attempt import Attempt, read_attempts
 from slurm.commands import TaskState

@@ -19,8 +19,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness.errors import LongtakeError
-from harness.files import write_json, write_text
+from harness.core.errors import LongtakeError
+from harness.core.files import write_json, write_text
 
 SCHEMA = 1
 

@@ -19,11 +19,11 @@ from types import FrameType
 
 from submitit.helpers import Checkpointable
 
-from harness.errors import LongtakeError
-from harness.shards import Evaluation, Shard, Stage
-from harness.store import RunStore
-from harness.sweep import missing_evaluations, missing_units
-from harness.worker import run_shard
+from harness.core.errors import LongtakeError
+from harness.run.sweep import missing_evaluations, missing_units
+from harness.run.worker import run_shard
+from harness.store.run_store import RunStore
+from harness.store.shards import Evaluation, Shard, Stage
 from slurm.attempt import AttemptFile, Ending, read_attempts
 from slurm.commands import run
 from slurm.submission import SubmissionFolder
@@ -64,8 +64,8 @@ class ReportTask(Checkpointable):
 
     def __call__(self, path: str) -> None:
         """Build the report; `path` is the folder of this task's attempts."""
-        from harness.final_scores import write_rows
-        from reports.build import build_report
+        from harness.run.final_scores import write_rows
+        from reports.site.build import build_report
 
         attempt = AttemptFile(Path(path), _job_id(), {})
         root = Path(path).parents[3]

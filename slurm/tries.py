@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from harness.store import RunStore
+from harness.store.run_store import RunStore
 from slurm.attempt import Attempt, Ending, read_attempts
 from slurm.submission import SubmissionFolder
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
-from harness.shards import Evaluation, Shard, Stage
-from harness.store import RunStore
-from harness.sweep import missing_evaluations, missing_units
-from harness.units import Unit, build_backbone
+from harness.run.sweep import missing_evaluations, missing_units
+from harness.store.run_store import RunStore
+from harness.store.shards import Evaluation, Shard, Stage
+from harness.store.units import Unit, build_backbone
 from slurm.submission import JobStage, SubmissionFolder
 from slurm.task import still_missing
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from backbones.sampler import SamplingConfig
-from backbones.spec import (
+from backbones.engine.sampler import SamplingConfig
+from backbones.engine.spec import (
     Backbone,
     BackboneSpec,
     Geometry,
@@ -27,7 +27,7 @@ from backbones.spec import (
     kv_bytes_per_latent,
     parameter_bytes,
 )
-from backbones.tiny.grammar import ScenePrompt
+from backbones.engine.weights import load_strictly, read_tensors, sha256_of
 from backbones.tiny.vae import (
     LATENT_CHANNELS,
     SPATIAL_FACTOR,
@@ -36,8 +36,8 @@ from backbones.tiny.vae import (
     TinyVAE,
 )
 from backbones.wan.transformer import CausalWanTransformer, WanConfig
-from backbones.weights import load_strictly, read_tensors, sha256_of
-from harness.errors import LongtakeError
+from backbones.world.grammar import ScenePrompt
+from harness.core.errors import LongtakeError
 
 if TYPE_CHECKING:
     from jaxtyping import Float

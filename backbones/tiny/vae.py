@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from backbones.pixels import to_pixels
+from backbones.engine.pixels import to_pixels
 
 if TYPE_CHECKING:
     from jaxtyping import Float, UInt8

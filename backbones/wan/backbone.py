@@ -8,8 +8,8 @@ from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from backbones.sampler import SamplingConfig
-from backbones.spec import (
+from backbones.engine.sampler import SamplingConfig
+from backbones.engine.spec import (
     Backbone,
     BackboneSpec,
     Geometry,
@@ -24,7 +24,7 @@ from backbones.wan.files import ReleasedFiles
 from backbones.wan.loading import Models
 from backbones.wan.prompts import LongPrompt, Prompts, RandomPrompts, ReleasedPrompts
 from backbones.wan.vae import WanDecoder
-from harness.errors import LongtakeError
+from harness.core.errors import LongtakeError
 
 if TYPE_CHECKING:
     import torch

@@ -13,7 +13,7 @@ from backbones.wan.lora import LoraConfig
 from backbones.wan.text import UMT5_XXL, TextEncoderConfig
 from backbones.wan.transformer import WanConfig
 from backbones.wan.vae import WanVAEConfig
-from harness.weights_files import WeightsFile
+from harness.core.weights_files import WeightsFile
 from methods.base import NativeWindow, RopeScheme
 
 BLOCK_LATENTS = 3

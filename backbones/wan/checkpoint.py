@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from backbones.weights import describe, first_few, is_state_dict, read_checkpoint
-from harness.errors import LongtakeError
+from backbones.engine.weights import describe, first_few, is_state_dict, read_checkpoint
+from harness.core.errors import LongtakeError
 
 if TYPE_CHECKING:
     from pathlib import Path

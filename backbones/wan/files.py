@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from backbones.spec import LocatedFile
+from backbones.engine.spec import LocatedFile
+from backbones.engine.weights import require_file, sha256_of
 from backbones.wan import catalogue
-from backbones.weights import require_file, sha256_of
 
 if TYPE_CHECKING:
     from backbones.wan.catalogue import Release
-    from harness.weights_files import WeightsFile
+    from harness.core.weights_files import WeightsFile
 
 _TOKENIZER = "tokenizer/"
 

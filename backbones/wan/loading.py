@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 
-from backbones.spec import Precision, parameter_bytes
+from backbones.engine.spec import Precision, parameter_bytes
+from backbones.engine.weights import load_strictly, read_tensors
 from backbones.wan.checkpoint import bare_names, kind_of, open_generator, read_generator
 from backbones.wan.lora import merge, read_lora
 from backbones.wan.random_weights import random_tensors
 from backbones.wan.transformer import CausalWanTransformer
 from backbones.wan.vae import WanVAE
-from backbones.weights import load_strictly, read_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from backbones.engine.weights import first_few, read_checkpoint
 from backbones.wan.checkpoint import bare_names, kind_of, select
-from backbones.weights import first_few, read_checkpoint
-from harness.errors import LongtakeError
+from harness.core.errors import LongtakeError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,8 +17,8 @@ from backbones.wan.text import (
     clean_prompt,
     encode_prompts,
 )
-from harness.errors import LongtakeError
-from harness.files import cache_root
+from harness.core.errors import LongtakeError
+from harness.core.files import cache_root
 
 if TYPE_CHECKING:
     from pathlib import Path

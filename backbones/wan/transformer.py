@@ -24,8 +24,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from backbones.transfer import upload
-from backbones.wan.rope import rotate
+from backbones.engine.rope import rotate
+from backbones.engine.transfer import upload
 
 if TYPE_CHECKING:
     from jaxtyping import Float

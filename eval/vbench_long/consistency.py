@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from eval.consistency import consistency
 from eval.metric import (
     Clip,
     ClipMeasure,
@@ -17,6 +16,7 @@ from eval.metric import (
     MetricInfo,
     MetricUnavailable,
 )
+from eval.metrics.consistency import consistency
 from eval.vbench_long.fusion import fuse, map_clip_to_clip
 from eval.vbench_long.networks.base import TorchNetwork
 from eval.vbench_long.networks.dino import DINO

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from eval.metric import Clip, ClipMean, ClipMeasure, Direction, MetricInfo, MetricUnavailable
-from eval.text_alignment import require_prompt
+from eval.metrics.text_alignment import require_prompt
 from eval.vbench_long.networks.amt import AMT
 from eval.vbench_long.networks.base import TorchNetwork
 from eval.vbench_long.networks.musiq import MUSIQ_NETWORK

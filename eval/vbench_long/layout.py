@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eval.weights import LayoutFile
+from eval.networks.weights import LayoutFile
 
 _CLIP = "https://openaipublic.azureedge.net/clip/models"
 _CLIP_B32_SHA256 = "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af"

@@ -18,10 +18,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.memory import peak_mib
 from eval.metric import MetricUnavailable
-from eval.tensor_files import loading_tensors
 from eval.vbench_long.official_home import make_home, write_configuration
+from harness.core.peak_memory import peak_mib
+from harness.core.tensor_files import loading_tensors
 
 
 def run_official(
@@ -132,7 +132,7 @@ def _write_video(filename: str, video_array: Any, fps: float, **_: Any) -> None:
     """What torchvision's function did: encode with libx264's defaults, by as many threads."""
     import numpy as np
 
-    from eval.reencode import encode, official_encoder
+    from eval.video.reencode import encode, official_encoder
 
     frames_FHWC = np.asarray(video_array).astype(np.uint8)
     encode(Path(filename), frames_FHWC, int(np.round(fps)), official_encoder())

@@ -57,7 +57,7 @@ class Command:
 
 
 _SETTINGS = """\
-settings (defaults in harness/conf/sweep.yaml):
+settings (defaults in harness/config/conf/sweep.yaml):
   backbone=NAME[,NAME]     what makes the videos          python -m harness list backbones
   method=NAME[,NAME]       which memory strategy          python -m harness list methods
   prompts=NAME|FILE        prompt set, .txt or .jsonl     python -m harness list prompts

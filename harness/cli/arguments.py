@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.errors import LongtakeError, unknown_name
+from harness.core.errors import LongtakeError, unknown_name
 
 
 def parse_lists(arguments: Sequence[str], known: Sequence[str]) -> dict[str, list[str]]:

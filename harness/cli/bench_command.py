@@ -10,10 +10,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from harness.bench import BenchResult, BenchRow, bench
-from harness.config import load_sweep
-from harness.files import write_json
-from harness.units import plan_units
+from harness.config.sweep import load_sweep
+from harness.core.files import write_json
+from harness.store.units import plan_units
+from harness.studies.bench.rollout import BenchResult, BenchRow, bench
 
 _PLAIN_WIDTH = 180  # of the table in a file or pipe
 

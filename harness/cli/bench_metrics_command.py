@@ -8,12 +8,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from harness.bench.metrics import MetricsBench, bench_metrics
 from harness.cli.arguments import numbers, parse_pairs
-from harness.devices import pick_device
-from harness.environment import num_cores
-from harness.errors import LongtakeError
-from harness.files import write_json
+from harness.core.devices import pick_device
+from harness.core.environment import num_cores
+from harness.core.errors import LongtakeError
+from harness.core.files import write_json
+from harness.studies.bench.metrics import MetricsBench, bench_metrics
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.cli.arguments import numbers, parse_pairs
-from harness.devices import pick_device, prepare_process
-from harness.environment import num_cores
-from harness.errors import LongtakeError
-from harness.files import write_json
-from harness.search_bench import PAPER_ENCODE_MS, PAPER_SEARCH_MS, bench_search
-from methods.encoder.network import AutoencoderConfig
+from harness.core.devices import pick_device, prepare_process
+from harness.core.environment import num_cores
+from harness.core.errors import LongtakeError
+from harness.core.files import write_json
+from harness.studies.search_bench import PAPER_ENCODE_MS, PAPER_SEARCH_MS, bench_search
+from methods.encoders.network import AutoencoderConfig
 
 
 def run(arguments: argparse.Namespace) -> int:

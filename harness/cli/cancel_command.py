@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from harness.cli.arguments import parse_pairs, sweep_folder
-from harness.errors import LongtakeError
+from harness.core.errors import LongtakeError
 from slurm import commands
 from slurm.state import read_state
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness.config import Settings, SweepConfig
-from harness.errors import LongtakeError
-from harness.files import locked
-from harness.shards import Stage
-from harness.store import RunStore
-from harness.sweep import make_shard
-from harness.units import Unit
+from harness.config.sweep import Settings, SweepConfig
+from harness.core.errors import LongtakeError
+from harness.core.files import locked
+from harness.run.sweep import make_shard
+from harness.store.run_store import RunStore
+from harness.store.shards import Stage
+from harness.store.units import Unit
 from slurm.campaign import Campaign, stages_of
 from slurm.dispatch import Dispatcher
 from slurm.planning import Plan

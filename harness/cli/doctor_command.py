@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harness.config import ExecutorKind, Settings, load_sweep, options
-from harness.environment import cpu_name, num_cores, package_versions
-from harness.errors import LongtakeError
-from harness.units import build_backbone
+from harness.config.sweep import ExecutorKind, Settings, load_sweep, options
+from harness.core.environment import cpu_name, num_cores, package_versions
+from harness.core.errors import LongtakeError
+from harness.store.units import build_backbone
 
 _PROBE_WAIT_S = 300
 
@@ -100,7 +100,7 @@ def _backbones() -> Table:
 
 def _metrics() -> Table:
     from eval.metric import MetricUnavailable
-    from eval.suite import METRICS, SUITES
+    from eval.scoring.suite import METRICS, SUITES
 
     table = Table("suite", "metric", "can run here")
     for suite in SUITES.values():

@@ -8,20 +8,20 @@ from pathlib import Path
 
 from rich.console import Console
 
-from eval.suite import DEFAULT_SUITE, check_suites
-from eval.video import VideoDamaged
+from eval.scoring.suite import DEFAULT_SUITE, check_suites
+from eval.video.decode import VideoDamaged
 from harness.cli.arguments import numbers, parse_pairs, sweep_folder
 from harness.cli.sweep_command import STOPPED, score
-from harness.config import ExecutorKind, ExecutorSettings, Settings
-from harness.devices import pick_device
-from harness.errors import LongtakeError, unknown_name
-from harness.final_scores import write_rows
-from harness.imported import Row, check_row, import_video, plan_import, whole_durations_s
-from harness.manifest import Manifest, read_manifest
-from harness.record import Record
-from harness.store import RunStore
-from harness.sweep import missing_evaluations
-from harness.worker import stopping_on_signals
+from harness.config.manifest import Manifest, read_manifest
+from harness.config.sweep import ExecutorKind, ExecutorSettings, Settings
+from harness.core.devices import pick_device
+from harness.core.errors import LongtakeError, unknown_name
+from harness.run.final_scores import write_rows
+from harness.run.sweep import missing_evaluations
+from harness.run.worker import stopping_on_signals
+from harness.store.imported import Row, check_row, import_video, plan_import, whole_durations_s
+from harness.store.record import Record
+from harness.store.run_store import RunStore
 
 _SHARED = ("suite", "duration", "executor", "workers", "device", "engine")
 _IMPORT = ("videos", "manifest", "name", "runs", "backbone", "method")
@@ -71,7 +71,7 @@ def _score(store: RunStore, pairs: dict[str, str], suites: Sequence[str], consol
     settings.name, settings.runs = store.root.name, str(store.root.parent)
     prompts = {line["unit_id"]: line["evaluation_prompt"] for line in lines}
     if pairs.get("engine", _ENGINES[0]) == "official":
-        from harness.official_engine import cross_check
+        from harness.run.official_engine import cross_check
 
         return cross_check(store, durations_s, str(pick_device(settings.device)), console)
     if pairs.get("engine", _ENGINES[0]) not in _ENGINES:

@@ -10,9 +10,9 @@ from rich.console import Console
 from harness.cli.latents_command import make_corpus
 from harness.cli.sweep_command import say_stopped
 from harness.cli.train_encoder_command import train_with_progress
-from harness.encoder_runs import load_run
-from harness.errors import LongtakeError
-from harness.experiments import ExperimentPlan
+from harness.core.errors import LongtakeError
+from harness.studies.encoder_runs import load_run
+from harness.studies.experiments import ExperimentPlan
 
 
 def prepare_encoders(

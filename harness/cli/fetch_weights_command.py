@@ -22,17 +22,17 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from eval.suite import SUITES
+from eval.scoring.suite import SUITES
 from harness.cli.arguments import parse_pairs
-from harness.config import load_sweep, options
-from harness.errors import LongtakeError, unknown_name
-from harness.fetch import FetchError, Unreachable, part_of
-from harness.suite_weights import fetch_or_unpack, suite_files
-from harness.units import build_backbone
-from harness.weights_files import WeightsFile, file_sha256, weights_root
+from harness.config.sweep import load_sweep, options
+from harness.core.errors import LongtakeError, unknown_name
+from harness.core.fetch import FetchError, Unreachable, part_of
+from harness.core.weights_files import WeightsFile, file_sha256, weights_root
+from harness.store.units import build_backbone
+from harness.studies.suite_weights import fetch_or_unpack, suite_files
 
 if TYPE_CHECKING:
-    from backbones.spec import LocatedFile
+    from backbones.engine.spec import LocatedFile
 
 _PLAIN_WIDTH = 150  # of the table in a file or pipe
 

@@ -8,15 +8,15 @@ from dataclasses import replace
 
 from rich.console import Console
 
+from harness.cli.progress import ProgressView
 from harness.cli.sweep_command import STOPPED
-from harness.config import load_sweep
-from harness.errors import LongtakeError
-from harness.progress import ProgressView
-from harness.prompts import Prompt, PromptSet
-from harness.store import RunStore
-from harness.sweep import missing_units, run_generation
-from harness.units import plan_units
-from harness.worker import stopping_on_signals
+from harness.config.prompts import Prompt, PromptSet
+from harness.config.sweep import load_sweep
+from harness.core.errors import LongtakeError
+from harness.run.sweep import missing_units, run_generation
+from harness.run.worker import stopping_on_signals
+from harness.store.run_store import RunStore
+from harness.store.units import plan_units
 
 
 def run(arguments: argparse.Namespace) -> int:

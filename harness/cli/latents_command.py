@@ -8,16 +8,16 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from harness.cli.progress import ProgressView
 from harness.cli.sweep_command import run_stages, say_stopped
-from harness.config import ExecutorKind
-from harness.corpus import pack_corpus
-from harness.corpus_config import CorpusConfig
-from harness.errors import LongtakeError
-from harness.events import Event, EventKind
-from harness.progress import ProgressView
-from harness.store import RunStore
-from harness.sweep import missing_units
-from harness.worker import stopping_on_signals
+from harness.config.sweep import ExecutorKind
+from harness.core.errors import LongtakeError
+from harness.core.events import Event, EventKind
+from harness.run.sweep import missing_units
+from harness.run.worker import stopping_on_signals
+from harness.store.run_store import RunStore
+from harness.studies.corpus import pack_corpus
+from harness.studies.corpus_config import CorpusConfig
 
 
 def run(arguments: argparse.Namespace) -> int:

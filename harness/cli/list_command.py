@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.table import Table
 
 from backbones import BACKBONES
-from eval.suite import METRICS, SUITES
-from harness.config import CONF, load_sweep, options
-from harness.errors import unknown_name
-from harness.prompts import GENERATORS, shipped_sets
-from harness.registry import Registry, read_docstring
+from eval.scoring.suite import METRICS, SUITES
+from harness.config.prompts import GENERATORS, shipped_sets
+from harness.config.sweep import CONF, load_sweep, options
+from harness.core.errors import unknown_name
+from harness.core.registry import Registry, read_docstring
 from methods import METHODS
-from methods.encoder import ENCODERS
+from methods.encoders import ENCODERS
 
 Line = tuple[str, str, str]  # name, summary, origin
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from harness.cli.arguments import numbers, parse_pairs, sweep_folder
-from harness.errors import LongtakeError
+from harness.core.errors import LongtakeError
 from slurm.state import ShardState, SweepState, Verdict, log_tail, read_state
 
 _LINES = 20

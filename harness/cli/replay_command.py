@@ -8,10 +8,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from harness.devices import prepare_process
-from harness.environment import num_cores
-from harness.errors import LongtakeError
-from harness.replay import ReplayResult, replay
+from harness.core.devices import prepare_process
+from harness.core.environment import num_cores
+from harness.core.errors import LongtakeError
+from harness.studies.replay import ReplayResult, replay
 
 
 def run(arguments: argparse.Namespace) -> int:

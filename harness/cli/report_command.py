@@ -18,11 +18,11 @@ from rich.progress import (
 )
 
 from harness.cli.arguments import parse_lists, sweep_folder
-from harness.errors import LongtakeError, unknown_name
-from harness.worker import StopRequested, stopping_on_signals
-from reports.assets import Assets
-from reports.build import ReportOptions, ReportPaths, build_report
-from reports.watch import watch
+from harness.core.errors import LongtakeError, unknown_name
+from harness.run.worker import StopRequested, stopping_on_signals
+from reports.site.assets import Assets
+from reports.site.build import ReportOptions, ReportPaths, build_report
+from reports.site.watch import watch
 
 POLL_S = 0.2
 KEYS = ("sweep", "out", "assets", "baseline", "quoted")

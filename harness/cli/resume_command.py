@@ -11,13 +11,13 @@ from rich.console import Console
 
 from harness.cli.arguments import sweep_folder
 from harness.cli.cluster import submit_work, submitting
-from harness.errors import LongtakeError
-from harness.schema import build
-from harness.store import RunStore
+from harness.config.slurm_profile import SlurmProfile
+from harness.core.errors import LongtakeError
+from harness.core.schema import build
+from harness.store.run_store import RunStore
 from slurm.campaign import Campaign
 from slurm.commands import release
 from slurm.dispatch import Dispatcher
-from slurm.profile import SlurmProfile
 from slurm.submission import submissions
 from slurm.work import left_over
 

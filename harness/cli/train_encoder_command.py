@@ -8,12 +8,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from harness.cli.progress import ProgressView
 from harness.cli.sweep_command import say_stopped
-from harness.encoder_runs import EncoderRun, load_run, train
-from harness.events import Event, EventKind, Interrupted
-from harness.progress import ProgressView
-from harness.worker import stopping_on_signals
-from methods.encoder.training import Validation
+from harness.core.events import Event, EventKind, Interrupted
+from harness.run.worker import stopping_on_signals
+from harness.studies.encoder_runs import EncoderRun, load_run, train
+from methods.encoders.training import Validation
 
 _SHOWN = ("val_total", "val_recon", "val_delta", "val_smooth", "near_cosine", "duplicates")
 
@@ -35,7 +35,7 @@ def train_with_progress(encoder_run: EncoderRun, label: str, console: Console) -
     Returns:
         The best checkpoint; None if the user asked to stop.
     """
-    from reports.training_curves import draw_curves
+    from reports.site.training_curves import draw_curves
 
     started = time.perf_counter()
     with (

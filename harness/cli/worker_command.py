@@ -7,9 +7,9 @@ import os
 import sys
 from pathlib import Path
 
-from harness.events import Event
-from harness.shards import Shard
-from harness.worker import run_shard, stopping_on_signals
+from harness.core.events import Event
+from harness.run.worker import run_shard, stopping_on_signals
+from harness.store.shards import Shard
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from harness.errors import LongtakeError
+from harness.core.errors import LongtakeError
 from slurm.testcluster.cluster import ThrowawayCluster
 from slurm.testcluster.options import ClusterOptions
 

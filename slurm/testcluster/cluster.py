@@ -15,7 +15,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from harness.errors import LongtakeError
+from harness.core.errors import LongtakeError
 from slurm.testcluster.accounting import AccountingDatabase
 from slurm.testcluster.options import FAKE_GPUS, ClusterOptions
 from slurm.testcluster.ports import release_ports, reserved_ports

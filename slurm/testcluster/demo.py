@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from harness.errors import LongtakeError
+from harness.core.errors import LongtakeError
 from slurm import commands
 from slurm.state import Verdict, read_state
 from slurm.testcluster.cluster import ThrowawayCluster

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.errors import LongtakeError
+from harness.core.errors import LongtakeError
 from slurm.testcluster.ports import MOST_PORTS
 
 # A fake GPU must be a character device: SLURM refuses plain files and bare counts.

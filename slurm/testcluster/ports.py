@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.errors import LongtakeError
+from harness.core.errors import LongtakeError
 
 MOST_PORTS = 50
 _FIRST, _LAST = 16800, 30000

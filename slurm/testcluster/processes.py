@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from harness.errors import LongtakeError
+from harness.core.errors import LongtakeError
 
 
 def run_command(

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from eval.features import EFFICIENTNET_LITE0, MOBILENET_V2
+from eval.networks.features import EFFICIENTNET_LITE0, MOBILENET_V2
 
 FPS = 16
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from methods.encoder.corpus import Corpus, CorpusIndex, Sample
+from methods.encoders.corpus import Corpus, CorpusIndex, Sample
 
 BACKBONE = "tiny_short@0123456789ab"
 

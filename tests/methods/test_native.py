@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.errors import LongtakeError
+from harness.core.errors import LongtakeError
 from methods.base import NativeWindow, RolloutSpec, RopeScheme, reachable
 from methods.native import Native
 from methods.sliding_window import SlidingWindow

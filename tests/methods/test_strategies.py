@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.errors import LongtakeError
+from harness.core.errors import LongtakeError
 from methods.base import ContextPlan, MemoryStrategy, Role, RolloutSpec, RopeScheme
 from methods.controls import Oldest, Oracle, Random, Recency, Uniform
 from methods.rag import Rag

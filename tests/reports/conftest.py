@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from reports.build import ReportOptions, build_report
+from reports.site.build import ReportOptions, build_report
 from tests.reports.synthetic import METHODS, write_store, write_video
 
 FLAGS = [

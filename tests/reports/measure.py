@@ -80,7 +80,7 @@ def write_large_store(folder: Path, num_videos: int, template: Path) -> None:
 
 def build(folder: Path) -> None:
     """Build twice, the second time with all strips made, and print the figures as JSON."""
-    from reports.build import ReportOptions, build_report
+    from reports.site.build import ReportOptions, build_report
 
     figures = {}
     for name in ("first", "again"):

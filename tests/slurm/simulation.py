@@ -20,12 +20,12 @@ from unittest import mock
 
 from rich.console import Console
 
-from eval.suite import DEFAULT_SUITE, find_suite
+from eval.scoring.suite import DEFAULT_SUITE, find_suite
 from harness.cli.cluster import submit_work, work_of
-from harness.config import SweepConfig, load_sweep
-from harness.files import write_json
-from harness.store import RunStore
-from harness.units import Unit, plan_units
+from harness.config.sweep import SweepConfig, load_sweep
+from harness.core.files import write_json
+from harness.store.run_store import RunStore
+from harness.store.units import Unit, plan_units
 from slurm import checks, commands, dispatch
 from slurm.campaign import Campaign
 from slurm.commands import TaskState

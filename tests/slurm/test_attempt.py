@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.events import Event, EventKind
+from harness.core.events import Event, EventKind
 from slurm.attempt import AttemptFile, Ending, read_attempts
 
 

@@ -14,16 +14,16 @@ from rich.console import Console
 from harness.__main__ import main
 from harness.cli import cluster
 from harness.cli.cluster import submit_work
-from harness.config import SweepConfig
-from harness.files import locked, write_json
-from harness.store import RunStore
-from harness.units import Unit, plan_units
+from harness.config.slurm_profile import SlurmProfile, StageProfile
+from harness.config.sweep import SweepConfig
+from harness.core.files import locked, write_json
+from harness.store.run_store import RunStore
+from harness.store.units import Unit, plan_units
 from slurm import commands
 from slurm.campaign import Campaign
 from slurm.commands import TaskState
 from slurm.dispatch import Dispatcher
 from slurm.planning import Limits, Planner
-from slurm.profile import SlurmProfile, StageProfile
 from slurm.submission import JobStage, SubmissionFolder, submissions
 from slurm.work import Work, left_over
 from tests.slurm import simulation

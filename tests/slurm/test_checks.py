@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import LongtakeError
+from harness.core.errors import LongtakeError
 from slurm import checks
 
 

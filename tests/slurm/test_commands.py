@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.errors import LongtakeError
+from harness.core.errors import LongtakeError
 from slurm import commands
 from slurm.commands import TaskState
 

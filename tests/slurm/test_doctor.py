@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.config.slurm_profile import SlurmProfile, StageProfile
 from slurm.doctor import judge, requests
 from slurm.probe import NodeFacts, ProbeTask
-from slurm.profile import SlurmProfile, StageProfile
 from slurm.requests import Request
 
 FIT = NodeFacts("n1", "3.12.1", "0.1", "2.13.0", 1, 0.5, "")

@@ -3,8 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backbones.runtime import Runtime
-from harness.shards import Evaluation, Shard, Stage
+from backbones.engine.runtime import Runtime
+from harness.store.shards import Evaluation, Shard, Stage
 from slurm.packing import chunks, cut
 
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.config import load_sweep
-from harness.errors import LongtakeError
-from harness.shards import Stage
-from harness.sweep import make_shard
-from harness.units import plan_units
+from harness.config.slurm_profile import SlurmProfile, StageProfile
+from harness.config.sweep import load_sweep
+from harness.core.errors import LongtakeError
+from harness.run.sweep import make_shard
+from harness.store.shards import Stage
+from harness.store.units import plan_units
 from slurm.dispatch import Dispatcher
 from slurm.planning import Limits, Plan, PlannedArray, Planner
-from slurm.profile import SlurmProfile, StageProfile
 from slurm.submission import JobStage
 from slurm.work import Work, asked_for
 

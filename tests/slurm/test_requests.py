@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from eval.suite import Suite, find_suite
-from harness.config import load_sweep
-from harness.errors import LongtakeError
-from harness.shards import Evaluation
-from harness.units import Unit, plan_units
-from slurm.profile import SlurmProfile, StageProfile
+from eval.scoring.suite import Suite, find_suite
+from harness.config.slurm_profile import SlurmProfile, StageProfile
+from harness.config.sweep import load_sweep
+from harness.core.errors import LongtakeError
+from harness.store.shards import Evaluation
+from harness.store.units import Unit, plan_units
 from slurm.requests import (
     GIB,
     Need,

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness.errors import LongtakeError
-from slurm.profile import GpuFlag, MemFlag, SlurmProfile
+from harness.config.slurm_profile import GpuFlag, MemFlag, SlurmProfile
+from harness.core.errors import LongtakeError
 from slurm.requests import Request
 from slurm.sbatch import ArraySpec, parameters, script
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from eval.suite import METRICS
-from harness.registry import Entry
-from harness.store import RunStore
-from harness.units import plan_units
+from eval.scoring.suite import METRICS
+from harness.core.registry import Entry
+from harness.store.run_store import RunStore
+from harness.store.units import plan_units
 from slurm.show import num_wrong, render
 from slurm.state import Verdict
 from slurm.submission import JobStage, submissions

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness.errors import LongtakeError
-from harness.files import write_json
-from harness.store import RunStore
-from harness.units import plan_units
+from harness.core.errors import LongtakeError
+from harness.core.files import write_json
+from harness.store.run_store import RunStore
+from harness.store.units import plan_units
 from slurm import commands
 from slurm.commands import TaskState
 from slurm.show import eta, num_wrong, render

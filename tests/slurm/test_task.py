@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.files import write_json
-from harness.store import RunStore
-from harness.units import plan_units
+from harness.core.files import write_json
+from harness.store.run_store import RunStore
+from harness.store.units import plan_units
 from slurm import task
 from slurm.submission import SubmissionFolder, submissions
 from slurm.task import ReportTask, ShardTask, StopSignals, requeue

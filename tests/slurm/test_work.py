@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.config import SweepConfig
-from harness.store import RunStore
-from harness.units import Unit, plan_units
+from harness.config.sweep import SweepConfig
+from harness.store.run_store import RunStore
+from harness.store.units import Unit, plan_units
 from slurm.submission import submissions
 from slurm.work import Work, left_over
 from tests.slurm import simulation

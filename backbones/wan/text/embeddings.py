@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
+from backbones.engine.weights import sha256_of
 from backbones.wan.text.config import UMT5_XXL, TextEncoderConfig
 from backbones.wan.text.encoder import load_text_encoder
 from backbones.wan.text.prompt_cache import PromptCache, PromptEmbedding
@@ -22,7 +23,6 @@ from backbones.wan.text.tokens import (
     clean_prompt,
     tokenizer_fingerprint,
 )
-from backbones.weights import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

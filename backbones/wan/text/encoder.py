@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from backbones.engine.weights import describe, is_state_dict, load_strictly, read_checkpoint
 from backbones.wan.text.config import TextEncoderConfig
 from backbones.wan.text.extra import import_extra
-from backbones.weights import describe, is_state_dict, load_strictly, read_checkpoint
-from harness.errors import LongtakeError
+from harness.core.errors import LongtakeError
 
 if TYPE_CHECKING:
     from pathlib import Path

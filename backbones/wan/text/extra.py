@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-from harness.errors import LongtakeError
+from harness.core.errors import LongtakeError
 
 
 def import_extra(name: str) -> ModuleType:

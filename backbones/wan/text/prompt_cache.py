@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from harness.errors import LongtakeError
-from harness.files import replacing
+from harness.core.errors import LongtakeError
+from harness.core.files import replacing
 
 if TYPE_CHECKING:
     from jaxtyping import BFloat16

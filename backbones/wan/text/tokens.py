@@ -10,7 +10,7 @@ from pathlib import Path
 
 from backbones.wan.text.config import UMT5_XXL, TextEncoderConfig
 from backbones.wan.text.extra import import_extra
-from harness.errors import LongtakeError
+from harness.core.errors import LongtakeError
 
 # The files that say what a tokenizer does; anything else in its folder changes nothing.
 _FILES = (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from backbones.pixels import to_pixels
+from backbones.engine.pixels import to_pixels
 from backbones.wan.vae.layers import CausalMemory
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class WanDecoder:
-    """Decodes the latents of one video as they come, see `backbones.spec.StreamingDecoder`.
+    """Decodes the latents of one video as they come, see `backbones.engine.spec.StreamingDecoder`.
 
     Args:
         vae: the model.

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eval.metric import Clip, MetricUnavailable
-from eval.tensor_files import loading_tensors
-from eval.weights import LayoutFile, check_files, load_weights
-from harness.weights_files import file_sha256
+from eval.networks.weights import LayoutFile, check_files, load_weights
+from harness.core.tensor_files import loading_tensors
+from harness.core.weights_files import file_sha256
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -28,7 +28,7 @@ OPENAI_CLIP = (
 
 
 class TorchNetwork(ABC):
-    """A network (see `eval.network`) of an installed package with weights of the official layout.
+    """A network of an installed package, with weights of the official layout.
 
     Attributes:
         name: unique.

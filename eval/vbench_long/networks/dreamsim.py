@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eval.memory import give_memory_back
 from eval.metric import Clip
 from eval.vbench_long.layout import (
     DINO_B16,
@@ -30,6 +29,7 @@ from eval.vbench_long.networks.base import (
 )
 from eval.vbench_long.networks.dino import load_dino
 from eval.vbench_long.networks.images import dreamsim_input
+from harness.core.peak_memory import give_memory_back
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

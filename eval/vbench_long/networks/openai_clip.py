@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eval.memory import give_memory_back
 from eval.metric import Clip
+from eval.networks.weights import LayoutFile
 from eval.vbench_long.layout import AESTHETIC_HEAD, CLIP_B32, CLIP_L14
 from eval.vbench_long.networks.base import TorchNetwork, batch_size, features, read_state, ready
 from eval.vbench_long.networks.images import clip_input
-from eval.weights import LayoutFile
+from harness.core.peak_memory import give_memory_back
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

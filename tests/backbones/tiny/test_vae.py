@@ -8,12 +8,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backbones.spec import Backbone
+from backbones.engine.spec import Backbone
+from backbones.engine.weights import load_strictly, read_tensors
 from backbones.tiny.backbone import DATA
-from backbones.tiny.scene import sample_scenes
 from backbones.tiny.vae import TinyVAE
-from backbones.tiny.world import render
-from backbones.weights import load_strictly, read_tensors
+from backbones.world.render import render
+from backbones.world.scene import sample_scenes
 
 NUM_LATENTS = 7
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from backbones.noise import SeededNoise
-from backbones.rollout import Rollout
-from backbones.spec import Backbone, Precision, WeightsKind
+from backbones.engine.noise import SeededNoise
+from backbones.engine.rollout import Rollout
+from backbones.engine.spec import Backbone, Precision, WeightsKind
 from backbones.tiny.backbone import TinyBackbone
 from backbones.wan import backbone as wan
 from backbones.wan import catalogue
@@ -31,8 +31,8 @@ from backbones.wan.random_weights import random_tensors
 from backbones.wan.text import LongPrompt, TextEncoderConfig, TextEncoderFiles
 from backbones.wan.transformer import CausalWanTransformer
 from backbones.wan.vae import WanVAE
-from harness.errors import LongtakeError
-from harness.weights_files import WeightsFile, file_sha256
+from harness.core.errors import LongtakeError
+from harness.core.weights_files import WeightsFile, file_sha256
 from methods.base import NativeWindow, RopeScheme
 from methods.native import Native
 from tests.backbones.wan.text.support import LINES, SMALL

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from backbones.wan.checkpoint import read_generator
-from harness.errors import LongtakeError
+from harness.core.errors import LongtakeError
 
 State = dict[str, Tensor]
 STATE: State = {

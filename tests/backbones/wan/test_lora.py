@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from backbones.engine.weights import load_strictly
 from backbones.wan.catalogue import DEBUG
 from backbones.wan.lora import LoraConfig, merge, read_lora
 from backbones.wan.random_weights import random_tensors
 from backbones.wan.transformer import CausalWanTransformer
-from backbones.weights import load_strictly
-from harness.errors import LongtakeError
+from harness.core.errors import LongtakeError
 
 CONFIG = LoraConfig(rank=8, alpha=16)
 

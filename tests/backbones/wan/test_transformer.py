@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from backbones.wan.rope import Rope, rotate
+from backbones.engine.rope import Rope, rotate
 from backbones.wan.transformer import AttentionContext, CausalWanTransformer, WanConfig
 from tests.backbones.wan.diffusers_names import diffusers_name
 

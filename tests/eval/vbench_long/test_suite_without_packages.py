@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eval.score import Scorer, Workspace
-from eval.suite import find_suite
+from eval.scoring.score import Scorer, Workspace
+from eval.scoring.suite import find_suite
 
 SUITE = find_suite("vbench_long")
 NEED_NOTHING = {"temporal_flickering"}
@@ -67,7 +67,7 @@ def test_odd_size_makes_exactly_this_suite_null(
 def test_flickering_equals_the_offline_formula_on_the_encoded_clips(
     write_video: Callable[..., Path], make_scene, tmp_path: Path
 ) -> None:
-    from eval.video import read_frames
+    from eval.video.decode import read_frames
 
     workspace = Workspace(tmp_path / "clips", tmp_path / "features")
     video = write_video(make_scene().frames(32))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import LongtakeError
+from harness.core.errors import LongtakeError
 from slurm.testcluster.cluster import ThrowawayCluster
 from slurm.testcluster.options import ClusterOptions
 from tests.slurm.cluster.site import Site, Struck

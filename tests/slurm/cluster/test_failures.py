@@ -115,7 +115,7 @@ def test_missing_weights_show_in_status(bare: ThrowawayCluster, site_on: MakeSit
         "from dataclasses import dataclass\n"
         "from pathlib import Path\n"
         "from backbones.tiny.backbone import TinyBackbone\n"
-        "from harness.errors import LongtakeError\n"
+        "from harness.core.errors import LongtakeError\n"
         "@dataclass\n"
         "class Weightless(TinyBackbone):\n"
         "    def load(self, device, prompts):\n"

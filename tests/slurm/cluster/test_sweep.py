@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.shards import Shard
+from harness.store.shards import Shard
 from slurm import checks
 from slurm.state import Verdict
 from slurm.submission import JobStage

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import LongtakeError
+from harness.core.errors import LongtakeError
 from slurm.testcluster.__main__ import main
 from slurm.testcluster.cluster import ThrowawayCluster
 from slurm.testcluster.options import ClusterOptions

@@ -16,8 +16,8 @@ from backbones.wan.text import (
     encode_prompts,
 )
 from backbones.wan.text import embeddings as embeddings_module
-from harness import files as files_module
-from harness.errors import LongtakeError
+from harness.core import files as files_module
+from harness.core.errors import LongtakeError
 from tests.backbones.wan.text.support import LINES, SMALL, wan_encoder, wan_tensors
 
 PROMPTS = ("a red fox", "a small   boat")

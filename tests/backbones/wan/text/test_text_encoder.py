@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from backbones.engine.weights import load_strictly
 from backbones.wan.text.config import UMT5_XXL
 from backbones.wan.text.encoder import WanTextEncoder, load_text_encoder
-from backbones.weights import load_strictly
-from harness.errors import LongtakeError
+from harness.core.errors import LongtakeError
 from tests.backbones.wan.text.support import SMALL, wan_encoder, wan_tensors
 
 CPU = torch.device("cpu")

@@ -10,7 +10,7 @@ import sentencepiece
 
 from backbones.wan.text import LongPrompt, PromptTokenizer, TextEncoderFiles, clean_prompt
 from backbones.wan.text.tokens import tokenizer_fingerprint
-from harness.errors import LongtakeError
+from harness.core.errors import LongtakeError
 from tests.backbones.wan.text.support import LINES, SMALL
 
 LONG = " ".join(LINES)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from eval.metric import Clip
-from eval.video import read_frames
+from eval.video.decode import read_frames
 
 DATA = Path(__file__).parents[2] / "data" / "vbench_long"
 _PACKAGES = ("vbench", "dreamsim", "clip", "pyiqa", "timm", "open_clip", "torchvision")

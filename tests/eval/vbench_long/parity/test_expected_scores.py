@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from eval.metric import Clip, Combined, Measures
-from eval.suite import METRICS
+from eval.scoring.suite import METRICS
 from eval.vbench_long import layout
 from eval.vbench_long.consistency import unit_vectors
 from eval.vbench_long.networks.dino import DINO

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eval.score import Scorer, Workspace
-from eval.suite import find_suite
+from eval.scoring.score import Scorer, Workspace
+from eval.scoring.suite import find_suite
 from eval.vbench_long import layout
 from eval.vbench_long.dataset import DIMENSIONS, score_dataset
 from eval.vbench_long.official import run_official
@@ -93,8 +93,8 @@ def test_a_file_of_another_clip_model_is_refused(
 ) -> None:
     import shutil
 
+    from eval.networks.weights import WeightsUnusable
     from eval.vbench_long.networks.openai_clip import CLIP_VITB32
-    from eval.weights import WeightsUnusable
 
     weights(layout.CLIP_L14)
     large = layout.CLIP_L14.path
@@ -132,7 +132,7 @@ def test_alignment_falls_when_the_prompt_belongs_to_another_video(
 ) -> None:
     """With random weights only that the text matters can be tested, not what it means."""
     from eval.metric import Clip
-    from eval.text_alignment import TextAlignment
+    from eval.metrics.text_alignment import TextAlignment
 
     weights(layout.CLIP_B32)
     frames = np.random.default_rng(0).integers(0, 256, (8, 40, 56, 3), np.uint8)

@@ -1,0 +1,1 @@
+"""The rollout engine: blocks, K/V store, attention, noise, sampler."""

@@ -1,0 +1,142 @@
+"""Which kernel of scaled dot-product attention is fastest here.
+
+Kernels differ in the last bits, so the choice is made once per kind of device, shape and version,
+and kept in a file: a rollout that is resumed goes on with the kernel that it began with.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from backbones.engine.lanes import Moment
+from backbones.engine.runtime import AttentionKernel
+from harness.core.errors import LongtakeError
+from harness.core.files import cache_root, locked, write_json
+
+_BACKENDS = {
+    AttentionKernel.flash: SDPBackend.FLASH_ATTENTION,
+    AttentionKernel.cudnn: SDPBackend.CUDNN_ATTENTION,
+    AttentionKernel.efficient: SDPBackend.EFFICIENT_ATTENTION,
+    AttentionKernel.math: SDPBackend.MATH,
+}
+_ON_GPU = (AttentionKernel.cudnn, AttentionKernel.flash, AttentionKernel.efficient)
+_TRIALS = 5
+
+
+@dataclass(frozen=True)
+class AttentionShape:
+    """What is attended.
+
+    Attributes:
+        heads: attention heads.
+        queries: tokens of a block.
+        keys: tokens of a full context, the block included.
+        head_dim: channels of a head.
+        dtype: number format.
+    """
+
+    heads: int
+    queries: int
+    keys: int
+    head_dim: int
+    dtype: torch.dtype
+
+
+def pick_kernel(
+    asked: AttentionKernel, shape: AttentionShape, device: torch.device
+) -> AttentionKernel:
+    """The kernel to use.
+
+    Args:
+        asked: a kernel, or auto: the fastest on a GPU, flash on the processor.
+        shape: of the steady state.
+        device: where it runs.
+
+    Raises:
+        LongtakeError: the kernel that was asked for doesn't run on this device.
+    """
+    if asked is not AttentionKernel.auto:
+        if (reason := _time(asked, shape, device)[1]) is not None:
+            raise LongtakeError(f"kernels.attention={asked} doesn't run on {device}: {reason}")
+        return asked
+    if device.type == "cpu":
+        return AttentionKernel.flash
+    return fastest(_key(shape, device), _ON_GPU, lambda kernel: _time(kernel, shape, device)[0])
+
+
+def fastest(
+    key: str,
+    kernels: tuple[AttentionKernel, ...],
+    seconds_of: Callable[[AttentionKernel], float],
+) -> AttentionKernel:
+    """The kernel of least seconds, measured once per key and remembered in the user's cache.
+
+    Where none of them runs (all take infinitely long), math.
+    """
+    path = cache_root() / "attention.json"
+    with locked(path.with_suffix(".lock")):
+        choices = _read(path)
+        if key not in choices:
+            seconds = {kernel: seconds_of(kernel) for kernel in kernels}
+            best = min(kernels, key=seconds.__getitem__)
+            if seconds[best] == float("inf"):
+                return AttentionKernel.math
+            choices[key] = str(best)
+            write_json(path, choices)
+    return AttentionKernel(choices[key])
+
+
+def using(kernel: AttentionKernel) -> AbstractContextManager[None]:
+    """Attention runs by this kernel alone."""
+    return sdpa_kernel(_BACKENDS[kernel])
+
+
+def _key(shape: AttentionShape, device: torch.device) -> str:
+    parts = (
+        torch.cuda.get_device_name(device),
+        f"torch {torch.__version__}",
+        f"cudnn {torch.backends.cudnn.version()}",
+        # Not every kernel runs when determinism is asked for.
+        f"deterministic {torch.are_deterministic_algorithms_enabled()}",
+        str(shape),
+    )
+    return " | ".join(parts)
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        choices = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return choices if isinstance(choices, dict) else {}
+
+
+def _time(
+    kernel: AttentionKernel, shape: AttentionShape, device: torch.device
+) -> tuple[float, str | None]:
+    """Best seconds of a few tries, and None; or infinity, and why the kernel doesn't run."""
+
+    def random(tokens: int) -> torch.Tensor:
+        return torch.randn(1, shape.heads, tokens, shape.head_dim, dtype=shape.dtype, device=device)
+
+    q, k, v = random(shape.queries), random(shape.keys), random(shape.keys)
+    best_s = float("inf")
+    with torch.inference_mode(), using(kernel):
+        for _ in range(_TRIALS):
+            before = Moment(device)
+            try:
+                F.scaled_dot_product_attention(q, k, v)
+            except torch.OutOfMemoryError:
+                raise
+            except RuntimeError as error:
+                return float("inf"), str(error).splitlines()[0]
+            best_s = min(best_s, Moment(device).seconds_since(before))
+    return best_s, None

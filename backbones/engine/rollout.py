@@ -1,0 +1,275 @@
+"""The rollout engine: block by block, gather, denoise, clean pass, and the plan of the next block.
+
+One plan serves all passes of a block. Between blocks the state of a rollout is nothing but the
+clean latents made so far: replaying them through clean passes rebuilds keys, values and the
+strategy's memory bit for bit, which is how an interrupted unit goes on.
+
+On a GPU the host only queues work. It waits once a block, for the strategy's choice of frames, and
+by then the clean pass is queued: encoding, search and the fetch of retrieved frames run beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from backbones.engine.attention import AttentionShape, pick_kernel, using
+from backbones.engine.graphs import GraphedPasses
+from backbones.engine.kv.sizes import most_reachable, spare_slabs, tier_sizes
+from backbones.engine.kv.store import KVStore
+from backbones.engine.lanes import Lane, Moment
+from backbones.engine.rope import Rope
+from backbones.engine.runtime import Runtime
+from backbones.engine.timings import BlockMoments
+from backbones.engine.transfer import upload
+from backbones.engine.view import RolloutView
+from harness.core.memory import free_device_bytes
+from harness.core.one_thread import one_thread
+from methods.base import SeesModel, reachable
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from backbones.engine.noise import NoiseSource
+    from backbones.engine.spec import Backbone
+    from backbones.engine.timings import BlockTimings
+    from backbones.wan.transformer import AttentionContext, TimeContext
+    from methods.base import ContextPlan, MemoryStrategy
+
+
+@dataclass(frozen=True)
+class Block:
+    """One finished block; on a GPU, one that is queued.
+
+    Attributes:
+        index: 0 for the first block of the video.
+        first_frame: number of its first latent frame.
+        latents: its clean latents, float32, on the device.
+        plan: the context it was made with.
+        moments: where the time went.
+        replayed: it was rebuilt from saved latents, not denoised.
+    """
+
+    index: int
+    first_frame: int
+    latents: Float[Tensor, "frame chan height width"]
+    plan: ContextPlan
+    moments: BlockMoments
+    replayed: bool
+
+    def timings(self) -> BlockTimings:
+        """Where the time went; waits until the block is finished."""
+        return self.moments.timings()
+
+
+class Rollout:
+    """Rolls out one video.
+
+    Args:
+        backbone: the loaded models.
+        strategy: chooses the context of every block.
+        prompt: generation prompt.
+        noise: where all noise comes from.
+        num_latents: latent frames to make, a whole number of blocks.
+        seed: seed of the unit, passed on to the strategy.
+        runtime: how it is computed.
+
+    Raises:
+        LongtakeError: the strategy refuses the rollout, or its memory doesn't fit.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        strategy: MemoryStrategy,
+        prompt: str,
+        noise: NoiseSource,
+        num_latents: int,
+        seed: int,
+        runtime: Runtime | None = None,
+    ) -> None:
+        spec, transformer = backbone.spec, backbone.transformer
+        assert num_latents % spec.block_latents == 0
+        kernels = (runtime := runtime or Runtime()).kernels
+        self._backbone = backbone
+        self._strategy = strategy
+        self._noise = noise
+        self._spec = spec.rollout(num_latents, seed)
+        weight = transformer.patch_embedding.weight
+        self._device, self._dtype = weight.device, weight.dtype
+        config = transformer.config
+        _, height, width = spec.geometry.latent_shape
+        _, patch_rows, patch_columns = config.patch_size
+        rows, columns = height // patch_rows, width // patch_columns
+        rope = Rope(config.head_dim, rows, columns, spec.rope_positions, self._device)
+        strategy.reset(self._spec)
+        self._view: RolloutView | None = None
+        if isinstance(strategy, SeesModel) and strategy.needs_model:
+            self._view = RolloutView(backbone)
+            strategy.attach(self._view)
+        tokens, spare = rope.tokens_per_frame, spare_slabs(self._spec)
+        slab_bytes = 2 * config.num_layers * tokens * config.dim * self._dtype.itemsize
+        num_slabs = most_reachable(strategy, self._spec)
+        context_bytes = (spec.budget_latents + spec.block_latents) * slab_bytes
+        free_bytes = free_device_bytes(self._device) - context_bytes
+        sizes = tier_sizes(runtime.kv, slab_bytes, num_slabs, spare, self._device, free_bytes)
+        compiled = compiles(runtime, self._device)
+        self.store = KVStore(
+            config, self._spec, rope, self._dtype, self._device, sizes, spare, compiled
+        )
+        self._runtime = runtime
+        self._compiled = compiled
+        self._kernel = pick_kernel(
+            kernels.attention,
+            AttentionShape(
+                heads=config.num_heads,
+                queries=spec.block_latents * tokens,
+                keys=spec.budget_latents * tokens,
+                head_dim=config.head_dim,
+                dtype=self._dtype,
+            ),
+            self._device,
+        )
+        backbone.compile(compiled)
+        self._pass = GraphedPasses(transformer) if kernels.cuda_graphs else transformer
+        self._search = Lane(self._device, "search")
+        # The few tokens of a prompt are multiplied differently by one thread and by two. Nothing
+        # else in a rollout is, so videos don't depend on the number of threads.
+        with torch.inference_mode(), one_thread(), using(self._kernel):
+            text = upload(backbone.encode_text(prompt), self._device).to(self._dtype)
+            self._text = transformer.text_context(text)
+            self._times = [transformer.time_context(1000 * s) for s in spec.sampling.sigmas]
+            self._clean_time = transformer.time_context(float(spec.sampling.context_noise))
+
+    def blocks(
+        self, made: Float[Tensor, "frame chan height width"] | None = None
+    ) -> Iterator[Block]:
+        """Make the video block by block; may be called once.
+
+        Args:
+            made: clean latents of the first blocks, from an earlier run; they are replayed, not
+                made anew.
+
+        Raises:
+            LongtakeError: a plan of the strategy can't be carried out.
+        """
+        size = self._spec.block_latents
+        num_made = 0 if made is None else len(made)
+        assert num_made % size == 0
+        plan = self._plan(0)
+        try:
+            for first_frame in range(0, self._spec.num_latents, size):
+                given = None
+                if made is not None and first_frame < num_made:
+                    given = made[first_frame : first_frame + size]
+                block, plan = self._make_block(first_frame, plan, given)
+                yield block
+        finally:
+            self.store.close()
+
+    def describe_kernels(self) -> dict[str, Any]:
+        """What does the arithmetic, for the record."""
+        return {
+            "attention": str(self._kernel),
+            "compiled": self._compiled,
+            "cuda_graphs": self._runtime.kernels.cuda_graphs,
+            "deterministic": self._runtime.deterministic,
+        }
+
+    def _plan(self, first_frame: int) -> ContextPlan:
+        plan = self._strategy.plan(first_frame)
+        plan.check(first_frame, self._spec)
+        return plan
+
+    @torch.inference_mode()
+    def _make_block(
+        self, first_frame: int, plan: ContextPlan, given: Tensor | None
+    ) -> tuple[Block, ContextPlan]:
+        index = first_frame // self._spec.block_latents
+        next_frame = first_frame + self._spec.block_latents
+        began = Moment(self._device)
+        self.store.arrive()
+        arrived = Moment(self._device)
+        fetch = self.store.fetch_span()
+        context = self.store.gather(plan)
+        gathered = Moment(self._device)
+        latents = self._denoise(index, context) if given is None else self._uploaded(given)
+        denoised = Moment(self._device)
+        # A strategy that asks for keys has to wait for the pass that makes them.
+        encoded = None if self._view else self._observe(latents, first_frame)
+        clean_began = Moment(self._device)
+        self._flow(latents, self._clean_time, context, self.store.new_kv_LPHSD)
+        clean_ended = Moment(self._device)
+        if encoded is None:
+            encoded = self._observe(latents, first_frame)
+            self._search.join()  # the next clean pass writes to the same place
+        encode_began, encode_ended = encoded
+        search_began = search_ended = clean_ended
+        next_plan = plan
+        if next_frame < self._spec.num_latents:
+            with self._search.entered(after=encode_ended):
+                search_began = Moment(self._device)
+                next_plan = self._plan(next_frame)
+                search_ended = Moment(self._device)
+        self.store.drop_all_but(reachable(self._strategy, next_frame))
+        if next_frame < self._spec.num_latents:
+            self.store.bring_up(next_plan)
+        append_began = Moment(self._device)
+        self.store.append_block(first_frame)
+        moments = BlockMoments(
+            whole=(began, Moment(self._device)),
+            wait=(began, arrived),
+            fetch=fetch,
+            gather=(arrived, gathered),
+            denoise=(gathered, denoised),
+            encode=(encode_began, encode_ended),
+            clean_pass=(clean_began, clean_ended),
+            search=(search_began, search_ended),
+            append=(append_began, Moment(self._device)),
+        )
+        return Block(index, first_frame, latents, plan, moments, given is not None), next_plan
+
+    def _observe(self, latents: Tensor, first_frame: int) -> tuple[Moment, Moment]:
+        """Let the strategy encode a clean block; returns when that began and ended."""
+        with self._search.entered():
+            self._search.borrow(latents)
+            if self._view is not None:
+                self._view.show(latents, self.store.new_kv_LPHSD)
+            began = Moment(self._device)
+            self._strategy.observe(latents, first_frame)
+            return began, Moment(self._device)
+
+    def _denoise(self, index: int, context: AttentionContext) -> Tensor:
+        """The clean latents of a block, from noise."""
+        shape = (self._spec.block_latents, *self._spec.latent_shape)
+        latents = self._uploaded(self._noise.draw(index, 0, shape))
+        sigmas = self._backbone.spec.sampling.sigmas
+        for step, (sigma, time) in enumerate(zip(sigmas, self._times, strict=True)):
+            if step > 0:
+                noise = self._uploaded(self._noise.draw(index, step, shape))
+                latents = (1 - sigma) * latents + sigma * noise
+            latents = latents - sigma * self._flow(latents, time, context).float()
+        return latents
+
+    def _flow(
+        self,
+        latents: Tensor,
+        time: TimeContext,
+        context: AttentionContext,
+        new_kv_LPHSD: Tensor | None = None,
+    ) -> Tensor:
+        with using(self._kernel):
+            return self._pass(latents.to(self._dtype), time, context, self._text, new_kv_LPHSD)
+
+    def _uploaded(self, tensor: Tensor) -> Tensor:
+        return upload(tensor, self._device)
+
+
+def compiles(runtime: Runtime, device: torch.device) -> bool:
+    """Whether layers are compiled: as asked, else on a GPU only."""
+    asked = runtime.kernels.compile
+    return device.type == "cuda" if asked is None else asked

@@ -1,0 +1,78 @@
+"""How a rollout is computed.
+
+None of it is part of a unit's identity: it changes speed and memory, and pixels at most as much as
+another GPU model would.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from harness.core.errors import LongtakeError
+
+
+class AttentionKernel(StrEnum):
+    """Which implementation of scaled dot-product attention; auto measures them at start-up."""
+
+    auto = "auto"
+    flash = "flash"
+    cudnn = "cudnn"
+    efficient = "efficient"
+    math = "math"
+
+
+@dataclass
+class Kernels:
+    """Which kernels do the arithmetic.
+
+    Args:
+        compile: torch.compile the layers; by default on a GPU and not on the processor.
+        attention: kernel of scaled dot-product attention.
+        cuda_graphs: replay whole passes as CUDA graphs.
+    """
+
+    compile: bool | None = None
+    attention: AttentionKernel = AttentionKernel.auto
+    cuda_graphs: bool = False
+
+
+@dataclass
+class KVLimits:
+    """How much memory the keys and values of past latent frames may take.
+
+    Frames that don't fit on the device go to pinned host memory, then to a scratch file. Where they
+    lie never changes the video.
+
+    Args:
+        host_gib: most host memory.
+        device_gib: most device memory; by default a share of what is free. Unused on the processor.
+        spill_dir: folder of the scratch file; by default the system's folder for temporary files.
+    """
+
+    host_gib: float = 48.0
+    device_gib: float | None = None
+    spill_dir: str | None = None
+
+    def __post_init__(self) -> None:
+        # OmegaConf builds a throw-away instance with placeholders, hence the type checks.
+        for name in ("host_gib", "device_gib"):
+            value = getattr(self, name)
+            if isinstance(value, float) and not (value >= 0 and math.isfinite(value)):
+                raise LongtakeError(f"kv.{name} must be a number of GiB, 0 or more; got {value}.")
+
+
+@dataclass
+class Runtime:
+    """Everything about how, not what.
+
+    Args:
+        kernels: see Kernels.
+        kv: see KVLimits.
+        deterministic: strict deterministic kernels; an operation that has none is an error.
+    """
+
+    kernels: Kernels = field(default_factory=Kernels)
+    kv: KVLimits = field(default_factory=KVLimits)
+    deterministic: bool = False

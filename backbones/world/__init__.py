@@ -1,0 +1,1 @@
+"""The procedural world: grammar, scenes, renderer, ground truth."""

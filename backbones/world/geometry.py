@@ -1,0 +1,170 @@
+"""Where things are in the tiny world: camera, ground, subject, and the bounds of all of them.
+
+Everything here is exact ground truth. The world is periodic in the camera position
+(`WORLD_WIDTH_PX`), so past frames that show the same place are known.
+
+Screen coordinates: x to the right, y downwards, pixel (0, 0) is the top left one; pixels sit at
+whole numbers. Shape letters: B scene, F frame, L landmark, W width.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from backbones.world.grammar import MOTIONS, ScenePrompt
+from backbones.world.scene import (
+    HILL_AMPLITUDES_PX,
+    LANDMARK_SCALES,
+    SUBJECT_X_PX,
+    WORLD_WIDTH_PX,
+    SceneBatch,
+)
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Real
+    from torch import Tensor
+
+HEIGHT_PX = WIDTH_PX = 128
+
+GROUND_BASE_PX = 92.0
+GROUND_GAIN = 0.6
+# The subject's centre stands this high above the ground below it.
+SUBJECT_LIFT_PX = 17.0
+HOP_HEIGHT_PX = 22.0
+BOB_HEIGHT_PX = 2.0
+SWAY_PX = 8.0
+# Largest distance of a silhouette's edge from the subject's centre.
+SUBJECT_RADIUS_PX = {"ball": 19.0, "box": 16 * math.sqrt(2), "kite": 20 / 0.7, "star": 20.5}
+# A tree of nominal size: height of the crown's top above the ground.
+TREE_HEIGHT_PX = 41.0
+# Edges are soft; this far outside, less than 1/400 of a layer is left.
+SOFT_EDGE_PX = 4.0
+
+_DRIFTING, _RUSHING, _PACING, _HOPPING = range(len(MOTIONS))
+_PACING_PERIOD_FRAMES = 150.0
+
+
+@dataclass(frozen=True, eq=False)
+class SubjectPose:
+    """Where the subject is on the screen.
+
+    Attributes:
+        center_x_px, center_y_px: place of the centre.
+        rotation_rad: clockwise turn as seen on the screen; it grows without bound.
+    """
+
+    center_x_px: Float[Tensor, "scene frame"]
+    center_y_px: Float[Tensor, "scene frame"]
+    rotation_rad: Float[Tensor, "scene frame"]
+
+
+def camera_x(scenes: SceneBatch, frames: Real[Tensor, " frame"]) -> Float[Tensor, "scene frame"]:
+    """World position (px, unbounded) of the left screen border at the given frame numbers."""
+    times_F = frames.to(scenes.device)[None].float()
+    motion = scenes.motion[:, None]
+    start_px, velocity = scenes.start_x_px[:, None], (scenes.direction * scenes.speed)[:, None]
+    steady_px = start_px + velocity * times_F * torch.where(motion == _RUSHING, 2.2, 1.1)
+    to_and_fro = (2 * ((times_F / _PACING_PERIOD_FRAMES) % 1) - 1).abs() * _PACING_PERIOD_FRAMES
+    pacing_px = start_px + velocity * 1.3 * to_and_fro
+    return torch.where(motion == _PACING, pacing_px, steady_px)
+
+
+def hill_waves(
+    scenes: SceneBatch, x_px: Float[Tensor, "scene ..."], gain: float, periods: int = 1
+) -> Float[Tensor, "scene ..."]:
+    """Sum of the hill harmonics (px) at world positions `x_px`.
+
+    Args:
+        scenes: scenes.
+        x_px: positions; the first axis is the scene.
+        gain: factor on every amplitude.
+        periods: how often the waves repeat within `WORLD_WIDTH_PX`.
+    """
+    column = (slice(None),) + (None,) * (x_px.ndim - 1)
+    waves = torch.zeros_like(x_px)
+    for index in range(len(HILL_AMPLITUDES_PX)):
+        angle_rad = 2 * math.pi * (index + 1) * x_px / WORLD_WIDTH_PX * periods
+        phase_rad = scenes.hill_phase_rad[:, index][column]
+        amplitude_px = gain * scenes.hill_amplitude_px[:, index][column]
+        waves = waves + amplitude_px * torch.sin(angle_rad + phase_rad)
+    return waves
+
+
+def ground_y(scenes: SceneBatch, x_px: Float[Tensor, "scene ..."]) -> Float[Tensor, "scene ..."]:
+    """Screen height (y, px) of the ground line at world positions `x_px`."""
+    return GROUND_BASE_PX + hill_waves(scenes, x_px, GROUND_GAIN)
+
+
+def landmark_screen_x(
+    scenes: SceneBatch, camera_x_px: Float[Tensor, "scene frame"]
+) -> Float[Tensor, "scene frame landmark"]:
+    """Screen x (px) of each landmark; far outside 0..127 when it is out of sight."""
+    half_px = WORLD_WIDTH_PX / 2
+    ahead_px = scenes.landmark_x_px[:, None] - camera_x_px[:, :, None]
+    x_px = (ahead_px + half_px) % WORLD_WIDTH_PX - half_px
+    return torch.where(x_px < -60, x_px + WORLD_WIDTH_PX, x_px)
+
+
+def subject_pose(scenes: SceneBatch, frames: Real[Tensor, " frame"]) -> SubjectPose:
+    """Centre and rotation of the subject at the given frame numbers."""
+    times_F = frames.to(scenes.device)[None].float()
+    motion, phase_rad = scenes.motion[:, None], scenes.bob_phase_rad[:, None]
+    sway_px = SWAY_PX * torch.sin(2 * math.pi * times_F / 90 + phase_rad)
+    x_px = scenes.subject_x_px[:, None] + sway_px
+    hop_px = torch.sin(2 * math.pi * times_F / 14 + phase_rad).abs() * HOP_HEIGHT_PX
+    bob_px = BOB_HEIGHT_PX * torch.sin(2 * math.pi * times_F / 20 + phase_rad)
+    world_x_px = camera_x(scenes, frames) + x_px
+    rise_px = torch.where(motion == _HOPPING, hop_px, bob_px)
+    turn_rad = world_x_px / 19.0 * torch.where(motion == _RUSHING, 0.6, 0.45)
+    return SubjectPose(
+        center_x_px=x_px,
+        center_y_px=ground_y(scenes, world_x_px) - SUBJECT_LIFT_PX - rise_px,
+        rotation_rad=turn_rad,
+    )
+
+
+def place_overlap(
+    camera_x_px: Float[Tensor, "scene frame"], other_camera_x_px: Float[Tensor, "scene other"]
+) -> Float[Tensor, "scene frame other"]:
+    """Share (0..1) of the screen width that two frames of one scene have in common."""
+    apart_px = (camera_x_px[:, :, None] - other_camera_x_px[:, None]) % WORLD_WIDTH_PX
+    apart_px = torch.minimum(apart_px, WORLD_WIDTH_PX - apart_px)
+    return (1 - apart_px / WIDTH_PX).clamp_min(0)
+
+
+def ground_y_bounds_px() -> tuple[float, float]:
+    """Highest and lowest place (smallest and largest y) of the ground line in any scene."""
+    reach_px = GROUND_GAIN * sum(HILL_AMPLITUDES_PX)
+    return GROUND_BASE_PX - reach_px, GROUND_BASE_PX + reach_px
+
+
+def subject_y_bounds_px(prompt: ScenePrompt) -> tuple[float, float]:
+    """Smallest and largest y of the subject's centre in any scene of the prompt's motion."""
+    top_px, bottom_px = ground_y_bounds_px()
+    hops = prompt.motion == MOTIONS[_HOPPING]
+    rise_px, fall_px = (HOP_HEIGHT_PX, 0.0) if hops else (BOB_HEIGHT_PX, BOB_HEIGHT_PX)
+    return top_px - SUBJECT_LIFT_PX - rise_px, bottom_px - SUBJECT_LIFT_PX + fall_px
+
+
+def subject_x_bounds_px() -> tuple[float, float]:
+    """Smallest and largest x of the subject's centre in any scene."""
+    left_px, right_px = SUBJECT_X_PX
+    return left_px - SWAY_PX, right_px + SWAY_PX
+
+
+def sky_rows(prompt: ScenePrompt) -> range:
+    """Screen rows that show nothing but sky in any scene of the prompt."""
+    landmark_top_px = ground_y_bounds_px()[0] - TREE_HEIGHT_PX * LANDMARK_SCALES[1]
+    subject_top_px = subject_y_bounds_px(prompt)[0] - SUBJECT_RADIUS_PX[prompt.shape]
+    return range(math.floor(min(landmark_top_px, subject_top_px) - SOFT_EDGE_PX) + 1)
+
+
+def land_rows(prompt: ScenePrompt) -> range:
+    """Screen rows that show nothing but the near land in any scene of the prompt."""
+    subject_bottom_px = subject_y_bounds_px(prompt)[1] + SUBJECT_RADIUS_PX[prompt.shape]
+    lowest_px = max(ground_y_bounds_px()[1], subject_bottom_px)
+    return range(math.ceil(lowest_px + SOFT_EDGE_PX), HEIGHT_PX)

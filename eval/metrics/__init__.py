@@ -1,0 +1,1 @@
+"""Metrics of the suite `offline` and of text alignment."""

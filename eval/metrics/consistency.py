@@ -1,0 +1,123 @@
+"""Does the picture stay the same? Feature consistency in the slow-fast form of VBench-Long.
+
+Short-term: the features within each clip. Long-term: the features of the clips' first frames. The
+formulas are VBench-Long's; its networks (DINO, CLIP, DINOv2, DreamSim) are not, because their
+weights cannot be installed as packages. So these numbers must not be compared with published ones,
+and VBench-Long's mapping tables, which stretch the long-term part and were fitted to its networks,
+are not applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from eval.metric import Clip, ClipMeasure, Direction, MetricInfo, MetricUnavailable
+from eval.networks.features import EFFICIENTNET_LITE0, FRAME_STEP, MOBILENET_V2, ImageNetwork
+from eval.scoring.drift import similarity
+
+# Letters: F frames or clips, D feature.
+
+
+def consistency(features_FD: np.ndarray) -> float:
+    """How alike consecutive features are, and how alike to the first: 1 for a still picture.
+
+    C(f) = 1/(n-1) * sum over i = 2..n of [cos+(f_(i-1), f_i) + cos+(f_1, f_i)] / 2, where cos+ is
+    the cosine cut off at 0. Source: VBench, subject and background consistency.
+
+    Args:
+        features_FD: at least two unit vectors in order of time.
+    """
+    to_previous = np.sum(features_FD[1:] * features_FD[:-1], axis=1).clip(min=0)
+    to_first = (features_FD[1:] @ features_FD[0]).clip(min=0)
+    return float(np.mean((to_previous + to_first) / 2))
+
+
+class FeatureConsistency:
+    """Consistency of one network's features; a subclass names the network.
+
+    Clip score: C of every fourth frame of the clip (VBench-Long takes every frame).
+    Number of the video: half the mean clip score, half C of the clips' first frames; the clip score
+    alone when there is only one clip.
+    Curve: similarity of each clip's first frame to the first frame of the video.
+    """
+
+    network: ClassVar[ImageNetwork]
+
+    @property
+    def networks(self) -> tuple[ImageNetwork, ...]:
+        """What `measure` asks of a clip."""
+        return (self.network,)
+
+    def setup(self) -> None:
+        """Look for the network.
+
+        Raises:
+            MetricUnavailable: the network is not installed.
+        """
+        self.network.check()
+
+    def measure(self, clip: Clip) -> ClipMeasure:
+        """C within the clip; the feature kept is that of its first frame.
+
+        Raises:
+            MetricUnavailable: the clip has too few frames to compare.
+        """
+        if len(clip.frames_FHWC) <= FRAME_STEP:
+            raise MetricUnavailable(
+                f"a clip of {len(clip.frames_FHWC)} frames is too short; "
+                f"expected more than {FRAME_STEP}"
+            )
+        features_FD = clip.output(self.network).astype(np.float64)
+        features_FD /= np.linalg.norm(features_FD, axis=1, keepdims=True)
+        return ClipMeasure(consistency(features_FD), features_FD[0])
+
+    def combine(self, measures: Sequence[ClipMeasure]) -> float:
+        """Half the mean within clips, half the consistency from clip to clip."""
+        within = float(np.mean([measure.score for measure in measures]))
+        if len(measures) == 1:
+            return within
+        return 0.5 * within + 0.5 * consistency(_first_frames(measures))
+
+    def curve(self, measures: Sequence[ClipMeasure]) -> list[float]:
+        """Similarity of each clip's first frame to the first frame of the video."""
+        features_FD = _first_frames(measures)
+        return [similarity(features_FD[0], feature_D) for feature_D in features_FD]
+
+
+class SubjectFeatureConsistency(FeatureConsistency):
+    """Consistency of EfficientNet-Lite0's features, which follow the main object."""
+
+    network = EFFICIENTNET_LITE0
+    info = MetricInfo(
+        name="subject_feature_consistency",
+        title="Subject features (EfficientNet-Lite0)",
+        direction=Direction.higher,
+        unit="cosine",
+        description=(
+            "Similarity of EfficientNet-Lite0 features within 2 s clips and from clip to clip, "
+            "half each. VBench-Long's formula on another network: not comparable to its numbers."
+        ),
+    )
+
+
+class BackgroundFeatureConsistency(FeatureConsistency):
+    """Consistency of MobileNetV2's features, the stand-in for VBench's whole-image features."""
+
+    network = MOBILENET_V2
+    info = MetricInfo(
+        name="background_feature_consistency",
+        title="Background features (MobileNetV2)",
+        direction=Direction.higher,
+        unit="cosine",
+        description=(
+            "Similarity of MobileNetV2 features within 2 s clips and from clip to clip, "
+            "half each. VBench-Long's formula on another network: not comparable to its numbers."
+        ),
+    )
+
+
+def _first_frames(measures: Sequence[ClipMeasure]) -> np.ndarray:
+    return np.stack([measure.feature for measure in measures if measure.feature is not None])

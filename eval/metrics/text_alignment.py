@@ -1,0 +1,172 @@
+"""Does the picture still show what the prompt says? Image-text similarity of an open_clip model.
+
+Any model of the package open_clip_torch with weights on this machine. The default is OpenAI's
+ViT-B/32 from the weights of VBench-Long; choose another with LONGTAKE_OPEN_CLIP=MODEL:FILE, or by a
+subclass with its own `model` and `weights`.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from eval.metric import Clip, ClipMean, ClipMeasure, Direction, MetricInfo, MetricUnavailable
+from eval.networks.features import FRAME_STEP
+from eval.networks.weights import LayoutFile
+from eval.vbench_long.layout import CLIP_B32
+from eval.vbench_long.networks.base import TorchNetwork, ready
+from harness.core.errors import LongtakeError
+
+
+class _OpenClip(TorchNetwork):
+    """One half of an open_clip model."""
+
+    packages = ("open_clip", "torchvision")
+    size_mib = 350
+
+    def __init__(self, half: str, model: str, weights: LayoutFile) -> None:
+        self.name = f"open_clip_{half} {model}"
+        self.files = (weights,)
+        self._model = model
+
+    def create(self) -> Any:
+        """The whole model, of which only one half is used."""
+        import open_clip
+        import torch
+
+        if self._model not in open_clip.list_models():
+            raise MetricUnavailable(
+                f"open_clip knows no model {self._model!r}; `open_clip.list_models()` lists them"
+            )
+        network = open_clip.create_model(self._model)
+        path = self.files[0].path
+        if _is_torchscript(path):
+            state = torch.jit.load(str(path), map_location="cpu").state_dict()
+            sizes = ("input_resolution", "context_length", "vocab_size")
+            floats = {k: v.float() for k, v in state.items() if k not in sizes}
+            network.load_state_dict(floats, assign=True)
+        else:
+            open_clip.load_checkpoint(network, str(path))
+        return network
+
+
+class OpenClipImages(_OpenClip):
+    """Embeddings of every fourth frame, unit length: (frame, dim)."""
+
+    def build(self, device: str) -> Callable[[Clip], np.ndarray]:
+        import open_clip
+        import torch
+        from PIL import Image
+        from torch.nn import functional
+
+        vision: Any = ready(self.create().visual, device)
+        settings = open_clip.transform.PreprocessCfg(**vision.preprocess_cfg)
+        prepare = open_clip.transform.image_transform_v2(settings, is_train=False)
+
+        def embed(clip: Clip) -> np.ndarray:
+            frames_FHWC = clip.frames_FHWC[::FRAME_STEP]
+            images = torch.stack([prepare(Image.fromarray(frame)) for frame in frames_FHWC])
+            embedded = functional.normalize(vision(images.to(device)), dim=-1)
+            unit: np.ndarray = embedded.float().cpu().numpy()
+            return unit
+
+        return embed
+
+
+class OpenClipText(_OpenClip):
+    """Embedding of the prompt, unit length: (dim,)."""
+
+    reads_prompt = True
+
+    def build(self, device: str) -> Callable[[Clip], np.ndarray]:
+        import open_clip
+
+        network = self.create()
+        del network.visual
+        ready(network, device)
+        tokenize = open_clip.get_tokenizer(self._model)
+
+        def embed(clip: Clip) -> np.ndarray:
+            tokens = tokenize([clip.prompt]).to(device)
+            unit: np.ndarray = network.encode_text(tokens, normalize=True)[0].float().cpu().numpy()
+            return unit
+
+        return embed
+
+
+class TextAlignment(ClipMean):
+    """Cosine of frames and evaluation prompt: prompt drift as a curve.
+
+    Clip score: mean over every fourth frame, so that a clip at the end of a long video counts like
+    one at its start. Not one of VBench's dimensions.
+    """
+
+    model: ClassVar[str] = "ViT-B-32-quickgelu"
+    weights: ClassVar[Path | None] = None  # None: OpenAI's ViT-B-32 of the official layout
+    info = MetricInfo(
+        name="text_alignment",
+        title="Text alignment (open_clip)",
+        direction=Direction.higher,
+        unit="cosine",
+        description="Mean cosine of every fourth frame and the evaluation prompt, by open_clip.",
+    )
+
+    def __init__(self) -> None:
+        model, weights = self.model, CLIP_B32
+        if self.weights is not None:
+            weights = _own(self.weights)
+        if asked := os.environ.get("LONGTAKE_OPEN_CLIP"):
+            model, colon, path = asked.partition(":")
+            if not colon or not path:
+                raise LongtakeError(f"LONGTAKE_OPEN_CLIP is {asked!r}; expected MODEL:FILE.")
+            weights = _own(Path(path))
+        self._images = OpenClipImages("images", model, weights)
+        self._text = OpenClipText("text", model, weights)
+        self.networks = (self._images, self._text)
+
+    def setup(self) -> None:
+        """Look for the package and the weights.
+
+        Raises:
+            MetricUnavailable: one is missing.
+        """
+        self._images.check()
+
+    def measure(self, clip: Clip) -> ClipMeasure:
+        """Mean cosine over frames.
+
+        Raises:
+            MetricUnavailable: the video has no prompt.
+        """
+        require_prompt(clip)
+        images_FD = clip.output(self._images).astype(np.float64)
+        mean_D = images_FD.mean(axis=0)
+        score = float(mean_D @ clip.output(self._text).astype(np.float64))
+        return ClipMeasure(score, mean_D / np.linalg.norm(mean_D))
+
+
+def _own(path: Path) -> LayoutFile:
+    """A file of the user; an absolute path stands for itself."""
+    return LayoutFile("", str(path.absolute()), "", address=str(path))
+
+
+def require_prompt(clip: Clip) -> None:
+    """Refuse clips without a prompt.
+
+    Raises:
+        MetricUnavailable: there is none.
+    """
+    if not clip.prompt.strip():
+        raise MetricUnavailable("compares the video with its prompt, and it has none")
+
+
+def _is_torchscript(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("constants.pkl") for name in archive.namelist())

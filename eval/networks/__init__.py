@@ -1,0 +1,1 @@
+"""Networks as metrics use them: loading, features, weights, the cache of outputs."""

@@ -1,0 +1,71 @@
+"""Outputs of networks on disk, by clip and network: what was computed once is never run again.
+
+One file per clip, so that a store of many videos does not drown in small files. Two workers at the
+same clip may each lose an entry to the other; it is computed again when it is next needed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from eval.metric import Clip
+from eval.networks.network import Network
+from harness.core.files import replacing
+
+
+class FeatureCache:
+    """Reads and writes the outputs of networks.
+
+    Args:
+        root: folder of the files; None keeps nothing.
+        device: the outputs of a GPU are kept apart from those of a processor.
+    """
+
+    def __init__(self, root: Path | None, device: str) -> None:
+        self._root = root
+        self._device = device
+        self._keys: dict[str, str] = {}
+
+    def key(self, network: Network) -> str:
+        """The key of a network, found out once."""
+        if network.name not in self._keys:
+            self._keys[network.name] = network.key(self._device)
+        return self._keys[network.name]
+
+    def get(self, network: Network, clip: Clip, clip_sha256: str) -> np.ndarray | None:
+        """The output of `network` on `clip`; None if it is not there or can't be read."""
+        if self._root is None:
+            return None
+        path = self._path(self._root, network, clip, clip_sha256)
+        return _read(path).get(self.key(network))
+
+    def put(self, network: Network, clip: Clip, clip_sha256: str, output: np.ndarray) -> None:
+        """Add an output."""
+        if self._root is None:
+            return
+        path = self._path(self._root, network, clip, clip_sha256)
+        arrays = _read(path) | {self.key(network): output}
+        with replacing(path) as fresh:
+            np.savez(fresh, **arrays)  # type: ignore[arg-type]
+
+    def _path(self, root: Path, network: Network, clip: Clip, clip_sha256: str) -> Path:
+        """Frames of other shape or rate can have the same bytes, so both belong to the name."""
+        if network.reads_prompt:
+            seen: Sequence[object] = ("prompt", clip.prompt)
+        else:
+            seen = ("frames", clip.frames_FHWC.shape, clip.fps, clip_sha256)
+        digest = hashlib.sha256(repr(seen).encode()).hexdigest()
+        return root / digest[:2] / f"{digest[2:40]}.npz"
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError):
+        return {}

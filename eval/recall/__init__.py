@@ -1,0 +1,1 @@
+"""Metrics against the ground truth of the procedural world."""

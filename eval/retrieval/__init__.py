@@ -1,0 +1,1 @@
+"""Measures of retrieval against ground truth, and its relation to drift."""

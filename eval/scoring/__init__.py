@@ -1,0 +1,1 @@
+"""Scoring videos with suites of metrics, and the files it writes."""

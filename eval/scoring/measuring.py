@@ -1,0 +1,175 @@
+"""One metric on one video: a failure is recorded as a reason and never stops the other metrics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+from eval.metric import Clip, ClipMeasure, Combined, Measures, Metric, MetricUnavailable
+from eval.scoring.drift import Drift, drift, similarity
+from eval.scoring.results import ScoredClip, ScoredDuration, ScoredMetric
+
+
+@dataclass(frozen=True)
+class ScoredSpan:
+    """What is scored of a video.
+
+    Attributes:
+        clips: union of the clips of all durations.
+        durations: what belongs to each duration.
+        openings: gives the openings of a duration; asked only by metrics that use them.
+    """
+
+    clips: tuple[ScoredClip, ...]
+    durations: dict[str, ScoredDuration]
+    openings: Callable[[str], Clip | None]
+
+
+class MetricRun:
+    """The measures of one metric on one video so far, or why it cannot be computed.
+
+    Args:
+        metric: a metric that is set up.
+        reason: why it could not be set up, or None.
+    """
+
+    def __init__(self, metric: Metric, reason: str | None) -> None:
+        self.metric = metric
+        self.seconds = 0.0
+        self._reason = reason
+        self._measures: list[ClipMeasure | str] = []  # a reason where the clip failed
+
+    @property
+    def alive(self) -> bool:
+        """Whether the metric was set up."""
+        return self._reason is None
+
+    def measure(self, clip: Clip) -> None:
+        """Measure the next clip; one that fails leaves a gap."""
+        if self._reason is not None:
+            return
+        started = perf_counter()
+        try:
+            measure = self.metric.measure(clip)
+            _finite(measure.score, "score")
+            self._measures.append(measure)
+        except Exception as error:
+            self._measures.append(f"clip at frame {clip.start_frame}: {reason_of(error)}")
+        self.seconds += perf_counter() - started
+
+    def finish(self, span: ScoredSpan) -> ScoredMetric:
+        """Combine the measures of each duration."""
+        started = perf_counter()
+        measured = [m for m in self._measures if isinstance(m, ClipMeasure)]
+        if self._reason is None and not measured:
+            # Mostly one cause for all: the metric does not apply to this video.
+            self._reason = str(self._measures[0]).partition(": ")[2]
+        scored = self._null(span) if self._reason is not None else self._combine(span, measured)
+        self.seconds += perf_counter() - started
+        return scored
+
+    def _combine(self, span: ScoredSpan, measured: list[ClipMeasure]) -> ScoredMetric:
+        try:
+            values = [_finite(value, "curve") for value in self.metric.curve(measured)]
+            if len(values) != len(measured):
+                raise MetricUnavailable(f"{len(values)} curve values, {len(measured)} clips")
+        except Exception as error:
+            self._reason = reason_of(error)
+            return self._null(span)
+        curve = self._with_gaps(values)
+        similarities = self._first_similarities()
+        numbers: dict[str, float | None] = {}
+        parts: dict[str, dict[str, float]] = {}
+        drifts: dict[str, Drift | None] = {}
+        reasons: list[str] = []
+        for name, duration in span.durations.items():
+            numbers[name], drifts[name] = None, None
+            try:
+                combined = self._number(name, duration, span)
+            except Exception as error:
+                reasons.append(f"duration {name}: {reason_of(error)}")
+                continue
+            numbers[name] = _finite(combined.value, "value")
+            if combined.parts:
+                parts[name] = dict(combined.parts)
+            drifts[name] = _drift(span, duration, curve, similarities)
+        return ScoredMetric(
+            info=self.metric.info,
+            reason="; ".join(dict.fromkeys(reasons)) or None,
+            clip_scores=self._with_gaps([float(measure.score) for measure in measured]),
+            curve=curve,
+            durations=numbers,
+            parts=parts,
+            first_similarity=similarities,
+            drift=drifts,
+            official_clip_scores=self._official(measured),
+        )
+
+    def _number(self, name: str, duration: ScoredDuration, span: ScoredSpan) -> Combined:
+        chosen = [self._measures[i] for i in duration.clips]
+        for measure in chosen:
+            if isinstance(measure, str):
+                raise MetricUnavailable(measure)
+        measures = Measures(m for m in chosen if isinstance(m, ClipMeasure))
+        if getattr(self.metric, "opening_networks", ()):
+            measures.openings = span.openings(name)
+        number = self.metric.combine(measures)
+        combined = number if isinstance(number, Combined) else Combined(number, {})
+        _finite(combined.value, "value")
+        return combined
+
+    def _first_similarities(self) -> tuple[float | None, ...] | None:
+        first = self._measures[0]
+        if isinstance(first, str) or first.feature is None:
+            return None
+        return tuple(
+            None
+            if isinstance(m, str) or m.feature is None
+            else similarity(first.feature, m.feature)
+            for m in self._measures
+        )
+
+    def _official(self, measured: list[ClipMeasure]) -> tuple[float | None, ...] | None:
+        if all(measure.official is None for measure in measured):
+            return None
+        scores = [m.score if m.official is None else m.official for m in measured]
+        return self._with_gaps(scores)
+
+    def _with_gaps(self, values: Sequence[float]) -> tuple[float | None, ...]:
+        left = iter(values)
+        return tuple(None if isinstance(m, str) else next(left) for m in self._measures)
+
+    def _null(self, span: ScoredSpan) -> ScoredMetric:
+        return ScoredMetric(
+            self.metric.info, self._reason, None, None, dict.fromkeys(span.durations)
+        )
+
+
+def reason_of(error: Exception) -> str:
+    """One line for the result file."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, MetricUnavailable) else f"{type(error).__name__}: {text}"
+
+
+def _drift(
+    span: ScoredSpan,
+    duration: ScoredDuration,
+    curve: Sequence[float | None],
+    similarities: Sequence[float | None] | None,
+) -> Drift | None:
+    clips = [span.clips[i] for i in duration.clips]
+    values = [value for i in duration.clips if (value := curve[i]) is not None]
+    alike = None
+    if similarities is not None:
+        alike = [value for i in duration.clips if (value := similarities[i]) is not None]
+    middles_s = [(clip.start_s + clip.end_s) / 2 for clip in clips]
+    return drift(middles_s, values, alike, max(clip.end_s for clip in clips))
+
+
+def _finite(value: float, what: str) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise MetricUnavailable(f"{what} is {number}")
+    return number

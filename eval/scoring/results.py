@@ -1,0 +1,110 @@
+"""The scores of one video: the file metrics/<suite>/<unit_id>.json of a run store."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from eval.metric import MetricInfo
+from eval.scoring.drift import Drift
+from eval.scoring.frozen import Frozen
+from eval.video.reencode import Encoder
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class ScoredClip:
+    """One clip: frames and seconds, the end not included, and sha256 of its RGB bytes."""
+
+    start_frame: int
+    end_frame: int
+    start_s: float
+    end_s: float
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ScoredDuration:
+    """One duration: the frames it has from the start, and its clips as indices into `clips`."""
+
+    num_frames: int
+    clips: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ScoredMetric:
+    """What one metric gave.
+
+    Attributes:
+        info: what the metric is.
+        reason: why values are missing; None when all are there.
+        clip_scores: one per clip, None where the metric failed; None when it failed on all.
+        curve: one value per clip for the drift curve, or None likewise.
+        durations: the number of each duration, or None.
+        parts: what the number of a duration was made of, for the metrics that say so.
+        first_similarity: of each clip's feature to the first clip's, where the metric keeps any.
+        drift: how the curve runs, by duration; None for too few clips.
+        official_clip_scores: where a quirk of the official code gives other clip scores.
+    """
+
+    info: MetricInfo
+    reason: str | None
+    clip_scores: tuple[float | None, ...] | None
+    curve: tuple[float | None, ...] | None
+    durations: Mapping[str, float | None]
+    parts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    first_similarity: tuple[float | None, ...] | None = None
+    drift: Mapping[str, Drift | None] = field(default_factory=dict)
+    official_clip_scores: tuple[float | None, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """All scores of one video by one suite.
+
+    Attributes:
+        fps: frames per second, rounded down as for the clip split.
+        not_set_up: metrics that are null because something wasn't installed, as the suite names
+            them; worth another try once it is.
+        clips: union of the clips of all durations, by start and end.
+        timings_s: "decode" (with hashing and encoding of clips), networks as "network NAME", and
+            measuring and combining by metric.
+        frozen: whether the video stands still, by duration; None if its motion is unknown.
+        encoder: what encoded the clips; None where the video's own frames were scored.
+        networks: key (version, digest of the weights, device) of the networks that were used.
+    """
+
+    schema: int
+    suite: str
+    suite_version: str
+    unit_id: str
+    video_sha256: str
+    prompt: str
+    fps: int
+    clips: tuple[ScoredClip, ...]
+    durations: Mapping[str, ScoredDuration]
+    metrics: Mapping[str, ScoredMetric]
+    not_set_up: tuple[str, ...]
+    timings_s: Mapping[str, float]
+    frozen: Mapping[str, Frozen | None] = field(default_factory=dict)
+    encoder: Encoder | None = None
+    networks: Mapping[str, str] = field(default_factory=dict)
+
+
+def write_scores(path: Path, scores: Scores) -> None:
+    """Write scores as JSON: readers see the old file or the whole new one, never a part."""
+    text = json.dumps(asdict(scores), ensure_ascii=False, indent=1, allow_nan=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, fresh = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(fresh).replace(path)
+    except BaseException:
+        Path(fresh).unlink(missing_ok=True)
+        raise

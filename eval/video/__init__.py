@@ -1,0 +1,1 @@
+"""Video files: decoding, the clip split, re-encoding, degradations."""

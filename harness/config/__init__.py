@@ -1,0 +1,1 @@
+"""Configuration: sweep settings, overrides, prompt sets, manifests, SLURM profile."""

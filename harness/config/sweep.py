@@ -1,0 +1,277 @@
+"""From the command line to a validated sweep: overrides, Hydra compose, dataclasses.
+
+Every combination of the grid is composed on its own into one `Row` (a backbone with a method on a
+prompt set); what can't differ between rows is in `Settings`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from backbones import BACKBONES
+from backbones.engine.runtime import Kernels, KVLimits, Runtime
+from eval.scoring.suite import check_suites
+from harness.config.overrides import Choice, compose_plain, expand
+from harness.config.prompts import PromptSet, PromptSettings, load_prompts
+from harness.config.slurm_profile import SlurmProfile
+from harness.core.errors import LongtakeError, unknown_name
+from harness.core.schema import build, with_defaults
+from methods import METHODS
+
+if TYPE_CHECKING:
+    from harness.core.registry import Registry
+
+CONF = Path(__file__).parent / "conf"
+_REGISTRIES: dict[str, tuple[Registry, str]] = {
+    "backbone": (BACKBONES, "family"),
+    "method": (METHODS, "strategy"),
+}
+
+
+class ExecutorKind(StrEnum):
+    """Where units run."""
+
+    inline = "inline"
+    processes = "processes"
+    slurm = "slurm"
+
+
+@dataclass
+class ExecutorSettings:
+    """Where units run.
+
+    Args:
+        kind: inline, processes or slurm.
+        workers: worker processes; by default one per GPU, else one per CPU core.
+        threads: CPU threads of a worker; by default the cores are shared out evenly.
+        slurm: the cluster profile of kind slurm.
+    """
+
+    kind: ExecutorKind = ExecutorKind.inline
+    workers: int | None = None
+    threads: int | None = None
+    slurm: SlurmProfile = field(default_factory=SlurmProfile)
+
+    def __post_init__(self) -> None:
+        # OmegaConf builds a throw-away instance with placeholders, hence the type checks.
+        for key in ("workers", "threads"):
+            number = getattr(self, key)
+            if isinstance(number, int) and number < 1:
+                raise LongtakeError(f"executor.{key} must be at least 1, got {number}.")
+
+
+@dataclass
+class Settings:
+    """What all rows of a sweep share; the keys of harness/config/conf/sweep.yaml."""
+
+    name: str = "main"
+    runs: str = "runs"
+    duration: list[float] = field(default_factory=lambda: [30.0])
+    seed: list[int] = field(default_factory=lambda: [0])
+    suite: list[str] = field(default_factory=lambda: ["offline"])
+    device: str = "auto"
+    save_every_blocks: int = 8
+    deterministic: bool = False
+    kernels: Kernels = field(default_factory=Kernels)
+    kv: KVLimits = field(default_factory=KVLimits)
+    executor: ExecutorSettings = field(default_factory=ExecutorSettings)
+
+    def __post_init__(self) -> None:
+        # Type checks for the same reason as above.
+        for key in ("duration", "seed"):
+            values = getattr(self, key)
+            if isinstance(values, list) and (not values or len(set(values)) < len(values)):
+                raise LongtakeError(f"{key} must name at least one value, each once; got {values}.")
+        if isinstance(self.save_every_blocks, int) and self.save_every_blocks < 1:
+            raise LongtakeError(f"save_every_blocks must be at least 1: {self.save_every_blocks}.")
+        if not self.name or "/" in self.name or self.name.startswith("."):
+            raise LongtakeError(f"name={self.name!r} must be a plain folder name.")
+
+    @property
+    def runtime(self) -> Runtime:
+        """How rollouts are computed."""
+        return Runtime(self.kernels, self.kv, self.deterministic)
+
+    @property
+    def store(self) -> Path:
+        """The sweep's folder."""
+        return Path(self.runs) / self.name
+
+
+@dataclass(frozen=True)
+class Component:
+    """A plug-in with its arguments, before it is built.
+
+    Attributes:
+        label: how people refer to it, for example "rag layout=aged".
+        target: registered name, or "module:attribute".
+        args: arguments as given; the rest keep their defaults.
+    """
+
+    label: str
+    target: str
+    args: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One backbone with one method on one prompt set."""
+
+    backbone: Component
+    method: Component
+    prompts: PromptSet
+
+
+@dataclass(frozen=True)
+class SweepConfig:
+    """A whole sweep, ready to be planned."""
+
+    settings: Settings
+    rows: tuple[Row, ...]
+    resolved: tuple[dict[str, Any], ...]
+
+
+def options(group: str) -> list[str]:
+    """Names that `group=` accepts: shipped YAML files and plug-ins of other distributions."""
+    shipped = {path.stem for path in (CONF / group).glob("*.yaml")}
+    if group in _REGISTRIES:
+        registry, _ = _REGISTRIES[group]
+        shipped |= {name for name, e in registry.entries().items() if e.origin != "longtake"}
+    return sorted(shipped)
+
+
+def load_sweep(arguments: Sequence[str]) -> SweepConfig:
+    """Compose and validate the sweep that command-line overrides describe.
+
+    Raises:
+        LongtakeError: anything in the overrides that doesn't fit, with the nearest valid name.
+    """
+    settings, rows, resolved = None, [], []
+    for choices in expand(arguments):
+        config = _compose(choices)
+        groups = {name: config.pop(name) for name in ("backbone", "method", "prompts")}
+        known = [field.name for field in fields(Settings)]
+        if unknown := [key for key in config if key not in known]:
+            raise unknown_name("setting", unknown[0], [*known, *groups])
+        settings = build(Settings, config, "setting")
+        row = _row(choices, groups)
+        rows.append(row)
+        prompts = groups["prompts"] | {"sha256": row.prompts.sha256}
+        parts = {name: _resolved(name, getattr(row, name)) for name in _REGISTRIES}
+        resolved.append({**config, **parts, "prompts": prompts})
+    assert settings is not None
+    check_suites(settings.suite)
+    _check_labels(rows)
+    return SweepConfig(settings, tuple(rows), tuple(resolved))
+
+
+def _resolved(group: str, component: Component) -> dict[str, Any]:
+    """Everything about a component for --cfg and sweep.yaml: label, target, all arguments."""
+    registry, key = _REGISTRIES[group]
+    instance = build(registry.load(component.target), component.args, group)
+    return {"label": component.label, key: component.target, **with_defaults(instance)}
+
+
+def _row(choices: Sequence[Choice], groups: dict[str, Any]) -> Row:
+    return Row(
+        _component("backbone", _label("backbone", choices), groups["backbone"]),
+        _component("method", _label("method", choices), groups["method"]),
+        load_prompts(
+            _label("prompts", choices), build(PromptSettings, groups["prompts"], "prompts")
+        ),
+    )
+
+
+def _component(group: str, label: str, values: dict[str, Any]) -> Component:
+    registry, key = _REGISTRIES[group]
+    args = dict(values)
+    if key not in args:
+        raise LongtakeError(
+            f"{group} {label!r} lacks the key {key!r}: {', '.join(registry.names())}."
+        )
+    component = Component(label, str(args.pop(key)), args)
+    build(registry.load(component.target), args, group)
+    return component
+
+
+def _check_labels(rows: Sequence[Row]) -> None:
+    """A label stands for one thing: rows of the report are told apart by their labels."""
+    met: dict[tuple[str, str], Component] = {}
+    for row in rows:
+        for group, component in (("backbone", row.backbone), ("method", row.method)):
+            other = met.setdefault((group, component.label), component)
+            if other != component:
+                raise LongtakeError(
+                    f"Two different {group}s would both be called {component.label!r}: "
+                    f"{other.target} and {component.target}; rename one."
+                )
+
+
+def _label(group: str, choices: Iterable[Choice]) -> str:
+    """The chosen option, followed by whatever was overridden in it."""
+    name = next((c.value for c in choices if c.key == group), None) or _default(group)
+    arguments = [(c.key.partition(".")[2], c.value) for c in choices if c.group == group]
+    # How many prompts of a set are taken doesn't make it another set.
+    left_out = ("", "num") if group == "prompts" else ("",)
+    overridden = [f"{key}={value}" for key, value in arguments if key not in left_out]
+    stem = name.rpartition(":")[2] if ":" in name else Path(name).stem
+    return " ".join([stem, *overridden])
+
+
+def _default(group: str) -> str:
+    defaults = OmegaConf.load(CONF / "sweep.yaml").defaults
+    return next(item[group] for item in defaults if item != "_self_" and group in item)
+
+
+def _compose(choices: Sequence[Choice]) -> dict[str, Any]:
+    return compose_plain(CONF, "sweep", [_as_override(choice) for choice in choices])
+
+
+def _as_override(choice: Choice) -> str:
+    if (CONF / choice.key).is_dir():
+        return f"{choice.key}={_option(choice.key, choice.value)}"
+    # Forced: whether a key exists is checked against the dataclasses, which know the nearest one.
+    return f"++{choice}"
+
+
+def _option(group: str, value: str) -> str:
+    """The Hydra option for a value of `group=`: a name, a YAML file, a prompt file or a plug-in."""
+    if group in _REGISTRIES and ":" in value:
+        return _store(group, value, {_REGISTRIES[group][1]: value})
+    if value.endswith((".yaml", ".yml")):
+        if not Path(value).is_file():
+            raise LongtakeError(f"{group}={value}: no such file.")
+        return _store(group, value, _read_yaml(Path(value)))
+    if group == "prompts" and value.endswith((".txt", ".jsonl")):
+        return _store(group, value, {"source": value})
+    if value not in options(group):
+        raise unknown_name(group, value, options(group))
+    if group in _REGISTRIES and not (CONF / group / f"{value}.yaml").is_file():
+        return _store(group, value, {_REGISTRIES[group][1]: value})
+    return value
+
+
+def _store(group: str, value: str, node: Any) -> str:
+    name = "given_" + hashlib.sha256(value.encode()).hexdigest()[:12]
+    ConfigStore.instance().store(group=group, name=name, node=node)
+    return name
+
+
+def _read_yaml(path: Path) -> Any:
+    try:
+        content = OmegaConf.to_container(OmegaConf.load(path))
+    except (YAMLError, UnicodeDecodeError, OmegaConfBaseException) as error:
+        raise LongtakeError(f"{path} is not readable YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise LongtakeError(f"{path} must hold keys and values.")
+    return content

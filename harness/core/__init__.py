@@ -1,0 +1,1 @@
+"""Ground floor: errors, files, registry, machine, weights. Imports nothing of ours."""

@@ -1,0 +1,155 @@
+"""Downloading weights files: resumed where it stopped, verified before it takes its place."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import re
+import urllib.request
+from collections.abc import Callable
+from http.client import HTTPException, HTTPMessage
+from pathlib import Path
+from typing import IO, Any
+from urllib.error import HTTPError, URLError
+
+from harness.core.version import __version__
+from harness.core.weights_files import WeightsFile, remember_sha256
+
+OnBytes = Callable[[int, int | None], None]
+_CHUNK_BYTES = 2**20
+_TIMEOUT_S = 60
+
+
+class FetchError(Exception):
+    """A file that could not be fetched; the message says why in one line."""
+
+
+class Unreachable(FetchError):
+    """There is no connection to the server: other files of it won't fare better."""
+
+
+def part_of(path: Path) -> Path:
+    """The file that a download to `path` grows in."""
+    return path.with_name(f"{path.name}.part")
+
+
+def fetch(source: WeightsFile, path: Path, on_bytes: OnBytes) -> bool:
+    """Download a file to `path`, going on where an earlier download stopped.
+
+    A connection that breaks is taken up again as long as every attempt gets further.
+
+    Args:
+        source: what to fetch.
+        path: where it belongs.
+        on_bytes: told bytes there and bytes in all (None if the server doesn't say).
+
+    Returns:
+        Whether its sha256 was known and compared.
+
+    Raises:
+        Unreachable: no connection.
+        FetchError: no such file, or not the bytes that were expected.
+    """
+    part = part_of(path)
+    part.parent.mkdir(parents=True, exist_ok=True)
+    with part.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise FetchError(f"another process is fetching {path.name}") from error
+        try:
+            hub_sha256 = _download(source, file, on_bytes)
+        except FetchError:
+            if not file.tell():
+                part.unlink()
+            raise
+        file.flush()
+        expected = source.sha256 or hub_sha256
+        digest = _check(part, source, expected)
+        part.replace(path)
+    remember_sha256(path, digest)
+    return expected is not None
+
+
+def _download(source: WeightsFile, file: IO[bytes], on_bytes: OnBytes) -> str | None:
+    furthest = file.tell()
+    while True:
+        try:
+            return _go_on(source, file, on_bytes)
+        except HTTPError as error:
+            raise FetchError(f"{source.file}: {error.code} {error.reason}") from error
+        except (OSError, HTTPException) as error:
+            if file.tell() <= furthest:
+                reason = error.reason if isinstance(error, URLError) else error
+                kind = Unreachable if isinstance(error, URLError) else FetchError
+                raise kind(f"{source.file}: {reason}") from error
+            furthest = file.tell()
+
+
+def _go_on(source: WeightsFile, file: IO[bytes], on_bytes: OnBytes) -> str | None:
+    """Append what is missing; returns the sha256 that the hub reports, if it does."""
+    start = file.tell()
+    if start and start == source.bytes:
+        return None
+    headers = {"User-Agent": f"longtake/{__version__}"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+    redirects = _Redirects()
+    opener = urllib.request.build_opener(redirects)
+    request = urllib.request.Request(source.url, headers=headers)
+    try:
+        response = opener.open(request, timeout=_TIMEOUT_S)
+    except HTTPError as error:
+        if error.code != 416 or not start:
+            raise
+        _start_over(file)  # longer than the file on the server: it is another one
+        return _go_on(source, file, on_bytes)
+    with response:
+        if response.status != 206 and start:
+            _start_over(file)
+            start = 0
+        length = response.headers.get("Content-Length")
+        total = start + int(length) if length else source.bytes
+        on_bytes(start, total)
+        while chunk := response.read(_CHUNK_BYTES):
+            file.write(chunk)
+            on_bytes(file.tell(), total)
+        if total is not None and file.tell() < total:
+            raise ConnectionError(f"the connection broke after {file.tell()} of {total} bytes")
+        return redirects.sha256 or _sha256_tag(response.headers)
+
+
+def _start_over(file: IO[bytes]) -> None:
+    file.seek(0)
+    file.truncate()
+
+
+def _check(part: Path, source: WeightsFile, expected: str | None) -> str:
+    size = part.stat().st_size
+    if source.bytes is not None and size != source.bytes:
+        part.unlink()
+        raise FetchError(f"{source.file} has {size} bytes, expected {source.bytes}; removed")
+    with part.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if expected is not None and digest != expected:
+        part.unlink()
+        raise FetchError(f"{source.file} has sha256 {digest}, expected {expected}; removed")
+    return digest
+
+
+def _sha256_tag(headers: HTTPMessage) -> str | None:
+    """The hub gives the sha256 of a large file as its entity tag."""
+    tag = (headers.get("X-Linked-Etag") or "").strip('"')
+    return tag if re.fullmatch("[0-9a-f]{64}", tag) else None
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects and keeps what the hub says of the file before it sends us elsewhere."""
+
+    sha256: str | None = None
+
+    def redirect_request(
+        self, req: Any, fp: Any, code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> urllib.request.Request | None:
+        self.sha256 = self.sha256 or _sha256_tag(headers)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)

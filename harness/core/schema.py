@@ -1,0 +1,48 @@
+"""Arguments of plug-ins and settings: checked against the fields of a dataclass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar
+
+from omegaconf import OmegaConf
+from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+
+from harness.core.errors import LongtakeError, unknown_name
+
+T = TypeVar("T")
+
+
+def with_defaults(instance: Any) -> dict[str, Any]:
+    """All fields of a built dataclass as plain values."""
+    plain = OmegaConf.to_container(OmegaConf.structured(instance), enum_to_str=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def build(cls: type[T], values: Mapping[str, Any], section: str) -> T:
+    """An instance of the dataclass `cls` with `values` for its fields.
+
+    Args:
+        cls: a dataclass whose field types OmegaConf understands.
+        values: plain values as they come from YAML or the command line.
+        section: what the values are, for messages: "method", "setting".
+
+    Raises:
+        LongtakeError: a key that is no field (with the nearest one), or a value of another type.
+    """
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(cls), dict(values))
+        instance = OmegaConf.to_object(merged)
+    except ConfigKeyError as error:
+        owner = error.object_type if is_dataclass(error.object_type) else cls
+        known = [field.name for field in fields(owner)]  # type: ignore[arg-type]
+        path, _, name = str(error.full_key).rpartition(".")
+        kind = f"{section} key of {path}" if path else f"{section} key"
+        raise unknown_name(kind, name, known) from error
+    except OmegaConfBaseException as error:
+        reason = str(error).splitlines()[0]
+        raise LongtakeError(f"{section} {error.full_key or cls.__name__}: {reason}.") from error
+    assert isinstance(instance, cls)
+    return instance

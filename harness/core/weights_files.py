@@ -1,0 +1,107 @@
+"""Weights files that others publish: what they are, where they lie on this machine, their sha256.
+
+A leaf module: backbones and metrics name their files with it, `fetch-weights` fetches them. Files
+lie under `weights_root()`, which the environment variable LONGTAKE_WEIGHTS moves; what can be made
+again (hashes, prompt embeddings) under `harness.core.files.cache_root()`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from harness.core.files import cache_root, write_text
+
+# Smaller files are hashed faster than they are looked up.
+CACHED_FROM_BYTES = 2**26
+_CHUNK_BYTES = 2**24
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A file of a Hugging Face repository.
+
+    Attributes:
+        repo: repository, owner/name.
+        file: path inside it.
+        licence: licence of the file.
+        bytes: its size; None if not known.
+        sha256: its hash; None if not known.
+        revision: commit or branch.
+    """
+
+    repo: str
+    file: str
+    licence: str
+    bytes: int | None = None
+    sha256: str | None = None
+    revision: str = "main"
+
+    @property
+    def url(self) -> str:
+        """Where it is downloaded from; the variable HF_ENDPOINT names a mirror."""
+        hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+        return f"{hub}/{self.repo}/resolve/{self.revision}/{self.file}"
+
+    @property
+    def path(self) -> Path:
+        """Where it belongs on this machine."""
+        return weights_root() / self.repo / self.file
+
+
+def weights_root() -> Path:
+    """Folder of downloaded weights, <repository>/<file> inside."""
+    return Path(os.environ.get("LONGTAKE_WEIGHTS") or cache_root() / "weights")
+
+
+def file_sha256(path: Path) -> str:
+    """The sha256 of a file; that of a large one is remembered as long as nobody touches it."""
+    stat = path.stat()
+    return _sha256(path.resolve(), stat.st_size, stat.st_mtime_ns)
+
+
+def remember_sha256(path: Path, digest: str) -> None:
+    """Note a hash that was computed on the way, as by a download."""
+    stat = path.stat()
+    note = _note(path.resolve(), stat.st_size, stat.st_mtime_ns)
+    with contextlib.suppress(OSError):  # without a writable cache it is computed again
+        write_text(note, digest)
+
+
+@lru_cache
+def _sha256(path: Path, size: int, mtime_ns: int) -> str:
+    if size < CACHED_FROM_BYTES:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    with contextlib.suppress(OSError):
+        noted = _note(path, size, mtime_ns).read_text()
+        if re.fullmatch("[0-9a-f]{64}", noted):
+            return noted
+    digest = _hash_with_progress(path, size)
+    remember_sha256(path, digest)
+    return digest
+
+
+def _note(path: Path, size: int, mtime_ns: int) -> Path:
+    key = hashlib.sha256(f"{path}\n{size}\n{mtime_ns}".encode()).hexdigest()
+    return cache_root() / "sha256" / f"{key[:32]}.txt"
+
+
+def _hash_with_progress(path: Path, size: int) -> str:
+    """Several seconds for a released checkpoint, so it says what it does."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console, digest = Console(stderr=True), hashlib.sha256()
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(f"sha256 of {path.name}, once", total=size)
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                digest.update(chunk)
+                bar.advance(task, len(chunk))
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Running a sweep: stages, workers, generation, executors, estimates."""

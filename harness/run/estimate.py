@@ -1,0 +1,140 @@
+"""What a sweep will cost, before it runs: units, time, disk."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from backbones.engine.lanes import Moment
+from backbones.engine.noise import SeededNoise
+from backbones.engine.rollout import Rollout
+from harness.core.devices import pick_device, prepare_process
+from harness.run.executors import num_threads, num_workers
+from harness.store.run_store import RunStore
+from harness.store.units import Unit, build_backbone
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from backbones.engine.spec import BackboneSpec
+    from harness.config.sweep import Settings
+
+_TRIAL_BLOCKS = 4  # a window of 12 latent frames is full at the last of them
+_RECORDS_READ = 500
+_VIDEO_BITS_PER_PIXEL = 0.5  # H.264 at CRF 16 without look-ahead, measured on the embedded world
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Cost of what is still missing.
+
+    Attributes:
+        rows: (backbone, method, units, units missing) in order.
+        generate_s: wall time of generating, with all workers.
+        source: where the seconds per block come from.
+        disk_bytes: size of latents and videos.
+    """
+
+    rows: tuple[tuple[str, str, int, int], ...]
+    generate_s: float
+    source: str
+    disk_bytes: int
+
+    def show(self, console: Console) -> None:
+        """Print as a table."""
+        from rich.table import Table
+
+        table = Table("backbone", "method", "units", "missing")
+        for backbone, method, num_units, num_missing in self.rows:
+            table.add_row(backbone, method, str(num_units), str(num_missing))
+        console.print(table)
+        minutes = self.generate_s / 60
+        size = self.disk_bytes / 2**20
+        console.print(f"generation: about {minutes:.1f} min ({self.source})", highlight=False)
+        console.print(f"disk: about {size:.0f} MiB of latents and videos", highlight=False)
+
+
+def estimate(units: Sequence[Unit], missing: Sequence[Unit], settings: Settings) -> Estimate:
+    """Estimate the cost of generating `missing`.
+
+    Seconds per latent frame come from earlier records of the same backbone and method under the
+    same parent folder; a pair without any is timed for a few blocks, decoding included.
+    """
+    seconds, disk = 0.0, 0
+    sources: set[str] = set()
+    latent_s: dict[tuple[str, str], float] = {}
+    specs: dict[str, BackboneSpec] = {}
+    recorded = recorded_latent_s(Path(settings.runs))
+    for unit in missing:
+        if unit.backbone not in specs:
+            specs[unit.backbone] = build_backbone(unit.family, unit.backbone_args).spec()
+        spec = specs[unit.backbone]
+        row = (unit.backbone, unit.method)
+        if row not in latent_s:
+            found = recorded.get(pair_key(unit.identity))
+            sources.add("from earlier records" if found else "timed a few blocks")
+            latent_s[row] = median(found) if found else _timed_latent_s(unit, settings)
+        seconds += latent_s[row] * unit.num_latents
+        geometry = spec.geometry
+        pixels = geometry.num_frames(unit.num_latents) * geometry.width * geometry.height
+        disk += 4 * unit.num_latents * math.prod(geometry.latent_shape)
+        disk += round(pixels * _VIDEO_BITS_PER_PIXEL / 8)
+    missing_ids = {unit.id for unit in missing}
+    asked = Counter((unit.backbone, unit.method) for unit in units)
+    left = Counter((u.backbone, u.method) for u in units if u.id in missing_ids)
+    rows = tuple((*row, number, left[row]) for row, number in asked.items())
+    workers = num_workers(settings.executor, settings.device)
+    source = " and ".join(sorted(sources)) or "nothing is missing"
+    return Estimate(rows, seconds / workers, source, disk)
+
+
+def pair_key(identity: dict[str, Any]) -> str:
+    """What seconds per latent frame are recorded by: backbone and method with all arguments."""
+    return json.dumps([identity["backbone"], identity["method"]], sort_keys=True)
+
+
+def recorded_latent_s(runs: Path) -> dict[str, list[float]]:
+    """Seconds per latent frame by `pair_key`, decode and encoding included.
+
+    Thousands of records say no more than some hundreds, so each sweep is asked for a few only.
+    """
+    found: dict[str, list[float]] = {}
+    for units in runs.glob("*/units"):
+        for path in islice(units.glob("*/record.json"), _RECORDS_READ):
+            record = RunStore(units.parent).record(path.parent.name)
+            if record and "replay" not in record.timings_s:
+                latent_s = record.timings_s["end_to_end"] / record.num_latents
+                found.setdefault(pair_key(record.identity), []).append(latent_s)
+    return found
+
+
+def _timed_latent_s(unit: Unit, settings: Settings) -> float:
+    prepare_process(num_threads(settings.executor, settings.device))
+    source = build_backbone(unit.family, unit.backbone_args)
+    backbone = source.load(pick_device(settings.device), [unit.prompt])
+    num_latents = _TRIAL_BLOCKS * backbone.spec.block_latents
+    noise = SeededNoise(unit.seed, unit.prompt)
+    rollout = Rollout(
+        backbone,
+        unit.build_strategy(),
+        unit.prompt,
+        noise,
+        num_latents,
+        unit.seed,
+        settings.runtime,
+    )
+    decoder = backbone.start_decoder()
+    block_s = 0.0
+    for block in rollout.blocks():
+        began = Moment(backbone.device)
+        decoder.decode(block.latents)
+        decode_s = Moment(backbone.device).seconds_since(began)
+        block_s = block.timings().whole_s + decode_s
+    return block_s / backbone.spec.block_latents

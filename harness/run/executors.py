@@ -1,0 +1,43 @@
+"""Executors: run shards here, one after the other, or in worker processes on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.config.sweep import ExecutorKind, ExecutorSettings
+from harness.core.environment import num_cores
+from harness.core.errors import LongtakeError
+from harness.core.gpus import visible_gpus
+from harness.run.processes import ProcessPool
+from harness.run.worker import Emit, StopRequested, run_shard
+from harness.store.shards import Shard
+
+
+def num_workers(settings: ExecutorSettings, device: str) -> int:
+    """Worker processes: as asked, else one per GPU, else one per CPU core; 1 per task on SLURM."""
+    if settings.kind in (ExecutorKind.inline, ExecutorKind.slurm):
+        return 1
+    return settings.workers or len(visible_gpus(device)) or num_cores()
+
+
+def num_threads(settings: ExecutorSettings, device: str) -> int:
+    """CPU threads of one worker: as asked, else an even share of the cores."""
+    return settings.threads or max(1, num_cores() // num_workers(settings, device))
+
+
+def run_shards(
+    shards: Sequence[Shard], settings: ExecutorSettings, emit: Emit, stop_requested: StopRequested
+) -> None:
+    """Run all shards, reporting through `emit`; return early once asked to stop.
+
+    Raises:
+        LongtakeError: the executor submits instead of running, which only `sweep` does.
+    """
+    if settings.kind is ExecutorKind.slurm:
+        raise LongtakeError("executor=slurm is for sweep; this command takes inline or processes.")
+    if settings.kind is ExecutorKind.inline:
+        for shard in shards:
+            run_shard(shard, emit, stop_requested)
+    elif shards:
+        workers = num_workers(settings, shards[0].device)
+        ProcessPool(shards, workers, visible_gpus(shards[0].device)).run(emit, stop_requested)

@@ -1,0 +1,73 @@
+"""VBench-Long's numbers of whole rows, from the score files of a run store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from eval.scoring.suite import find_suite
+from eval.vbench_long.dataset import DIMENSIONS, score_dataset
+from eval.vbench_long.final import final_scores
+from harness.core.files import write_json
+from harness.store.run_store import RunStore
+
+SUITE = "vbench_long"
+
+
+def write_rows(store: RunStore, suites: Sequence[str]) -> Path | None:
+    """Write metrics/vbench_long.rows.json, if the suite was asked for.
+
+    Returns:
+        Its path, or None.
+    """
+    if SUITE not in suites:
+        return None
+    path = store.root / "metrics" / f"{SUITE}.rows.json"
+    write_json(path, row_scores(store))
+    return path
+
+
+def row_scores(store: RunStore) -> list[dict[str, Any]]:
+    """For every backbone, method and duration: dimensions and final scores.
+
+    Each dimension, and each final score, stands under `official` (the official aggregation) and
+    `per_video`; `eval.vbench_long.dataset` and `eval.vbench_long.final` say what they are.
+    """
+    rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    version = find_suite(SUITE).version
+    for line, content in _scored(store):
+        if content["suite_version"] == version:
+            rows.setdefault((line["backbone"], line["method"]), []).append(content)
+    table = []
+    for (backbone, method), videos in rows.items():
+        durations = {name for video in videos for name in video["durations"]}
+        for duration in sorted(durations, key=float):
+            having = [video for video in videos if duration in video["durations"]]
+            scores = score_dataset(having, duration)
+            table.append(
+                {
+                    "backbone": backbone,
+                    "method": method,
+                    "duration_s": float(duration),
+                    "num_videos": len(having),
+                    "dimensions": {name: asdict(scores[name]) for name in DIMENSIONS},
+                    "final": {
+                        aggregation: asdict(
+                            final_scores({n: getattr(scores[n], aggregation) for n in DIMENSIONS})
+                        )
+                        for aggregation in ("official", "per_video")
+                    },
+                }
+            )
+    return table
+
+
+def _scored(store: RunStore) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    for line in store.unit_lines():
+        try:
+            yield line, json.loads(store.scores_path(SUITE, line["unit_id"]).read_text())
+        except (OSError, ValueError):
+            continue

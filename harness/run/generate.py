@@ -1,0 +1,277 @@
+"""Making one unit: rollout, streaming decode, video, latents, record."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from backbones.engine.noise import SeededNoise
+from backbones.engine.rollout import Block, Rollout
+from backbones.engine.runtime import Runtime
+from backbones.engine.transfer import Download
+from harness.core.determinism import strictly_deterministic
+from harness.core.environment import describe_machine, peak_device_mib, peak_host_mib, reset_peaks
+from harness.core.errors import LongtakeError
+from harness.core.events import Interrupted
+from harness.core.files import replacing
+from harness.run.facts import facts_of
+from harness.run.video_pipeline import VideoPipeline
+from harness.run.video_writer import VideoWriter
+from harness.store.record import SCHEMA, Record, VideoFile, now
+from harness.store.run_store import RunStore
+
+if TYPE_CHECKING:
+    from backbones.engine.spec import Backbone
+    from harness.store.units import Unit
+
+
+# Parts of a block (backbones/engine/timings.py) as the record calls them.
+_PARTS = {
+    "gather_s": "gather",
+    "denoise_s": "denoise",
+    "clean_pass_s": "clean_pass",
+    "append_s": "append",
+    "encode_s": "retrieval_encode",
+    "search_s": "retrieval_search",
+    "fetch_s": "retrieval_fetch",
+    "wait_s": "retrieval_wait",
+}
+
+
+def _timings_s(blocks: Sequence[Block], video: VideoPipeline, started: float) -> dict[str, float]:
+    """Seconds by part of the work; the first block and the median of the later ones apart."""
+    replayed = [block.timings().whole_s for block in blocks if block.replayed]
+    made = [block.timings() for block in blocks if not block.replayed]
+    total = {"end_to_end": time.perf_counter() - started}
+    if replayed:
+        total["replay"] = sum(replayed)
+    if made:
+        for part, name in _PARTS.items():
+            total[name] = sum(getattr(timings, part) for timings in made)
+        total["first_block"] = made[0].whole_s
+        total["steady_block"] = median(
+            [timings.whole_s for timings in made][1:] or [made[0].whole_s]
+        )
+    total["vae_decode"] = sum(video.decode_s())
+    total["video_encode"] = video.encode_s
+    return total
+
+
+class _Superseded(Exception):
+    """Another worker finished a longer video of the same unit meanwhile."""
+
+
+@dataclass
+class _Making:
+    """A unit in the making: what is there, and how much of it is saved."""
+
+    unit: Unit
+    store: RunStore
+    block_latents: int
+    saved_trace: list[str]
+    num_saved_blocks: int
+    latents: list[Download] = field(default_factory=list)
+    trace: list[str] = field(default_factory=list)
+
+    def add(self, block: Block) -> None:
+        """Take in a block; a replayed one must have the plan that it was saved with."""
+        line = trace_line(block)
+        if block.replayed and _without_scores(line) != _without_scores(
+            self.saved_trace[block.index]
+        ):
+            folder = self.store.unit_dir(self.unit.id)
+            raise LongtakeError(
+                f"Saved progress of unit {self.unit.id} was made with another context plan at "
+                f"block {block.index}; delete {folder} to start this unit over."
+            )
+        self.latents.append(Download(block.latents))
+        self.trace.append(line)
+
+    def save_chunk(self, at_least_blocks: int, num_blocks: int) -> None:
+        """Save the first `num_blocks` as far as they aren't saved yet, if it is enough."""
+        first = self.num_saved_blocks
+        if num_blocks - first < at_least_blocks:
+            return
+        self.store.save_chunk(
+            self.unit.id,
+            first * self.block_latents,
+            self._joined(first, num_blocks),
+            "\n".join(self.trace[first:num_blocks]),
+        )
+        self.num_saved_blocks = num_blocks
+
+    def save_whole(self) -> None:
+        """Save everything, unless another worker has finished a longer video.
+
+        Raises:
+            _Superseded: one has.
+        """
+        num_latents = len(self.latents) * self.block_latents
+        record = self.store.record(self.unit.id)
+        longer = record and record.num_latents > num_latents
+        if record and longer and record.video.matches(self.store.unit_dir(self.unit.id)):
+            raise _Superseded
+        trace = "".join(f"{line}\n" for line in self.trace)
+        self.store.save_latents(self.unit.id, self._joined(0, len(self.latents)), trace)
+
+    def _joined(self, first_block: int, end_block: int) -> torch.Tensor:
+        return torch.cat([download.wait() for download in self.latents[first_block:end_block]])
+
+
+def generate_unit(
+    unit: Unit,
+    backbone: Backbone,
+    store: RunStore,
+    save_every_blocks: int,
+    on_block: Callable[[int, bool], None],
+    stop_requested: Callable[[], bool],
+    runtime: Runtime | None = None,
+) -> Record:
+    """Make a unit, or finish one that was begun.
+
+    Args:
+        unit: what to make.
+        backbone: loaded models.
+        store: where the files go.
+        save_every_blocks: blocks between two saves of progress.
+        on_block: told the latent frames made so far, after every block, and whether that one was
+            replayed from what was saved.
+        stop_requested: asked after every block.
+        runtime: how to compute it.
+
+    Raises:
+        Interrupted: `stop_requested` said so; progress is saved.
+        LongtakeError: a strategy's plan can't be carried out, saved progress or memory doesn't fit,
+            or an operation can't be repeated where determinism is asked for.
+    """
+    runtime = runtime or Runtime()
+    with strictly_deterministic(runtime.deterministic):
+        return _generate(
+            unit, backbone, store, save_every_blocks, on_block, stop_requested, runtime
+        )
+
+
+def _generate(
+    unit: Unit,
+    backbone: Backbone,
+    store: RunStore,
+    save_every_blocks: int,
+    on_block: Callable[[int, bool], None],
+    stop_requested: Callable[[], bool],
+    runtime: Runtime,
+) -> Record:
+    started = time.perf_counter()
+    reset_peaks(backbone.device)
+    store.remove_leftovers(unit.id)
+    spec, geometry = backbone.spec, backbone.spec.geometry
+    saved = store.saved_progress(unit.id)
+    made, saved_trace = saved or (None, [])
+    num_made = 0 if made is None else len(made)
+    # What is there already stays, even if a shorter video would do now.
+    num_latents = max(unit.num_latents, num_made)
+    rollout = Rollout(
+        backbone,
+        unit.build_strategy(),
+        unit.prompt,
+        SeededNoise(unit.seed, unit.prompt),
+        num_latents,
+        unit.seed,
+        runtime,
+    )
+    making = _Making(unit, store, spec.block_latents, saved_trace, num_made // spec.block_latents)
+    blocks: list[Block] = []
+    folder = store.unit_dir(unit.id)
+    try:
+        with replacing(folder / "video.mp4") as path:
+            with (
+                VideoWriter(path, geometry.fps, geometry.width, geometry.height) as writer,
+                VideoPipeline(backbone.start_decoder(), writer, backbone.device) as video,
+            ):
+                for block in rollout.blocks(made):
+                    blocks.append(block)
+                    making.add(block)
+                    video.push(block.latents)
+                    stopping = stop_requested()
+                    if stopping:
+                        making.save_chunk(1, len(making.latents))
+                    else:  # on a GPU the newest block is only queued; nobody waits for it here
+                        making.save_chunk(save_every_blocks, len(making.latents) - 1)
+                    on_block(len(making.latents) * spec.block_latents, block.replayed)
+                    if stopping:
+                        raise Interrupted
+            making.save_whole()
+    except _Superseded:
+        record = store.record(unit.id)
+        assert record is not None
+        return record
+    timings_s = _timings_s(blocks, video, started)
+    record = _record(unit, num_latents, backbone, store, timings_s, rollout)
+    store.write_record(record)
+    return record
+
+
+def _without_scores(line: str) -> dict[str, Any]:
+    """A plan as far as it changes pixels: similarities may differ in the last bit elsewhere."""
+    return {key: value for key, value in json.loads(line).items() if key != "scores"}
+
+
+def trace_line(block: Block) -> str:
+    """One line of trace.jsonl."""
+    plan = block.plan
+    return json.dumps(
+        {
+            "block": block.index,
+            "first_frame": block.first_frame,
+            "frames": plan.frames,
+            "positions": plan.positions,
+            "query_positions": plan.query_positions,
+            "roles": plan.roles,
+            "scores": plan.scores,
+        }
+    )
+
+
+def _record(
+    unit: Unit,
+    num_latents: int,
+    backbone: Backbone,
+    store: RunStore,
+    timings_s: dict[str, float],
+    rollout: Rollout,
+) -> Record:
+    spec, geometry, device = backbone.spec, backbone.spec.geometry, backbone.device
+    return Record(
+        schema=SCHEMA,
+        unit_id=unit.id,
+        identity=unit.identity,
+        prompt={
+            "id": unit.prompt_id,
+            "set": unit.prompt_set,
+            "text": unit.prompt,
+            "evaluation_text": unit.evaluation_prompt,
+        },
+        seed=unit.seed,
+        num_latents=num_latents,
+        num_frames=geometry.num_frames(num_latents),
+        duration_s=num_latents / geometry.latents_per_s,
+        fps=geometry.fps,
+        width=geometry.width,
+        height=geometry.height,
+        context_budget_latents=spec.budget_latents,
+        video=VideoFile.of(store.unit_dir(unit.id) / "video.mp4"),
+        timings_s=timings_s,
+        memory_mib={
+            "peak_host": peak_host_mib(),
+            "peak_device": peak_device_mib(device),
+            **{f"kv_{tier}": mib for tier, mib in rollout.store.allocated_mib().items()},
+        },
+        environment=describe_machine(device) | {"kernels": rollout.describe_kernels()},
+        finished=now(),
+        facts=facts_of(unit, backbone),
+    )

@@ -1,0 +1,105 @@
+"""`eval engine=official`: the official code on the clips that were scored here, side by side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from eval.metric import MetricUnavailable
+from eval.vbench_long.dataset import DIMENSIONS, official_names, score_dataset
+from eval.vbench_long.networks.viclip import OFFICIAL_SUFFIX
+from eval.vbench_long.official import run_official
+from eval.video.clips import Span
+from eval.video.reencode import clip_path
+from harness.core.errors import LongtakeError
+from harness.core.files import write_json
+from harness.core.threads import num_threads
+from harness.store.run_store import RunStore
+
+SUITE = "vbench_long"
+
+
+def cross_check(
+    store: RunStore, durations_s: Sequence[float], device: str, console: Console
+) -> int:
+    """Run the official code on every row's clips and compare the dataset scores.
+
+    Rows are run seed by seed, because the official layout knows one folder per prompt.
+
+    Returns:
+        0, or 1 if the official code failed on something.
+
+    Raises:
+        LongtakeError: nothing was scored with the suite yet.
+    """
+    groups = _groups(store, durations_s)
+    if not groups:
+        raise LongtakeError(
+            f"Score first: python -m harness eval sweep={store.root} suite={SUITE}."
+        )
+    table = Table("row", "dimension", "official code", "here", "difference")
+    report, failed = [], False
+    for label, (duration, contents) in groups.items():
+        ours = score_dataset(contents, duration)
+        wanted = [name for name in DIMENSIONS if ours[name].official is not None]
+        names = official_names([content["prompt"] for content in contents])
+        if any(not name.endswith(OFFICIAL_SUFFIX) for name in names):
+            # Here the prompt is compared with the suffix of the first sample only.
+            wanted = [name for name in wanted if name != "overall_consistency"]
+        try:
+            videos = {
+                name: _files(store, content, duration)
+                for name, content in zip(names, contents, strict=True)
+            }
+            with console.status(f"official code: {label}"):
+                theirs = run_official(videos, wanted, device, num_threads())
+        except MetricUnavailable as error:
+            console.print(f"{label}: {error}", style="red", markup=False, soft_wrap=True)
+            failed = True
+            continue
+        for name in wanted:
+            official, here = float(theirs[name][0]), ours[name].official
+            assert here is not None
+            values = (f"{official:.6f}", f"{here:.6f}", f"{here - official:+.1e}")
+            table.add_row(label, name, *values)
+            line = {"row": label, "dimension": name, "official_code": official, "here": here}
+            report.append(line | {"official_cpu_s": theirs["cpu_s"][name]})
+    path = store.root / "metrics" / "vbench_long.cross_check.json"
+    write_json(path, report)
+    console.print(table)
+    console.print(f"written to {path}", markup=False, highlight=False, soft_wrap=True)
+    return 1 if failed else 0
+
+
+def _groups(
+    store: RunStore, durations_s: Sequence[float]
+) -> dict[str, tuple[str, list[dict[str, Any]]]]:
+    groups: dict[str, tuple[str, list[dict[str, Any]]]] = {}
+    for line in store.unit_lines():
+        path = store.scores_path(SUITE, line["unit_id"])
+        if not path.is_file():
+            continue
+        content = json.loads(path.read_text())
+        for duration in (f"{seconds:g}" for seconds in durations_s):
+            if duration in content["durations"]:
+                label = (
+                    f"{line['backbone']} | {line['method']} | seed {line['seed']} | {duration} s"
+                )
+                groups.setdefault(label, (duration, []))[1].append(content)
+    return groups
+
+
+def _files(store: RunStore, content: Mapping[str, Any], duration: str) -> tuple[Path, list[Path]]:
+    record = store.record(content["unit_id"])
+    assert record is not None
+    folder = store.workspace / "clips" / content["unit_id"]
+    clips = [content["clips"][i] for i in content["durations"][duration]["clips"]]
+    paths = [clip_path(folder, Span(clip["start_frame"], clip["end_frame"])) for clip in clips]
+    if missing := [path for path in paths if not path.is_file()]:
+        raise MetricUnavailable(f"{missing[0]} is gone; score again to make it")
+    return store.unit_dir(record.unit_id) / record.video.file, paths

@@ -1,0 +1,155 @@
+"""A pool of worker processes on this machine: each shard gets a process of its own.
+
+A worker that dies costs the unit it was at; the rest of its shard goes back to the queue.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from harness.core.events import Event, EventKind
+from harness.run.worker import Emit, StopRequested
+from harness.store.run_store import RunStore
+from harness.store.shards import Shard
+
+_POLL_S = 0.2
+_ENDED = (EventKind.done, EventKind.failed)
+
+
+class ProcessPool:
+    """Runs shards in worker processes.
+
+    Args:
+        shards: the work.
+        num_workers: processes at once.
+        gpus: names for CUDA_VISIBLE_DEVICES, dealt out to the workers; empty without GPUs.
+    """
+
+    def __init__(self, shards: Sequence[Shard], num_workers: int, gpus: Sequence[str]) -> None:
+        self._waiting: queue.SimpleQueue[Shard] = queue.SimpleQueue()
+        for shard in shards:
+            self._waiting.put(shard)
+        self._num_workers = min(num_workers, len(shards))
+        self._gpus = gpus
+        self._events: queue.SimpleQueue[Event | Exception | None] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._killing = threading.Event()
+
+    def run(self, emit: Emit, stop_requested: StopRequested) -> None:
+        """Run everything; an interrupt from the keyboard kills the workers."""
+        threads = [
+            threading.Thread(target=self._work, args=(worker,))
+            for worker in range(self._num_workers)
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            self._pass_on_events(emit, stop_requested)
+        except BaseException:
+            self._stopping.set()
+            self._killing.set()
+            raise
+        finally:
+            for thread in threads:
+                thread.join()
+
+    def _pass_on_events(self, emit: Emit, stop_requested: StopRequested) -> None:
+        running = self._num_workers
+        while running:
+            if stop_requested():
+                self._stopping.set()
+            try:
+                event = self._events.get(timeout=_POLL_S)
+            except queue.Empty:
+                continue
+            if isinstance(event, Exception):
+                raise event
+            if event is None:
+                running -= 1
+            else:
+                emit(event)
+
+    def _work(self, worker: int) -> None:
+        """Body of one thread: run shards until none is waiting."""
+        try:
+            while not self._stopping.is_set():
+                self._run_shard(self._waiting.get_nowait(), worker)
+        except queue.Empty:
+            pass
+        except Exception as error:
+            self._events.put(error)  # raised where all threads are waited for
+        finally:
+            self._events.put(None)
+
+    def _run_shard(self, shard: Shard, worker: int) -> None:
+        environment = {**os.environ, "OMP_NUM_THREADS": str(shard.threads)}
+        if self._gpus:
+            environment["CUDA_VISIBLE_DEVICES"] = self._gpus[worker % len(self._gpus)]
+            shard = replace(shard, device="cuda")
+        with tempfile.TemporaryDirectory(prefix="longtake-") as folder:
+            path, log_path = Path(folder) / "shard.json", Path(folder) / "stderr"
+            shard.write(path)
+            with log_path.open("w") as log:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "harness", "worker", str(path)],
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                    env=environment,
+                    start_new_session=True,  # Ctrl-C reaches the parent, which then asks nicely
+                )
+            asker = threading.Thread(target=self._stop_when_asked, args=(process,))
+            asker.start()
+            ended, current = self._read_events(process)
+            code = process.wait()
+            asker.join()
+            if code != 0 and not self._stopping.is_set():
+                self._clean_up(shard, ended, current, code, log_path.read_text(errors="replace"))
+
+    def _read_events(self, process: subprocess.Popen[str]) -> tuple[set[str], str | None]:
+        """Pass events on; returns the items that ended and the one in progress."""
+        ended: set[str] = set()
+        current = None
+        assert process.stdout is not None
+        for line in process.stdout:
+            event = Event.from_line(line)
+            if event.kind in _ENDED:
+                ended.add(event.item)
+            elif event.item:
+                current = event.item
+            self._events.put(event)
+        return ended, current if current not in ended else None
+
+    def _clean_up(
+        self, shard: Shard, ended: set[str], current: str | None, code: int, log: str
+    ) -> None:
+        """After a worker died: its current item failed, the rest is put back."""
+        left = [item for item in shard.items if item not in ended]
+        # A worker that can't even start would die again and again.
+        lost = [current] if current else left
+        lines = [line for line in log.splitlines() if line.strip()]
+        reason = f"worker process ended with status {code}: {lines[-1] if lines else 'no message'}"
+        for item in lost:
+            RunStore(Path(shard.store)).write_failure(item, reason, log)
+            self._events.put(Event(EventKind.failed, item, text=reason))
+        if rest := [item for item in left if item not in lost]:
+            self._waiting.put(shard.only(rest))
+
+    def _stop_when_asked(self, process: subprocess.Popen[str]) -> None:
+        asked = False
+        while process.poll() is None:
+            if self._killing.is_set():
+                process.kill()
+            elif self._stopping.is_set() and not asked:
+                process.send_signal(signal.SIGTERM)
+                asked = True
+            self._killing.wait(_POLL_S)

@@ -1,0 +1,154 @@
+"""Running a sweep: what is missing is generated, then scored, then reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eval.scoring.suite import can_set_up, find_suite, network_keys
+from harness.core.events import Event, EventKind
+from harness.run.executors import num_threads, num_workers, run_shards
+from harness.store.run_store import RunStore
+from harness.store.shards import Evaluation, Shard, Stage, split_evaluations, split_units
+from harness.store.units import Unit
+
+if TYPE_CHECKING:
+    from harness.config.sweep import Settings
+    from harness.run.worker import StopRequested
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a stage ended.
+
+    Attributes:
+        failed: units, or "suite:unit" while scoring, that failed, with the error.
+        stopped: the user asked to stop before all was done.
+    """
+
+    failed: dict[str, str]
+    stopped: bool
+
+
+def missing_units(store: RunStore, units: Iterable[Unit]) -> list[Unit]:
+    """Units that are not done yet, each once even if several rows share it."""
+    unique, begun = {unit.id: unit for unit in units}, store.begun_units()
+    return [
+        unit for unit in unique.values() if unit.id not in begun or store.finished(unit) is None
+    ]
+
+
+def missing_evaluations(
+    store: RunStore,
+    prompts: Mapping[str, str],
+    durations_s: Sequence[float],
+    suites: Sequence[str],
+) -> list[Evaluation]:
+    """Scores that are not there yet, for units that are done.
+
+    Durations scored earlier stay in the file: a shorter list later takes nothing away. A metric
+    that was null for want of a package is missing as soon as the package is there, and so is what
+    was scored with other weights.
+
+    Args:
+        store: the sweep.
+        prompts: evaluation prompt of each unit, by its id.
+        durations_s: seconds to score; those that a video doesn't reach are left out.
+        suites: suites or single metrics.
+    """
+    tasks = []
+    now_available, now_used = cache(can_set_up), cache(network_keys)
+    found = {name: find_suite(name) for name in suites}
+    for unit_id, prompt in prompts.items():
+        record = store.record(unit_id)
+        if record is None:
+            continue
+        asked = {f"{duration_s:g}": record.frames_of(duration_s) for duration_s in durations_s}
+        frames = {key: num_frames for key, num_frames in asked.items() if num_frames is not None}
+        for name, suite in found.items():
+            scored = store.scored(suite.name, suite.version, unit_id)
+            before = scored.durations_frames if scored else {}
+            up_to_date = (
+                scored is not None
+                and scored.video_sha256 == record.video.sha256
+                and scored.prompt == prompt
+                and frames.items() <= before.items()
+                and not any(now_available(metric) for metric in scored.not_set_up)
+                and _same_networks(scored.networks, now_used(name))
+            )
+            wanted = dict(sorted((before | frames).items(), key=lambda item: item[1]))
+            if wanted and not up_to_date:
+                tasks.append(Evaluation(unit_id, name, prompt, wanted))
+    return tasks
+
+
+def _same_networks(used: Mapping[str, str], now: Mapping[str, set[str]]) -> bool:
+    """Whether networks that made scores are those of today, as far as that can be told here."""
+    return all(name in now and (not now[name] or key in now[name]) for name, key in used.items())
+
+
+def run_generation(
+    units: Sequence[Unit],
+    settings: Settings,
+    on_event: Callable[[Event], None],
+    stop_requested: StopRequested,
+) -> Outcome:
+    """Generate units with the executor of `settings`."""
+    workers = num_workers(settings.executor, settings.device)
+    shards = [
+        make_shard(settings, Stage.generate, units=tuple(part))
+        for part in split_units(units, workers)
+    ]
+    return _run(shards, settings, on_event, stop_requested)
+
+
+def run_evaluation(
+    tasks: Sequence[Evaluation],
+    settings: Settings,
+    on_event: Callable[[Event], None],
+    stop_requested: StopRequested,
+) -> Outcome:
+    """Score finished units with the executor of `settings`."""
+    workers = num_workers(settings.executor, settings.device)
+    parts = split_evaluations(tasks, workers)
+    shards = [make_shard(settings, Stage.evaluate, evaluations=part) for part in parts if part]
+    return _run(shards, settings, on_event, stop_requested)
+
+
+def make_shard(
+    settings: Settings,
+    stage: Stage,
+    units: tuple[Unit, ...] = (),
+    evaluations: tuple[Evaluation, ...] = (),
+) -> Shard:
+    """A shard with everything of `settings` that its work depends on."""
+    return Shard(
+        stage=stage,
+        store=str(Path(settings.store).absolute()),
+        device=settings.device,
+        threads=num_threads(settings.executor, settings.device),
+        save_every_blocks=settings.save_every_blocks,
+        runtime=settings.runtime,
+        units=units,
+        evaluations=evaluations,
+    )
+
+
+def _run(
+    shards: Sequence[Shard],
+    settings: Settings,
+    on_event: Callable[[Event], None],
+    stop_requested: StopRequested,
+) -> Outcome:
+    failed: dict[str, str] = {}
+
+    def emit(event: Event) -> None:
+        if event.kind is EventKind.failed:
+            failed[event.item] = event.text
+        on_event(event)
+
+    run_shards(shards, settings.executor, emit, stop_requested)
+    return Outcome(failed, stop_requested())

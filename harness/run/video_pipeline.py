@@ -1,0 +1,99 @@
+"""From clean latents to the video file, beside the rollout.
+
+Decoding runs on its own lane of the GPU while the next block is denoised; a thread writes the video
+meanwhile. A short queue holds the rollout back when either falls behind.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from backbones.engine.lanes import Lane, Moment
+from backbones.engine.transfer import Download
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from backbones.engine.spec import StreamingDecoder
+    from harness.run.video_writer import VideoWriter
+
+_BLOCKS_AHEAD = 2
+
+
+class VideoPipeline:
+    """A context manager; leaving it without an error waits until all frames are written.
+
+    Args:
+        decoder: of this video.
+        writer: open for as long as the pipeline is.
+        device: where latents come from.
+    """
+
+    def __init__(
+        self, decoder: StreamingDecoder, writer: VideoWriter, device: torch.device
+    ) -> None:
+        self._decoder = decoder
+        self._writer = writer
+        self._device = device
+        self._lane = Lane(device, "decode")
+        self._queue: queue.Queue[Download | None] = queue.Queue(_BLOCKS_AHEAD)
+        self._thread = threading.Thread(target=self._write, name="video writer", daemon=True)
+        self._abandoned = False
+        self._error: Exception | None = None
+        self._decoding: list[tuple[Moment, Moment]] = []
+        self._encode_s = 0.0
+
+    def push(self, latents: Tensor) -> None:
+        """Decode and write the next latent frames; raises what went wrong with earlier ones."""
+        with self._lane.entered():
+            self._lane.borrow(latents)
+            began = Moment(self._device)
+            frames = self._decoder.decode(latents)
+            self._decoding.append((began, Moment(self._device)))
+            download = Download(frames)
+        self._queue.put(download)
+        if self._error:
+            raise self._error
+
+    def decode_s(self) -> list[float]:
+        """Seconds of decoding, by block; for after the end."""
+        return [ended.seconds_since(began) for began, ended in self._decoding]
+
+    @property
+    def encode_s(self) -> float:
+        """Seconds of writing; for after the end."""
+        return self._encode_s
+
+    def __enter__(self) -> VideoPipeline:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._abandoned = error is not None
+        self._queue.put(None)
+        self._thread.join()
+        if self._error and error is None:
+            raise self._error
+
+    def _write(self) -> None:
+        """Body of the thread. After an error it only empties the queue."""
+        while (download := self._queue.get()) is not None:
+            if self._error or self._abandoned:
+                continue
+            try:
+                frames = download.wait().numpy()
+                started = time.perf_counter()
+                self._writer.write(frames)
+                self._encode_s += time.perf_counter() - started
+            except Exception as error:
+                self._error = error

@@ -1,0 +1,1 @@
+"""The run store: its paths, units, records, traces, scores, and the read model."""

@@ -1,0 +1,266 @@
+"""Run stores as pandas frames in long form. The files are the only source of truth.
+
+The same unit may stand in two rows of a table (two labels, one identity), so `units` has one line
+per unit and row, while `scores`, `curves` and `timings` are keyed by unit alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from harness.core.errors import LongtakeError
+from harness.store.files import Reader, require_sweep
+from harness.store.merge import Conflict, Store, merge_labels, merge_outcomes, unique_names
+from harness.store.outcomes import FACTS, NUMBERS, TEXTS, read_unit
+from harness.store.scores import MetricInfo, load_scores
+
+LABELS = ["unit_id", "backbone", "method", "prompt_id", "prompt", "seed"]
+ROW = ["backbone", "method"]
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command that worked on the sweep, with the (backbone, method) and suites it asked for."""
+
+    time: str
+    argv: tuple[str, ...]
+    rows: frozenset[tuple[str, str]] = frozenset()
+    suites: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Header:
+    """What sweep.yaml says: where the numbers come from. Packages not installed are left out."""
+
+    name: str
+    created: str
+    revision: str
+    versions: dict[str, str]
+    commands: tuple[Command, ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One run store of a report."""
+
+    folder: Path
+    header: Header
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Everything that reports need of one run store, or of several merged by unit id.
+
+    Attributes:
+        sources: the run stores, in the order given.
+        units: one line per unit and table row: `LABELS`, prompt_set, source (an index into
+            `sources`; of a merged unit, the store it is taken from), what the record says (`TEXTS`:
+            status is done, running, failed or missing, and reason says why not done), `NUMBERS`
+            and `FACTS`.
+        scores: suite, unit_id, duration_s, metric, value (NaN when null), reason.
+        curves: suite, unit_id, metric, start_s, end_s, value; clips of the longest duration only.
+        timings: unit_id, stage, seconds.
+        metrics: what each metric of each suite is, in the order of the files.
+        versions: the suite version, per suite; never more than one.
+        frozen: (unit_id, duration_s) of videos that stand still, as any suite says.
+        drift: by unit, suite, metric and duration how a curve runs, as the suite says.
+        conflicts: units that two stores hold with other bytes.
+        warnings: one line per file that was left out.
+    """
+
+    sources: tuple[Source, ...]
+    units: pd.DataFrame
+    scores: pd.DataFrame
+    curves: pd.DataFrame
+    timings: pd.DataFrame
+    metrics: dict[str, dict[str, MetricInfo]]
+    versions: dict[str, tuple[str, ...]]
+    frozen: frozenset[tuple[str, float]]
+    drift: dict[str, dict[str, dict[str, dict[str, Any]]]]
+    conflicts: tuple[Conflict, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def folder(self) -> Path:
+        """The first run store."""
+        return self.sources[0].folder
+
+    @property
+    def header(self) -> Header:
+        """The header of the first run store."""
+        return self.sources[0].header
+
+    @property
+    def name(self) -> str:
+        """The names of the run stores."""
+        return " + ".join(source.header.name for source in self.sources)
+
+    @property
+    def backbones(self) -> list[str]:
+        """Backbone labels in the order of the sweep."""
+        return list(self.units["backbone"].unique())
+
+    @property
+    def methods(self) -> list[str]:
+        """Method labels in the order of the sweep."""
+        return list(self.units["method"].unique())
+
+    @cached_property
+    def whole_timings(self) -> pd.DataFrame:
+        """The timings of the units made in one go.
+
+        A unit that was resumed after a stop replays its first blocks, so its seconds are not those
+        of a rollout, and mean speeds leave it out.
+        """
+        resumed = self.timings.loc[self.timings["stage"] == "replay", "unit_id"]
+        return self.timings[~self.timings["unit_id"].isin(resumed)]
+
+    def rows(self) -> Iterator[tuple[str, str, pd.DataFrame]]:
+        """The units of every table row (backbone, method), in the order of the sweep."""
+        for (backbone, method), units in self.units.groupby(ROW, sort=False):
+            yield str(backbone), str(method), units
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more is to come: all units ended, and the suites asked for are scored."""
+        if not self.units["status"].isin(["done", "failed"]).all():
+            return False
+        asked = {
+            suite
+            for source in self.sources
+            for command in source.header.commands
+            for suite in command.suites
+        }
+        done = set(self.units.loc[self.units["status"] == "done", "unit_id"])
+        scored = self.scores.groupby("suite")["unit_id"].nunique()
+        return all(scored.get(suite, 0) >= len(done) for suite in asked)
+
+    def unit_folder(self, unit: dict[str, Any]) -> Path:
+        """Where the files of a line of `units` lie."""
+        return self.sources[unit["source"]].folder / "units" / unit["unit_id"]
+
+
+def as_dicts(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The lines of a frame, as plain Python values."""
+    return [{str(name): value for name, value in line.items()} for line in frame.to_dict("records")]
+
+
+def load_sweep(folder: Path) -> Sweep:
+    """Read one sweep folder; see `load_sweeps`."""
+    return load_sweeps([folder])
+
+
+def load_sweeps(folders: Sequence[Path]) -> Sweep:
+    """Read sweep folders, merging those of several people or clusters by unit id.
+
+    Raises:
+        LongtakeError: a folder is not a sweep, or scores of several versions of a suite are mixed.
+    """
+    folders = list(dict.fromkeys(Path(folder).resolve() for folder in folders))
+    for folder in folders:
+        require_sweep(folder)
+    headers = [_header(folder / "sweep.yaml") for folder in folders]
+    names = unique_names([header.name for header in headers])
+    stores = [
+        _store(folder, name, len(folders) > 1) for folder, name in zip(folders, names, strict=True)
+    ]
+    labels, notes = merge_labels(stores)
+    outcomes, conflicts = merge_outcomes(stores)
+    measured = load_scores([(store.reader, store.video_sha256) for store in stores])
+    columns = ["unit_id", "source", *TEXTS, *NUMBERS, *FACTS]
+    lines = [
+        {"unit_id": unit_id, "source": source, **outcome.fields}
+        for unit_id, (source, outcome) in outcomes.items()
+    ]
+    frame = pd.DataFrame(lines, columns=columns).astype(dict.fromkeys(NUMBERS, float))
+    timings = pd.DataFrame(
+        [
+            {"unit_id": unit_id, "stage": stage, "seconds": seconds}
+            for unit_id, (_, outcome) in outcomes.items()
+            for stage, seconds in outcome.timings_s.items()
+        ],
+        columns=["unit_id", "stage", "seconds"],
+    )
+    return Sweep(
+        sources=tuple(
+            Source(folder, replace(header, name=name))
+            for folder, header, name in zip(folders, headers, names, strict=True)
+        ),
+        units=labels.merge(frame, on="unit_id", how="left"),
+        scores=measured.scores,
+        curves=measured.curves,
+        timings=timings,
+        metrics=measured.metrics,
+        versions=measured.versions,
+        frozen=measured.frozen,
+        drift=measured.drift,
+        conflicts=tuple(conflicts),
+        warnings=(*notes, *(text for store in stores for text in store.reader.warnings)),
+    )
+
+
+def _store(folder: Path, name: str, several: bool) -> Store:
+    reader = Reader(folder, f"{name}: " if several else "")
+    labels = _labels(reader, folder / "units.jsonl")
+    outcomes = {unit_id: read_unit(reader, unit_id) for unit_id in labels["unit_id"].unique()}
+    return Store(name, reader, labels, outcomes)
+
+
+def _header(path: Path) -> Header:
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_YAML)
+        return Header(
+            name=str(content["name"]),
+            created=str(content["created"]),
+            revision=content["revision"] or "unknown (not run from a checkout)",
+            versions={name: version for name, version in content["versions"].items() if version},
+            commands=tuple(
+                Command(
+                    str(command["time"]),
+                    tuple(str(word) for word in command["argv"]),
+                    frozenset(
+                        (str(config["backbone"]["label"]), str(config["method"]["label"]))
+                        for config in command.get("configs") or ()
+                    ),
+                    # A suite is filed under the last part of "module:Class".
+                    frozenset(
+                        str(suite).rpartition(":")[2]
+                        for config in command.get("configs") or ()
+                        for suite in config.get("suite") or ()
+                    ),
+                )
+                for command in content["commands"]
+            ),
+        )
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        line = " ".join(str(error).split())
+        raise LongtakeError(f"{path} is not a sweep header: {line}.") from error
+
+
+# Ids become file names of the page, and a store may come from a stranger.
+_FILE_NAME = re.compile(r"\w[\w.-]{0,100}")
+_YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _labels(reader: Reader, path: Path) -> pd.DataFrame:
+    lines = []
+    for line in reader.json_lines(path):
+        if set(LABELS) <= set(line) and not _FILE_NAME.fullmatch(str(line["unit_id"])):
+            reader.warn(path, f"unit id {line['unit_id']!r} is no file name; left out.")
+        elif set(LABELS) <= set(line):
+            kept = {name: line[name] for name in LABELS}
+            prompt_set = str(line["prompt_id"]).rpartition("/")[0]
+            lines.append(kept | {"prompt_set": prompt_set, "row_id": line.get("row_id")})
+        else:
+            reader.warn(path, f"a unit without {sorted(set(LABELS) - set(line))}; left out.")
+    frame = pd.DataFrame(lines, columns=[*LABELS, "prompt_set", "row_id"])
+    # A repeated command appends the same units again.
+    return frame.drop_duplicates(["unit_id", *ROW], ignore_index=True)

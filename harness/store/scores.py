@@ -1,0 +1,210 @@
+"""The metric files of a sweep as frames: numbers per duration, and curves over time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.core.errors import LongtakeError
+from harness.store.files import Reader
+
+SCORE_COLUMNS = ["suite", "unit_id", "duration_s", "metric", "value", "reason"]
+CURVE_COLUMNS = ["suite", "unit_id", "metric", "start_s", "end_s", "value"]
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """What people read about a metric, as its result files state it."""
+
+    name: str
+    title: str
+    direction: str
+    unit: str
+    description: str
+
+    def __post_init__(self) -> None:
+        if self.direction not in ("higher", "lower"):
+            raise ValueError(f"direction {self.direction!r}, expected higher or lower")
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Which way ranks go."""
+        return self.direction == "higher"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All metric files of a sweep; the frames are described at `harness.store.frames.Sweep`."""
+
+    scores: pd.DataFrame
+    curves: pd.DataFrame
+    metrics: dict[str, dict[str, MetricInfo]]
+    versions: dict[str, tuple[str, ...]]
+    frozen: frozenset[tuple[str, float]]
+    drift: dict[str, dict[str, dict[str, dict[str, Any]]]]
+
+
+@dataclass(frozen=True)
+class _UnitMetrics:
+    version: str
+    infos: dict[str, MetricInfo]
+    scores: list[tuple[float, str, float | None, str | None]]
+    curves: dict[str, np.ndarray]  # by metric [clip, (start_s, end_s, value)]
+    frozen: tuple[float, ...]  # durations over which the video stands still
+    # By metric and duration: the fields of `eval.scoring.drift.Drift`.
+    drift: dict[str, dict[str, dict[str, Any]]]
+
+
+def load_scores(stores: Sequence[tuple[Reader, Mapping[str, str]]]) -> Measured:
+    """Read metrics/<suite>/<unit_id>.json of all suites of all stores.
+
+    Args:
+        stores: per run store a reader, which collects a warning for each file that is left out, and
+            the finished units with the hash of their video. Metrics of another video under the same
+            name are stale, and metrics of an unfinished unit belong to no record: both are left out
+            with a warning. Of a unit that several stores hold, the first store's video counts, with
+            the first metric file that measured it.
+
+    Raises:
+        LongtakeError: one suite was scored with different versions.
+    """
+    scores: list[tuple[Any, ...]] = []
+    curves: list[tuple[str, str, str, np.ndarray]] = []
+    metrics: dict[str, dict[str, MetricInfo]] = {}
+    versions: dict[str, tuple[str, ...]] = {}
+    frozen: set[tuple[str, float]] = set()
+    drift: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
+    shown = {unit_id: sha for _, videos in reversed(stores) for unit_id, sha in videos.items()}
+    for suite in sorted({path.name for reader, _ in stores for path in _suite_folders(reader)}):
+        infos: dict[str, MetricInfo] = {}
+        met_versions: dict[str, Path] = {}
+        missing: list[str] = []
+        for unit_id, sha256 in shown.items():
+            holders = [reader for reader, videos in stores if videos.get(unit_id) == sha256]
+            present = [
+                r for r in holders if (r.root / "metrics" / suite / f"{unit_id}.json").is_file()
+            ]
+            if not present:
+                missing.append(unit_id)
+            found = _first_metrics(present, suite, unit_id, sha256)
+            if found is None:
+                continue
+            reader, unit = found
+            path = reader.root / "metrics" / suite / f"{unit_id}.json"
+            for name, info in unit.infos.items():
+                if infos.setdefault(name, info) != info:
+                    reader.warn(path, f"describes metric {name} differently than other files.")
+            met_versions.setdefault(unit.version, path)
+            scores.extend((suite, unit_id, *score) for score in unit.scores)
+            curves.extend((suite, unit_id, name, clips) for name, clips in unit.curves.items())
+            if unit.drift:
+                drift.setdefault(unit_id, {})[suite] = unit.drift
+            frozen.update((unit_id, duration_s) for duration_s in unit.frozen)
+        _warn_of_missing(stores[0][0], suite, missing)
+        for reader, videos in stores:
+            for path in sorted((reader.root / "metrics" / suite).glob("*.json")):
+                if path.stem not in videos:
+                    reader.warn(path, "no finished unit of this sweep has this id; left out.")
+        _refuse_mixed(suite, met_versions)
+        if infos:
+            metrics[suite] = infos
+            versions[suite] = tuple(met_versions)
+    frame = pd.DataFrame(scores, columns=SCORE_COLUMNS).astype({"value": float})
+    return Measured(frame, _curve_frame(curves), metrics, versions, frozenset(frozen), drift)
+
+
+def _refuse_mixed(suite: str, versions: Mapping[str, Path]) -> None:
+    if len(versions) > 1:
+        places = " and ".join(f"{version!r} ({path})" for version, path in sorted(versions.items()))
+        raise LongtakeError(
+            f"Suite {suite} was scored with different versions, whose numbers do not compare: "
+            f"{places}. Score all with one: python -m harness eval sweep=FOLDER suite={suite}"
+        )
+
+
+def _suite_folders(reader: Reader) -> list[Path]:
+    return [path for path in (reader.root / "metrics").glob("*") if path.is_dir()]
+
+
+def _warn_of_missing(reader: Reader, suite: str, missing: Sequence[str]) -> None:
+    """One line for all, because a running sweep has many finished videos not evaluated yet."""
+    if missing:
+        named = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
+        text = f"{len(missing)} finished videos are not evaluated: {named}."
+        reader.warn(reader.root / "metrics" / suite, text)
+
+
+def _first_metrics(
+    readers: Sequence[Reader], suite: str, unit_id: str, sha256: str
+) -> tuple[Reader, _UnitMetrics] | None:
+    """The first readable metric file of a video."""
+    for reader in readers:
+        path = reader.root / "metrics" / suite / f"{unit_id}.json"
+        unit = _unit_metrics(reader, path, sha256)
+        if unit is not None:
+            return reader, unit
+    return None
+
+
+def _curve_frame(curves: Sequence[tuple[str, str, str, np.ndarray]]) -> pd.DataFrame:
+    """All curves below each other, built by columns because there may be millions of lines."""
+    lengths = [len(clips) for *_, clips in curves]
+    names = (np.array([curve[i] for curve in curves], dtype=object) for i in range(3))
+    columns = dict(zip(CURVE_COLUMNS[:3], (np.repeat(n, lengths) for n in names), strict=True))
+    numbers = np.concatenate([clips for *_, clips in curves]) if curves else np.empty((0, 3))
+    columns |= dict(zip(CURVE_COLUMNS[3:], numbers.T, strict=True))
+    # Labels in categories take a byte or two a line instead of a text each.
+    return pd.DataFrame(columns).astype(dict.fromkeys(CURVE_COLUMNS[:3], "category"))
+
+
+def _unit_metrics(reader: Reader, path: Path, sha256: str) -> _UnitMetrics | None:
+    """One metric file; None with a warning when it is stale or not as expected."""
+    content = reader.versioned(path)
+    if content is None:
+        return None
+    try:
+        if content["video_sha256"] != sha256:
+            reader.warn(path, "measured another video than the one recorded; left out.")
+            return None
+        return _parse(content)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        reader.warn(path, f"not a metric file, {error!r}; left out.")
+        return None
+
+
+def _info(fields: Mapping[str, Any]) -> MetricInfo:
+    """The fields that reports show; a suite may write more."""
+    return MetricInfo(*(fields[name] for name in MetricInfo.__dataclass_fields__))
+
+
+def _parse(content: Mapping[str, Any]) -> _UnitMetrics:
+    infos: dict[str, MetricInfo] = {}
+    scores: list[tuple[float, str, float | None, str | None]] = []
+    curves: dict[str, np.ndarray] = {}
+    # The clip list joins the clips of all durations; the short tail clip of a shorter duration
+    # would stand as a second value at the same time.
+    longest = content["durations"][max(content["durations"], key=float)]
+    clips = [content["clips"][index] for index in longest["clips"]]
+    for name, metric in content["metrics"].items():
+        infos[name] = _info(metric["info"])
+        for duration, value in metric["durations"].items():
+            reason = None if value is not None else metric["reason"] or "no reason given"
+            scores.append((float(duration), name, value, reason))
+        if metric["curve"] is not None:
+            values = [metric["curve"][index] for index in longest["clips"]]
+            spans = [(clip["start_s"], clip["end_s"]) for clip in clips]
+            numbers = [(*span, value) for span, value in zip(spans, values, strict=True)]
+            curves[name] = np.array(numbers, dtype=np.float64).reshape(-1, 3)
+    stillness = (content.get("frozen") or {}).items()
+    frozen = tuple(float(duration) for duration, still in stillness if still and still["flag"])
+    drift = {
+        name: told
+        for name, metric in content["metrics"].items()
+        if (told := {d: line for d, line in (metric.get("drift") or {}).items() if line})
+    }
+    return _UnitMetrics(str(content["suite_version"]), infos, scores, curves, frozen, drift)

@@ -1,0 +1,1 @@
+"""Measurements of speed: rollouts by part, scoring against the official code."""

@@ -1,0 +1,67 @@
+"""What this machine can do at best: matrix products and copies, measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from backbones.engine.lanes import Moment
+from backbones.engine.transfer import upload
+
+if TYPE_CHECKING:
+    from backbones.engine.spec import Backbone
+
+_TRIALS = 5
+_COPY_BYTES = 2**28
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Best of a few trials.
+
+    Attributes:
+        matmul_flops_per_s: multiplications and additions of the feed-forward product of a block, in
+            the precision of the transformer.
+        copy_bytes_per_s: bytes copied within the memory of the device.
+        upload_bytes_per_s: bytes copied from pinned host memory to the device; None on the
+            processor.
+    """
+
+    matmul_flops_per_s: float
+    copy_bytes_per_s: float
+    upload_bytes_per_s: float | None
+
+
+@torch.inference_mode()
+def measure_rates(backbone: Backbone) -> Rates:
+    """Measure on the device of a loaded backbone."""
+    spec, config, device = backbone.spec, backbone.transformer.config, backbone.device
+    tokens = spec.block_latents * spec.geometry.tokens_per_frame
+    dtype = spec.precision.dtype
+    x = torch.randn(tokens, config.dim, dtype=dtype, device=device)
+    weight = torch.randn(config.dim, config.ffn_dim, dtype=dtype, device=device)
+    flops = 2 * tokens * config.dim * config.ffn_dim
+    source = torch.zeros(_COPY_BYTES, dtype=torch.uint8, device=device)
+    target = torch.empty_like(source)
+    upload_rate = None
+    if device.type == "cuda":
+        host = torch.zeros(_COPY_BYTES, dtype=torch.uint8).pin_memory()
+        upload_rate = _COPY_BYTES / _best_s(lambda: upload(host, device), device)
+    return Rates(
+        flops / _best_s(lambda: x @ weight, device),
+        _COPY_BYTES / _best_s(lambda: target.copy_(source), device),
+        upload_rate,
+    )
+
+
+def _best_s(work: Callable[[], object], device: torch.device) -> float:
+    work()
+    best_s = float("inf")
+    for _ in range(_TRIALS):
+        before = Moment(device)
+        work()
+        best_s = min(best_s, Moment(device).seconds_since(before))
+    return best_s

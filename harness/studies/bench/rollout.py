@@ -1,0 +1,292 @@
+"""Timing the parts of one video on this machine, method by method, in one run."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from itertools import groupby, pairwise
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from backbones.engine.noise import SeededNoise
+from backbones.engine.rollout import Block, Rollout
+from eval.scoring.score import Scorer
+from eval.scoring.suite import find_suite
+from harness.core.determinism import strictly_deterministic
+from harness.core.devices import pick_device, prepare_process
+from harness.core.environment import describe_machine, peak_device_mib, peak_host_mib, reset_peaks
+from harness.run.executors import num_threads
+from harness.run.video_pipeline import VideoPipeline
+from harness.run.video_writer import VideoWriter
+from harness.store.units import Unit, build_backbone
+from harness.studies.bench.floor import block_flops, floor_s
+from harness.studies.bench.rates import Rates, measure_rates
+
+if TYPE_CHECKING:
+    from backbones.engine.spec import Backbone
+    from backbones.engine.timings import BlockTimings
+    from harness.config.sweep import Settings
+
+_PROFILED_BLOCKS = 2
+
+
+@dataclass(frozen=True)
+class BlockRow:
+    """One block of a method, in seconds; the median over the second half of the video.
+
+    Attributes:
+        first: the first block, which has no context.
+        steady: a block with a full context, from its begin to that of the next one.
+        frames_per_s: video frames made per second of it.
+        denoising_pass: one of its denoising passes.
+        clean_pass: the pass that makes keys and values.
+        gather: rotating keys to their positions.
+        append: keeping keys and values.
+        encode: the strategy taking note of the clean latents.
+        search: the strategy planning the next block.
+        fetch: copying retrieved frames to the device.
+        fetch_hidden: share of `fetch` that nothing waited for; None where nothing was fetched.
+        decode: VAE.
+        floor: the least that the arithmetic could take at the measured rates.
+    """
+
+    first: float
+    steady: float
+    frames_per_s: float
+    denoising_pass: float
+    clean_pass: float
+    gather: float
+    append: float
+    encode: float
+    search: float
+    fetch: float
+    fetch_hidden: float | None
+    decode: float
+    floor: float
+
+
+@dataclass(frozen=True)
+class VideoRow:
+    """One video of a method.
+
+    Attributes:
+        rollout_s: all blocks.
+        decode_s: VAE decode.
+        encode_s: writing the .mp4.
+        score_s: all metrics of the suites.
+        total_s: from the first noise to the finished file, and scoring.
+        peak_device_mib: highest device memory; None on the processor.
+        peak_host_mib: highest memory of the process.
+        kv_mib: memory of keys and values by tier.
+    """
+
+    rollout_s: float
+    decode_s: float
+    encode_s: float
+    score_s: float
+    total_s: float
+    peak_device_mib: float | None
+    peak_host_mib: float
+    kv_mib: dict[str, float]
+
+
+@dataclass(frozen=True)
+class BenchRow:
+    """One method on one backbone."""
+
+    backbone: str
+    method: str
+    duration_s: float
+    kernels: dict[str, Any]
+    block: BlockRow
+    video: VideoRow
+    block_flops: int
+    rates: Rates
+
+
+@dataclass(frozen=True)
+class BenchResult:
+    """All rows, and what they were measured on."""
+
+    rows: tuple[BenchRow, ...]
+    machine: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+def bench(
+    units: Sequence[Unit],
+    settings: Settings,
+    on_unit: Callable[[str], None],
+    profile: Path | None = None,
+) -> BenchResult:
+    """Make and score every unit once, in a folder that is thrown away.
+
+    The first unit of a backbone is made twice, the first time unmeasured, so that every row is
+    measured warm.
+
+    Args:
+        units: one per row.
+        settings: of the sweep.
+        on_unit: told what begins.
+        profile: where to write a torch trace of the last blocks of the last row.
+    """
+    prepare_process(num_threads(settings.executor, settings.device))
+    device = pick_device(settings.device)
+    scorers = [Scorer(find_suite(name)) for name in settings.suite]
+    rows: list[BenchRow] = []
+    for label, group in groupby(units, key=lambda unit: unit.backbone):
+        members = list(group)
+        on_unit(f"{label} | loading and warm-up")
+        source = build_backbone(members[0].family, members[0].backbone_args)
+        backbone = source.load(device, [unit.prompt for unit in members])
+        rates = measure_rates(backbone)
+        _bench_unit(members[0], backbone, rates, settings, scorers, None)
+        for unit in members:
+            on_unit(f"{label} | {unit.method}")
+            trace = profile if unit is units[-1] else None
+            rows.append(_bench_unit(unit, backbone, rates, settings, scorers, trace))
+    return BenchResult(tuple(rows), describe_machine(device))
+
+
+def _bench_unit(
+    unit: Unit,
+    backbone: Backbone,
+    rates: Rates,
+    settings: Settings,
+    scorers: Sequence[Scorer],
+    trace: Path | None,
+) -> BenchRow:
+    with (
+        tempfile.TemporaryDirectory(prefix="longtake-bench-") as folder,
+        strictly_deterministic(settings.deterministic),
+    ):
+        path = Path(folder) / "video.mp4"
+        return _measure(unit, backbone, rates, settings, scorers, path, trace)
+
+
+def _measure(
+    unit: Unit,
+    backbone: Backbone,
+    rates: Rates,
+    settings: Settings,
+    scorers: Sequence[Scorer],
+    path: Path,
+    trace: Path | None,
+) -> BenchRow:
+    reset_peaks(backbone.device)
+    spec, geometry, config = backbone.spec, backbone.spec.geometry, backbone.transformer.config
+    started = time.perf_counter()
+    rollout = Rollout(
+        backbone,
+        unit.build_strategy(),
+        unit.prompt,
+        SeededNoise(unit.seed, unit.prompt),
+        unit.num_latents,
+        unit.seed,
+        settings.runtime,
+    )
+    num_blocks = unit.num_latents // spec.block_latents
+    blocks: list[Block] = []
+    with (
+        _profiling(trace) as start_profile,
+        VideoWriter(path, geometry.fps, geometry.width, geometry.height) as writer,
+        VideoPipeline(backbone.start_decoder(), writer, backbone.device) as video,
+    ):
+        for block in rollout.blocks():
+            blocks.append(block)
+            video.push(block.latents)
+            if block.index + 1 == max(1, num_blocks - _PROFILED_BLOCKS):
+                start_profile()
+    total_s = time.perf_counter() - started
+    timings = [block.timings() for block in blocks]
+    begins = [block.moments.whole[0] for block in blocks]
+    # Work between two blocks counts, such as waiting for the video to be written.
+    periods_s = [later.seconds_since(begin) for begin, later in pairwise(begins)]
+    duration_s = unit.num_latents / geometry.latents_per_s
+    started = time.perf_counter()
+    for scorer in scorers:
+        num_frames = geometry.num_frames(unit.num_latents)
+        scorer.score(path, unit.evaluation_prompt, {f"{duration_s:g}": num_frames}, unit.id)
+    score_s = time.perf_counter() - started
+    block_frames = geometry.temporal_factor * spec.block_latents
+    floor = floor_s(config, spec, rates)
+    return BenchRow(
+        backbone=unit.backbone,
+        method=unit.method,
+        duration_s=duration_s,
+        kernels=rollout.describe_kernels(),
+        block=_block_row(
+            timings, periods_s, video.decode_s(), len(spec.sampling.sigmas), block_frames, floor
+        ),
+        video=VideoRow(
+            rollout_s=sum(block.whole_s for block in timings),
+            decode_s=sum(video.decode_s()),
+            encode_s=video.encode_s,
+            score_s=score_s,
+            total_s=total_s + score_s,
+            peak_device_mib=peak_device_mib(backbone.device),
+            peak_host_mib=peak_host_mib(),
+            kv_mib=rollout.store.allocated_mib(),
+        ),
+        block_flops=block_flops(config, spec),
+        rates=rates,
+    )
+
+
+def _block_row(
+    timings: Sequence[BlockTimings],
+    periods_s: Sequence[float],
+    decode_s: Sequence[float],
+    num_passes: int,
+    block_frames: int,
+    floor: float,
+) -> BlockRow:
+    steady = timings[len(timings) // 2 :]
+
+    def middle(part: str) -> float:
+        return median(getattr(block, part) for block in steady)
+
+    fetch = middle("fetch_s")
+    whole = median(periods_s[len(periods_s) // 2 :] or [timings[0].whole_s])
+    return BlockRow(
+        first=timings[0].whole_s,
+        steady=whole,
+        frames_per_s=block_frames / whole,
+        denoising_pass=middle("denoise_s") / num_passes,
+        clean_pass=middle("clean_pass_s"),
+        gather=middle("gather_s"),
+        append=middle("append_s"),
+        encode=middle("encode_s"),
+        search=middle("search_s"),
+        fetch=fetch,
+        fetch_hidden=max(0.0, 1 - middle("wait_s") / fetch) if fetch > 1e-4 else None,
+        decode=median(decode_s[len(decode_s) // 2 :]),
+        floor=floor,
+    )
+
+
+@contextmanager
+def _profiling(path: Path | None) -> Iterator[Callable[[], None]]:
+    """Gives a function that starts the profile, which is written when the block ends."""
+    if path is None:
+        yield lambda: None
+        return
+    activities = [torch.profiler.ProfilerActivity.CPU]
+    if torch.cuda.is_available():
+        activities.append(torch.profiler.ProfilerActivity.CUDA)
+    profiler = torch.profiler.profile(activities=activities)
+    try:
+        yield profiler.start
+    finally:
+        profiler.stop()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    profiler.export_chrome_trace(str(path))

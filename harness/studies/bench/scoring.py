@@ -1,0 +1,83 @@
+"""One video scored by our code in a process of its own, with what it cost."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eval.metric import Clip
+from eval.networks.network import Network, NetworkPool
+from eval.scoring.score import Scorer, Workspace
+from eval.scoring.suite import SUITES, Suite
+from harness.core.devices import prepare_process
+from harness.core.peak_memory import peak_mib
+
+UNIT = "video"
+
+
+@dataclass(frozen=True)
+class ScoringCost:
+    """What scoring one video cost.
+
+    Attributes:
+        scores: the scores, as plain values.
+        networks_s: CPU seconds of every network, with loading it.
+        cpu_s: of the whole process.
+        peak_mib: most memory of the process.
+    """
+
+    scores: dict[str, Any]
+    networks_s: dict[str, float]
+    cpu_s: float
+    peak_mib: float
+
+
+class MeasuredPool(NetworkPool):
+    """Notes the CPU time of every network."""
+
+    def __init__(self, device: str) -> None:
+        super().__init__(device)
+        self.seconds: dict[str, float] = defaultdict(float)
+
+    def run(self, network: Network, clip: Clip) -> np.ndarray:
+        """Run a network on a clip."""
+        started = time.process_time()
+        output = super().run(network, clip)
+        self.seconds[network.name] += time.process_time() - started
+        return output
+
+
+def main(root: Path) -> None:
+    """Score what `job.json` says; clips are kept in the folder, features are not."""
+    job = json.loads((root / "job.json").read_text())
+    prepare_process(job["threads"])
+    official = SUITES["vbench_long"]
+    suite = Suite(official.name, official.version, tuple(job["metrics"]), official.reencoded)
+    scorer = Scorer(suite, job["device"])
+    scorer.pool = pool = MeasuredPool(job["device"])
+    scores = scorer.score(
+        Path(job["video"]),
+        job["prompt"],
+        job["durations_frames"],
+        UNIT,
+        workspace=Workspace(root / "clips", Path(tempfile.mkdtemp(dir=root))),
+    )
+    cost = ScoringCost(
+        asdict(scores),
+        dict(pool.seconds),
+        time.process_time(),
+        peak_mib(),
+    )
+    (root / "cost.json").write_text(json.dumps(asdict(cost)))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

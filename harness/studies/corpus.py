@@ -1,0 +1,126 @@
+"""Packing the latents of finished units into a corpus for the retrieval encoder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from harness.core.errors import LongtakeError
+from harness.core.files import replacing, write_text
+from harness.store.run_store import RunStore
+from harness.store.units import Unit, build_backbone
+from methods.encoders.corpus import INDEX, Corpus, CorpusIndex, Sample
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SHARD_VIDEOS = 16
+
+
+def plan_corpus(units: Sequence[Unit], shard_videos: int = SHARD_VIDEOS) -> CorpusIndex:
+    """The corpus that `units` will make, in their order.
+
+    Raises:
+        LongtakeError: backbones of different latent shapes, or the same unit twice.
+    """
+    if shard_videos < 1:
+        raise LongtakeError(f"shard_videos must be at least 1, got {shard_videos}.")
+    if len({unit.id for unit in units}) < len(units):
+        raise LongtakeError("Two rows of the corpus make the same videos; name each once.")
+    specs = {json.dumps([unit.family, unit.backbone_args], sort_keys=True): unit for unit in units}
+    shapes: dict[tuple[int, int, int], str] = {}
+    fingerprints: dict[str, None] = {}
+    for unit in specs.values():
+        spec = build_backbone(unit.family, unit.backbone_args).spec()
+        shapes[spec.geometry.latent_shape] = unit.backbone
+        fingerprints[_fingerprint(spec.name, unit)] = None
+    if len(shapes) > 1:
+        listing = ", ".join(f"{label} makes {shape}" for shape, label in shapes.items())
+        raise LongtakeError(f"One corpus holds latents of one shape: {listing}.")
+    samples = tuple(
+        Sample(
+            name=f"{position:06d}",
+            shard=f"latents-{position // shard_videos:05d}.safetensors",
+            unit_id=unit.id,
+            backbone=unit.backbone,
+            prompt=unit.prompt,
+            seed=unit.seed,
+            num_latents=unit.num_latents,
+        )
+        for position, unit in enumerate(units)
+    )
+    return CorpusIndex(next(iter(shapes)), tuple(fingerprints), samples)
+
+
+def pack_corpus(
+    index: CorpusIndex, store: RunStore, folder: Path, on_sample: Callable[[str], None]
+) -> Corpus:
+    """Write the shards that are not there yet, then the index.
+
+    Every sample's unit must be finished. The same samples always give the same bytes.
+
+    Args:
+        index: see plan_corpus.
+        store: where the units are.
+        folder: where the corpus goes.
+        on_sample: told the name of every sample once it is in place.
+
+    Raises:
+        LongtakeError: latents that are missing, damaged or not finite, and of which video.
+    """
+    path = folder / INDEX
+    if path.is_file() and path.read_text(encoding="utf-8") != index.text:
+        path.unlink()  # of an earlier corpus, whose shards are about to be replaced
+    for shard in dict.fromkeys(sample.shard for sample in index.samples):
+        samples = [sample for sample in index.samples if sample.shard == shard]
+        contents = json.dumps([asdict(sample) for sample in samples])
+        if _contents(folder / shard) != contents:
+            tensors = {sample.name: _latents(store, sample) for sample in samples}
+            with replacing(folder / shard) as temporary:
+                save_file(tensors, temporary, {"samples": contents})
+        for sample in samples:
+            on_sample(sample.name)
+    write_text(path, index.text)
+    return Corpus.load(folder)
+
+
+def _fingerprint(name: str, unit: Unit) -> str:
+    """Name of a backbone and its weights, however they are sampled."""
+    weights = json.dumps(unit.identity["backbone"].get("weights_sha256"), sort_keys=True)
+    return f"{name}@{hashlib.sha256(weights.encode()).hexdigest()[:12]}"
+
+
+def _contents(path: Path) -> str | None:
+    """Which samples a shard holds; None if it is missing or damaged."""
+    try:
+        with safe_open(path, "pt") as file:
+            return (file.metadata() or {}).get("samples")
+    except (SafetensorError, OSError):
+        return None
+
+
+def _latents(store: RunStore, sample: Sample) -> Tensor:
+    saved = store.saved_progress(sample.unit_id)
+    if saved is None or len(saved[0]) < sample.num_latents:
+        folder = store.unit_dir(sample.unit_id)
+        raise LongtakeError(
+            f"{folder}/latents.safetensors is missing or damaged; delete {folder} and run the "
+            "command again."
+        )
+    latents = saved[0][: sample.num_latents].contiguous()
+    finite = torch.isfinite(latents).flatten(1).all(1)
+    if not finite.all():
+        raise LongtakeError(
+            f"Sample {sample.name} of the corpus ({sample.backbone}, {sample.prompt!r}, seed "
+            f"{sample.seed}) is not finite from latent frame {int(finite.int().argmin())} on; the "
+            f"video is {store.unit_dir(sample.unit_id)}."
+        )
+    return latents

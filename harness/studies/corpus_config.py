@@ -1,0 +1,73 @@
+"""The settings of `python -m harness latents`: those of a sweep, and of the corpus itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.config.sweep import SweepConfig, load_sweep
+from harness.core.errors import LongtakeError
+from harness.store.units import Unit, plan_units
+from harness.studies.corpus import SHARD_VIDEOS, plan_corpus
+from methods.encoders.corpus import INDEX, CorpusIndex
+
+_OWN = ("num", "out", "shard_videos")
+
+
+@dataclass(frozen=True)
+class CorpusConfig:
+    """A corpus as the command line describes it; whether it is there is another question.
+
+    Attributes:
+        config: of the rollouts.
+        units: its videos.
+        index: what the corpus will hold.
+        folder: where it belongs.
+    """
+
+    config: SweepConfig
+    units: list[Unit]
+    index: CorpusIndex
+    folder: Path
+
+    @classmethod
+    def load(cls, overrides: Sequence[str]) -> CorpusConfig:
+        """Read settings as for a sweep, and num=, out=, shard_videos=.
+
+        Raises:
+            LongtakeError: a setting that doesn't fit, or videos that make no corpus.
+        """
+        own, settings = _split(overrides)
+        config = load_sweep(settings)
+        units = plan_units(config)
+        index = plan_corpus(units, _positive(own.get("shard_videos", str(SHARD_VIDEOS))))
+        folder = Path(own["out"]) if "out" in own else config.settings.store / "corpus"
+        return cls(config, units, index, folder)
+
+    def packed(self) -> bool:
+        """Whether this very corpus, and not an earlier one, lies in the folder."""
+        path = self.folder / INDEX
+        return path.is_file() and path.read_text(encoding="utf-8") == self.index.text
+
+
+def _split(overrides: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Settings of the corpus itself, and those of the rollouts with this command's defaults."""
+    pairs = [item.partition("=") for item in overrides]
+    own = {key: value for key, _, value in pairs if key in _OWN}
+    settings = [item for item, (key, _, _) in zip(overrides, pairs, strict=True) if key not in own]
+    given = {key for key, _, _ in pairs}
+    if "num" in own:
+        if "prompts.num" in given:
+            raise LongtakeError("num= and prompts.num= are the same setting; give one.")
+        settings.append(f"prompts.num={_positive(own['num'])}")
+    if "suite" in given:
+        raise LongtakeError("A corpus is not scored: leave out suite=.")
+    defaults = [] if "name" in given else ["name=corpus"]
+    return own, [*defaults, "suite=[]", *settings]
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise LongtakeError(f"{text!r} is not a whole number from 1.")
+    return int(text)

@@ -1,0 +1,18 @@
+"""Encoders: one unit vector per clean latent frame, the key by which retrieval searches."""
+
+from harness.core.registry import Registry
+
+ENCODERS = Registry(
+    "descriptor",
+    {
+        "avg_pool": "methods.encoders.pooled:AveragePool",
+        "flat": "methods.encoders.pooled:Flat",
+        "pca": "methods.encoders.pca:Pca",
+        "autoencoder": "methods.encoders.autoencoder:AutoencoderDescriptor",
+        "mean_keys": "methods.encoders.pooled:MeanKeys",
+        "dino": "methods.encoders.dino:Dino",
+        "mobilenet": "harness.studies.frame_features:MobileNet",
+    },
+    group="longtake.encoders",
+    contract=("prepare", "embed", "fingerprint"),
+)

@@ -1,0 +1,68 @@
+"""The trained retrieval autoencoder (LongLive-RAG) as a descriptor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+
+from harness.core.errors import LongtakeError
+from methods.encoders.checkpoint import find_checkpoint, load_part, read_checkpoint
+from methods.encoders.network import ConvEncoder
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+
+class AutoencoderDescriptor:
+    """Descriptor of the trained retrieval autoencoder; only its encoder half is loaded.
+
+    Args:
+        checkpoint: `ae_latent_mem.pt` (a dict with `model` and `config`), a .safetensors file with
+            the same tensors and the config as JSON in its metadata, or the name of a shipped
+            encoder (tiny_recon, tiny_smooth, tiny_delta, tiny_full).
+
+    Attributes:
+        trained_on: fingerprints of the backbones of its corpus; empty when unknown.
+    """
+
+    def __init__(self, checkpoint: str | None) -> None:
+        if checkpoint is None:
+            raise LongtakeError(
+                "descriptor=autoencoder needs its trained weights: method.checkpoint=PATH "
+                "(ae_latent_mem.pt or .safetensors); descriptor=avg_pool needs none."
+            )
+        content = read_checkpoint(find_checkpoint(checkpoint))
+        self._sha256 = content.sha256
+        self._config = content.config
+        self.trained_on = content.training.backbones
+        self._encoder = ConvEncoder(self._config)
+        encoder_tensors = {
+            name.removeprefix("encoder."): tensor
+            for name, tensor in content.tensors.items()
+            if not name.startswith("decoder.")  # reconstruction is for training only
+        }
+        load_part(self._encoder, encoder_tensors, content.name)
+        self._encoder.eval().requires_grad_(False)
+
+    def prepare(self, latent_shape: tuple[int, int, int]) -> None:
+        """See Encoder.prepare."""
+        if latent_shape != self._config.latent_shape:
+            raise LongtakeError(
+                "The retrieval autoencoder was trained on latents of shape "
+                f"{self._config.latent_shape}; this backbone makes {latent_shape}."
+            )
+
+    def embed(
+        self, latents: Float[Tensor, "frame chan height width"]
+    ) -> Float[Tensor, "frame dim"]:
+        """See Encoder.embed."""
+        encoder = self._encoder.to(latents.device)
+        with torch.inference_mode():
+            return F.normalize(encoder(latents.float()), dim=-1)
+
+    def fingerprint(self) -> str:
+        """See Encoder.fingerprint."""
+        return self._sha256

@@ -1,0 +1,73 @@
+"""Training batches: chunks of consecutive latents, drawn by the seed and the step alone.
+
+So a run that goes on after a stop sees exactly the batches it would have seen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from harness.core.errors import LongtakeError
+from methods.encoders.corpus import Corpus
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Split:
+    """Positions of the samples to train on and to validate on."""
+
+    train: tuple[int, ...]
+    validation: tuple[int, ...]
+
+
+def split_corpus(corpus: Corpus, share: float, chunk_latents: int) -> Split:
+    """Hold out whole prompts: no prompt is in both parts, on whichever backbone.
+
+    The choice depends on the prompts alone, so a grown corpus keeps what it held out.
+
+    Raises:
+        LongtakeError: fewer than two prompts, or samples shorter than a chunk.
+    """
+    samples = corpus.index.samples
+    if short := [sample for sample in samples if sample.num_latents < chunk_latents]:
+        raise LongtakeError(
+            f"Sample {short[0].name} of the corpus has {short[0].num_latents} latent frames; a "
+            f"chunk needs {chunk_latents}."
+        )
+    prompts = sorted({sample.prompt for sample in samples}, key=_shuffled)
+    if len(prompts) < 2:
+        raise LongtakeError(
+            "The corpus has one prompt only; training needs another one to validate on."
+        )
+    held_out = set(prompts[: min(max(1, round(share * len(prompts))), len(prompts) - 1)])
+    positions = range(len(samples))
+    return Split(
+        tuple(p for p in positions if samples[p].prompt not in held_out),
+        tuple(p for p in positions if samples[p].prompt in held_out),
+    )
+
+
+def _shuffled(prompt: str) -> str:
+    return hashlib.sha256(prompt.encode()).hexdigest()
+
+
+def draw_batch(
+    corpus: Corpus, positions: tuple[int, ...], size: int, chunk_latents: int, key: str
+) -> Float[Tensor, "chunk frame chan height width"]:
+    """`size` chunks of random samples from random places; the same `key` gives the same ones."""
+    draw = random.Random(key)
+    chunks = []
+    for _ in range(size):
+        position = positions[draw.randrange(len(positions))]
+        room = corpus.index.samples[position].num_latents - chunk_latents
+        start = draw.randrange(room + 1)
+        chunks.append(corpus.read(position, start, start + chunk_latents))
+    return torch.stack(chunks)

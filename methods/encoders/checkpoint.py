@@ -1,0 +1,198 @@
+"""Checkpoints of the retrieval autoencoder: the released pickle layout, and safetensors.
+
+Both hold the tensors under the released names and the shape of the network as `config`. What the
+encoder was trained on travels beside them (`training`): an encoder for one backbone is not silently
+used with another. The released file has none; its origin is unknown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from harness.core.errors import LongtakeError, nearest
+from methods.encoders.network import AutoencoderConfig, LatentAutoencoder
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SHIPPED = Path(__file__).parent / "data"
+
+
+@dataclass(frozen=True)
+class Training:
+    """Where an encoder comes from.
+
+    Attributes:
+        backbones: fingerprints ("name@digest of its weights") of the backbones that made the
+            corpus; empty when unknown.
+        settings: the whole training configuration, as JSON.
+        corpus_sha256: hash of the corpus index.
+        step: optimizer steps made.
+        metrics: what validation said at that step.
+    """
+
+    backbones: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    corpus_sha256: str = ""
+    step: int = 0
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Training:
+        """Read what `asdict` made."""
+        return cls(**{**fields, "backbones": tuple(fields["backbones"])})
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint as read.
+
+    Attributes:
+        name: of the file, for messages.
+        config: shape of the network.
+        tensors: weights under the released names.
+        training: where it comes from.
+        sha256: hash of the file.
+    """
+
+    name: str
+    config: AutoencoderConfig
+    tensors: Mapping[str, Tensor]
+    training: Training
+    sha256: str
+
+    def autoencoder(self) -> LatentAutoencoder:
+        """The whole network with these weights.
+
+        Raises:
+            LongtakeError: tensors are missing, or have other shapes than `config` says.
+        """
+        model = LatentAutoencoder(self.config)
+        load_part(model, self.tensors, self.name)
+        return model
+
+
+def load_part(module: torch.nn.Module, tensors: Mapping[str, Tensor], name: str) -> None:
+    """Load weights of the file `name` strictly.
+
+    Raises:
+        LongtakeError: tensors are missing, unknown, or of other shapes.
+    """
+    try:
+        module.load_state_dict(dict(tensors))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise LongtakeError(f"{name} does not fit its own config: {reason}") from error
+
+
+def shipped_encoders() -> list[str]:
+    """Names of the encoders that are part of the package."""
+    return sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
+
+
+def given_file(checkpoint: str | None, remedy: str) -> Path:
+    """The file of an encoder that can't do without one.
+
+    Raises:
+        LongtakeError: nothing is given (`remedy` says what to do), or there is no such file.
+    """
+    if checkpoint is None:
+        raise LongtakeError(remedy)
+    path = Path(checkpoint)
+    if not path.is_file():
+        raise LongtakeError(f"method.checkpoint: no file {checkpoint!r}.")
+    return path
+
+
+def find_checkpoint(name: str) -> Path:
+    """The file of a path, or of the name of a shipped encoder.
+
+    Raises:
+        LongtakeError: there is neither.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    if name in shipped_encoders():
+        return SHIPPED / f"{name}.safetensors"
+    close = nearest(name, shipped_encoders())
+    hint = f" Did you mean {close!r}?" if close else ""
+    raise LongtakeError(
+        f"method.checkpoint: no file {name!r}, and no shipped encoder of that name.{hint} "
+        f"Shipped: {', '.join(shipped_encoders())}."
+    )
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read `ae_latent_mem.pt` (a dict with `model` and `config`) or a .safetensors file.
+
+    Raises:
+        LongtakeError: the file is truncated, of another layout, or lacks its config.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            with safe_open(path, "pt") as file:
+                metadata = file.metadata() or {}
+                config = json.loads(metadata.get("config", "null"))
+                training = json.loads(metadata.get("training", "null"))
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+            tensors, config = content["model"], content["config"]
+            training = content.get("training")
+        known = Training.from_json(training) if training else Training()
+    except (
+        SafetensorError,
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise LongtakeError(
+            f"{path.name} is not a readable retrieval autoencoder (truncated, or of another "
+            f"layout than {{model, config}}): {error}"
+        ) from error
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Checkpoint(path.name, _parse_config(config, path), tensors, known, sha256)
+
+
+def write_checkpoint(path: Path, model: LatentAutoencoder, training: Training) -> None:
+    """Write a checkpoint; the suffix says which layout: .pt as released, or .safetensors."""
+    tensors = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
+    }
+    config = asdict(model.config) | {"hidden_dims": list(model.config.hidden_dims)}
+    origin = asdict(training) | {"backbones": list(training.backbones)}
+    if path.suffix == ".safetensors":
+        metadata = {
+            "config": json.dumps(config),
+            "training": json.dumps(origin, sort_keys=True),
+        }
+        save_file(tensors, path, metadata)
+    else:
+        torch.save({"model": tensors, "config": config, "training": origin}, path)
+
+
+def _parse_config(config: Any, path: Path) -> AutoencoderConfig:
+    try:
+        return AutoencoderConfig(
+            in_channels=int(config["in_channels"]),
+            spatial_h=int(config["spatial_h"]),
+            spatial_w=int(config["spatial_w"]),
+            latent_dim=int(config["latent_dim"]),
+            hidden_dims=tuple(int(dim) for dim in config["hidden_dims"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise LongtakeError(f"{path.name}: its config lacks or misstates {error}.") from error

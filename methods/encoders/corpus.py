@@ -1,0 +1,163 @@
+"""A corpus of clean latents on disk: sharded safetensors with an index.
+
+```
+<corpus>/index.json                    latent shape, backbones, one entry per sample
+<corpus>/latents-00000.safetensors     tensors "000000", "000001", ... (frame, chan, height, width)
+```
+
+A sample is named by its global position, so the set is the same for any number of workers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import LongtakeError
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+SCHEMA = 1
+INDEX = "index.json"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One video's latents.
+
+    Attributes:
+        name: global position in the corpus, six digits; also the name of the tensor.
+        shard: file that holds it.
+        unit_id: the unit that made it.
+        backbone: label of its backbone.
+        prompt: generation prompt.
+        seed: seed of its noise.
+        num_latents: latent frames.
+    """
+
+    name: str
+    shard: str
+    unit_id: str
+    backbone: str
+    prompt: str
+    seed: int
+    num_latents: int
+
+
+@dataclass(frozen=True)
+class CorpusIndex:
+    """What index.json holds.
+
+    Attributes:
+        latent_shape: (channels, height, width) of every latent frame.
+        backbones: fingerprints of the backbones that made the samples.
+        samples: all samples in order.
+    """
+
+    latent_shape: tuple[int, int, int]
+    backbones: tuple[str, ...]
+    samples: tuple[Sample, ...]
+    schema: int = SCHEMA
+
+    @property
+    def text(self) -> str:
+        """The content of index.json."""
+        return json.dumps(asdict(self), indent=1) + "\n"
+
+    @property
+    def sha256(self) -> str:
+        """Hash of index.json: the identity of the corpus, whether it is made yet or not."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A corpus opened for reading; samples are read when asked for, in part or whole.
+
+    Attributes:
+        folder: where it lies.
+        index: what it holds.
+        sha256: hash of index.json, which names every unit: the identity of the content.
+    """
+
+    folder: Path
+    index: CorpusIndex
+    sha256: str
+    _open: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Corpus:
+        """Open a corpus: its folder, or the run store that holds it as `corpus/`.
+
+        Raises:
+            LongtakeError: no corpus there, an index that can't be read, or shards that are missing.
+        """
+        folder = Path(path)
+        if not (folder / INDEX).is_file() and (folder / "corpus" / INDEX).is_file():
+            folder = folder / "corpus"
+        if not (folder / INDEX).is_file():
+            raise LongtakeError(
+                f"corpus={path}: no {INDEX} there; make one with: python -m harness latents"
+            )
+        text = (folder / INDEX).read_bytes()
+        try:
+            fields = json.loads(text)
+            if fields["schema"] != SCHEMA:
+                raise LongtakeError(f"{folder / INDEX}: schema {fields['schema']}, not {SCHEMA}.")
+            channels, height, width = fields["latent_shape"]
+            index = CorpusIndex(
+                latent_shape=(int(channels), int(height), int(width)),
+                backbones=tuple(fields["backbones"]),
+                samples=tuple(Sample(**sample) for sample in fields["samples"]),
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            if isinstance(error, LongtakeError):
+                raise
+            raise LongtakeError(
+                f"{folder / INDEX} is not the index of a corpus: {error}"
+            ) from error
+        shards = {sample.shard for sample in index.samples}
+        if gone := sorted(shard for shard in shards if not (folder / shard).is_file()):
+            raise LongtakeError(
+                f"{folder}: {gone[0]} is missing; run python -m harness latents again."
+            )
+        return cls(folder, index, hashlib.sha256(text).hexdigest())
+
+    def __len__(self) -> int:
+        return len(self.index.samples)
+
+    def read(
+        self, position: int, start: int = 0, stop: int | None = None
+    ) -> Float[Tensor, "frame chan height width"]:
+        """Latent frames `start` to `stop` of one sample, float32.
+
+        Raises:
+            LongtakeError: the shard is damaged, or its frames have another shape than the index
+                says.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        sample = self.index.samples[position]
+        path = self.folder / sample.shard
+        try:
+            if sample.shard not in self._open:
+                self._open[sample.shard] = safe_open(path, "pt")
+            rows = self._open[sample.shard].get_slice(sample.name)
+            shape = tuple(rows.get_shape())
+            latents = rows[start : sample.num_latents if stop is None else stop]
+        except (SafetensorError, OSError) as error:
+            raise LongtakeError(
+                f"{path}: sample {sample.name} can't be read ({error}); delete the file and run "
+                "python -m harness latents again."
+            ) from error
+        if shape != (sample.num_latents, *self.index.latent_shape):
+            raise LongtakeError(
+                f"{path}: sample {sample.name} has shape {shape}; the index says "
+                f"{(sample.num_latents, *self.index.latent_shape)}."
+            )
+        return latents.float()

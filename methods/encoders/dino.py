@@ -1,0 +1,75 @@
+"""DINO features of decoded frames."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from harness.core.errors import LongtakeError
+from methods.encoders.base import Source
+from methods.encoders.checkpoint import given_file
+from methods.encoders.vit import VisionTransformer, vit_weights
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, UInt8
+    from torch import Tensor
+
+_IMAGE_PX = 224
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet, RGB
+
+
+class Dino:
+    """The class token of a DINO or DINOv2 Vision Transformer, of the decoded frame.
+
+    Args:
+        checkpoint: weights as torch.hub stores them (dino_deitsmall16_pretrain.pth,
+            dinov2_vits14_pretrain.pth, with or without registers), as timm does, or .safetensors
+            of either.
+    """
+
+    source = Source.frames
+
+    def __init__(self, checkpoint: str | None) -> None:
+        path = given_file(
+            checkpoint,
+            "descriptor=dino needs weights: method.checkpoint=PATH of a DINO or DINOv2 model as "
+            "torch.hub or timm store it; descriptor=mobilenet needs none.",
+        )
+        try:
+            if path.suffix == ".safetensors":
+                content = load_file(path)
+            else:
+                content = torch.load(path, map_location="cpu", weights_only=True)
+            self._network = VisionTransformer(vit_weights(content))
+        except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+            raise LongtakeError(f"{path.name} can't be read as weights: {error}") from error
+        except (LongtakeError, AttributeError) as error:
+            raise LongtakeError(f"{path.name}: {error}") from error
+        self._network.eval().requires_grad_(False)
+        self._sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+
+    def prepare(self, latent_shape: tuple[int, int, int]) -> None:
+        """Any latent shape will do."""
+
+    def embed(self, inputs: UInt8[Tensor, "frame height width 3"]) -> Float[Tensor, "frame dim"]:
+        """See Encoder.embed. The whole frame is resized to a square, so no border is lost."""
+        network = self._network.to(inputs.device)
+        side = _IMAGE_PX // network.patch_px * network.patch_px
+        with torch.inference_mode():
+            images = inputs.permute(0, 3, 1, 2).float() / 255
+            images = F.interpolate(images, (side, side), mode="bicubic", antialias=True)
+            mean, std = (
+                torch.tensor(c, device=images.device)[:, None, None] for c in (_MEAN, _STD)
+            )
+            features = [network((image[None] - mean) / std) for image in images]
+            return F.normalize(torch.cat(features), dim=-1)
+
+    def fingerprint(self) -> str:
+        """See Encoder.fingerprint."""
+        return self._sha256

@@ -1,0 +1,93 @@
+"""Exact search among the descriptors of one rollout: one matrix-vector product per query.
+
+The index is one growing matrix on the device, so a search reads it once. At the size of the paper
+(1024 values, some hundred frames) that is microseconds; at 100,000 frames (7 hours of video) it is
+still memory-bound and a fraction of a block (docs/encoder.md), so nothing approximate is used.
+
+Letters: N frames in the index, D descriptor, C candidates.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+import torch.nn.functional as F
+
+from harness.core.errors import LongtakeError
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+
+class Hits(NamedTuple):
+    """Frames found, most similar first, and their cosines."""
+
+    frames: tuple[int, ...]
+    cosines: tuple[float, ...]
+
+
+class DescriptorIndex:
+    """Descriptors by latent frame, in order.
+
+    Args:
+        capacity: frames to make room for; more are possible, at the price of a copy.
+    """
+
+    def __init__(self, capacity: int = 128) -> None:
+        self._capacity = max(1, capacity)
+        self._descriptors_ND: Tensor | None = None
+        self._num_frames = 0
+
+    def __len__(self) -> int:
+        return self._num_frames
+
+    def add(self, descriptors: Float[Tensor, "frame dim"]) -> None:
+        """Append unit vectors of the next frames. Never waits for the device."""
+        end = self._num_frames + len(descriptors)
+        if self._descriptors_ND is None:
+            rows = max(self._capacity, end)
+            self._descriptors_ND = descriptors.new_empty(rows, descriptors.shape[1])
+            self._finite = torch.ones((), dtype=torch.bool, device=descriptors.device)
+        elif end > len(self._descriptors_ND):
+            grown = self._descriptors_ND.new_empty(2 * end, self._descriptors_ND.shape[1])
+            grown[: self._num_frames] = self._descriptors_ND[: self._num_frames]
+            self._descriptors_ND = grown
+        self._descriptors_ND[self._num_frames : end] = descriptors
+        self._finite &= torch.isfinite(descriptors).all()
+        self._num_frames = end
+
+    def newest(self, count: int) -> Float[Tensor, " dim"]:
+        """The query of a block: mean of the newest descriptors, of unit length."""
+        assert self._descriptors_ND is not None and self._num_frames, "nothing was observed yet"
+        start = max(0, self._num_frames - count)
+        return F.normalize(self._descriptors_ND[start : self._num_frames].mean(0), dim=-1)
+
+    def search(self, query: Float[Tensor, " dim"], start: int, stop: int, count: int) -> Hits:
+        """The `count` frames of start..stop-1 most similar to `query`, exactly.
+
+        Fewer candidates than `count` are all returned. Equal cosines go to the older frame, on
+        every device.
+
+        Raises:
+            LongtakeError: a descriptor that is not finite.
+        """
+        assert 0 <= start <= stop <= self._num_frames
+        count = min(count, stop - start)
+        if count == 0:
+            return Hits((), ())
+        assert self._descriptors_ND is not None
+        if not bool(self._finite):
+            raise LongtakeError(
+                f"The descriptor of one of the first {self._num_frames} latent frames is not "
+                "finite: the rollout or the encoder has diverged."
+            )
+        cosines_C = self._descriptors_ND[start:stop] @ query
+        # topk picks any of equal values; the oldest of them is wanted.
+        least = cosines_C.topk(count).values[-1]
+        best = (cosines_C >= least).nonzero().flatten()
+        values = cosines_C[best].cpu()
+        order = values.argsort(descending=True, stable=True)[:count]
+        frames = (best.cpu()[order] + start).tolist()
+        return Hits(tuple(frames), tuple(values[order].tolist()))

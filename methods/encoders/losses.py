@@ -1,0 +1,128 @@
+"""The three losses of the retrieval encoder (LongLive-RAG, arXiv 2606.02553), each on its own.
+
+Letters: B chunk, T latent frame of a chunk, D descriptor. The definitions follow the released code:
+descriptors enter before normalisation, so the cosine is scale-free and the smoothing loss is not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+
+from harness.core.errors import LongtakeError
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+# Under the root of the smoothing loss: keeps its gradient finite where a trajectory is straight.
+_STRAIGHT = 1e-8
+
+
+@dataclass
+class LossSettings:
+    """Weights and shape of the loss; a weight of 0 switches a part off.
+
+    Args:
+        recon_weight: weight of the reconstruction loss.
+        delta_weight: weight of the Window Temporal Delta loss.
+        smooth_weight: weight of the smoothing loss.
+        margin: m, the cosine up to which neighbours may be alike.
+        window: w, the largest offset in latent frames that counts as a neighbour.
+    """
+
+    recon_weight: float = 1.0
+    delta_weight: float = 1.0
+    smooth_weight: float = 1.0
+    margin: float = 0.85
+    window: int = 3
+
+    def check(self, chunk_latents: int) -> None:
+        """Refuse what can't be trained.
+
+        Raises:
+            LongtakeError: a margin that is no cosine, a chunk too short for the smoothing loss, a
+                window that does not fit into a chunk, a negative weight, or nothing to train on.
+        """
+        if chunk_latents < 3:  # every part is computed, whatever its weight
+            raise LongtakeError(
+                f"chunk_latents={chunk_latents}: the smoothing loss needs chunks of at least 3 "
+                "latent frames."
+            )
+        if not -1 <= self.margin <= 1:
+            raise LongtakeError(f"loss.margin={self.margin:g} is a cosine: expected -1..1.")
+        if not 1 <= self.window < chunk_latents:
+            raise LongtakeError(
+                f"loss.window={self.window}: a chunk of {chunk_latents} latent frames has offsets "
+                f"1..{chunk_latents - 1}; take a smaller window or a longer chunk."
+            )
+        weights = (self.recon_weight, self.delta_weight, self.smooth_weight)
+        if not all(0 <= weight < float("inf") for weight in weights) or not sum(weights):
+            raise LongtakeError(
+                f"loss weights must not be negative, and one must be positive; got recon_weight="
+                f"{weights[0]:g}, delta_weight={weights[1]:g}, smooth_weight={weights[2]:g}."
+            )
+
+
+def reconstruction(latents: Tensor, reconstructed: Tensor) -> Float[Tensor, ""]:
+    """Mean squared error over all values: mean (x - D(E(x)))^2."""
+    return F.mse_loss(reconstructed, latents)
+
+
+def window_temporal_delta(
+    descriptors_BTD: Float[Tensor, "chunk frame dim"], window: int, margin: float
+) -> Float[Tensor, ""]:
+    """Window Temporal Delta loss: neighbours in time must not be more alike than the margin.
+
+    1/w * sum over k=1..w of mean over chunks and t of relu(cos(e_t, e_{t-k}) - m)
+    """
+    assert 1 <= window < descriptors_BTD.shape[1]
+    hinges = [
+        F.relu(
+            F.cosine_similarity(descriptors_BTD[:, k:], descriptors_BTD[:, :-k], dim=-1) - margin
+        ).mean()
+        for k in range(1, window + 1)
+    ]
+    return torch.stack(hinges).mean()
+
+
+def trajectory_smoothing(
+    descriptors_BTD: Float[Tensor, "chunk frame dim"],
+) -> Float[Tensor, ""]:
+    """Mean length of the acceleration: mean over chunks and t of |e_{t+1} - 2 e_t + e_{t-1}|."""
+    acceleration = descriptors_BTD[:, 2:] - 2 * descriptors_BTD[:, 1:-1] + descriptors_BTD[:, :-2]
+    return (acceleration.square().sum(-1) + _STRAIGHT).sqrt().mean()
+
+
+@dataclass(frozen=True)
+class LossParts:
+    """The loss and its parts, before weighting. A part with weight 0 is computed all the same."""
+
+    total: Tensor
+    recon: Tensor
+    delta: Tensor
+    smooth: Tensor
+
+
+def all_losses(
+    latents_BTCHW: Tensor,
+    reconstructed_BTCHW: Tensor,
+    descriptors_BTD: Tensor,
+    settings: LossSettings,
+) -> LossParts:
+    """Weighted sum of the three losses, in float32 or better."""
+    if descriptors_BTD.dtype in (torch.float16, torch.bfloat16):
+        descriptors_BTD = descriptors_BTD.float()
+        reconstructed_BTCHW = reconstructed_BTCHW.float()
+    recon = reconstruction(latents_BTCHW, reconstructed_BTCHW)
+    delta = window_temporal_delta(descriptors_BTD, settings.window, settings.margin)
+    smooth = trajectory_smoothing(descriptors_BTD)
+    total = (
+        settings.recon_weight * recon
+        + settings.delta_weight * delta
+        + settings.smooth_weight * smooth
+    )
+    return LossParts(total, recon, delta, smooth)

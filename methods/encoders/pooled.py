@@ -1,0 +1,59 @@
+"""Encoders without weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch.nn.functional as F
+
+from harness.core.errors import LongtakeError
+from methods.encoders.base import Source
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+
+class _Weightless:
+    def __init__(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            raise LongtakeError(
+                f"This descriptor has no weights; leave method.checkpoint empty: {checkpoint!r}."
+            )
+
+    def prepare(self, latent_shape: tuple[int, int, int]) -> None:
+        """Any latent shape will do."""
+
+    def fingerprint(self) -> str:
+        """No weights."""
+        return "none"
+
+
+class AveragePool(_Weightless):
+    """The mean over space of each channel: the fallback of the public LongLive-RAG code."""
+
+    def embed(
+        self, latents: Float[Tensor, "frame chan height width"]
+    ) -> Float[Tensor, "frame chan"]:
+        """See Encoder.embed."""
+        return F.normalize(latents.float().mean(dim=(-2, -1)), dim=-1)
+
+
+class Flat(_Weightless):
+    """The whole latent frame as one vector."""
+
+    def embed(
+        self, latents: Float[Tensor, "frame chan height width"]
+    ) -> Float[Tensor, "frame chan*height*width"]:
+        """See Encoder.embed."""
+        return F.normalize(latents.float().flatten(1), dim=-1)
+
+
+class MeanKeys(_Weightless):
+    """The backbone's own mean keys: every layer's mean key as a unit vector, joined."""
+
+    source = Source.keys
+
+    def embed(self, inputs: Float[Tensor, "frame layer chan"]) -> Float[Tensor, "frame layer*chan"]:
+        """See Encoder.embed."""
+        return F.normalize(F.normalize(inputs.float(), dim=-1).flatten(1), dim=-1)

@@ -1,0 +1,84 @@
+"""Where training curves may go besides the CSV: TensorBoard or Weights & Biases, when asked for."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness.core.errors import LongtakeError
+
+
+class TrackerKind(StrEnum):
+    """Which tracker."""
+
+    none = "none"
+    tensorboard = "tensorboard"
+    wandb = "wandb"
+
+
+class Tracker(Protocol):
+    """Takes in one line of the curves at a time."""
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Note the values of a step."""
+
+    def close(self) -> None:
+        """Write out what is still held back."""
+
+
+class _Nowhere:
+    def log(self, step: int, values: Mapping[str, float]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class _TensorBoard:
+    def __init__(self, folder: Path) -> None:
+        module = _load("torch.utils.tensorboard", "tensorboard")
+        self._writer = module.SummaryWriter(str(folder / "tensorboard"))
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class _WeightsAndBiases:
+    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
+        module = _load("wandb", "wandb")
+        self._run = module.init(
+            project="longtake-encoder", dir=str(folder), name=folder.name, config=dict(settings)
+        )
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        self._run.log(dict(values), step=step)
+
+    def close(self) -> None:
+        self._run.finish()
+
+
+def start_tracker(kind: TrackerKind, folder: Path, settings: Mapping[str, Any]) -> Tracker:
+    """The tracker of a name.
+
+    Raises:
+        LongtakeError: its package is not installed.
+    """
+    if kind is TrackerKind.tensorboard:
+        return _TensorBoard(folder)
+    if kind is TrackerKind.wandb:
+        return _WeightsAndBiases(folder, settings)
+    return _Nowhere()
+
+
+def _load(module: str, distribution: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise LongtakeError(
+            f"track={distribution} needs a package: pip install {distribution}"
+        ) from error

@@ -1,0 +1,275 @@
+"""Training of the retrieval autoencoder: AdamW on chunks of consecutive clean latents.
+
+State can be saved after any step; a run that goes on from there is bit-identical to one that never
+stopped (same machine, same number of threads).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+import torch
+
+from harness.core.errors import LongtakeError
+from methods.encoders.batches import draw_batch, split_corpus
+from methods.encoders.corpus import Corpus
+from methods.encoders.early_numbers import early_numbers
+from methods.encoders.losses import LossParts, LossSettings, all_losses
+from methods.encoders.network import AutoencoderConfig, LatentAutoencoder
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_VALIDATION_CHUNKS = 64
+
+
+@dataclass
+class NetworkSettings:
+    """Size of the network; the latent shape comes from the corpus.
+
+    Args:
+        latent_dim: length of a descriptor.
+        hidden_dims: channels after each stride-2 convolution.
+    """
+
+    latent_dim: int = 1024
+    hidden_dims: list[int] = field(default_factory=lambda: [64, 128, 256])
+
+
+@dataclass
+class TrainingSettings:
+    """What decides the weights of a trained encoder.
+
+    Args:
+        loss: parts of the loss.
+        network: size of the network.
+        steps: optimizer steps.
+        batch_chunks: chunks of a step.
+        chunk_latents: consecutive latent frames of a chunk.
+        learning_rate: of AdamW, constant.
+        weight_decay: of AdamW.
+        gradient_clip: largest norm of the gradient.
+        validation_share: share of the prompts that is held out.
+        validate_every: steps between two validations and saves.
+        seed: of the initial weights and the batches.
+    """
+
+    loss: LossSettings = field(default_factory=LossSettings)
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    steps: int = 4000
+    batch_chunks: int = 128
+    chunk_latents: int = 8
+    learning_rate: float = 3e-4
+    weight_decay: float = 1e-4
+    gradient_clip: float = 1.0
+    validation_share: float = 0.1
+    validate_every: int = 100
+    seed: int = 0
+
+    def check(self) -> None:
+        """Refuse what can't be trained.
+
+        Raises:
+            LongtakeError: a number out of its range.
+        """
+        for key in ("steps", "batch_chunks", "validate_every"):
+            if getattr(self, key) < 1:
+                raise LongtakeError(f"{key} must be at least 1, got {getattr(self, key)}.")
+        for key in ("learning_rate", "gradient_clip"):
+            if not 0 < getattr(self, key) < math.inf:
+                raise LongtakeError(f"{key} must be positive, got {getattr(self, key)}.")
+        if not 0 <= self.weight_decay < math.inf:
+            raise LongtakeError(f"weight_decay can't be negative, got {self.weight_decay}.")
+        if min(self.network.latent_dim, *self.network.hidden_dims, 1) < 1:
+            raise LongtakeError("network.latent_dim and network.hidden_dims must be positive.")
+        if not self.network.hidden_dims:
+            raise LongtakeError("network.hidden_dims must name at least one size.")
+        if not 0 < self.validation_share < 1:
+            raise LongtakeError(f"validation_share must lie within 0..1: {self.validation_share}.")
+        self.loss.check(self.chunk_latents)
+
+
+class TrainingDiverged(LongtakeError):
+    """A loss or gradient that is no finite number; checkpoints on disk, if any, are good."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """One line of the curves; `values` are train_*, val_* and the early retrieval numbers."""
+
+    step: int
+    values: dict[str, float]
+    improved: bool
+
+
+class Trainer:
+    """Trains one autoencoder.
+
+    Args:
+        corpus: what to train on.
+        settings: how.
+        device: where.
+
+    Raises:
+        LongtakeError: settings that can't be trained, or a corpus too small for them.
+    """
+
+    def __init__(self, corpus: Corpus, settings: TrainingSettings, device: torch.device) -> None:
+        settings.check()
+        self._corpus, self._settings, self._device = corpus, settings, device
+        self._split = split_corpus(corpus, settings.validation_share, settings.chunk_latents)
+        channels, height, width = corpus.index.latent_shape
+        config = AutoencoderConfig(
+            channels,
+            height,
+            width,
+            settings.network.latent_dim,
+            tuple(settings.network.hidden_dims),
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.seed)
+            self.model = LatentAutoencoder(config).to(device)
+        self._optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        self.step = 0
+        self.best = math.inf
+        self._recent: list[dict[str, float]] = []  # the steps since the last validation
+
+    def run(self, on_step: Callable[[int], None]) -> Iterator[Validation]:
+        """Train to the last step, yielding at every validation.
+
+        Args:
+            on_step: told the number of steps made, after each and after the validation that is due
+                there; may raise to stop, and `save` then keeps every step.
+
+        Raises:
+            TrainingDiverged: a loss or gradient became infinite or NaN, and where.
+        """
+        settings = self._settings
+        while self.step < settings.steps:
+            started = time.perf_counter()
+            losses = {f"train_{key}": value for key, value in self._train_step().items()}
+            self._recent.append(losses | {"step_s": time.perf_counter() - started})
+            self.step += 1
+            if self.step % settings.validate_every == 0 or self.step == settings.steps:
+                yield self._validation()
+            on_step(self.step)
+
+    def _validation(self) -> Validation:
+        values = {key: fmean(row[key] for row in self._recent) for key in self._recent[0]}
+        measured = self.validate()
+        losses = {key: value for key, value in measured.items() if key.startswith("val_")}
+        if not all(math.isfinite(value) for value in losses.values()):
+            raise self._diverged(f"in the validation after step {self.step}", _text(losses))
+        improved = measured["val_total"] < self.best
+        self.best = min(self.best, measured["val_total"])
+        self._recent = []
+        return Validation(self.step, values | measured, improved)
+
+    def _diverged(self, where: str, numbers: str) -> TrainingDiverged:
+        kept = (
+            "The checkpoints of the last validation are kept"
+            if math.isfinite(self.best)
+            else "No validation came before it, so there is no checkpoint"
+        )
+        return TrainingDiverged(
+            f"Training diverged {where}: {numbers}. {kept}; lower learning_rate= or check the "
+            "corpus."
+        )
+
+    def _train_step(self) -> dict[str, float]:
+        settings = self._settings
+        batch = draw_batch(
+            self._corpus,
+            self._split.train,
+            settings.batch_chunks,
+            settings.chunk_latents,
+            f"{settings.seed}/train/{self.step}",
+        ).to(self._device)
+        self.model.train()
+        parts = self._losses(batch)
+        self._optimizer.zero_grad(set_to_none=True)
+        parts.total.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.gradient_clip)
+        values = _numbers(parts)
+        if not math.isfinite(values["total"]) or not math.isfinite(float(norm)):
+            data = "finite" if bool(torch.isfinite(batch).all()) else "NOT finite"
+            raise self._diverged(
+                f"at step {self.step}",
+                f"{_text(values)}, gradient norm {float(norm):.4g}, latents of the batch {data}",
+            )
+        self._optimizer.step()
+        return values
+
+    def _losses(self, batch_BTCHW: Tensor) -> LossParts:
+        on_gpu = self._device.type == "cuda"
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=on_gpu):
+            reconstructed, descriptors = self.model(batch_BTCHW.flatten(0, 1))
+        shape = batch_BTCHW.shape[:2]
+        return all_losses(
+            batch_BTCHW,
+            reconstructed.unflatten(0, shape),
+            descriptors.unflatten(0, shape),
+            self._settings.loss,
+        )
+
+    @torch.inference_mode()
+    def validate(self) -> dict[str, float]:
+        """Losses on fixed chunks of the held-out prompts, and early retrieval numbers."""
+        self.model.eval()
+        batch = draw_batch(
+            self._corpus,
+            self._split.validation,
+            _VALIDATION_CHUNKS,
+            self._settings.chunk_latents,
+            "validation",
+        )
+        values = {
+            f"val_{key}": v for key, v in _numbers(self._losses(batch.to(self._device))).items()
+        }
+        videos = [
+            early_numbers(self.model.encoder(self._corpus.read(position).to(self._device)))
+            for position in self._split.validation
+        ]
+        return values | {key: fmean(video[key] for video in videos) for key in videos[0]}
+
+    def save(self, path: Path) -> None:
+        """Everything that `restore` needs to go on exactly."""
+        torch.save(
+            {
+                "model": self.model.state_dict(),
+                "optimizer": self._optimizer.state_dict(),
+                "step": self.step,
+                "best": self.best,
+                "recent": self._recent,
+            },
+            path,
+        )
+
+    def restore(self, path: Path) -> None:
+        """Go on from what `save` wrote with the same settings."""
+        state = torch.load(path, map_location=self._device, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self.step, self.best = state["step"], state["best"]
+        self._recent = state["recent"]
+
+
+def _text(values: dict[str, float]) -> str:
+    return ", ".join(f"{key}={value:.4g}" for key, value in values.items())
+
+
+def _numbers(parts: LossParts) -> dict[str, float]:
+    return {
+        "total": float(parts.total.detach()),
+        "recon": float(parts.recon.detach()),
+        "delta": float(parts.delta.detach()),
+        "smooth": float(parts.smooth.detach()),
+    }

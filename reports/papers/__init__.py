@@ -1,0 +1,1 @@
+"""Files for papers: LaTeX tables, quoted results of others."""

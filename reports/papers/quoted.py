@@ -1,0 +1,127 @@
+"""Numbers that others published, read from a YAML file and shown apart, marked as quoted.
+
+A quoted table has no rank, no best mark and no place in `reports.tables.comparison`: other prompts,
+seeds and machines lie behind its numbers, so they are never set against those measured here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from harness.core.errors import LongtakeError, nearest
+
+_KEYS = ("title", "source", "link", "protocol", "metrics", "rows")
+_ROW_KEYS = ("backbone", "method", "duration_s", "values", "note")
+
+
+@dataclass(frozen=True)
+class QuotedRow:
+    """One published row; `values` by metric name."""
+
+    backbone: str
+    method: str
+    duration_s: float | None
+    values: dict[str, float]
+    note: str | None
+
+
+@dataclass(frozen=True)
+class QuotedTable:
+    """One published table.
+
+    Attributes:
+        title: its heading on the page.
+        source: where it was published, as one would cite it.
+        link: address of the publication; None without one.
+        protocol: how the numbers were made, as far as the source says.
+        metrics: column names to their titles.
+        rows: the published rows.
+        file: the YAML file.
+    """
+
+    title: str
+    source: str
+    link: str | None
+    protocol: str
+    metrics: dict[str, str]
+    rows: tuple[QuotedRow, ...]
+    file: Path
+
+
+def load_quoted(paths: Sequence[Path]) -> list[QuotedTable]:
+    """Read published tables; the format is in docs/leaderboard.md.
+
+    Raises:
+        LongtakeError: a file is missing, is no YAML, or lacks the source or anything else needed.
+    """
+    return [_table(Path(path)) for path in paths]
+
+
+def _table(path: Path) -> QuotedTable:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise LongtakeError(f"quoted={path}: no such file.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        line = " ".join(str(error).split())
+        raise LongtakeError(f"{path} is not readable YAML: {line}.") from error
+    content = _mapping(content, _KEYS, str(path), needed=("source", "metrics", "rows"))
+    link = content.get("link")
+    if link is not None and urlsplit(str(link)).scheme not in ("http", "https"):
+        raise LongtakeError(f"{path}: link {link!r} is no http or https address.")
+    metrics = content["metrics"]
+    if not isinstance(metrics, dict) or not metrics:
+        raise LongtakeError(f"{path}: metrics must map column names to titles.")
+    if not isinstance(content["rows"], list):
+        raise LongtakeError(f"{path}: rows must be a list.")
+    titles = {str(name): str(title) for name, title in metrics.items()}
+    rows = [_row(row, titles, f"{path}, row {i + 1}") for i, row in enumerate(content["rows"])]
+    return QuotedTable(
+        title=str(content.get("title") or content["source"]),
+        source=str(content["source"]),
+        link=None if link is None else str(link),
+        protocol=str(content.get("protocol") or "not stated"),
+        metrics=titles,
+        rows=tuple(rows),
+        file=path,
+    )
+
+
+def _row(row: Any, metrics: dict[str, str], place: str) -> QuotedRow:
+    row = _mapping(row, _ROW_KEYS, place, needed=("backbone", "method", "values"))
+    values = _mapping(row["values"], tuple(metrics), place, needed=())
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise LongtakeError(f"{place}: {name} is {value!r}, expected a number.")
+    duration = row.get("duration_s")
+    if duration is not None and not isinstance(duration, int | float):
+        raise LongtakeError(f"{place}: duration_s is {duration!r}, expected seconds.")
+    return QuotedRow(
+        backbone=str(row["backbone"]),
+        method=str(row["method"]),
+        duration_s=duration,
+        values={name: float(value) for name, value in values.items()},
+        note=None if row.get("note") is None else str(row["note"]),
+    )
+
+
+def _mapping(
+    content: Any, known: Sequence[str], place: str, needed: Sequence[str]
+) -> dict[str, Any]:
+    if not isinstance(content, dict):
+        raise LongtakeError(f"{place}: expected keys and values, one of {', '.join(known)}.")
+    for key in content:
+        if key not in known:
+            close = nearest(str(key), known)
+            hint = f" Did you mean {close!r}?" if close else ""
+            raise LongtakeError(f"{place}: unknown key {key!r}.{hint} Known: {', '.join(known)}.")
+    for key in needed:
+        if content.get(key) in (None, ""):
+            raise LongtakeError(f"{place}: {key} is missing; a quoted number needs it.")
+    return content

@@ -1,0 +1,192 @@
+"""Files of an experiment's comparisons: CSV, Markdown, plots and one page that shows them."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, select_autoescape
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from eval.statistics import MIN_CLUSTERS
+from harness.store.frames import Sweep
+from reports.papers.latex import P_LEVEL
+from reports.site.ablation import ALL, Ablation, Comparison, compare
+from reports.site.style import PALETTE
+from reports.tables.formatting import DASH, column_decimals, text
+
+_PANELS_PER_LINE = 4
+_TEMPLATES = Path(__file__).parent / "templates"
+_MARKS = ("", "*", "**")
+LEGEND = (
+    "Mean over videos and, in brackets, the difference to the first column: its mean and 95 % "
+    "interval (paired videos, bootstrap over prompts). * the interval excludes zero; ** also the "
+    "exact signed-rank test over prompts, corrected for all comparisons of the table (Holm), says "
+    f"p < {P_LEVEL:g}. No intervals and no marks below {MIN_CLUSTERS} prompts. "
+    "↑ higher is better, ↓ lower is."
+)
+
+
+def build_ablation(sweep: Sweep, folder: Path) -> Path:
+    """Render tables, plots and the page of an experiment; files of an earlier one are overwritten.
+
+    Returns:
+        The page.
+
+    Raises:
+        LongtakeError: as reports.site.ablation.compare.
+    """
+    ablation = compare(sweep)
+    folder.mkdir(parents=True, exist_ok=True)
+    _table(ablation).to_csv(folder / "ablation.csv", index=False)
+    (folder / "ablation.md").write_text(markdown(ablation), encoding="utf-8")
+    plots = {
+        table: _draw(ablation, *table, sweep.backbones, folder).name for table in _tables(ablation)
+    }
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=select_autoescape(["j2"], default=True)
+    )
+    page = environment.get_template("ablation.html.j2").render(
+        ablation=ablation,
+        tables={
+            table: {
+                backbone: cells(ablation, *table, backbone) for backbone in (ALL, *sweep.backbones)
+            }
+            for table in _tables(ablation)
+        },
+        plots=plots,
+        legend=LEGEND,
+        revision=sweep.header.revision,
+        warnings=sweep.warnings,
+    )
+    target = folder / "index.html"
+    fresh = folder / f".index-{os.getpid()}.html"
+    fresh.write_text(page, encoding="utf-8")
+    fresh.replace(target)
+    return target
+
+
+def _tables(ablation: Ablation) -> list[tuple[str, float]]:
+    """Axis and duration of every table that is shown for each backbone."""
+    return [(axis, duration_s) for axis in ablation.axes for duration_s in ablation.durations_s]
+
+
+def cells(ablation: Ablation, axis: str, duration_s: float, backbone: str) -> list[list[str]]:
+    """A table as text: header, then one line per metric; a column per row of the axis."""
+    rows = ablation.axes[axis]
+    found = {(c.metric.name, c.row): c for c in ablation.of(axis, duration_s, backbone)}
+    lines = [["", *rows]]
+    for metric in ablation.metrics:
+        of_metric = [found[metric.name, row] for row in rows]
+        if all(comparison.mean is None for comparison in of_metric):
+            continue
+        arrow = "↑" if metric.higher_is_better else "↓"
+        decimals = column_decimals([comparison.mean for comparison in of_metric])
+        title = f"{metric.title} {arrow}"
+        lines.append([title, *(_cell(comparison, decimals) for comparison in of_metric)])
+    return lines
+
+
+def _cell(comparison: Comparison, decimals: int) -> str:
+    if comparison.mean is None:
+        return DASH
+    shown = text(comparison.mean, decimals)
+    if comparison.difference is None:
+        return shown
+    shown += f" ({comparison.difference:+.{decimals}f}"
+    if comparison.interval:
+        low, high = comparison.interval
+        shown += f", {low:+.{decimals}f} to {high:+.{decimals}f}"
+    return f"{shown}){_MARKS[comparison.marks]}"
+
+
+def markdown(ablation: Ablation) -> str:
+    """All axes over all backbones together."""
+    parts = [LEGEND]
+    for axis, duration_s in _tables(ablation):
+        header, *lines = cells(ablation, axis, duration_s, ALL)
+        videos = [c for c in ablation.of(axis, duration_s, ALL) if c.num_videos]
+        if not videos:
+            parts.append(f"**{axis}** ({duration_s:g} s): no values yet.")
+            continue
+        fewest = min(c.num_videos for c in videos)
+        prompts = min(c.num_prompts for c in videos)
+        table = [f"| {' | '.join(header)} |", f"| {' | '.join('---' for _ in header)} |"]
+        table += [f"| {' | '.join(line)} |" for line in lines]
+        caption = f"**{axis}** ({duration_s:g} s, at least {fewest} videos of {prompts} prompts)"
+        parts.append("\n".join([caption, "", *table]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(ablation: Ablation) -> pd.DataFrame:
+    lines = []
+    for comparison in ablation.comparisons:
+        fields = asdict(comparison)
+        low, high = comparison.interval or (None, None)
+        fields |= {"metric": comparison.metric.name, "low": low, "high": high}
+        lines.append(fields | {"marks": comparison.marks})
+    return pd.DataFrame(lines).drop(columns="interval")
+
+
+def _draw(
+    ablation: Ablation, axis: str, duration_s: float, backbones: list[str], folder: Path
+) -> Path:
+    """Differences to the reference: a panel per metric, a colour per backbone."""
+    rows = ablation.axes[axis][1:]
+    over_all = ablation.of(axis, duration_s, ALL)
+    drawn = [
+        metric
+        for metric in ablation.metrics
+        if any(c.difference is not None for c in over_all if c.metric == metric)
+    ]
+    num_columns = max(1, min(len(drawn), _PANELS_PER_LINE))
+    num_lines = max(1, -(-len(drawn) // num_columns))
+    height = 0.9 + 0.28 * len(rows) + 0.3
+    figure = Figure(figsize=(3.3 * num_columns + 0.8, height * num_lines), layout="constrained")
+    grid = figure.subplots(num_lines, num_columns, squeeze=False, sharey=True)
+    groups = [ALL, *backbones]
+    for axes, metric in zip(grid.flat, drawn, strict=False):
+        arrow = "↑" if metric.higher_is_better else "↓"
+        axes.set_title(f"{metric.title} {arrow}", fontsize=8)
+        axes.axvline(0, color="0.6", linewidth=0.8)
+        for group, backbone in enumerate(groups):
+            for c in ablation.of(axis, duration_s, backbone):
+                if c.metric != metric or c.difference is None:
+                    continue
+                place = rows.index(c.row) + (group - (len(groups) - 1) / 2) * 0.22
+                colour = PALETTE[group % len(PALETTE)]
+                if c.interval:
+                    axes.plot(c.interval, (place, place), color=colour, linewidth=1.6)
+                axes.plot(c.difference, place, "o", color=colour, markersize=4)
+        axes.set_yticks(range(len(rows)), [row.replace("$", r"\$") for row in rows], fontsize=8)
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+        axes.tick_params(axis="x", labelsize=7)
+        axes.xaxis.set_major_locator(MaxNLocator(3))
+        axes.xaxis.get_offset_text().set_fontsize(7)
+    for axes in list(grid.flat)[len(drawn) :]:
+        axes.remove()
+    handles = [
+        Line2D([], [], color=PALETTE[i % len(PALETTE)], marker="o", label=name)
+        for i, name in enumerate(groups)
+    ]
+    figure.legend(
+        handles=handles,
+        loc="outside upper center",
+        ncols=len(groups),
+        frameon=False,
+        fontsize=8,
+        title=f"{axis}, {duration_s:g} s: difference to {ablation.axes[axis][0]}",
+        title_fontsize=10,
+    )
+    stem = re.sub(r"\W+", "_", axis.lower()).strip("_")
+    if len(ablation.durations_s) > 1:
+        stem += f"_{duration_s:g}s"
+    figure.savefig(folder / f"{stem}.png", dpi=130)
+    target = folder / f"{stem}.svg"
+    figure.savefig(target, metadata={"Date": None})
+    return target

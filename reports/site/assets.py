@@ -1,0 +1,154 @@
+"""What the page needs of a run store's files: links to them, copies of them, or neither."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import av
+
+from harness.store.frames import Sweep, as_dicts
+from reports.site.strips import write_strip
+from reports.site.web_video import copy_playable, why_not_playable
+
+Advance = Callable[[int, int], None]
+"""Told how many of how many videos are looked at."""
+
+
+class Assets(StrEnum):
+    """How videos and result files come to the page."""
+
+    link = "link"  # they stay where they are: quick, for this machine or a folder that moves whole
+    copy = "copy"  # the report folder holds all of it, for any static host
+    none = "none"  # numbers only
+
+
+@dataclass(frozen=True)
+class UnitAssets:
+    """Addresses of a unit's files as seen from the page; None for what is not there."""
+
+    video: str | None
+    strip: str | None
+    record: str | None
+    trace: str | None
+    metrics: dict[str, str]
+
+
+class AssetWriter:
+    """Links or copies the files of units into the folder of a page.
+
+    Args:
+        sweep: what the page shows.
+        out: the folder of the page.
+        mode: see `Assets`.
+    """
+
+    def __init__(self, sweep: Sweep, out: Path, mode: Assets) -> None:
+        self._sweep = sweep
+        self._out = out
+        self._mode = mode
+        self.warnings: list[str] = []
+
+    def link(self, path: Path) -> str:
+        """The address of a file, as seen from the page."""
+        return quote(Path(os.path.relpath(path, self._out)).as_posix())
+
+    def prepare(self, advance: Advance | None = None) -> dict[str, UnitAssets]:
+        """Make strips and copies of all finished units that lack them; they are kept by hash.
+
+        Returns:
+            The addresses, by unit id.
+        """
+        done = self._sweep.units[self._sweep.units["status"] == "done"]
+        units = as_dicts(done.drop_duplicates("unit_id"))
+        found: dict[str, UnitAssets] = {}
+        # Decoding leaves Python, so threads run beside each other.
+        with ThreadPoolExecutor(max_workers=min(8, len(os.sched_getaffinity(0)))) as pool:
+            for count, (unit, assets) in enumerate(
+                zip(units, pool.map(self._prepare, units), strict=True), start=1
+            ):
+                found[unit["unit_id"]] = assets
+                if advance is not None:
+                    advance(count, len(units))
+        self._remove_strangers(units)
+        return found
+
+    def _prepare(self, unit: dict[str, Any]) -> UnitAssets:
+        if self._mode is Assets.none:
+            return UnitAssets(None, None, None, None, {})
+        folder = self._sweep.unit_folder(unit)
+        video = folder / unit["video"]
+        strip = self._out / "strips" / f"{unit['video_sha256'][:20]}.jpg"
+        # The mark of a strip that was made before says that the video is readable.
+        if not strip.is_file() and not self._try(video, partial(write_strip, video, strip)):
+            return self._addresses(unit, folder, None, None)
+        shown: Path | None = video
+        if self._mode is Assets.copy:
+            shown = self._out / "videos" / f"{unit['video_sha256'][:20]}.mp4"
+            if not shown.is_file() and not self._try(video, partial(copy_playable, video, shown)):
+                shown = None
+        elif unit["imported"] and (reason := why_not_playable(video)) is not None:
+            self._warn(video, f"{reason}; assets=copy makes a copy that every browser plays.")
+        return self._addresses(unit, folder, shown, strip)
+
+    def _addresses(
+        self, unit: dict[str, Any], folder: Path, video: Path | None, strip: Path | None
+    ) -> UnitAssets:
+        files = {name: folder / name for name in ("record.json", "trace.jsonl")}
+        metrics = {suite: self._metrics_file(suite, unit) for suite in self._sweep.metrics}
+        if self._mode is Assets.copy:
+            copies = self._out / "files" / unit["unit_id"]
+            files = {name: _copy(path, copies / name) for name, path in files.items()}
+            metrics = {
+                suite: _copy(path, copies / f"{suite}.json") for suite, path in metrics.items()
+            }
+        present = {name: self.link(path) for name, path in files.items() if path.is_file()}
+        return UnitAssets(
+            video=None if video is None else self.link(video),
+            strip=None if strip is None else self.link(strip),
+            record=present.get("record.json"),
+            trace=present.get("trace.jsonl"),
+            metrics={suite: self.link(path) for suite, path in metrics.items() if path.is_file()},
+        )
+
+    def _metrics_file(self, suite: str, unit: dict[str, Any]) -> Path:
+        """The scores of a unit, which may lie in another store than its video."""
+        places = [source.folder / "metrics" / suite for source in self._sweep.sources]
+        own = places.pop(unit["source"])
+        paths = [place / f"{unit['unit_id']}.json" for place in (own, *places)]
+        return next((path for path in paths if path.is_file()), paths[0])
+
+    def _try(self, video: Path, action: Callable[[], None]) -> bool:
+        try:
+            action()
+        except (av.FFmpegError, OSError, ValueError) as error:
+            reason = "missing" if not video.is_file() else " ".join(str(error).split())
+            self._warn(video, f"cannot be shown: {reason}.")
+            return False
+        return True
+
+    def _warn(self, video: Path, text: str) -> None:
+        self.warnings.append(f"units/{video.parent.name}/{video.name}: {text}")
+
+    def _remove_strangers(self, units: Iterable[dict[str, Any]]) -> None:
+        """Remove strips and videos of an earlier report that nothing shows any more."""
+        kept = {unit["video_sha256"][:20] for unit in units}
+        for folder in (self._out / "strips", self._out / "videos"):
+            for path in folder.glob("[0-9a-f]" * 20 + ".*"):
+                if path.stem not in kept:
+                    path.unlink()
+
+
+def _copy(source: Path, target: Path) -> Path:
+    if source.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    return target

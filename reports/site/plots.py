@@ -1,0 +1,248 @@
+"""The figures for papers and slides: drift curves, and cost against quality.
+
+Per suite an overview of all metrics, one figure per metric (a panel per backbone), and speed
+against the average rank, as SVG and PDF for papers and PNG for slides. The same data gives the same
+bytes: no dates, and a fixed salt for SVG ids.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from harness.store.frames import Sweep
+from harness.store.scores import MetricInfo
+from reports.site.style import LIGHT, LINES, Stroke, strokes
+from reports.tables.comparison import Comparison, Row
+
+PANEL_INCHES = (4.2, 2.7)
+SMALL_PANEL_INCHES = (3.2, 2.0)
+PANELS_PER_LINE = 4
+LEGEND_INCHES = 0.35
+MARKERS = ("o", "s", "^", "D")  # one per line style
+LABEL_CHARS_PER_INCH = 11
+
+
+@dataclass(frozen=True)
+class Plot:
+    """One figure: the stem of its files in the plots folder, and what it shows.
+
+    Attributes:
+        files: <stem>.svg and .pdf for papers, .png for slides.
+    """
+
+    suite: str
+    title: str
+    files: tuple[Path, Path, Path]
+
+
+def write_plots(
+    sweep: Sweep, comparisons: Sequence[Comparison], points: pd.DataFrame, folder: Path
+) -> list[Plot]:
+    """Draw the figures of all suites into `folder`.
+
+    Args:
+        sweep: what was loaded.
+        comparisons: its tables.
+        points: of `reports.tables.drift.drift_points`.
+        folder: where to write.
+
+    Returns:
+        Per suite the overview of all drift curves, one figure per metric, and cost against quality.
+    """
+    look = strokes(sweep.methods)
+    plots = []
+    for suite, infos in sweep.metrics.items():
+        of_suite = points[points["suite"] == suite]
+        panels = list(dict.fromkeys(zip(of_suite["backbone"], of_suite["prompt_set"], strict=True)))
+        drawn = [info for info in infos.values() if info.name in set(of_suite["metric"])]
+        stem = f"drift_{suite}"
+        figures = [(stem, "Drift of all metrics", drawn, SMALL_PANEL_INCHES)] if drawn else []
+        figures += [(f"{stem}_{info.name}", info.title, [info], PANEL_INCHES) for info in drawn]
+        for name, title, metrics, panel in figures:
+            with _drawing_style():
+                figure = _figure(of_suite, metrics, panels, look, panel)
+                plots.append(_save(figure, suite, title, folder / name))
+        for table in comparisons:
+            rows = [row for row in table.rows if row.average_rank and row.frames_per_s]
+            if table.suite == suite and rows:
+                title = f"Cost and quality, {table.duration_s:g} s"
+                with _drawing_style():
+                    figure = _cost_figure(rows, look)
+                    plots.append(_save(figure, suite, title, folder / f"cost_{table.name}"))
+    return plots
+
+
+def _cost_figure(rows: Sequence[Row], look: Mapping[str, Stroke]) -> Figure:
+    """Speed against average rank, a panel per group, the better corner upper right."""
+    groups = list(dict.fromkeys((row.backbone, row.prompt_set) for row in rows))
+    width, height = PANEL_INCHES
+    figure = Figure(figsize=(width * len(groups), height + LEGEND_INCHES), layout="constrained")
+    grid = figure.subplots(1, len(groups), sharey=True, squeeze=False)
+    for axes, group in zip(grid.flat, groups, strict=True):
+        for row in rows:
+            if (row.backbone, row.prompt_set) != group:
+                continue
+            bars = None
+            if row.rank_interval is not None and row.average_rank is not None:
+                low, high = row.rank_interval
+                # A percentile interval need not hold the mean.
+                bars = [[max(0, row.average_rank - low)], [max(0, high - row.average_rank)]]
+            marker = MARKERS[LINES.index(look[row.method].line)]
+            axes.errorbar(
+                [row.frames_per_s],
+                [row.average_rank],
+                yerr=bars,
+                color=look[row.method].colour,
+                marker=marker,
+                markersize=7,
+                linestyle="none",
+            )
+        axes.set_title(_literal(_panel_title(group, groups)), fontweight="bold")
+        axes.set_xlabel("frames per s →")
+        sns.despine(ax=axes)
+    grid.flat[0].set_ylabel("average rank (1 is best) ↑")
+    grid.flat[0].invert_yaxis()
+    methods = list(dict.fromkeys(row.method for row in rows))
+    figure.legend(
+        [
+            Line2D(
+                [],
+                [],
+                color=look[m].colour,
+                linestyle="none",
+                marker=MARKERS[LINES.index(look[m].line)],
+            )
+            for m in methods
+        ],
+        [_literal(method) for method in methods],
+        loc="outside upper center",
+        ncols=min(len(methods), 4 * len(groups)),
+        frameon=False,
+    )
+    return figure
+
+
+def _panel_title(panel: tuple[str, str], panels: Sequence[tuple[str, str]]) -> str:
+    """The backbone, with the prompt set where the backbone has several."""
+    backbone, prompt_set = panel
+    several = sum(other == backbone for other, _ in panels) > 1
+    return f"{backbone}, {prompt_set}" if several else backbone
+
+
+def _figure(
+    points: pd.DataFrame,
+    metrics: Sequence[MetricInfo],
+    groups: Sequence[tuple[str, str]],
+    look: Mapping[str, Stroke],
+    panel_inches: tuple[float, float],
+) -> Figure:
+    """A grid of panels: each metric takes one panel per group, side by side, on one scale."""
+    metrics_per_line = min(len(metrics), max(1, PANELS_PER_LINE // len(groups)))
+    num_lines = -(-len(metrics) // metrics_per_line)
+    num_columns = metrics_per_line * len(groups)
+    width, height = panel_inches
+    figure = Figure(
+        figsize=(width * num_columns, height * num_lines + LEGEND_INCHES), layout="constrained"
+    )
+    grid = figure.subplots(num_lines, num_columns, sharex=True, squeeze=False)
+    panels = iter(grid.flat)
+    for index, info in enumerate(metrics):
+        of_metric = points[points["metric"] == info.name]
+        row = [next(panels) for _ in groups]
+        for axes, group in zip(row, groups, strict=True):
+            same = (of_metric["backbone"] == group[0]) & (of_metric["prompt_set"] == group[1])
+            _draw_panel(axes, of_metric[same], look)
+            if axes is not row[0]:
+                axes.sharey(row[0])
+                axes.tick_params(labelleft=False)
+            if index < metrics_per_line:
+                axes.set_title(_literal(_panel_title(group, groups)), fontweight="bold")
+            if index >= len(metrics) - metrics_per_line:
+                axes.set_xlabel("time (s)")
+                axes.tick_params(labelbottom=True)
+        arrow = "↑" if info.higher_is_better else "↓"
+        unit = f" ({info.unit})" if info.unit else ""
+        # Wrapped by hand: matplotlib wraps at the figure's edge, not at the panel's.
+        label = textwrap.fill(f"{info.title}{unit} {arrow}", round(height * LABEL_CHARS_PER_INCH))
+        row[0].set_ylabel(_literal(label))
+    for axes in panels:
+        axes.remove()
+    figure.legend(
+        [Line2D([], [], color=s.colour, linestyle=s.line, linewidth=1.8) for s in look.values()],
+        [_literal(method) for method in look],
+        loc="outside upper center",
+        ncols=min(len(look), 2 * num_columns),
+        frameon=False,
+    )
+    return figure
+
+
+def _draw_panel(axes: Axes, points: pd.DataFrame, look: Mapping[str, Stroke]) -> None:
+    for method, curve in points.groupby("method", sort=False):
+        stroke = look[str(method)]
+        second, mean = curve["second"].to_numpy(), curve["mean"].to_numpy()
+        stderr = np.nan_to_num(curve["stderr"].to_numpy())
+        axes.fill_between(
+            second, mean - stderr, mean + stderr, color=stroke.colour, alpha=0.18, linewidth=0
+        )
+        axes.plot(second, mean, color=stroke.colour, linestyle=stroke.line, linewidth=1.6)
+    if points.empty:
+        axes.text(0.5, 0.5, "no values", transform=axes.transAxes, ha="center", va="center")
+    sns.despine(ax=axes)
+
+
+@contextmanager
+def _drawing_style() -> Iterator[None]:
+    ink = LIGHT.ink
+    with ExitStack() as stack:
+        stack.enter_context(sns.axes_style("ticks", {"grid.color": LIGHT.rule, "axes.grid": True}))
+        stack.enter_context(sns.plotting_context("paper"))
+        stack.enter_context(
+            mpl.rc_context(
+                {
+                    "svg.hashsalt": "longtake",
+                    "pdf.fonttype": 42,  # text stays text
+                    "font.family": "DejaVu Sans",  # ships with matplotlib: same on every machine
+                    "text.color": ink,
+                    "axes.labelcolor": ink,
+                    "axes.titlecolor": ink,
+                    "axes.edgecolor": LIGHT.muted,
+                    "xtick.color": LIGHT.muted,
+                    "ytick.color": LIGHT.muted,
+                    "xtick.labelcolor": ink,
+                    "ytick.labelcolor": ink,
+                    "grid.linewidth": 0.6,
+                    "axes.labelsize": 9,
+                    "axes.titlesize": 10,
+                    "legend.fontsize": 9,
+                }
+            )
+        )
+        yield
+
+
+def _save(figure: Figure, suite: str, title: str, stem: Path) -> Plot:
+    svg, pdf, png = (stem.with_name(stem.name + end) for end in (".svg", ".pdf", ".png"))
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # laid out once, not anew for each file
+    figure.savefig(svg, transparent=True, metadata={"Date": None})
+    figure.savefig(pdf, transparent=True, metadata={"CreationDate": None})
+    figure.savefig(png, dpi=200, facecolor="white")
+    return Plot(suite, title, (svg, pdf, png))
+
+
+def _literal(label: str) -> str:
+    """`label` without matplotlib's formula mode."""
+    return label.replace("$", r"\$")

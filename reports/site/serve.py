@@ -1,0 +1,160 @@
+"""A small web server for a report: byte ranges, so that videos can be scrubbed, and nothing else.
+
+It serves the folder of the report and what the page links to in the run stores. It is meant for the
+machine it runs on; put a copy (assets=copy) on a real web server to show it to others.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import IO
+from urllib.parse import quote, unquote, urlsplit
+
+from harness.core.errors import LongtakeError
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".json": "application/json",
+    ".mp4": "video/mp4",
+    ".jpg": "image/jpeg",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".pdf": "application/pdf",
+    **dict.fromkeys((".jsonl", ".yaml", ".md", ".tex", ".csv"), "text/plain; charset=utf-8"),
+}
+_CHUNK_BYTES = 1 << 18
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+
+
+class ReportServer(ThreadingHTTPServer):
+    """Serves one report.
+
+    Args:
+        index: the report's index.html.
+        stores: the run stores it links into.
+        host: address to listen on.
+        port: 0 takes a free one.
+
+    Raises:
+        LongtakeError: the address cannot be used.
+    """
+
+    daemon_threads = True
+
+    def __init__(
+        self, index: Path, stores: Sequence[Path], host: str = "127.0.0.1", port: int = 8000
+    ) -> None:
+        out = index.parent.resolve()
+        stores = [Path(store).resolve() for store in stores]
+        self.root = Path(os.path.commonpath([out, *stores]))
+        self.allowed = (
+            out,
+            *(store / name for store in stores for name in ("units", "metrics", "sweep.yaml")),
+        )
+        self.start = "/" + quote(index.resolve().relative_to(self.root).as_posix())
+        self.host = host
+        try:
+            super().__init__((host, port), _Handler)
+        except (OSError, OverflowError) as error:
+            raise LongtakeError(f"Cannot listen on host={host} port={port}: {error}.") from error
+
+    @property
+    def address(self) -> str:
+        """Where to look."""
+        return f"http://{self.host}:{self.server_address[1]}{self.start}"
+
+    def file_of(self, url: str) -> Path | None:
+        """The file an address stands for; None for one that is not there or not to be served."""
+        path = (self.root / unquote(urlsplit(url).path).lstrip("/")).resolve()
+        inside = any(path == place or place in path.parents for place in self.allowed)
+        return path if inside and path.is_file() else None
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: ReportServer
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self._answer(with_body=True)
+
+    def do_HEAD(self) -> None:
+        self._answer(with_body=False)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing: a page asks for many files."""
+
+    def _answer(self, with_body: bool) -> None:
+        # A page elsewhere could otherwise reach this server under a name of its own.
+        name = self.headers.get("Host", "").rpartition(":")[0].strip("[]") or "localhost"
+        if self.server.host in LOOPBACK and name not in LOOPBACK:
+            self.send_error(HTTPStatus.FORBIDDEN, "Unknown host")
+            return
+        if urlsplit(self.path).path in ("", "/"):
+            self.send_response(HTTPStatus.FOUND)
+            self.send_header("Location", self.server.start)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        try:
+            path = self.server.file_of(self.path)
+            file = path.open("rb") if path else None
+        except (OSError, ValueError):
+            file = None
+        if file is None or path is None:
+            self.send_error(HTTPStatus.NOT_FOUND, "No such file")
+            return
+        with file:
+            self._send(file, path.suffix, with_body)
+
+    def _send(self, file: IO[bytes], suffix: str, with_body: bool) -> None:
+        size = os.fstat(file.fileno()).st_size
+        asked = _RANGE.fullmatch(self.headers.get("Range", ""))
+        span = _span(asked, size) if asked else (0, size)
+        if span is None:
+            self.send_response(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
+            self.send_header("Content-Range", f"bytes */{size}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        first, end = span
+        self.send_response(HTTPStatus.PARTIAL_CONTENT if asked else HTTPStatus.OK)
+        self.send_header("Content-Type", _TYPES.get(suffix, "application/octet-stream"))
+        self.send_header("Content-Length", str(end - first))
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Cache-Control", "no-cache")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        if asked:
+            self.send_header("Content-Range", f"bytes {first}-{end - 1}/{size}")
+        self.end_headers()
+        if with_body:
+            file.seek(first)
+            self._copy(file, end - first)
+
+    def _copy(self, file: IO[bytes], length: int) -> None:
+        try:
+            while length > 0 and (chunk := file.read(min(length, _CHUNK_BYTES))):
+                self.wfile.write(chunk)
+                length -= len(chunk)
+        except ConnectionError:
+            self.close_connection = True  # the browser jumped elsewhere in the video
+        if length > 0:
+            self.close_connection = True
+
+
+def _span(asked: re.Match[str], size: int) -> tuple[int, int] | None:
+    """First byte and end of a range; None when it lies outside the file."""
+    first, last = asked.groups()
+    if not first and not last:
+        return None
+    if not first:  # the last so many bytes
+        return (max(0, size - int(last)), size) if int(last) and size else None
+    end = min(int(last) + 1, size) if last else size
+    return (int(first), end) if int(first) < end else None

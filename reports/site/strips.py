@@ -1,0 +1,60 @@
+"""Filmstrips: a few frames of a video in one small picture, so that drift is seen at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from av.video.stream import VideoStream
+
+from reports.site.site_files import replacing
+
+NUM_FRAMES = 8
+HEIGHT_PX = 80
+JPEG_QUALITY = 82
+
+
+def strip_size(width: int, height: int) -> tuple[int, int]:
+    """Width and height of one frame of a strip, in pixels."""
+    return max(2, round(HEIGHT_PX * width / height)), HEIGHT_PX
+
+
+def write_strip(video: Path, target: Path) -> None:
+    """Write the strip of a video: `NUM_FRAMES` frames side by side, evenly spaced, as JPEG.
+
+    The nearest key frame stands for each time, because only those decode by themselves. A video
+    with too few of them is decoded whole.
+
+    Raises:
+        av.FFmpegError, OSError, ValueError: `video` is not a readable video.
+    """
+    frames = list(_small_frames(video, keys_only=True))
+    if len(frames) < NUM_FRAMES:
+        frames = list(_small_frames(video, keys_only=False))
+    if not frames:
+        raise ValueError("no frame could be decoded")
+    times = np.array([time for time, _ in frames])
+    wanted = np.linspace(times[0], times[-1], NUM_FRAMES)
+    nearest = np.abs(times[:, None] - wanted).argmin(axis=0)
+    strip = np.concatenate([frames[index][1] for index in nearest], axis=1)
+    _, data = cv2.imencode(".jpg", strip, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    with replacing(target) as fresh:
+        fresh.write_bytes(data.tobytes())
+
+
+def _small_frames(video: Path, keys_only: bool) -> Iterator[tuple[float, np.ndarray]]:
+    """Seconds and BGR pixels of the frames of a video, scaled to strip size."""
+    with av.open(str(video)) as container:
+        if not container.streams.video:
+            raise ValueError("it has no video stream")
+        stream: VideoStream = container.streams.video[0]
+        stream.thread_type = "NONE"
+        if keys_only:
+            stream.codec_context.skip_frame = "NONKEY"
+        width, height = strip_size(stream.width, stream.height)
+        for frame in container.decode(stream):
+            small = frame.reformat(width, height, format="bgr24")
+            yield float(frame.time or 0.0), small.to_ndarray()

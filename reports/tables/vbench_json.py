@@ -1,0 +1,87 @@
+"""VBench's own result file of a row: {dimension: [score, [{video_path, video_results}, ...]]}.
+
+Only the suite `vbench_long` has the dimensions of VBench, so only its rows are written. The entries
+are clips, as in the official file of VBench-Long; the score comes from the official aggregation.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.store.files import Reader
+from harness.store.frames import Sweep, as_dicts
+from reports.tables.boards import Kind
+from reports.tables.comparison import Comparison, Row
+
+
+def write_vbench_results(sweep: Sweep, comparison: Comparison, folder: Path) -> list[Path]:
+    """Write one <backbone>_<method>_<duration>_eval_results.json per competing row.
+
+    Returns:
+        The files; none for a suite that is not VBench-Long.
+    """
+    if comparison.kind is not Kind.vbench_long:
+        return []
+    written = []
+    for row in comparison.rows:
+        if not row.competes:
+            continue
+        labels = "_".join(filter(None, (row.backbone, row.method, row.prompt_set)))
+        name = re.sub(r"[^\w.-]+", "-", labels)
+        path = folder / f"{name}_{comparison.duration_s:g}s_eval_results.json"
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(_results(sweep, comparison, row), indent=1), encoding="utf-8")
+        written.append(path)
+    return written
+
+
+def _results(sweep: Sweep, comparison: Comparison, row: Row) -> dict[str, Any]:
+    # Here, because it brings what the suite needs, which no other report does.
+    from eval.vbench_long.dataset import score_dataset
+
+    duration = f"{comparison.duration_s:g}"
+    videos = _score_files(sweep, comparison, row)
+    return {
+        name: [score.official, _clips(videos, name, duration)]
+        for name, score in score_dataset(list(videos.values()), duration).items()
+        if score.official is not None
+    }
+
+
+def _score_files(sweep: Sweep, comparison: Comparison, row: Row) -> dict[str, dict[str, Any]]:
+    """The scores of the compared videos of a row, by unit."""
+    pairs = set(comparison.group(row).pairs)
+    units = sweep.units
+    of_row = units[
+        (units["backbone"] == row.backbone)
+        & (units["method"] == row.method)
+        & (units["prompt_set"] == row.prompt_set)
+        & (units["status"] == "done")
+    ]
+    found = {}
+    for unit in as_dicts(of_row):
+        if (unit["prompt_id"], unit["seed"]) in pairs:
+            reader = Reader(sweep.sources[unit["source"]].folder)
+            path = reader.root / "metrics" / comparison.suite / f"{unit['unit_id']}.json"
+            scores = reader.json(path) if path.is_file() else None
+            if scores is not None:
+                found[unit["unit_id"]] = scores
+    return found
+
+
+def _clips(
+    videos: Mapping[str, Mapping[str, Any]], name: str, duration: str
+) -> list[dict[str, Any]]:
+    listed = []
+    for unit_id, scores in videos.items():
+        metric = scores["metrics"][name]
+        values = metric.get("official_clip_scores") or metric["clip_scores"]
+        for index in scores["durations"][duration]["clips"]:
+            clip = scores["clips"][index]
+            place = f"{unit_id}/{clip['start_frame']:06d}-{clip['end_frame']:06d}"
+            listed.append({"video_path": place, "video_results": values[index]})
+    return listed

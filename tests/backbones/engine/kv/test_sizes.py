@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from backbones.engine.kv import sizes
+from backbones.engine.kv.sizes import most_reachable, tier_sizes
+from backbones.engine.runtime import KVLimits
+from harness.core.errors import LongtakeError
+from methods.base import RolloutSpec
+from methods.controls import Oldest, Recency
+from methods.rag import Rag
+from methods.sliding_window import SlidingWindow
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
+WAN_SLAB_BYTES = 2 * 30 * 1560 * 1536 * 2  # keys and values of 30 layers in bfloat16
+GIB = 2**30
+
+
+def rollout(num_latents: int) -> RolloutSpec:
+    return RolloutSpec(
+        num_latents=num_latents,
+        block_latents=3,
+        budget_latents=12,
+        trained_latents=21,
+        rope_positions=1024,
+        latent_shape=(16, 4, 4),
+        seed=0,
+    )
+
+
+@pytest.fixture(autouse=True)
+def plenty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sizes, "available_host_bytes", lambda: 500 * GIB)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=500 * GIB))
+
+
+def test_a_sliding_window_needs_no_more_memory_for_a_longer_video() -> None:
+    for strategy, most in ((SlidingWindow(), 12), (Oldest(), 19), (Recency(), 27)):
+        for num_latents in (120, 480):
+            strategy.reset(rollout(num_latents))
+            assert most_reachable(strategy, rollout(num_latents)) == most
+
+
+def test_retrieval_may_come_back_to_any_frame() -> None:
+    strategy = Rag()
+    strategy.reset(rollout(480))
+    assert most_reachable(strategy, rollout(480)) == 480
+
+
+def test_what_fits_on_the_device_goes_nowhere_else() -> None:
+    found = tier_sizes(KVLimits(), 2**20, 120, 12, GPU, free_bytes=40 * GIB)
+    assert (found.device, found.host, found.spilled) == (132, 0, 0)
+
+
+def test_120_s_of_retrieval_at_full_size_stay_within_the_host_limit() -> None:
+    found = tier_sizes(KVLimits(), WAN_SLAB_BYTES, 480, 12, GPU, free_bytes=60 * GIB)
+    assert found.device * WAN_SLAB_BYTES <= 0.7 * 60 * GIB
+    assert found.host * WAN_SLAB_BYTES <= 48 * GIB
+    assert found.device + found.host + found.spilled == 480 + 12
+
+
+def test_the_processor_has_one_limit_and_the_file() -> None:
+    found = tier_sizes(KVLimits(host_gib=1.0), 2**25, 120, 12, CPU, free_bytes=40 * GIB)
+    assert (found.device, found.host, found.spilled) == (32, 0, 100)
+
+
+@pytest.mark.parametrize(
+    ("limits", "device", "message"),
+    [
+        (KVLimits(host_gib=0.01), CPU, r"needs 3\.2 GiB .* kv\.host_gib leaves 0\.0 GiB"),
+        (KVLimits(device_gib=1.0), GPU, r"needs 3\.2 GiB .* kv\.device_gib leaves 1\.0 GiB"),
+        (KVLimits(host_gib=600.0, device_gib=9.0), GPU, r"Lower kv\.host_gib"),
+        (KVLimits(device_gib=50.0), GPU, r"49\.8 GiB of cuda; 40\.0 GiB are free"),
+        (KVLimits(spill_dir="no/such/folder"), GPU, r"kv\.spill_dir='no/such/folder'"),
+    ],
+)
+def test_too_little_memory_names_the_setting(
+    limits: KVLimits, device: torch.device, message: str
+) -> None:
+    with pytest.raises(LongtakeError, match=message):
+        tier_sizes(limits, WAN_SLAB_BYTES, 9999, 12, device, free_bytes=40 * GIB)
+
+
+def test_too_small_a_disk_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=GIB))
+    limits = KVLimits(spill_dir=str(tmp_path))
+    with pytest.raises(LongtakeError, match=r"which has 1\.0 GiB free. Set kv\.spill_dir"):
+        tier_sizes(limits, WAN_SLAB_BYTES, 480, 12, GPU, free_bytes=40 * GIB)
+
+
+@pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf")])
+def test_a_limit_is_a_number_of_gib(value: float) -> None:
+    with pytest.raises(LongtakeError, match=r"kv\.host_gib must be a number"):
+        KVLimits(host_gib=value)

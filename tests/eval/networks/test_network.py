@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from eval.metric import Clip, ClipMean, ClipMeasure, Direction, MetricInfo, MetricUnavailable
+from eval.networks.feature_cache import FeatureCache
+from eval.networks.network import NetworkPool
+from eval.scoring.score import Scorer, Workspace
+from eval.scoring.suite import Suite
+from harness.core.errors import LongtakeError
+
+
+class Counting:
+    """A network that counts how often it is loaded and run."""
+
+    reads_prompt = False
+
+    def __init__(self, name: str, size_mib: int = 10) -> None:
+        self.name, self.size_mib = name, size_mib
+        self.loads = self.runs = 0
+
+    def check(self) -> None:
+        pass
+
+    def key(self, device: str) -> str:
+        return f"{self.name} v1 {device}"
+
+    def load(self, device: str) -> Callable[[Clip], np.ndarray]:
+        self.loads += 1
+
+        def run(clip: Clip) -> np.ndarray:
+            self.runs += 1
+            return clip.frames_FHWC.mean(axis=(1, 2, 3))
+
+        return run
+
+
+class Broken(Counting):
+    def load(self, device: str) -> Callable[[Clip], np.ndarray]:
+        self.loads += 1
+        raise MetricUnavailable("not these weights")
+
+
+def clip(value: int = 3, shape: tuple[int, int] = (4, 6), prompt: str = "") -> Clip:
+    return Clip(np.full((5, *shape, 3), value, np.uint8), 0, 16, prompt)
+
+
+def test_pool_loads_once_and_lets_go_of_what_does_not_fit() -> None:
+    pool = NetworkPool("cpu", budget_mib=35)
+    a, b, c = (Counting(name) for name in "abc")
+    for network in (a, b, a, c, a, b):
+        pool.run(network, clip())
+    # c pushed b out, which was used before a.
+    assert (a.loads, b.loads, c.loads) == (1, 2, 1)
+    assert pool.num_loads == 4
+
+
+def test_pool_makes_room_for_what_a_network_needs_while_it_runs() -> None:
+    class Greedy(Counting):
+        def work_mib(self, clip: Clip) -> int:
+            return 10 * clip.frames_FHWC.shape[1]
+
+    pool = NetworkPool("cpu", budget_mib=65)
+    a, greedy = Counting("a"), Greedy("greedy")
+    for shape in ((4, 6), (5, 6)):  # 10 + 40 fit beside a, 10 + 50 do not
+        pool.run(a, clip())
+        pool.run(greedy, clip(shape=shape))
+    pool.run(a, clip())
+    assert (a.loads, greedy.loads) == (2, 1)
+
+
+def test_pool_tries_a_failing_network_once() -> None:
+    pool, broken = NetworkPool("cpu", budget_mib=25), Broken("broken")
+    for _ in range(2):
+        with pytest.raises(MetricUnavailable, match="not these weights"):
+            pool.run(broken, clip())
+    assert broken.loads == 1
+
+
+class Homeless(Counting):
+    def load(self, device: str) -> Callable[[Clip], np.ndarray]:
+        self.loads += 1
+        raise ImportError("No module named 'pkg_resources'")
+
+
+def test_pool_tries_a_network_without_its_package_once() -> None:
+    pool, homeless = NetworkPool("cpu", budget_mib=25), Homeless("homeless")
+    for _ in range(2):
+        with pytest.raises(ImportError, match="pkg_resources"):
+            pool.run(homeless, clip())
+    assert homeless.loads == 1 and pool.could_not_load(homeless)
+
+
+def test_budget_of_the_environment_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LONGTAKE_NETWORKS_MIB", "many")
+    with pytest.raises(LongtakeError, match="LONGTAKE_NETWORKS_MIB is 'many'"):
+        NetworkPool("cpu")
+
+
+def test_cache_tells_clips_networks_shapes_and_devices_apart(tmp_path: Path) -> None:
+    cache = FeatureCache(tmp_path, "cpu")
+    a, b = Counting("a"), Counting("b")
+    cache.put(a, clip(), "hash", np.arange(3))
+    cache.put(b, clip(), "hash", np.arange(4))
+    assert cache.get(a, clip(), "hash") is not None
+    np.testing.assert_array_equal(cache.get(b, clip(), "hash"), np.arange(4))
+    assert cache.get(a, clip(), "other") is None
+    # A black frame of 4 x 6 has the bytes of one of 6 x 4.
+    assert cache.get(a, clip(shape=(6, 4)), "hash") is None
+    assert FeatureCache(tmp_path, "cuda").get(a, clip(), "hash") is None
+    assert FeatureCache(None, "cpu").get(a, clip(), "hash") is None
+
+
+def test_damaged_cache_file_is_made_anew(tmp_path: Path) -> None:
+    cache, network = FeatureCache(tmp_path, "cpu"), Counting("a")
+    cache.put(network, clip(), "hash", np.arange(3))
+    (file,) = tmp_path.rglob("*.npz")
+    file.write_bytes(file.read_bytes()[:40])
+    assert cache.get(network, clip(), "hash") is None
+    cache.put(network, clip(), "hash", np.arange(3))
+    np.testing.assert_array_equal(cache.get(network, clip(), "hash"), np.arange(3))
+
+
+NETWORKS = {"first": Counting("first"), "second": Counting("second")}
+
+
+class First(ClipMean):
+    info = MetricInfo("first", "First", Direction.higher, "", "Mean of a network.")
+    networks = (NETWORKS["first"],)
+
+    def measure(self, clip: Clip) -> ClipMeasure:
+        return ClipMeasure(float(clip.output(self.networks[0]).mean()))
+
+
+class Second(First):
+    info = MetricInfo("second", "Second", Direction.higher, "", "Mean of another.")
+    networks = (NETWORKS["second"],)
+
+
+@pytest.fixture
+def counting() -> dict[str, Counting]:
+    for network in NETWORKS.values():
+        network.loads = network.runs = 0
+    return NETWORKS
+
+
+def suite(*metrics: type) -> Suite:
+    names = tuple(f"{metric.__module__}:{metric.__name__}" for metric in metrics)
+    return Suite("counted", "1", names)
+
+
+def test_new_metric_and_new_duration_cost_only_what_is_new(
+    write_video: Callable[..., Path],
+    make_scene,
+    counting: dict[str, Counting],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, First.__module__, sys.modules[__name__])
+    video = write_video(make_scene().frames(150))
+    workspace = Workspace(tmp_path / "clips", tmp_path / "features")
+
+    def score(what: Suite, **durations: int) -> dict[str, float | None]:
+        frames = {name.removeprefix("s"): count for name, count in durations.items()}
+        scores = Scorer(what).score(video, "", frames, "unit", workspace=workspace)
+        assert not [m.reason for m in scores.metrics.values() if m.reason]
+        return dict(scores.metrics["first"].durations)
+
+    short = score(suite(First), s4=77)
+    assert counting["first"].runs == 3  # two clips and the overlapping last one
+    assert score(suite(First, Second), s4=77) == short
+    assert (counting["first"].runs, counting["second"].runs) == (3, 3)
+    both = score(suite(First), s4=77, s9=150)
+    # The long one shares two full clips with the short one and has three more.
+    assert counting["first"].runs == 3 + 3
+    assert both["4"] == short["4"]
+    assert counting["first"].loads == 2

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from eval.metric import MetricUnavailable
+from eval.networks.weights import LayoutFile, WeightsUnusable, check_files, load_weights
+
+FILE = LayoutFile(
+    "some", "vbench/some_model/some.pth", "MIT", address="https://example.org/some.pth"
+)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LONGTAKE_CACHE", str(tmp_path / "cache"))
+    for moved in ("VBENCH_CACHE_DIR", "TORCH_HOME"):
+        monkeypatch.delenv(moved, raising=False)
+    return tmp_path
+
+
+def put(content: bytes) -> None:
+    FILE.path.parent.mkdir(parents=True, exist_ok=True)
+    FILE.path.write_bytes(content)
+
+
+def test_files_belong_where_the_official_code_looks(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert FILE.path == home / ".cache/vbench/some_model/some.pth"
+    monkeypatch.setenv("VBENCH_CACHE_DIR", "/elsewhere")
+    assert FILE.path == Path("/elsewhere/some_model/some.pth")
+    hub = LayoutFile("", "torch/hub/checkpoints/a.pth", "")
+    monkeypatch.setenv("TORCH_HOME", "/torch")
+    assert hub.path == Path("/torch/hub/checkpoints/a.pth")
+
+
+def test_missing_file_is_named_with_the_command_that_gets_it() -> None:
+    with pytest.raises(MetricUnavailable) as caught:
+        FILE.check()
+    for part in (str(FILE.path), "fetch-weights suite=vbench_long", FILE.url):
+        assert part in str(caught.value)
+
+
+def test_wrong_file_is_known_until_it_changes() -> None:
+    put(b"not weights")
+    check_files([FILE], "DINO")
+
+    def load() -> None:
+        raise RuntimeError("Missing key(s) in state_dict:\n blocks.0")
+
+    with pytest.raises(WeightsUnusable, match="cannot be loaded as weights of DINO: Missing key"):
+        load_weights([FILE], load, "DINO")
+    with pytest.raises(WeightsUnusable, match="cannot be loaded as weights of DINO"):
+        check_files([FILE], "DINO")
+    check_files([FILE], "DINOv2")  # another network may make good use of it
+    put(b"the right weights now")
+    check_files([FILE], "DINO")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("CUDA out of memory"),
+        FileNotFoundError("vocabulary"),
+        ImportError("vbench"),
+        AttributeError("module 'timm' has no attribute 'layers'"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_other_troubles_are_not_held_against_the_file(error: Exception) -> None:
+    put(b"weights")
+
+    def load() -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        load_weights([FILE], load, "DINO")
+    check_files([FILE], "DINO")

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eval.scoring.drift import drift
+from eval.scoring.frozen import STILL_PX, frozen
+
+
+def test_slope_and_halves_of_a_straight_line() -> None:
+    middles_s = [1.0, 3.0, 5.0, 7.0]
+    found = drift(middles_s, [0.9, 0.8, 0.7, 0.6], [1.0, 0.9, 0.5, 0.3], duration_s=8)
+    assert found is not None
+    assert found.slope_per_min == pytest.approx(-0.05 * 60)
+    assert (found.early_half, found.late_half) == (pytest.approx(0.85), pytest.approx(0.65))
+    assert found.late_similarity == pytest.approx(0.4)
+
+
+def test_one_clip_has_no_drift_and_features_are_optional() -> None:
+    assert drift([1.0], [0.9], None, duration_s=2) is None
+    both = drift([1.0, 3.0], [0.9, 0.8], None, duration_s=4)
+    assert both is not None and both.late_similarity is None
+
+
+@given(st.lists(st.floats(-10, 10), min_size=2, max_size=30), st.floats(-5, 5))
+def test_a_shift_moves_the_halves_and_leaves_the_slope(values: list[float], shift: float) -> None:
+    middles_s = [1.0 + 2 * i for i in range(len(values))]
+    before = drift(middles_s, values, None, 2 * len(values))
+    after = drift(middles_s, [value + shift for value in values], None, 2 * len(values))
+    assert before is not None and after is not None
+    assert after.slope_per_min == pytest.approx(before.slope_per_min, abs=1e-6)
+    assert after.late_half == pytest.approx(before.late_half + shift, abs=1e-9)
+
+
+def test_frozen_from_half_of_the_clips_on() -> None:
+    still, moving = STILL_PX / 2, STILL_PX * 2
+    flags = [frozen([still] * n + [moving] * (4 - n)) for n in range(5)]
+    assert [flag.flag for flag in flags if flag] == [False, False, True, True, True]
+    assert [flag.still_share for flag in flags if flag] == list(np.arange(5) / 4)
+    assert frozen([None, None]) is None
+    half = frozen([None, still])
+    assert half is not None and half.still_share == 1

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+
+from eval.metric import Direction, MetricInfo
+from eval.scoring.suite import DEFAULT_SUITE, METRICS, SUITES, find_suite
+from harness.core.errors import LongtakeError
+
+VBENCH_DIMENSIONS = {
+    "subject_consistency",
+    "background_consistency",
+    "temporal_flickering",
+    "motion_smoothness",
+    "dynamic_degree",
+    "aesthetic_quality",
+    "imaging_quality",
+    "object_class",
+    "multiple_objects",
+    "human_action",
+    "color",
+    "spatial_relationship",
+    "scene",
+    "temporal_style",
+    "appearance_style",
+    "overall_consistency",
+}
+
+
+@pytest.mark.parametrize("name", METRICS.names())
+def test_registered_metric_describes_itself_under_its_name(name: str) -> None:
+    info = METRICS.load(name)().info
+    assert isinstance(info, MetricInfo)
+    assert info.name == name
+    assert isinstance(info.direction, Direction)
+    assert info.title and info.description
+
+
+def test_no_metric_takes_the_name_of_a_vbench_dimension() -> None:
+    assert VBENCH_DIMENSIONS.isdisjoint(SUITES["offline"].metrics)
+
+
+def test_suites_are_found_by_name_and_hold_registered_metrics() -> None:
+    assert find_suite().name == DEFAULT_SUITE
+    for name, suite in SUITES.items():
+        assert suite.name == name
+        assert set(suite.metrics) <= set(METRICS.names())
+
+
+def test_a_metric_is_a_suite_of_its_own() -> None:
+    assert find_suite("flow_motion").metrics == ("flow_motion",)
+    outside = find_suite("eval.metrics.flow:FlowMotion")
+    assert (outside.name, outside.metrics) == ("FlowMotion", ("eval.metrics.flow:FlowMotion",))
+    assert outside.version != find_suite("flow_motion").version
+
+
+def test_a_metric_is_as_dear_as_the_suite_it_belongs_to() -> None:
+    for suite in SUITES.values():
+        for name in suite.metrics:
+            own = find_suite(name)
+            assert (own.clip_s, own.gpu_clip_s) == (suite.clip_s, suite.gpu_clip_s)
+
+
+def test_unknown_names_are_answered_with_the_nearest() -> None:
+    with pytest.raises(LongtakeError, match=r"Unknown suite 'ofline'\. Did you mean 'offline'"):
+        find_suite("ofline")
+    with pytest.raises(LongtakeError, match=r"suite 'flow_mtion'\. Did you mean 'flow_motion'"):
+        find_suite("flow_mtion")
+    with pytest.raises(LongtakeError, match="no module 'nowhere'"):
+        find_suite("nowhere:Metric")

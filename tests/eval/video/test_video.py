@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import wave
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from eval.video.decode import VideoDamaged, VideoInfo, probe, read_frames
+
+WriteVideo = Callable[..., Path]
+
+
+def test_frames_are_read_back_in_order_and_unchanged(write_video: WriteVideo, make_scene) -> None:
+    frames = make_scene().frames(40)
+    np.testing.assert_array_equal(list(read_frames(write_video(frames))), frames)
+
+
+def test_reading_stops_at_the_frame_asked_for(write_video: WriteVideo, make_scene) -> None:
+    frames = make_scene().frames(40)
+    np.testing.assert_array_equal(list(read_frames(write_video(frames), 7)), frames[:7])
+    assert len(list(read_frames(write_video(frames), 40))) == 40
+
+
+@pytest.mark.parametrize("name", ["video.mp4", "video.mkv"])
+def test_probe_knows_length_rate_and_size(name: str, write_video: WriteVideo, make_scene) -> None:
+    video = write_video(make_scene(height=64, width=80).frames(21), name, fps=24)
+    assert probe(video) == VideoInfo(num_frames=21, fps=Fraction(24), width=80, height=64)
+
+
+def test_shorter_video_than_asked_is_an_error(write_video: WriteVideo, make_scene) -> None:
+    video = write_video(make_scene().frames(20))
+    with pytest.raises(VideoDamaged, match="ends after 20 frames; expected 32"):
+        list(read_frames(video, 32))
+
+
+def test_truncated_file_is_an_error(write_video: WriteVideo, make_scene) -> None:
+    video = write_video(make_scene().frames(64))
+    video.write_bytes(video.read_bytes()[: video.stat().st_size // 2])
+    with pytest.raises(VideoDamaged, match=r"video\.mp4: cannot be read as video"):
+        list(read_frames(video, 64))
+
+
+def test_damaged_stream_is_an_error(write_video: WriteVideo, make_scene) -> None:
+    video = write_video(make_scene().frames(64))
+    content = bytearray(video.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 4000] = bytes(4000)
+    video.write_bytes(content)
+    with pytest.raises(VideoDamaged):
+        list(read_frames(video, 64))
+
+
+def test_cut_stream_is_an_error(write_video: WriteVideo, make_scene) -> None:
+    """A container without an index at its end is readable up to the cut."""
+    video = write_video(make_scene().frames(64), "video.mkv")
+    video.write_bytes(video.read_bytes()[: video.stat().st_size // 2])
+    with pytest.raises(VideoDamaged):
+        list(read_frames(video, 64))
+
+
+@pytest.mark.parametrize("read", [probe, lambda path: list(read_frames(path))])
+def test_files_that_are_no_video_are_errors(read: Callable, tmp_path: Path) -> None:
+    with pytest.raises(VideoDamaged, match="No such file"):
+        read(tmp_path / "missing.mp4")
+
+    (tmp_path / "text.mp4").write_text("not a video")
+    with pytest.raises(VideoDamaged, match=r"text\.mp4: cannot be read as video"):
+        read(tmp_path / "text.mp4")
+
+    with wave.open(str(tmp_path / "sound.wav"), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(bytes(16000))
+    with pytest.raises(VideoDamaged, match="no video stream"):
+        read(tmp_path / "sound.wav")
+
+
+def test_error_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(VideoDamaged) as caught:
+        probe(tmp_path / "missing.mp4")
+    assert "\n" not in str(caught.value)

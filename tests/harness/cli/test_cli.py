@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.cli import COMMANDS
+from tests.harness.support import FAST
+
+
+@pytest.mark.parametrize("command", [command.name for command in COMMANDS])
+def test_every_command_has_help(cli, command: str) -> None:
+    result = cli(command, "--help")
+    assert result.code == 0
+    assert "usage:" in result.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "messages"),
+    [
+        (["backbone=tiny_shrt"], ["Unknown backbone 'tiny_shrt'", "Did you mean 'tiny_short'?"]),
+        (["method=ragg"], ["Unknown method 'ragg'", "Did you mean 'rag'?"]),
+        (["prompts=tiny_dem"], ["Unknown prompts", "Did you mean 'tiny_demo'?"]),
+        (["suite=ofline"], ["Unknown suite 'ofline'", "Did you mean 'offline'?"]),
+        (["executor=inlin"], ["Unknown executor", "Did you mean 'inline'?"]),
+        (["durration=30"], ["Unknown setting 'durration'", "Did you mean 'duration'?"]),
+        (["metod=rag"], ["Unknown setting 'metod'", "Did you mean 'method'?"]),
+        (["method=./newest.py:Strided"], ["write module:Class"]),
+        (["method=rag", "method.layot=aged"], ["Unknown method key", "Did you mean 'layout'?"]),
+        (["method=rag", "method.layout=agd"], ["method layout", "released, fill, aged"]),
+        (["backbone.budget_latents=x"], ["backbone budget_latents", "Integer"]),
+        (["backbone.budget_latents=40"], ["at most the 21 latent frames"]),
+        (["backbone.denoising_step_list=[400,1000]"], ["must descend"]),
+        (["duration=1"], ["whole number of blocks of 0.75 s", "0.75 or 1.5"]),
+        (["duration=-3"], ["whole number of blocks"]),
+        (["duration=abc"], ["Float"]),
+        (["duration=30,30"], ["each once"]),
+        (
+            ["duration=257.25", "method=sliding_window_absolute"],
+            ["1024 positions", "rope=relative"],
+        ),
+        (["name=a,b"], ["name takes one value"]),
+        (["name=../x"], ["plain folder name"]),
+        (["device=gpu0"], ["device='gpu0' is not"]),
+        (["nonsense"], ["not of the form key=value"]),
+        (["prompts=missing.txt"], ["missing.txt", "can't be read"]),
+        (["prompts.num=0"], ["at least 1"]),
+        (["prompts.num=17"], ["only 16 prompts"]),
+        (["method=nowhere:Thing"], ["'nowhere', which is not installed"]),
+        (["method=methods.rag:Ragg"], ["attribute of methods.rag", "Did you mean 'Rag'?"]),
+        (["method=oracle"], ["method.trace=PATH"]),
+        (["save_every_blocks=0"], ["at least 1"]),
+        (["duration=nan"], ["whole number of blocks"]),
+        (["duration=inf"], ["whole number of blocks"]),
+        (["executor.workers=-1"], ["executor.workers must be at least 1"]),
+        (["executor.worker=2"], ["Did you mean 'workers'?"]),
+        (["device=meta"], ["device='meta' is not"]),
+        (["suite=eval.metrics.pixels:Nope"], ["attribute of eval.metrics.pixels"]),
+        (["method=harness.core.files:locked"], ["lacks reset, observe, plan"]),
+        (["method=methods.rag:Rag,rag.yaml"], ["rag.yaml: no such file"]),
+        (["backbone.context_noise=-5"], ["context_noise must lie in 0..1000"]),
+    ],
+)
+def test_a_mistake_is_one_clear_line(cli, arguments: list[str], messages: list[str]) -> None:
+    result = cli("sweep", *arguments)
+    assert result.code == 2, result
+    assert result.err.startswith("error: ")
+    assert result.err.count("\n") == 1
+    for message in messages:
+        assert message in result.err
+    assert not Path("runs").exists()
+
+
+def test_a_word_outside_the_grammar_names_the_slot_and_the_choices(cli) -> None:
+    Path("prompts.txt").write_text("dusk grassy blue yellowish striped bal drifting\n")
+    result = cli("sweep", "prompts=prompts.txt")
+    assert result.code == 2
+    for part in ("shape", "'bal'", "ball", "box", "kite", "star"):
+        assert part in result.err
+
+
+def test_cfg_prints_every_row_resolved(cli) -> None:
+    result = cli("sweep", "--cfg", "method=rag,oldest", "method.layout=aged,fill", "duration=3,6")
+    assert result.code == 0
+    assert result.out.count("---") == 4
+    assert result.out.count("layout: aged") == 2
+    assert "- 3" in result.out
+    assert result.out.count("memory_latents: 6") == 4  # defaults included
+    assert not Path("runs").exists()
+
+
+def test_dry_run_prints_units_time_and_disk_and_makes_nothing(cli) -> None:
+    result = cli("sweep", "--dry-run", *FAST, "method=rag,oldest", "seed=0,1")
+    assert result.code == 0
+    assert "tiny_short" in result.out
+    assert "generation: about" in result.out
+    assert "disk: about" in result.out
+    assert not Path("runs").exists()
+
+
+def test_list_names_everything_that_can_be_chosen(cli) -> None:
+    result = cli("list")
+    for name in ("tiny_long", "rag_aged", "avg_pool", "flow_motion", "offline", "tiny_demo"):
+        assert name in result.out
+    assert "tiny_long" not in cli("list", "methods").out
+    assert cli("list", "method").code == 2
+
+
+def test_doctor_reports_packages_weights_and_metrics(cli) -> None:
+    result = cli("doctor")
+    assert result.code == 0
+    assert "found: transformer, text_encoder, vae" in result.out
+    assert "subject_color_error" in result.out
+
+
+def test_generate_prints_the_path_of_the_video(cli) -> None:
+    prompt = "prompt=dusk grassy blue yellowish striped ball drifting"
+    result = cli("generate", prompt, "duration=1.5", "backbone.denoising_step_list=[1000]")
+    assert result.code == 0
+    path = Path(result.out.strip().splitlines()[-1])
+    assert path.suffix == ".mp4"
+    assert path.is_file()
+
+
+def test_generate_refuses_a_grid(cli) -> None:
+    result = cli("generate", "prompt=dusk grassy blue yellowish striped ball drifting", "seed=0,1")
+    assert result.code == 2
+    assert "one seed" in result.err
+
+
+@pytest.mark.parametrize("command", ["eval", "report"])
+def test_an_unknown_sweep_folder_suggests_the_nearest(cli, command: str) -> None:
+    Path("runs/first").mkdir(parents=True)
+    result = cli(command, "sweep=runs/frist")
+    assert result.code == 2
+    assert "Did you mean 'first'?" in result.err
+
+
+def test_bench_writes_its_figures(cli) -> None:
+    result = cli("bench", *FAST, "method=sliding_window,rag", "--json", "bench.json")
+    assert result.code == 0
+    assert "sliding_window" in result.out
+    assert "rollout_s" in Path("bench.json").read_text()
+
+
+@pytest.mark.parametrize("content", ["strategy: [", "- rag", "strategy: rag\nlayot: aged"])
+def test_a_yaml_file_that_does_not_fit_is_one_clear_line(cli, content: str) -> None:
+    Path("mine.yaml").write_text(content)
+    result = cli("sweep", "method=mine.yaml")
+    assert result.code == 2
+    assert result.err.count("\n") == 1
+
+
+def test_a_plug_in_that_cannot_be_imported_is_one_clear_line(cli) -> None:
+    Path("broken.py").write_text("def (")
+    result = cli("sweep", "method=broken:Thing")
+    assert result.code == 2
+    assert "importing broken fails: SyntaxError" in result.err
+    assert result.err.count("\n") == 1
+
+
+def test_two_things_of_one_label_are_refused(cli) -> None:
+    for folder, layout in (("a", "aged"), ("b", "fill")):
+        Path(folder).mkdir()
+        Path(folder, "mine.yaml").write_text(f"strategy: rag\nlayout: {layout}\n")
+    result = cli("sweep", "method=a/mine.yaml,b/mine.yaml")
+    assert result.code == 2
+    assert "both be called 'mine'" in result.err
+
+
+def test_an_unwritable_run_folder_is_one_clear_line(cli) -> None:
+    result = cli("sweep", *FAST, "runs=/proc/nowhere")
+    assert result.code == 1
+    assert result.err.startswith("error: ")
+    assert result.err.count("\n") == 1
+
+
+def test_a_damaged_sweep_header_does_not_block_the_sweep(cli) -> None:
+    assert cli("sweep", "--no-report", *FAST).code == 0
+    Path("runs/main/sweep.yaml").write_text("{")
+    assert cli("sweep", "--no-report", *FAST).code == 0
+    assert "commands" in Path("runs/main/sweep.yaml").read_text()
+
+
+def test_eval_refuses_a_duration_that_no_video_has(cli) -> None:
+    assert cli("sweep", "--no-report", *FAST).code == 0
+    result = cli("eval", "sweep=runs/main", "suite=sky_error", "duration=60")
+    assert result.code == 2
+    assert "no finished video" in result.err

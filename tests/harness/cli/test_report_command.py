@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from harness.__main__ import main
+from harness.cli.report_command import report_settings
+from harness.core.errors import LongtakeError
+from reports.site.assets import Assets
+from tests.reports.synthetic import METHODS, write_store, write_video
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("runs")
+    write_video(root / "video.mp4", hue=0.5)
+    write_store(root / "demo", dict.fromkeys(METHODS, root / "video.mp4"))
+    return root / "demo"
+
+
+def test_settings_by_name(store: Path, tmp_path: Path) -> None:
+    folders, out, options = report_settings(
+        {"sweep": [str(store)], "out": ["site"], "assets": ["copy"], "quoted": ["a.yaml", "b.yaml"]}
+    )
+    assert (folders, out) == ([store], Path("site"))
+    assert options.assets is Assets.copy
+    assert options.quoted == (Path("a.yaml"), Path("b.yaml"))
+
+
+def test_mistakes_are_told(store: Path) -> None:
+    for lists, said in (
+        ({}, "Which sweep"),
+        ({"sweep": [str(store)], "assets": ["cpy"]}, "Did you mean 'copy'"),
+        ({"sweep": [str(store)], "out": ["a", "b"]}, "out= is given twice"),
+        ({"sweep": [str(store.parent / "dmo")]}, "Did you mean 'demo'"),
+    ):
+        with pytest.raises(LongtakeError, match=said):
+            report_settings(lists)
+
+
+def test_unknown_baseline_is_one_line_and_exit_code_2(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", f"sweep={store}", "baseline=sliding"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(
+        "error: Unknown baseline method 'sliding'. Did you mean 'sliding_window'"
+    )
+    assert error.count("\n") == 1
+
+
+def test_serve_builds_answers_and_stops_on_ctrl_c(store: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "harness", "serve", f"sweep={store}", "port=0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().split()[0]
+        assert address.startswith("http://127.0.0.1:")
+        with urllib.request.urlopen(address) as answer:
+            assert b"Longtake" in answer.read()
+        process.send_signal(signal.SIGINT)
+        try:
+            assert process.wait(timeout=60) == 0
+        finally:
+            process.kill()
+
+
+def test_serve_refuses_a_port_that_is_none(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", f"sweep={store}", "port=http"]) == 2
+    assert "expected a number from 0 to 65535" in capsys.readouterr().err

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.config.manifest import read_manifest
+from harness.core.errors import LongtakeError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    return videos
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def write(tmp_path: Path, *lines: object, name: str = "list.jsonl") -> Path:
+    path = tmp_path / name
+    texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
+    path.write_text("\n".join(texts) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_line_names_its_video_whatever_it_is_called(tmp_path: Path, folder: Path) -> None:
+    names = ["a_b_0.mp4", "with space.webm", 'it\'s "quoted".mov', "日本 vidéo.mp4", "deep/er.mkv"]
+    touch(folder, *names)
+    lines = [{"video": name, "prompt": f"prompt {i}", "seed": i} for i, name in enumerate(names)]
+    manifest = read_manifest(folder, write(tmp_path, *lines))
+    assert [video.path.relative_to(folder).as_posix() for video in manifest.videos] == names
+    assert [video.prompt for video in manifest.videos] == [f"prompt {i}" for i in range(5)]
+    assert [video.id for video in manifest.videos] == names
+    assert manifest.unlisted == ()
+
+
+def test_prompts_to_evaluate_with_may_differ(tmp_path: Path, folder: Path) -> None:
+    touch(folder, "a.mp4")
+    line = {"video": "a.mp4", "prompt": "long", "evaluation_prompt": "short", "id": "x"}
+    (video,) = read_manifest(folder, write(tmp_path, line)).videos
+    assert (video.prompt, video.evaluation_prompt, video.id) == ("long", "short", "x")
+
+
+def test_null_is_as_good_as_left_out(tmp_path: Path, folder: Path) -> None:
+    touch(folder, "a.mp4")
+    line = {"video": "a.mp4", "prompt": "p", "evaluation_prompt": None, "id": None}
+    (video,) = read_manifest(folder, write(tmp_path, line)).videos
+    assert (video.evaluation_prompt, video.id) == ("p", "a.mp4")
+
+
+def test_videos_without_a_line_are_told(tmp_path: Path, folder: Path) -> None:
+    touch(folder, "a.mp4", "b.mp4", "notes.txt", ".hidden.mp4")
+    manifest = read_manifest(folder, write(tmp_path, {"video": "a.mp4", "prompt": "p"}))
+    assert [path.name for path in manifest.unlisted] == ["b.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["a red ball-0.mp4", "a dog-3.mp4"], [("a red ball", 0), ("a dog", 3)]),
+        (["0-0_ema.mp4", "1-2.mp4"], [("a red ball", 0), ("a dog", 2)]),
+        (["rank3-1-0_lora.mp4"], [("a dog", 0)]),
+    ],
+    ids=["vbench", "self_forcing", "longlive"],
+)
+def test_layouts_of_public_repositories(
+    tmp_path: Path, folder: Path, names: list[str], expected: list[tuple[str, int]]
+) -> None:
+    touch(folder, *names)
+    prompts = write(tmp_path, "a red ball", "a dog", name="prompts.txt")
+    videos = read_manifest(folder, prompts).videos
+    found = {(video.prompt, video.seed) for video in videos}
+    assert found == set(expected)
+
+
+def test_names_cut_after_100_characters_are_matched_only_if_unambiguous(
+    tmp_path: Path, folder: Path
+) -> None:
+    stem = "x" * 100
+    touch(folder, f"{stem}-0.mp4", "unknown-0.mp4")
+    one = write(tmp_path, f"{stem} and more", "other", name="one.txt")
+    manifest = read_manifest(folder, one)
+    assert [video.prompt for video in manifest.videos] == [f"{stem} and more"]
+    assert [path.name for path in manifest.unlisted] == ["unknown-0.mp4"]
+    two = write(tmp_path, f"{stem} one", f"{stem} two", name="two.txt")
+    with pytest.raises(LongtakeError, match="matches none of the 2 videos"):
+        read_manifest(folder, two)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{not json", "line 1: not JSON"),
+        ("[1]", "line 1: expected an object"),
+        ({"video": "a.mp4"}, "line 1: expected an object with video and prompt"),
+        ({"video": "a.mp4", "prompt": "p", "sed": 1}, "Did you mean 'seed'"),
+        ({"video": "a.mp4", "prompt": "p", "seed": "1"}, "seed is '1'"),
+        ({"video": "a.mp4", "prompt": "p", "evaluation_prompt": 3}, "evaluation_prompt is 3"),
+        ({"video": "a.mp4", "prompt": "p", "id": ["x"]}, "id is \\['x'\\]"),
+    ],
+)
+def test_malformed_lines_are_named(
+    tmp_path: Path, folder: Path, line: object, message: str
+) -> None:
+    touch(folder, "a.mp4")
+    with pytest.raises(LongtakeError, match=message):
+        read_manifest(folder, write(tmp_path, line))
+
+
+def test_doubles_are_refused(tmp_path: Path, folder: Path) -> None:
+    touch(folder, "a.mp4", "b.mp4")
+    same_id = [{"video": f"{name}.mp4", "prompt": "p", "id": "1"} for name in "ab"]
+    with pytest.raises(LongtakeError, match="two videos have the id '1' and seed 0"):
+        read_manifest(folder, write(tmp_path, *same_id))
+    same_file = [{"video": "a.mp4", "prompt": "p", "id": i} for i in range(2)]
+    with pytest.raises(LongtakeError, match=r"'a\.mp4' is listed twice"):
+        read_manifest(folder, write(tmp_path, *same_file))
+    with pytest.raises(LongtakeError, match="no such folder"):
+        read_manifest(tmp_path / "none", tmp_path / "list.jsonl")

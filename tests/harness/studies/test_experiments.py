@@ -1,0 +1,187 @@
+"""Experiments: from a YAML file to a corpus, encoders, a sweep and its tables."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from harness.core.errors import LongtakeError
+from harness.studies.encoder_runs import load_run, train
+from harness.studies.experiments import Experiment, ExperimentPlan, experiment_names
+from tests.harness.support import records
+from tests.methods.conftest import write_corpus
+
+STEPS = '"backbone.denoising_step_list=[1000,400]"'
+QUICK = f"""
+shared: [backbone=tiny_short, {STEPS}, prompts.num=1, duration=5.25]
+corpus: [backbone=tiny_short, {STEPS}, prompts=tiny_random, num=2, duration=3]
+training: [network.latent_dim=8, "network.hidden_dims=[8,8]", steps=4, batch_chunks=2]
+encoders:
+  recon: [loss=recon]
+rows:
+  sliding_window: [method=sliding_window]
+  recon: [method=rag_autoencoder, "method.checkpoint=encoder:recon"]
+  recon K=6: [method=rag_autoencoder, "method.checkpoint=encoder:recon", method.memory_latents=6]
+axes:
+  Losses: [sliding_window, recon]
+  K: [recon, recon K=6]
+"""
+
+
+BLIND = f"""
+shared: [backbone=tiny_short, {STEPS}, prompts.num=1, duration=6]
+rows:
+  random: [method=random]
+  oldest: [method=oldest]
+axes:
+  Blind: [random, oldest]
+"""
+
+
+def test_from_nothing_to_a_table_and_nothing_twice(cli, tmp_path: Path) -> None:
+    (tmp_path / "quick.yaml").write_text(QUICK)
+    command = ("sweep", "experiment=quick.yaml", "suite=sky_error", "device=cpu")
+    result = cli(*command)
+    assert result.code == 0, result.err
+    store = tmp_path / "runs" / "quick"
+    # recon and recon K=6 are the same video: made once, shown in both tables.
+    assert len(records(store)) == 2
+    assert (store / "report" / "ablation" / "index.html").is_file()
+    text = (store / "report" / "ablation" / "ablation.md").read_text()
+    assert "| Sky error ↓ |" in text
+    assert "recon K=6" in text
+    assert json.loads((store / "experiment.json").read_text())["name"] == "quick"
+    again = cli(*command)
+    assert again.code == 0
+    assert "generate" not in again.out
+    assert "train" not in again.out
+    # An encoder found in its place must be the one that the experiment asks for.
+    (tmp_path / "quick.yaml").write_text(QUICK.replace("loss=recon", "loss=smooth"))
+    assert "loss.smooth_weight is 0.0, not 1.0" in cli(*command).err
+    report = cli("report", f"sweep={store}")
+    assert str(store / "report" / "ablation" / "index.html") in report.out
+
+
+def test_encoders_of_another_corpus_are_refused(tmp_path: Path) -> None:
+    """Which corpus belongs to the experiment is known without making it."""
+    content = yaml.safe_load(QUICK)
+    content["rows"] = {"recon": content["rows"]["recon"]}
+    content["axes"] = {}
+    (tmp_path / "quick.yaml").write_text(yaml.safe_dump(content))
+    plan = ExperimentPlan.load(str(tmp_path / "quick.yaml"), [f"runs={tmp_path / 'runs'}"])
+    write_corpus(plan.corpus.folder, num_samples=2)
+    (task,) = plan.encoder_tasks()
+    train(load_run(task.arguments), lambda step: None, lambda validation: None)
+    assert not plan.corpus.packed()
+    with pytest.raises(LongtakeError, match="trained on another corpus than"):
+        plan.missing_encoders()
+
+
+def test_on_a_cluster_the_corpus_is_submitted_and_training_waits(
+    cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.cli.cluster.submit_sweep", lambda *arguments: 0)
+    (tmp_path / "quick.yaml").write_text(QUICK)
+    # A corpus of an earlier version of the experiment must not be trained on.
+    write_corpus(tmp_path / "runs" / "quick_corpus" / "corpus", num_samples=2)
+    result = cli("sweep", "experiment=quick.yaml", "executor=slurm", "suite=[]")
+    assert result.code == 0, result.err
+    assert "status sweep=runs/quick_corpus says that these videos are done" in result.out
+    assert "python -m harness sweep experiment=quick.yaml executor=slurm" in result.out
+    assert not (tmp_path / "runs" / "quick" / "encoders").exists()
+
+
+def test_training_that_leaves_nothing_is_an_error(
+    cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.cli.experiment_steps.make_corpus", lambda *arguments: 0)
+    monkeypatch.setattr("harness.cli.experiment_steps.train_with_progress", lambda *a: Path("x"))
+    monkeypatch.setattr("harness.studies.corpus_config.CorpusConfig.packed", lambda self: True)
+    (tmp_path / "quick.yaml").write_text(QUICK)
+    result = cli("sweep", "experiment=quick.yaml", "suite=[]", "device=cpu")
+    assert result.code == 2
+    assert "still not there: recon" in result.err
+
+
+def test_without_a_suite_what_was_retrieved_is_compared(cli, tmp_path: Path) -> None:
+    (tmp_path / "blind.yaml").write_text(BLIND)
+    result = cli("sweep", "experiment=blind.yaml", "suite=[]", "device=cpu")
+    assert result.code == 0, result.err
+    store = tmp_path / "runs" / "blind"
+    assert "| Coverage ↑ |" in (store / "report" / "ablation" / "ablation.md").read_text()
+    assert (store / "report" / "index.html").is_file()
+
+
+def test_a_dry_run_says_what_must_be_trained(cli, tmp_path: Path) -> None:
+    (tmp_path / "quick.yaml").write_text(QUICK)
+    result = cli("sweep", "--dry-run", "experiment=quick.yaml", "suite=[]", "device=cpu")
+    assert result.code == 0
+    assert "encoders to train first" in result.out
+    assert not (tmp_path / "runs" / "quick_corpus").exists()
+
+
+def test_the_command_line_wins_and_a_chosen_group_starts_anew() -> None:
+    plan = ExperimentPlan.load("rope", ["backbone=tiny_long", "prompts.num=1", "duration=3"])
+    rows = plan.config().rows
+    assert {row.backbone.label for row in rows} == {"tiny_long"}
+    assert all("denoising_step_list" not in row.backbone.args for row in rows)
+    assert [len(row.prompts.prompts) for row in rows] == [1] * 4
+
+
+def test_rope_times_retrieval_differs_in_nothing_else() -> None:
+    plan = ExperimentPlan.load("rope", ["prompts.num=1"])
+    methods = {row.method.label: row.method for row in plan.config().rows}
+    assert len(methods) == 4
+    relative, absolute = (methods[f"{rope}, retrieval"].args for rope in ("relative", "absolute"))
+    assert absolute == {"layout": "absolute"}
+    assert {k: v for k, v in relative.items() if k != "descriptor"} == {"layout": "released"}
+    assert relative["descriptor"] == "avg_pool"  # the default of the other
+
+
+def test_delta_loss_has_the_rows_of_its_question() -> None:
+    plan = ExperimentPlan.load("delta_loss", [])
+    experiment = plan.experiment
+    assert len(experiment.rows) == 18
+    assert {task.label for task in plan.encoder_tasks()} == set(experiment.encoders)
+    assert experiment.axes["Window"] == ["full", "full w=1", "full w=5"]
+    assert "sliding_window" in experiment.axes["Losses"]
+    given = {tuple(overrides) for label, overrides in experiment.rows.items() if label != "full"}
+    assert len(given) == 17, "no row twice"
+
+
+@pytest.mark.parametrize("name", experiment_names())
+def test_every_shipped_experiment_is_sound(name: str) -> None:
+    plan = ExperimentPlan.load(name, [])
+    assert plan.experiment.axes
+    assert plan.store == Path("runs") / name
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("rows: {}", "has no rows"),
+        ("rows: {a: [method=rag]}\naxes: {x: [b]}", "Unknown row of an axis 'b'"),
+        ('rows: {a: ["method.checkpoint=encoder:x"]}', "Unknown encoder of a row 'x'"),
+        ("rws: {}", "Did you mean 'rows'"),
+        ("- a", "must hold keys and values"),
+    ],
+)
+def test_a_file_that_is_no_experiment_is_refused(
+    tmp_path: Path, content: str, message: str
+) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(content)
+    with pytest.raises(LongtakeError, match=message):
+        ExperimentPlan.load(str(path), [])
+
+
+def test_mistakes_are_answered_in_one_line(cli) -> None:
+    assert "Did you mean 'delta_loss'" in cli("sweep", "experiment=delta_los").err
+    several = cli("sweep", "--cfg", "experiment=rope", "method.sink_latents=1,2")
+    assert "one value per method argument" in several.err
+    assert "leave out method=" in cli("sweep", "experiment=rope", "method=rag").err
+    assert "given twice" in cli("sweep", "experiment=rope", "experiment=rope").err
+    assert Experiment().rows == {}

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Path:
+    for suffix in (".json", ".safetensors"):
+        shutil.copy(GOLDEN / f"rag_avg_pool{suffix}", tmp_path)
+    return tmp_path / "rag_avg_pool.safetensors"
+
+
+def cut(case: Path, num_latents: int) -> None:
+    """Keep only the first frames of a case, to be quick."""
+    tensors = load_file(case)
+    save_file(
+        {
+            "noise": tensors["noise"][:, :num_latents].clone(),
+            "renoise": tensors["renoise"][:, :, :num_latents].clone(),
+            "latents": tensors["latents"][:, :num_latents].clone(),
+        },
+        case,
+    )
+    settings = json.loads(case.with_suffix(".json").read_text())
+    settings["retrieval"] = [e for e in settings["retrieval"] if e["query_frame"] < num_latents]
+    case.with_suffix(".json").write_text(json.dumps(settings))
+
+
+def test_an_equal_rollout_passes(cli, case: Path) -> None:
+    cut(case, 24)
+    result = cli("replay", str(case))
+    assert result.code == 0
+    assert "8 of 8 blocks agree" in result.out
+    assert result.out.splitlines()[-1] == "PASS"
+
+
+def test_other_latents_fail(cli, case: Path) -> None:
+    cut(case, 6)
+    tensors = load_file(case)
+    tensors["latents"] = tensors["latents"] * 1.01
+    save_file(tensors, case)
+    result = cli("replay", str(case))
+    assert result.code == 1
+    assert result.out.splitlines()[-1] == "FAIL"
+    assert cli("replay", str(case), "--rtol", "0.1").code == 0
+
+
+def test_other_retrieved_frames_fail(cli, case: Path) -> None:
+    cut(case, 21)
+    settings = json.loads(case.with_suffix(".json").read_text())
+    settings["retrieval"][0]["selected_global_frames"] = [[2]]
+    case.with_suffix(".json").write_text(json.dumps(settings))
+    result = cli("replay", str(case))
+    assert result.code == 1
+    assert "6 of 7 blocks agree" in result.out
+    assert "latent frame 18" in result.out
+
+
+def test_a_file_of_another_kind_is_one_clear_line(cli, case: Path) -> None:
+    case.write_bytes(case.read_bytes()[:1000])
+    result = cli("replay", str(case))
+    assert result.code == 2
+    assert "not a recorded rollout" in result.err
+
+
+def test_settings_that_do_not_fit_the_tensors_are_one_clear_line(cli, case: Path) -> None:
+    settings = json.loads(case.with_suffix(".json").read_text())
+    for change in ({"denoising_step_list": [1000, 500]}, {"prompt": None}, {"rope": "spiral"}):
+        changed = settings | {"meta": settings["meta"] | change}
+        if change == {"prompt": None}:
+            del changed["meta"]["prompt"]
+        case.with_suffix(".json").write_text(json.dumps(changed))
+        result = cli("replay", str(case))
+        assert result.code == 2
+        assert result.err.count("\n") == 1

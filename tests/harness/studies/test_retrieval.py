@@ -1,0 +1,255 @@
+"""The retrieval benchmark: exact ground truth, known revisits, and the command."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from backbones.tiny.backbone import TinyBackbone
+from backbones.tiny.codec import TinyCodec
+from eval.retrieval.metrics import means
+from harness.core.errors import LongtakeError
+from harness.run.video_writer import VideoWriter
+from harness.studies.retrieval_benchmark import (
+    block_queries,
+    choose_encoder,
+    choose_encoders,
+    embedded_backbone,
+    mean_keys,
+    run_benchmark,
+)
+from harness.studies.retrieval_data import panned_photo, shots_video, world_videos
+from methods.encoders.checkpoint import SHIPPED
+from methods.retrieval import Retrieval
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def codec() -> TinyCodec:
+    return TinyCodec()
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    return TinyBackbone(denoising_step_list=[1000, 400]).load(torch.device("cpu"), [])
+
+
+@pytest.fixture(scope="module")
+def world(codec: TinyCodec):
+    return world_videos(2, 72, 0, codec)
+
+
+def test_the_world_knows_its_places_and_poses(world) -> None:
+    for video in world:
+        place, pose = video.gains["place"], video.gains["pose"]
+        assert np.allclose(place, place.T, atol=1e-4)
+        assert np.allclose(np.diag(place), 1)
+        assert np.all(np.diag(pose) == 1)
+        assert video.frames_NHWC.shape == (72, 128, 128, 3)
+        # Frames of one place and one pose look alike, others don't.
+        frames = video.frames_NHWC.astype(float) / 255
+        apart = np.array([[np.abs(a - b).mean() for b in frames[::4]] for a in frames[::4]])
+        same = (place[::4, ::4] > 0.97) & (pose[::4, ::4] > 0) & ~np.eye(18, dtype=bool)
+        if same.any():
+            assert apart[same].mean() < 0.5 * apart[place[::4, ::4] < 0.3].mean()
+
+
+def test_encoders_lie_between_random_and_the_oracle(world, backbone) -> None:
+    names: list[str] = []
+    encoders = [choose_encoder(name) for name in ("flat", "avg_pool")]
+    found = run_benchmark(world, encoders, Retrieval(), backbone, names.append)
+    assert names == [video.name for video in world]
+    recall = {
+        searcher: np.mean(
+            [
+                means(one.results)["recall"] or 0.0
+                for one in found.searched
+                if (one.searcher, one.about) == (searcher, "place")
+            ]
+        )
+        for searcher in ("flat", "avg_pool", "random", "oracle")
+    }
+    assert recall["oracle"] == 1.0
+    assert recall["random"] < recall["avg_pool"] <= 1
+    assert recall["random"] < recall["flat"] <= 1
+
+
+def test_queries_are_those_of_a_rollout(backbone) -> None:
+    queries = block_queries(60, Retrieval(), backbone)
+    assert queries[0].frame == 17
+    assert list(queries[0].candidates) == [1]
+    assert list(queries[-1].candidates) == list(range(1, 41))
+
+
+def test_labels_of_encoders_differ(tmp_path: Path) -> None:
+    def choose(*texts: str) -> list[str]:
+        return [choice.label for choice in choose_encoders(texts)]
+
+    folders = tmp_path / "one", tmp_path / "two"
+    for folder in folders:
+        folder.mkdir()
+        for name in ("best", "last"):
+            shutil.copy(SHIPPED / "tiny_recon.safetensors", folder / f"{name}.safetensors")
+    best, last, other = (
+        f"autoencoder@{path}.safetensors"
+        for path in (folders[0] / "best", folders[0] / "last", folders[1] / "best")
+    )
+    assert choose(best, other, "avg_pool") == ["autoencoder@one", "autoencoder@two", "avg_pool"]
+    assert choose(best, last) == [best, last]
+    with pytest.raises(LongtakeError, match="named twice"):
+        choose("flat", "avg_pool", "flat")
+
+
+def test_keys_are_those_of_the_backbone_that_made_the_rollout(world) -> None:
+    short = replace(world[0], latents_NCHW=world[0].latents_NCHW[:24])
+    videos = [
+        replace(short, name=label, kind="rollouts", gains={}, backbone=label)
+        for label in ("tiny_short", "tiny_long denoising_step_list=[1000,400]", "mine")
+    ]
+    keys = [choose_encoder("mean_keys")]
+    found = run_benchmark(videos, keys, Retrieval(), embedded_backbone("tiny_long"), print)
+    assert found.skipped == {"mean_keys on rollouts of mine": "it is no embedded backbone"}
+    one, other = (vectors for _, vectors in sorted(found.embeddings.items()))
+    expected = keys[0].encoder.embed(mean_keys(short, TinyBackbone("long").load(CPU, [])))
+    assert np.allclose(one, expected, atol=1e-5)
+    assert np.abs(one - other).max() > 1e-3
+
+
+def test_random_covers_no_more_than_one_draw_can(world, backbone) -> None:
+    found = run_benchmark(world[:1], [], Retrieval(), backbone, print)
+    drawn = next(one for one in found.searched if one.searcher == "random")
+    queries = block_queries(72, Retrieval(), backbone)
+    assert len(drawn.results) == drawn.num_rounds * len(queries)
+    rounds = means(drawn.results, drawn.num_rounds)["coverage"]
+    assert rounds is not None
+    assert rounds < (means(drawn.results)["coverage"] or 0)
+
+
+def test_keys_of_a_video_are_read_by_clean_passes(world, backbone) -> None:
+    keys = mean_keys(world[0], backbone)
+    config = backbone.transformer.config
+    assert keys.shape == (72, config.num_layers, config.dim)
+    assert choose_encoder("mean_keys").encoder.embed(keys).shape == (
+        72,
+        config.num_layers * config.dim,
+    )
+
+
+def test_a_photograph_comes_back_where_the_camera_does(codec: TinyCodec, tmp_path: Path) -> None:
+    y, x = np.mgrid[0:200, 0:400]
+    picture = np.stack([x % 256, y, (x + y) % 256], axis=-1).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / "p.png"), picture)
+    video = panned_photo(tmp_path / "p.png", 41, codec)
+    view = video.gains["view"]
+    assert video.latents_NCHW.shape == (41, 16, 16, 16)
+    assert view[0, 20] > 0.9  # once to and fro
+    assert view[0, 10] < 0.2  # the far end
+    frames = video.frames_NHWC.astype(float)
+    assert np.abs(frames[2] - frames[22]).mean() < 0.5 * np.abs(frames[2] - frames[12]).mean()
+    with pytest.raises(LongtakeError, match="can't be read as a picture"):
+        panned_photo(tmp_path / "none.png", 41, codec)
+
+
+def test_shots_come_back_after_all_the_others(codec: TinyCodec, tmp_path: Path) -> None:
+    path = tmp_path / "shots.mp4"
+    colors = [(200, 30, 30), (30, 200, 30), (30, 30, 200)]
+    frames = np.concatenate([np.full((40, 64, 64, 3), color, dtype=np.uint8) for color in colors])
+    with VideoWriter(path, 16, 64, 64) as writer:
+        writer.write(frames)
+    video = shots_video(path, codec)
+    shot = video.gains["shot"]
+    assert shot.shape == (30, 30)
+    assert list(shot[0].nonzero()[0]) == [*range(5), *range(15, 20)]
+    with VideoWriter(path, 16, 64, 64) as writer:
+        writer.write(frames[:40])
+    with pytest.raises(LongtakeError, match="found 1 shots"):
+        shots_video(path, codec)
+
+
+def test_the_command_writes_tables_and_pictures(cli, tmp_path: Path) -> None:
+    result = cli(
+        "retrieval", "world=1", "seconds=12", "encoder=avg_pool,flat", "threads=1", "out=r"
+    )
+    assert result.code == 0, result.err
+    folder = tmp_path / "r"
+    assert "same place" in (folder / "retrieval.md").read_text()
+    page = (folder / "index.html").read_text()
+    pictures = sorted(path.name for path in folder.glob("*.png"))
+    assert len(pictures) == 4
+    assert all(picture in page for picture in pictures)
+
+
+def test_drift_and_maps_of_a_sweep(cli, tmp_path: Path) -> None:
+    sweep = cli(
+        "sweep", "--no-report", "backbone.denoising_step_list=[1000,400]", "duration=6.75",
+        "method=rag", "prompts.num=1", "suite=sky_error", "device=cpu",
+    )  # fmt: skip
+    assert sweep.code == 0
+    result = cli("retrieval", "sweep=runs/main", "out=r")
+    assert result.code == 0, result.err
+    assert (tmp_path / "r" / "sweep_00.png").stat().st_size > 5000
+    text = (tmp_path / "r" / "retrieval.md").read_text()
+    assert "Drift" in text
+    assert "No correlation: no video has 8 blocks between which similarity differs." in text
+    shutil.rmtree(tmp_path / "runs" / "main" / "metrics")
+    result = cli("retrieval", "sweep=runs/main", "out=r")
+    assert result.code == 0, result.err
+    assert "python -m harness eval sweep=runs/main" in result.out
+    for trace in (tmp_path / "runs").rglob("trace.jsonl"):
+        trace.write_text("")
+    result = cli("retrieval", "sweep=runs/main", "out=r")
+    assert result.code == 2
+    assert "no finished video retrieved anything" in result.err
+
+
+def test_a_photograph_has_no_keys_and_the_rest_is_shown(cli, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "p.png"), np.zeros((64, 64, 3), dtype=np.uint8))
+    result = cli("retrieval", "photo=p.png", "encoder=mean_keys", "seconds=9", "threads=1", "out=r")
+    assert result.code == 0, result.err
+    assert "mean_keys on pan: left out, the backbone needs a prompt." in result.out
+    assert "oracle" in (tmp_path / "r" / "retrieval.md").read_text()
+    assert len(list((tmp_path / "r").glob("*.png"))) == 1  # ages
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["encoder=avgpool", "world=1", "seconds=3"], "Did you mean 'avg_pool'"),
+        (["wrld=1"], "Did you mean 'world'"),
+        (["world=x"], "expected a whole number"),
+        (["k=0"], "expected a whole number from 1"),
+        (["world=1", "seconds=0"], "expected a whole number from 1"),
+        (["photo=a/x.png,b/x.png"], "two files are called x.png"),
+        (["world=0"], "Nothing to search"),
+        (["photo=none.png"], "can't be read as a picture"),
+        (["video=none.mp4"], "none.mp4"),
+        (["corpus=gone"], "python -m harness latents"),
+    ],
+)
+def test_mistakes_are_answered_in_one_line(cli, arguments: list[str], message: str) -> None:
+    result = cli("retrieval", *arguments)
+    assert result.code == 2
+    assert message in result.err
+    assert len(result.err.strip().splitlines()) == 1
+
+
+def test_search_is_timed_against_one_read_of_the_index(cli, tmp_path: Path) -> None:
+    import json
+
+    result = cli(
+        "bench-search", "frames=64,512", "dim=16", "latent=16,16,16", "device=cpu", "threads=1",
+        "--json", "s.json",
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    content = json.loads((tmp_path / "s.json").read_text())
+    assert [row["num_frames"] for row in content["rows"]] == [64, 512]
+    assert all(row["search_ms"] > 0 and row["floor_ms"] > 0 for row in content["rows"])
+    assert math.isclose(content["rows"][1]["index_mib"], 512 * 16 * 4 / 2**20)

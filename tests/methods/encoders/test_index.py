@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.core.errors import LongtakeError
+from methods.encoders.index import DescriptorIndex
+
+
+def filled(vectors: torch.Tensor, capacity: int = 4, chunk: int = 3) -> DescriptorIndex:
+    index = DescriptorIndex(capacity)
+    for start in range(0, len(vectors), chunk):
+        index.add(vectors[start : start + chunk])
+    return index
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    values=st.lists(st.integers(-2, 2), min_size=1, max_size=40),
+    count=st.integers(0, 9),
+    data=st.data(),
+)
+def test_search_is_an_exact_stable_sort(values: list[int], count: int, data: st.DataObject) -> None:
+    """Few distinct values, so that ties are everywhere; they go to the older frame."""
+    index = filled(torch.tensor(values, dtype=torch.float32)[:, None])
+    start = data.draw(st.integers(0, len(values)))
+    stop = data.draw(st.integers(start, len(values)))
+    hits = index.search(torch.ones(1), start, stop, count)
+    expected = sorted(range(start, stop), key=lambda frame: -values[frame])[:count]
+    assert list(hits.frames) == expected
+    assert list(hits.cosines) == [values[frame] for frame in expected]
+
+
+def test_a_hundred_thousand_frames_are_searched_exactly() -> None:
+    generator = torch.Generator().manual_seed(0)
+    vectors = torch.nn.functional.normalize(torch.randn(100_000, 32, generator=generator), dim=1)
+    index = filled(vectors, chunk=50_000)
+    hits = index.search(vectors[4321], 0, 100_000, 6)
+    exact = (vectors.double() @ vectors[4321].double()).argsort(descending=True)[:6]
+    assert list(hits.frames) == exact.tolist()
+
+
+def test_all_equal_similarities_and_too_few_candidates_are_defined() -> None:
+    index = filled(torch.ones(10, 2) / 2**0.5)
+    query = index.newest(3)
+    assert index.search(query, 2, 10, 3).frames == (2, 3, 4)
+    assert index.search(query, 8, 10, 6).frames == (8, 9)
+    assert index.search(query, 5, 5, 6) == ((), ())
+
+
+def test_descriptors_that_are_not_finite_are_refused() -> None:
+    index = filled(torch.ones(6, 2))
+    index.add(torch.tensor([[float("nan"), 0.0]]))
+    with pytest.raises(LongtakeError, match="one of the first 7 latent frames is not finite"):
+        index.search(torch.ones(2), 0, 6, 3)

@@ -1,0 +1,133 @@
+"""Comparisons of an experiment on a hand-made run store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from eval.statistics import MIN_CLUSTERS
+from harness.core.errors import LongtakeError
+from harness.store.frames import load_sweep
+from reports.site.ablation import ALL, compare
+from reports.site.ablation_page import LEGEND, build_ablation, cells, markdown
+from reports.site.assets import Assets
+from reports.site.build import ReportOptions, build_report
+from reports.site.watch import watch
+from tests.reports.conftest import data_of
+from tests.reports.experiment import AXIS, make_store, note_axis
+
+PROMPTS = ["p1", "p2", "p3", "p4", "p5", "p6"]
+OPTIONS = ReportOptions(assets=Assets.none)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """Row "better" is higher by 0.1 on every prompt; "same" differs by nothing in the mean."""
+    base = dict(zip(PROMPTS, (0.1, 0.5, 0.3, 0.9, 0.7, 0.2), strict=True))
+    noise = dict(zip(PROMPTS, (0.05, -0.05, 0.02, -0.02, 0.01, -0.01), strict=True))
+    rows = {
+        "reference": base,
+        "better": {prompt: value + 0.1 for prompt, value in base.items()},
+        "same": {prompt: value + noise[prompt] for prompt, value in base.items()},
+        "short": {"p1": 0.4},
+    }
+    return note_axis(make_store(tmp_path / "runs" / "exp", rows), list(rows))
+
+
+def test_differences_are_paired_and_marked_only_when_their_interval_excludes_zero(
+    store: Path,
+) -> None:
+    comparisons = compare(load_sweep(store)).of(AXIS, 3.0, ALL)
+    found = {c.row: c for c in comparisons if c.metric.name == "sky"}
+    better, same, short = found["better"], found["same"], found["short"]
+    assert found["reference"].mean == pytest.approx(0.45)
+    assert found["reference"].difference is None
+    assert better.difference == pytest.approx(0.1)
+    assert better.interval == pytest.approx((0.1, 0.1))
+    assert (better.marks, better.better) == (1, True)
+    # The exact test over six prompts that all agree; the largest of three p-values times three.
+    assert (better.p, better.p_holm) == (2 / 2**6, 3 * 2 / 2**6)
+    assert same.difference == pytest.approx(0, abs=1e-9)
+    assert same.marks == 0
+    # One common video: a difference, but no interval and no mark.
+    assert (short.difference, short.interval, short.marks) == (pytest.approx(0.3), None, 0)
+
+
+@pytest.mark.parametrize(("num_prompts", "marks"), [(5, 0), (6, 1), (7, 2)])
+def test_two_marks_need_prompts_enough_for_the_exact_test(
+    tmp_path: Path, num_prompts: int, marks: int
+) -> None:
+    """Three rows better on every prompt: 3 * 2 / 2**n is below 0.05 from seven prompts on."""
+    base = {f"p{n}": 0.1 * n for n in range(num_prompts)}
+    rows = {
+        f"row{step}": {prompt: value + step for prompt, value in base.items()} for step in range(4)
+    }
+    store = note_axis(make_store(tmp_path / "few", rows), list(rows))
+    found = [c for c in compare(load_sweep(store)).of(AXIS, 3.0, ALL) if c.difference is not None]
+    assert [c.marks for c in found] == [marks] * 3
+    assert [c.interval is None for c in found] == [num_prompts < MIN_CLUSTERS] * 3
+    assert f"below {MIN_CLUSTERS} prompts" in LEGEND
+
+
+def test_every_duration_has_a_table(tmp_path: Path) -> None:
+    rows = {"one": dict.fromkeys(PROMPTS, 0.1), "two": dict.fromkeys(PROMPTS, 0.3)}
+    store = note_axis(make_store(tmp_path / "long", rows, ("1", "3")), list(rows))
+    paths = build_report(store, options=OPTIONS)
+    assert paths.ablations == (store / "report" / "ablation" / "index.html",)
+    text = (paths.ablations[0].parent / "ablation.md").read_text()
+    for duration in ("1", "3"):
+        assert f"**{AXIS}** ({duration} s, at least 6 videos of 6 prompts)" in text
+        assert (paths.ablations[0].parent / f"question_answer_{duration}s.svg").is_file()
+
+
+def test_several_experiments_of_one_report_have_a_folder_each(tmp_path: Path, store: Path) -> None:
+    rows = {"one": {"p1": 0.1}, "two": {"p1": 0.3}}
+    other = note_axis(make_store(tmp_path / "runs" / "other", rows), list(rows))
+    paths = build_report([store, other], tmp_path / "site", OPTIONS)
+    folder = tmp_path / "site" / "ablation"
+    assert paths.ablations == (folder / "exp" / "index.html", folder / "other" / "index.html")
+    assert "| better |" in (folder / "exp" / "ablation.md").read_text()
+    assert "| better |" not in (folder / "other" / "ablation.md").read_text()
+    # A live build keeps what is there.
+    live = ReportOptions(assets=Assets.none, papers=False)
+    assert build_report([store, other], tmp_path / "site", live).ablations == paths.ablations
+
+
+def test_watching_ends_with_the_comparisons(store: Path) -> None:
+    last = watch([store], None, OPTIONS, lambda paths: None, pytest.fail, lambda seconds: False)
+    assert last is not None
+    assert last.ablations == (store / "report" / "ablation" / "index.html",)
+
+
+def test_an_experiment_with_nothing_to_compare_has_a_report_all_the_same(store: Path) -> None:
+    for path in store.glob("metrics/*/*.json"):
+        path.unlink()
+    paths = build_report(store, options=OPTIONS)
+    assert paths.ablations == ()
+    warnings = data_of(paths.index, "site")["warnings"]
+    assert any("nothing to compare yet" in warning for warning in warnings)
+
+
+def test_files_of_the_report(store: Path, tmp_path: Path) -> None:
+    page = build_ablation(load_sweep(store), tmp_path / "ablation")
+    assert "Question &amp; answer" in page.read_text()
+    table = pd.read_csv(page.parent / "ablation.csv")
+    line = table[(table["row"] == "better") & (table["backbone"] == ALL)].iloc[0]
+    assert line["low"] == pytest.approx(0.1)
+    assert (page.parent / "question_answer.png").stat().st_size > 1000
+    text = markdown(compare(load_sweep(store)))
+    assert "+0.1000, +0.1000 to +0.1000)*" in text
+    assert text == (page.parent / "ablation.md").read_text()
+
+
+def test_a_metric_nobody_has_makes_no_line(store: Path) -> None:
+    lines = cells(compare(load_sweep(store)), AXIS, 3.0, ALL)
+    assert len(lines) == 2  # nothing was retrieved: only the header and the one metric
+
+
+def test_a_sweep_that_is_no_experiment_is_refused(store: Path) -> None:
+    (store / "experiment.json").unlink()
+    with pytest.raises(LongtakeError, match="is no experiment"):
+        compare(load_sweep(store))

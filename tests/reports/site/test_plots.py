@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from eval.statistics import mean_and_stderr
+from harness.store.frames import Sweep, load_sweep
+from reports.site.plots import Plot, write_plots
+from reports.site.style import PALETTE, strokes
+from reports.tables.comparison import compare_all
+from reports.tables.drift import drift_points
+
+
+def points_of(sweep: Sweep) -> pd.DataFrame:
+    return drift_points(sweep, compare_all(sweep))
+
+
+def draw(sweep: Sweep, folder: Path) -> list[Plot]:
+    return write_plots(sweep, compare_all(sweep), points_of(sweep), folder)
+
+
+def test_drift_point_is_the_mean_over_videos(pristine_store: Path) -> None:
+    sweep = load_sweep(pristine_store)
+    points = points_of(sweep)
+    chosen = points[
+        (points["metric"] == "subject")
+        & (points["backbone"] == "tiny_short")
+        & (points["method"] == "random")
+    ]
+    assert chosen["second"].tolist()[:2] == [1.0, 3.0]
+    assert len(chosen) == 30
+    units = sweep.units.query("backbone == 'tiny_short' and method == 'random'")["unit_id"]
+    curves = sweep.curves.query("metric == 'subject' and start_s == 0")
+    values = curves[curves["unit_id"].isin(units)]["value"]
+    assert chosen["mean"].iloc[0] == pytest.approx(values.mean())
+
+
+def test_line_stops_where_a_video_has_no_value(store: Path) -> None:
+    path = store / "metrics/offline" / "tiny_short-random-p0-0.json"
+    content = json.loads(path.read_text())
+    content["metrics"]["subject"]["curve"][-1] = None
+    path.write_text(json.dumps(content))
+    counts = (
+        points_of(load_sweep(store))
+        .query("metric == 'subject'")
+        .groupby(["backbone", "method"])["second"]
+        .size()
+    )
+    assert counts["tiny_short", "random"] == 29
+    assert counts["tiny_long", "random"] == 30
+
+
+def test_lines_are_over_the_compared_pairs_alone(pristine_store: Path) -> None:
+    """(p2, 1) failed in one row of tiny_long, so it counts in none of them."""
+    sweep = load_sweep(pristine_store)
+    points = points_of(sweep)
+    for backbone, pairs in (("tiny_short", 6), ("tiny_long", 5)):
+        units = sweep.units.query(f"backbone == '{backbone}' and method == 'sliding_window'")
+        kept = units["unit_id"].head(pairs)  # the last pair is (p2, 1)
+        curves = sweep.curves.query("metric == 'subject' and start_s == 0")
+        values = curves[curves["unit_id"].isin(kept)].merge(units, on="unit_id")
+        estimate = mean_and_stderr(values["value"].tolist(), values["prompt_id"].tolist())
+        point = points.query(
+            f"metric == 'subject' and backbone == '{backbone}' and method == 'sliding_window'"
+        ).iloc[0]
+        assert point["mean"] == pytest.approx(estimate.mean)
+        assert point["stderr"] == pytest.approx(estimate.stderr)
+
+
+def test_one_figure_per_metric_with_a_curve_and_an_overview(
+    pristine_store: Path, tmp_path: Path
+) -> None:
+    plots = draw(load_sweep(pristine_store), tmp_path)
+    stems = [plot.files[0].stem for plot in plots]
+    assert stems == [
+        "drift_offline",
+        "drift_offline_subject",
+        "drift_offline_flicker",
+        "drift_offline_hits",
+        "cost_offline_30s",
+        "cost_offline_60s",
+    ]
+    assert [path.suffix for path in plots[0].files] == [".svg", ".pdf", ".png"]
+    assert all(path.stat().st_size > 1000 for plot in plots for path in plot.files)
+
+
+def test_labels_are_no_formulas(store: Path, tmp_path: Path) -> None:
+    units = store / "units.jsonl"
+    units.write_text(units.read_text().replace('"random"', '"$\\\\frac{$_x"'))
+    sweep = load_sweep(store)
+    assert "$\\frac{$_x" in sweep.methods
+    assert draw(sweep, tmp_path)
+
+
+def test_strokes_stay_apart_beyond_the_palette() -> None:
+    names = [f"{method}{i}" for i in range(8) for method in ("rag", "random", "recency")]
+    look = strokes(names)
+    assert len(set(look.values())) == len(names)
+    assert look[names[0]].colour == PALETTE[0]
