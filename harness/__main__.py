@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return arguments.run(arguments)
     except LongtakeError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        return error.exit_code
     except ModuleNotFoundError as error:
         print(
             f"error: the package {error.name!r} is not installed for this Python; after make demo: "

@@ -1,4 +1,8 @@
-"""The one error type of a user's mistake. A leaf module: every room may import it."""
+"""Errors meant for people: one line on the terminal, no traceback.
+
+The class says whose turn it is: exit code 2 is a mistake of the user, 3 an environment that failed.
+Whatever broke inside Longtake is no `LongtakeError` and keeps its traceback.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +11,52 @@ from collections.abc import Iterable
 
 
 class LongtakeError(ValueError):
-    """A mistake the user can mend: shown as one line, without a traceback, exit code 2."""
+    """A problem the user can fix; the text says what was expected and what to do."""
+
+    exit_code = 2
+
+
+class ConfigError(LongtakeError):
+    """A setting, override, argument, prompt set or manifest that cannot be used."""
+
+
+class UnknownName(LongtakeError):
+    """A name that isn't registered; the text suggests the nearest one."""
+
+
+class MissingWeights(LongtakeError):
+    """Weights that are not on this machine, or are not the expected ones."""
+
+
+class PlanError(LongtakeError):
+    """A memory strategy returned a context plan that breaks the contract."""
+
+
+class StoreError(LongtakeError):
+    """A run store, or a file of one, that cannot be read or used."""
+
+
+class ClusterError(LongtakeError):
+    """SLURM did not answer, refused, or lost a job."""
+
+    exit_code = 3
+
+
+class DeviceError(LongtakeError):
+    """A compute device is missing, was lost, or ran out of memory."""
+
+    exit_code = 3
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name most like `name`, or None when nothing is close."""
+    """Return the known name most like `name`, or None when nothing is close."""
     matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return matches[0] if matches else None
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str]) -> LongtakeError:
-    """The error for a name that is not in `known`: suggests the nearest and lists the choices."""
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownName:
+    """Build the error for a name not in `known`, with the nearest and all choices."""
     choices = sorted(known)
     close = nearest(name, choices)
     hint = f" Did you mean {close!r}?" if close else ""
-    return LongtakeError(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(choices) or 'none'}.")
+    return UnknownName(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(choices) or 'none'}.")
