@@ -102,5 +102,5 @@ def test_equal_colors_are_refused_with_the_reason(color):
 
 
 def test_grammar_and_prompt_sets_do_not_import_torch():
-    code = "import sys, backbones.tiny.prompts; sys.exit('torch' in sys.modules)"
+    code = "import sys, backbones.world.prompts; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

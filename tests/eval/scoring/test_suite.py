@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from eval.metric import Direction, MetricInfo
@@ -48,9 +50,21 @@ def test_suites_are_found_by_name_and_hold_registered_metrics() -> None:
 
 def test_a_metric_is_a_suite_of_its_own() -> None:
     assert find_suite("flow_motion").metrics == ("flow_motion",)
-    outside = find_suite("eval.metrics.flow:FlowMotion")
-    assert (outside.name, outside.metrics) == ("FlowMotion", ("eval.metrics.flow:FlowMotion",))
+    by_path = find_suite("eval.metrics.flow:FlowMotion")
+    assert (by_path.name, by_path.metrics) == ("FlowMotion", ("eval.metrics.flow:FlowMotion",))
+    assert by_path.version == find_suite("flow_motion").version
+
+
+def test_a_metric_from_outside_has_the_version_of_its_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "own_metric.py"
+    source.write_text("from eval.metrics.flow import FlowMotion\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    outside = find_suite("own_metric:FlowMotion")
     assert outside.version != find_suite("flow_motion").version
+    source.write_text("from eval.metrics.flow import FlowMotion  # other\n")
+    assert find_suite("own_metric:FlowMotion").version != outside.version
 
 
 def test_a_metric_is_as_dear_as_the_suite_it_belongs_to() -> None:

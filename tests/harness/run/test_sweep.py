@@ -56,7 +56,7 @@ def test_commands_with_one_name_add_up(cli) -> None:
 
 def test_rows_with_the_same_pixels_share_one_unit(cli) -> None:
     cli(*sweep("method=rag,methods.rag:Rag", "name=a"))
-    assert len(records(Path("runs/a"))) == 2  # a plug-in by path is identified by its source, too
+    assert len(records(Path("runs/a"))) == 1  # a built-in by its path is the same built-in
     cli(*sweep("method=rag", "method.layout=released", "name=b"))
     cli(*sweep("method=rag", "name=b"))
     assert len(records(Path("runs/b"))) == 1

@@ -53,6 +53,8 @@ def test_a_record_says_what_a_row_of_the_leaderboard_is(cli) -> None:
     assert cli(*sweep("backbone=longlive,longlive_official", "method=native,rag")).code == 0
     by_row = {(row.split()[0], row.split()[-1]): values for row, values in facts(STORE).items()}
     assert by_row["longlive_official", "native"] == {
+        "backbone_plugin": "longlive",
+        "method_plugin": "native",
         "trained_latents": 240,
         "licence": "none (random weights)",
         "weights": "random",

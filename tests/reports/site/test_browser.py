@@ -261,7 +261,7 @@ def test_method_page_shows_definition_arguments_results_and_cost(
     page = open_page(index, "methods?name=rag%20layout%3Daged").page
     text = page.locator("main").inner_text()
     assert "most similar to the newest clean frames" in text
-    assert "methods.rag:Rag" in text
+    assert "Plug-in rag." in text
     assert page.locator("table.data tbody tr:not(.separator)").count() == 4
     page.locator(".chart circle").first.wait_for()
     assert page.locator(".chart circle").count() >= 3
