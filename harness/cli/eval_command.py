@@ -6,17 +6,16 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from eval.scoring.suite import DEFAULT_SUITE, check_suites
 from eval.video.decode import VideoDamaged
 from harness.cli.arguments import numbers, parse_pairs, sweep_folder
-from harness.cli.sweep_command import STOPPED, score
+from harness.cli.terminal import STOPPED, Terminal
 from harness.config.manifest import Manifest, read_manifest
 from harness.config.sweep import ExecutorKind, ExecutorSettings, Settings
 from harness.core.devices import pick_device
 from harness.core.errors import LongtakeError, unknown_name
 from harness.run.final_scores import write_rows
+from harness.run.stages import score
 from harness.run.sweep import missing_evaluations
 from harness.run.worker import stopping_on_signals
 from harness.store.imported import Row, check_row, import_video, plan_import, whole_durations_s
@@ -33,26 +32,27 @@ def run(arguments: argparse.Namespace) -> int:
     pairs = parse_pairs(arguments.overrides, ("sweep", *_IMPORT, *_SHARED))
     suites = pairs.get("suite", DEFAULT_SUITE).split(",")
     check_suites(suites)
-    console = Console()
+    terminal = Terminal()
     failed: dict[str, str] = {}
     if "videos" in pairs:
-        store, failed = _import(pairs, console)
+        store, failed = _import(pairs, terminal)
     else:
         if given := [key for key in _IMPORT if key in pairs]:
             raise LongtakeError(f"{given[0]}= belongs to videos=FOLDER, which was left out.")
         store = RunStore(sweep_folder(pairs))
-    code = _score(store, pairs, suites, console)
+    code = _score(store, pairs, suites, terminal)
     for name, reason in failed.items():
-        console.print(f"left out: {name}: {reason}", style="red", markup=False, soft_wrap=True)
+        terminal.say(f"left out: {name}: {reason}", style="red")
     if code != STOPPED and (path := write_rows(store, suites)):
-        console.print(f"rows: {path}", markup=False, highlight=False, soft_wrap=True)
+        terminal.say(f"rows: {path}")
     if "videos" in pairs and code != STOPPED:
-        text = f"on the leaderboard: python -m harness report sweep={store.root}"
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        terminal.say(f"on the leaderboard: python -m harness report sweep={store.root}")
     return 1 if failed and code == 0 else code
 
 
-def _score(store: RunStore, pairs: dict[str, str], suites: Sequence[str], console: Console) -> int:
+def _score(
+    store: RunStore, pairs: dict[str, str], suites: Sequence[str], terminal: Terminal
+) -> int:
     lines = store.unit_lines()
     if "duration" in pairs:
         durations_s = numbers(pairs["duration"], "duration")
@@ -73,22 +73,22 @@ def _score(store: RunStore, pairs: dict[str, str], suites: Sequence[str], consol
     if pairs.get("engine", _ENGINES[0]) == "official":
         from harness.run.official_engine import cross_check
 
-        return cross_check(store, durations_s, str(pick_device(settings.device)), console)
+        return cross_check(store, durations_s, str(pick_device(settings.device)), terminal.console)
     if pairs.get("engine", _ENGINES[0]) not in _ENGINES:
         raise unknown_name("engine", pairs["engine"], _ENGINES)
     tasks = missing_evaluations(store, prompts, durations_s, suites)
     if not tasks:
-        console.print("Nothing to do: all finished units are scored.")
+        terminal.say("Nothing to do: all finished units are scored.")
         return 0
     with stopping_on_signals() as stop_requested:
-        outcome = score(tasks, settings, store.labels(), console, stop_requested)
+        outcome = score(tasks, settings, store.labels(), terminal, stop_requested)
     if outcome.stopped:
-        console.print("Stopped; the same command goes on.")
+        terminal.say("Stopped; run the same command again to continue.")
         return STOPPED
     return 1 if outcome.failed or missing_evaluations(store, prompts, durations_s, suites) else 0
 
 
-def _import(pairs: dict[str, str], console: Console) -> tuple[RunStore, dict[str, str]]:
+def _import(pairs: dict[str, str], terminal: Terminal) -> tuple[RunStore, dict[str, str]]:
     """Put videos into a run store; returns it, and why videos were left out."""
     if "manifest" not in pairs:
         raise LongtakeError(
@@ -108,7 +108,7 @@ def _import(pairs: dict[str, str], console: Console) -> tuple[RunStore, dict[str
     )
     check_row(store, row)
     failed = {str(path.relative_to(folder)): "not in the manifest" for path in manifest.unlisted}
-    records = _import_all(store, manifest, row, pairs, failed, console)
+    records = _import_all(store, manifest, row, pairs, failed, terminal)
     if not records:
         raise LongtakeError(f"No video of {folder} could be read: {next(iter(failed.values()))}")
     return store, failed
@@ -120,10 +120,10 @@ def _import_all(
     row: Row,
     pairs: dict[str, str],
     failed: dict[str, str],
-    console: Console,
+    terminal: Terminal,
 ) -> list[Record]:
     records, units = [], []
-    with console.status("reading videos"):
+    with terminal.console.status("reading videos"):
         for video, unit in plan_import(manifest.videos, row):
             units.append(unit)
             try:

@@ -6,14 +6,12 @@ import argparse
 import hashlib
 from dataclasses import replace
 
-from rich.console import Console
-
-from harness.cli.progress import ProgressView
-from harness.cli.sweep_command import STOPPED
+from harness.cli.terminal import STOPPED, Terminal
 from harness.config.prompts import Prompt, PromptSet
 from harness.config.sweep import load_sweep
 from harness.core.errors import LongtakeError
-from harness.run.sweep import missing_units, run_generation
+from harness.run.stages import generate
+from harness.run.sweep import missing_units
 from harness.run.worker import stopping_on_signals
 from harness.store.run_store import RunStore
 from harness.store.units import plan_units
@@ -34,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     given = PromptSet("given", (Prompt(sha256[:8], text, text),), sha256)
     config = replace(config, rows=(replace(config.rows[0], prompts=given),))
     (unit,) = plan_units(config)
-    store, console = RunStore(config.settings.store), Console()
+    store, terminal = RunStore(config.settings.store), Terminal()
     missing = missing_units(store, [unit])
     resolved = [row | {"prompts": {"given": text, "sha256": sha256}} for row in config.resolved]
     store.add_command(
@@ -42,16 +40,13 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if missing:
         labels = {unit.id: f"{unit.backbone} | {unit.method} | seed {unit.seed}"}
-        with (
-            stopping_on_signals() as stop_requested,
-            ProgressView("generate", {unit.id: unit.num_latents}, labels, console) as view,
-        ):
-            outcome = run_generation([unit], config.settings, view.show, stop_requested)
+        with stopping_on_signals() as stop_requested:
+            outcome = generate([unit], config.settings, labels, terminal, stop_requested)
         if outcome.stopped:
-            console.print("Stopped; progress is saved. The same command goes on.")
+            terminal.say("Stopped; progress is saved. Run the same command again to continue.")
             return STOPPED
         if outcome.failed or store.finished(unit) is None:
-            console.print(f"See {store.failure_path(unit.id)}", markup=False)
+            terminal.say(f"See {store.failure_path(unit.id)}")
             return 1
     print(store.unit_dir(unit.id) / "video.mp4")
     return 0

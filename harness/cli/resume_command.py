@@ -7,10 +7,10 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from rich.console import Console
 
 from harness.cli.arguments import sweep_folder
-from harness.cli.cluster import submit_work, submitting
+from harness.cli.submit import submit_work, submitting
+from harness.cli.terminal import Terminal
 from harness.config.slurm_profile import SlurmProfile
 from harness.core.errors import LongtakeError
 from harness.core.schema import build
@@ -38,11 +38,11 @@ def run(arguments: argparse.Namespace) -> int:
             f"Nothing of {store} was submitted to SLURM; to go on here, repeat the sweep command."
         )
     with submitting(store, arguments.dry_run):
-        return _resume(store, changes, arguments, Console())
+        return _resume(store, changes, arguments, Terminal())
 
 
 def _resume(
-    store: Path, changes: list[str], arguments: argparse.Namespace, console: Console
+    store: Path, changes: list[str], arguments: argparse.Namespace, terminal: Terminal
 ) -> int:
     folders = submissions(store)
     newest = folders[-1].submission
@@ -53,11 +53,11 @@ def _resume(
     held = campaign.state.held_tasks if campaign.state else []
     if held and not arguments.dry_run:
         release(held)
-        console.print(f"released: {', '.join(held)}, which SLURM could not launch")
+        terminal.say(f"released: {', '.join(held)}, which SLURM could not launch")
     num_units = len({line["unit_id"] for line in RunStore(store).unit_lines()})
     report_on = num_units if campaign.wants_report else None
     work = left_over(store, folders)
-    return submit_work(campaign, work, report_on, arguments.dry_run, console)
+    return submit_work(campaign, work, report_on, arguments.dry_run, terminal)
 
 
 def _changed(profile: dict[str, object], changes: list[str]) -> SlurmProfile:

@@ -1,10 +1,16 @@
-"""What a worker reports while it runs; one JSON object a line between processes."""
+"""Reports of running work: events of a worker, and who listens to them.
+
+Between processes an event is one line of JSON.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Protocol
 
 
 class Interrupted(Exception):
@@ -50,3 +56,39 @@ class Event:
         """Read one line of JSON."""
         fields = json.loads(line)
         return cls(**fields | {"kind": EventKind(fields["kind"])})
+
+
+Emit = Callable[[Event], None]
+StopRequested = Callable[[], bool]
+
+
+class Listener(Protocol):
+    """Receives what long steps report: the terminal, a notebook, or `Silent`."""
+
+    def say(self, text: str) -> None:
+        """Take a line for the user."""
+
+    def stage(
+        self, title: str, amounts: Mapping[str, int], labels: Mapping[str, str]
+    ) -> AbstractContextManager[Emit]:
+        """Open a stage of work and return what takes its events.
+
+        Args:
+            title: verb that names the stage.
+            amounts: latent frames, clips or steps of each item, by the name that events use.
+            labels: names of items for people; an item without one is shown as it is.
+        """
+
+
+class Silent:
+    """A listener that drops everything."""
+
+    def say(self, text: str) -> None:
+        """Drop the line."""
+
+    @contextmanager
+    def stage(
+        self, title: str, amounts: Mapping[str, int], labels: Mapping[str, str]
+    ) -> Iterator[Emit]:
+        """Drop the events of the stage."""
+        yield lambda event: None

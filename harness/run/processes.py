@@ -16,8 +16,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness.core.events import Event, EventKind
-from harness.run.worker import Emit, StopRequested
+from harness.core.events import Emit, Event, EventKind, StopRequested
 from harness.store.run_store import RunStore
 from harness.store.shards import Shard
 

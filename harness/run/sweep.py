@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eval.scoring.suite import can_set_up, find_suite, network_keys
-from harness.core.events import Event, EventKind
+from harness.core.events import Emit, Event, EventKind, StopRequested
 from harness.run.executors import num_threads, num_workers, run_shards
 from harness.store.run_store import RunStore
 from harness.store.shards import Evaluation, Shard, Stage, split_evaluations, split_units
@@ -17,7 +17,6 @@ from harness.store.units import Unit
 
 if TYPE_CHECKING:
     from harness.config.sweep import Settings
-    from harness.run.worker import StopRequested
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def _same_networks(used: Mapping[str, str], now: Mapping[str, set[str]]) -> bool
 def run_generation(
     units: Sequence[Unit],
     settings: Settings,
-    on_event: Callable[[Event], None],
+    on_event: Emit,
     stop_requested: StopRequested,
 ) -> Outcome:
     """Generate units with the executor of `settings`."""
@@ -108,7 +107,7 @@ def run_generation(
 def run_evaluation(
     tasks: Sequence[Evaluation],
     settings: Settings,
-    on_event: Callable[[Event], None],
+    on_event: Emit,
     stop_requested: StopRequested,
 ) -> Outcome:
     """Score finished units with the executor of `settings`."""
@@ -140,7 +139,7 @@ def make_shard(
 def _run(
     shards: Sequence[Shard],
     settings: Settings,
-    on_event: Callable[[Event], None],
+    on_event: Emit,
     stop_requested: StopRequested,
 ) -> Outcome:
     failed: dict[str, str] = {}

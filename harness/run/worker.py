@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from harness.core.devices import memory_hint, pick_device, prepare_process
 from harness.core.errors import LongtakeError
-from harness.core.events import Event, EventKind, Interrupted
+from harness.core.events import Emit, Event, EventKind, Interrupted, StopRequested
 from harness.store.run_store import RunStore
 from harness.store.shards import Evaluation, Shard, Stage
 
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from backbones.engine.spec import BackboneSpec
     from eval.scoring.score import Scorer
     from harness.store.units import Unit
-
-Emit = Callable[[Event], None]
-StopRequested = Callable[[], bool]
 
 
 def run_shard(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:

@@ -17,19 +17,21 @@ _OWN = ("num", "out", "shard_videos")
 
 @dataclass(frozen=True)
 class CorpusConfig:
-    """A corpus as the command line describes it; whether it is there is another question.
+    """A corpus as the command line describes it, made or not.
 
     Attributes:
         config: of the rollouts.
         units: its videos.
         index: what the corpus will hold.
         folder: where it belongs.
+        command: the command line that makes it.
     """
 
     config: SweepConfig
     units: list[Unit]
     index: CorpusIndex
     folder: Path
+    command: tuple[str, ...]
 
     @classmethod
     def load(cls, overrides: Sequence[str]) -> CorpusConfig:
@@ -43,7 +45,8 @@ class CorpusConfig:
         units = plan_units(config)
         index = plan_corpus(units, _positive(own.get("shard_videos", str(SHARD_VIDEOS))))
         folder = Path(own["out"]) if "out" in own else config.settings.store / "corpus"
-        return cls(config, units, index, folder)
+        command = ("python", "-m", "harness", "latents", *overrides)
+        return cls(config, units, index, folder, command)
 
     def packed(self) -> bool:
         """Whether this very corpus, and not an earlier one, lies in the folder."""

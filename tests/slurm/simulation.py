@@ -21,7 +21,8 @@ from unittest import mock
 from rich.console import Console
 
 from eval.scoring.suite import DEFAULT_SUITE, find_suite
-from harness.cli.cluster import submit_work, work_of
+from harness.cli.submit import submit_work, work_of
+from harness.cli.terminal import Terminal
 from harness.config.sweep import SweepConfig, load_sweep
 from harness.core.files import write_json
 from harness.store.run_store import RunStore
@@ -66,7 +67,7 @@ def submit(config: SweepConfig, units: list[Unit]) -> None:
         dispatch.Dispatcher(settings.store.absolute(), settings.executor.slurm, ("sweep",), "/")
     )
     with accepting(), mock.patch.object(commands, "queue", lambda: []):
-        submit_work(campaign, work, len(units), False, Console(quiet=True))
+        submit_work(campaign, work, len(units), False, Terminal(Console(quiet=True)))
 
 
 @contextmanager

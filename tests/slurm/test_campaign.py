@@ -12,8 +12,9 @@ import pytest
 from rich.console import Console
 
 from harness.__main__ import main
-from harness.cli import cluster
-from harness.cli.cluster import submit_work
+from harness.cli import submit
+from harness.cli.submit import submit_work
+from harness.cli.terminal import Terminal
 from harness.config.slurm_profile import SlurmProfile, StageProfile
 from harness.config.sweep import SweepConfig
 from harness.core.files import locked, write_json
@@ -104,13 +105,13 @@ def test_what_another_command_has_just_submitted_is_not_submitted_again(
         with locked(path):
             yield
 
-    monkeypatch.setattr(cluster, "locked", after_another)
+    monkeypatch.setattr(submit, "locked", after_another)
     own = [f"sweep={sweep.store}"]
     arguments = own if command == "resume" else simulation.arguments_of(32, tmp_path)
     with simulation.accepting():
         assert main([command, *arguments]) == 0
     assert len(sweep.folders) == 2
-    assert "at work already: 64" in capsys.readouterr().out
+    assert "Already running or queued: 64 items." in capsys.readouterr().out
 
 
 def test_scores_of_videos_that_are_made_anew_are_not_at_work(sweep: Submitted) -> None:
@@ -136,10 +137,10 @@ def test_without_a_report_a_failed_one_is_not_submitted_again(sweep: Submitted) 
     nothing = work.without(work.items)
     out = io.StringIO()
     with simulation.accepting():
-        assert submit_work(sweep.campaign(), nothing, None, False, Console(file=out)) == 0
+        assert submit_work(sweep.campaign(), nothing, None, False, Terminal(Console(file=out))) == 0
         assert len(sweep.folders) == 1
         assert "Nothing is missing." in out.getvalue()
-        assert submit_work(sweep.campaign(), nothing, 32, False, Console(file=out)) == 0
+        assert submit_work(sweep.campaign(), nothing, 32, False, Terminal(Console(file=out))) == 0
     assert [job.stage for job in sweep.folders[-1].submission.jobs] == [JobStage.report]
 
 

@@ -287,7 +287,7 @@ def test_ctrl_c_saves_progress_and_says_how_to_go_on(cli, executor: str) -> None
     os.kill(process.pid, signal.SIGINT)
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "To go on:\npython -m harness sweep" in out
+    assert "To continue:\npython -m harness sweep" in out
     saved = sum(1 for _ in STORE.glob("units/*/partial/[0-9]*.safetensors"))
     assert saved >= 1
     assert not records(STORE)

@@ -83,7 +83,7 @@ def test_encoders_of_another_corpus_are_refused(tmp_path: Path) -> None:
 def test_on_a_cluster_the_corpus_is_submitted_and_training_waits(
     cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.cli.cluster.submit_sweep", lambda *arguments: 0)
+    monkeypatch.setattr("harness.cli.submit.submit_sweep", lambda *arguments: 0)
     (tmp_path / "quick.yaml").write_text(QUICK)
     # A corpus of an earlier version of the experiment must not be trained on.
     write_corpus(tmp_path / "runs" / "quick_corpus" / "corpus", num_samples=2)
@@ -97,13 +97,13 @@ def test_on_a_cluster_the_corpus_is_submitted_and_training_waits(
 def test_training_that_leaves_nothing_is_an_error(
     cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.cli.experiment_steps.make_corpus", lambda *arguments: 0)
-    monkeypatch.setattr("harness.cli.experiment_steps.train_with_progress", lambda *a: Path("x"))
+    monkeypatch.setattr("harness.studies.experiment_run.make_corpus", lambda *arguments: None)
+    monkeypatch.setattr("harness.studies.experiment_run.train_and_draw", lambda *a: Path("x"))
     monkeypatch.setattr("harness.studies.corpus_config.CorpusConfig.packed", lambda self: True)
     (tmp_path / "quick.yaml").write_text(QUICK)
     result = cli("sweep", "experiment=quick.yaml", "suite=[]", "device=cpu")
     assert result.code == 2
-    assert "still not there: recon" in result.err
+    assert "still missing: recon" in result.err
 
 
 def test_without_a_suite_what_was_retrieved_is_compared(cli, tmp_path: Path) -> None:

@@ -93,11 +93,11 @@ def test_on_a_cluster_videos_are_submitted_and_what_comes_next_is_said(
 ) -> None:
     submitted: list[int] = []
 
-    def submit(units, config, argv, arguments, console) -> int:
+    def submit(units, *others) -> int:
         submitted.append(len(units))
         return 0
 
-    monkeypatch.setattr("harness.cli.cluster.submit_sweep", submit)
+    monkeypatch.setattr("harness.cli.submit.submit_sweep", submit)
     result = cli("latents", "executor=slurm", "name=c", *FAST)
     assert (result.code, submitted) == (0, [2])
     assert "status sweep=runs/c says that these videos are done" in result.out

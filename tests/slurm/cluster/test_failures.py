@@ -75,7 +75,7 @@ def test_what_fails_again_and_again_is_given_up(
     site.wait_until_over()
     assert not site.hashes()  # seed 0 comes first and kills its task
     assert site.on_store("resume") == 0
-    assert "left out after 2 attempts: 1;" in site.printed
+    assert "Skipped 1 item that failed 2 times." in site.printed
     assert "resume --again" in site.printed
     site.wait_until_over()
     assert len(site.hashes()) == 1

@@ -91,7 +91,7 @@ def test_a_cancelled_sweep_goes_on_after_resume(
     submitted = site.state().shards
     assert sum(len(s.left) for s in submitted) == 2 - len(made)
     assert site.on_store("resume") == 0
-    assert "at work already: " in site.printed
+    assert "Already running or queued: " in site.printed
     went_on_after_resume(site, undisturbed)
     assert {path: path.stat().st_mtime_ns for path in made} == made
 

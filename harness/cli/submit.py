@@ -1,0 +1,180 @@
+"""Submitting to SLURM, for sweep, latents and resume: plan, show, submit, say what comes next."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+from harness.cli.terminal import Terminal
+from harness.config.sweep import ExecutorKind, Settings, SweepConfig
+from harness.core.errors import ConfigError
+from harness.core.files import locked
+from harness.run.sweep import make_shard, missing_units
+from harness.store.run_store import RunStore
+from harness.store.shards import Stage
+from harness.store.units import Unit
+from harness.studies.corpus_config import CorpusConfig
+from slurm.campaign import Campaign, stages_of
+from slurm.dispatch import Dispatcher
+from slurm.planning import Plan
+from slurm.work import Work, asked_for
+
+
+def submit_sweep(
+    units: list[Unit],
+    config: SweepConfig,
+    argv: Sequence[str],
+    dry_run: bool,
+    with_report: bool,
+    terminal: Terminal,
+) -> int:
+    """Submit what is missing of a sweep and return the exit code.
+
+    Args:
+        units: the whole sweep.
+        config: its settings.
+        argv: the command line, noted in the run store and with the submission.
+        dry_run: print what would be submitted instead.
+        with_report: also submit the job that renders the report.
+        terminal: where to print.
+
+    Raises:
+        ConfigError: settings that only local executors have.
+        LongtakeError: what `Campaign` refuses.
+    """
+    settings = config.settings
+    if settings.executor.workers or settings.executor.threads:
+        raise ConfigError(
+            "executor.workers and executor.threads are for executor=processes; on SLURM: "
+            "executor.slurm.max_running=N, executor.slurm.generate.cpus=N."
+        )
+    store = RunStore(settings.store.absolute())
+    campaign = Campaign(
+        Dispatcher(store.root, settings.executor.slurm, tuple(argv), str(Path.cwd()))
+    )
+    if not dry_run:
+        campaign.check()
+    with submitting(store.root, dry_run):
+        work = work_of(units, settings)
+        if not dry_run:
+            store.add_command(units, list(argv), config.resolved)
+        return submit_work(campaign, work, len(units) if with_report else None, dry_run, terminal)
+
+
+def must_submit(corpus: CorpusConfig) -> bool:
+    """Whether the videos of a corpus have to be rolled out on a cluster first."""
+    settings = corpus.config.settings
+    return settings.executor.kind is ExecutorKind.slurm and bool(
+        missing_units(RunStore(settings.store), corpus.units)
+    )
+
+
+def submit_corpus(corpus: CorpusConfig, again: Sequence[str], terminal: Terminal) -> int:
+    """Submit the missing videos of a corpus and return the exit code.
+
+    Args:
+        corpus: what to make; it is packed by running `again` once the videos are done.
+        again: the command line of the user.
+        terminal: where to print.
+
+    Raises:
+        LongtakeError: see `submit_sweep`.
+    """
+    code = submit_sweep(corpus.units, corpus.config, corpus.command, False, False, terminal)
+    store = shlex.quote(str(corpus.config.settings.store))
+    terminal.say(
+        f"Once python -m harness status sweep={store} says that these videos are done, continue "
+        f"with:\n{shlex.join(again)}"
+    )
+    return code
+
+
+@contextmanager
+def submitting(store: Path, dry_run: bool) -> Iterator[None]:
+    """Keep other commands from submitting to a store, which would submit the same work twice.
+
+    Everything the decision rests on must be read within the block.
+    """
+    with nullcontext() if dry_run else locked(store / "slurm" / ".lock"):
+        yield
+
+
+def work_of(units: list[Unit], settings: Settings) -> Work:
+    """Return what is missing of the units of a command with these settings."""
+    return asked_for(
+        units,
+        settings.duration,
+        settings.suite,
+        make_shard(settings, Stage.generate),
+        make_shard(settings, Stage.evaluate),
+    )
+
+
+def submit_work(
+    campaign: Campaign, work: Work, num_units: int | None, dry_run: bool, terminal: Terminal
+) -> int:
+    """Submit what is open of `work`, or print what would be, and return the exit code.
+
+    Args:
+        campaign: the sweep on its cluster.
+        work: what to do.
+        num_units: units of the report; None for no report.
+        dry_run: print the sbatch texts and submit nothing.
+        terminal: where to print.
+    """
+    open_work, given_up = campaign.open(work), campaign.given_up(work)
+    again = f"python -m harness resume --again sweep={shlex.quote(str(campaign.store))}"
+    if given_up:
+        terminal.say(
+            f"Skipped {_items(len(given_up))} that failed {campaign.profile.max_attempts} times. "
+            f"To retry: {again}",
+            style="yellow",
+        )
+    report_is_due = num_units is not None and campaign.report_is_due
+    if not open_work.items and not report_is_due:
+        busy = len(work.items - given_up)
+        if busy:
+            terminal.say(f"Already running or queued: {_items(busy)}.")
+        elif not given_up:
+            terminal.say("Nothing is missing.")
+        return _say_next(campaign, terminal)
+    plan = campaign.plan(work, num_units)
+    _show(plan, terminal)
+    if dry_run:
+        for text in campaign.scripts(plan):
+            terminal.say(text)
+        return 0
+    with terminal.console.status("submitting"):
+        folder = campaign.submit(plan)
+    ids = ", ".join(f"{job.stage} {job.job_id}" for job in folder.submission.jobs)
+    terminal.say(f"submitted: {ids}")
+    return _say_next(campaign, terminal)
+
+
+def _items(count: int) -> str:
+    return f"{count} item{'' if count == 1 else 's'}"
+
+
+def _show(plan: Plan, terminal: Terminal) -> None:
+    terminal.say(f"array tasks: {stages_of(plan)}")
+    if plan.most_gpu_hours:
+        terminal.say(
+            f"GPU-hours: about {plan.gpu_hours:.1f}, at most {plan.most_gpu_hours:.1f} by the time "
+            "limits"
+        )
+    else:
+        terminal.say("GPU-hours: none")
+
+
+def _say_next(campaign: Campaign, terminal: Terminal) -> int:
+    sweep = shlex.quote(str(campaign.store))
+    for verb, purpose in (
+        ("status", "show progress (--watch: until it is done)"),
+        ("logs", "show what the tasks print"),
+        ("resume", "submit what failed or was lost"),
+        ("cancel", "cancel all pending and running tasks"),
+    ):
+        terminal.say(f"  python -m harness {verb} sweep={sweep}   # {purpose}")
+    return 0

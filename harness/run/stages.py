@@ -1,0 +1,89 @@
+"""The stages of a sweep on this machine: generate what is missing, then score it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from harness.config.sweep import Settings
+from harness.core.events import Listener, StopRequested
+from harness.run.sweep import (
+    Outcome,
+    missing_evaluations,
+    missing_units,
+    run_evaluation,
+    run_generation,
+)
+from harness.store.run_store import RunStore
+from harness.store.shards import Evaluation
+from harness.store.units import Unit
+
+
+def run_stages(
+    units: Sequence[Unit],
+    settings: Settings,
+    store: RunStore,
+    listener: Listener,
+    stop_requested: StopRequested,
+) -> Outcome:
+    """Generate and score what is missing.
+
+    Scoring discards the record of a video it finds damaged, and a second round makes that video
+    again. Whatever is still missing at the end counts as failed, whether a worker reported it or
+    not.
+    """
+    labels = {
+        unit.id: f"{unit.backbone} | {unit.method} | {unit.prompt_set}/{unit.prompt_id} "
+        f"seed {unit.seed}"
+        for unit in units
+    }
+    prompts = {unit.id: unit.evaluation_prompt for unit in units}
+    failed: dict[str, str] = {}
+    for _ in range(2):
+        missing = [unit for unit in missing_units(store, units) if unit.id not in failed]
+        if missing:
+            failed |= generate(missing, settings, labels, listener, stop_requested).failed
+        tasks = missing_evaluations(store, prompts, settings.duration, settings.suite)
+        if tasks and not stop_requested():
+            outcome = score(tasks, settings, labels, listener, stop_requested)
+            # A damaged video has lost its record: that is no failure yet, it is made again.
+            failed |= {
+                item: text
+                for item, text in outcome.failed.items()
+                if store.record(item.rpartition(":")[2]) is not None
+            }
+        damaged = [unit for unit in missing_units(store, units) if unit.id not in failed]
+        if stop_requested() or not damaged:
+            break
+    if not stop_requested():
+        for unit in missing_units(store, units):
+            failed.setdefault(unit.id, "it was not made")
+        for task in missing_evaluations(store, prompts, settings.duration, settings.suite):
+            failed.setdefault(task.item, "it was not scored")
+    return Outcome(failed, stop_requested())
+
+
+def generate(
+    units: Sequence[Unit],
+    settings: Settings,
+    labels: Mapping[str, str],
+    listener: Listener,
+    stop_requested: StopRequested,
+) -> Outcome:
+    """Generate units as one stage; `labels` name them by their ids."""
+    amounts = {unit.id: unit.num_latents for unit in units}
+    with listener.stage("generate", amounts, labels) as emit:
+        return run_generation(units, settings, emit, stop_requested)
+
+
+def score(
+    tasks: Sequence[Evaluation],
+    settings: Settings,
+    labels: Mapping[str, str],
+    listener: Listener,
+    stop_requested: StopRequested,
+) -> Outcome:
+    """Score finished units as one stage; `labels` name them by their ids."""
+    amounts = {task.item: task.num_clips_about for task in tasks}
+    item_labels = {task.item: f"{task.suite} | {labels[task.unit_id]}" for task in tasks}
+    with listener.stage("score", amounts, item_labels) as emit:
+        return run_evaluation(tasks, settings, emit, stop_requested)
