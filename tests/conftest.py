@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from backbones.engine.spec import Backbone
+from backbones.engine.backbone import Backbone
 from backbones.tiny.backbone import TinyBackbone
 
 GOLDEN = Path(__file__).parent / "golden"

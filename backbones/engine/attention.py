@@ -1,4 +1,4 @@
-"""Which kernel of scaled dot-product attention is fastest here.
+"""Scaled dot-product attention, and the choice of its fastest kernel.
 
 Kernels differ in the last bits, so the choice is made once per kind of device, shape and version,
 and kept in a file: a rollout that is resumed goes on with the kernel that it began with.
@@ -48,6 +48,12 @@ class AttentionShape:
     keys: int
     head_dim: int
     dtype: torch.dtype
+
+
+def attend(q_HSD: torch.Tensor, k_HKD: torch.Tensor, v_HKD: torch.Tensor) -> torch.Tensor:
+    """Return scaled dot-product attention as (token, head and channel)."""
+    y_HSD = F.scaled_dot_product_attention(q_HSD[None], k_HKD[None], v_HKD[None])[0]
+    return y_HSD.transpose(0, 1).flatten(1)
 
 
 def pick_kernel(

@@ -1,7 +1,7 @@
 """Whole passes of the transformer as CUDA graphs: launched at once instead of kernel by kernel.
 
-Everything that a pass reads or writes but its latents lies at a fixed place for the whole rollout
-(see KVStore), so a graph captured once can be replayed in every block of the same context length.
+Except for its latents, all that a pass reads or writes keeps its address for the whole rollout (see
+KVStore), so a graph captured once can be replayed in every block of the same context length.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from backbones.wan.transformer import (
+    from backbones.engine.protocol import (
         AttentionContext,
-        CausalWanTransformer,
+        BlockTransformer,
         TextContext,
         TimeContext,
     )
@@ -33,22 +33,23 @@ class _Captured:
 
 
 class GraphedPasses:
-    """Stands for a transformer within one rollout.
+    """Stands in for a transformer within one rollout.
 
-    A pass runs as usual the first time that its noise level meets a context length, which is its
-    warm-up and all there is for the growing contexts of the first blocks; the second time it is
-    captured, then replayed.
+    A pass runs uncaptured the first time that its noise level meets a context length. That is its
+    warm-up, and the growing contexts of the first blocks occur only once. The second time it is
+    captured, from then on replayed.
 
     Args:
         transformer: the model.
+        device: where it computes.
 
     Raises:
-        LongtakeError: there is no CUDA device under it.
+        ConfigError: the device is not a CUDA device.
     """
 
-    def __init__(self, transformer: CausalWanTransformer) -> None:
-        if transformer.patch_embedding.weight.device.type != "cuda":
-            raise LongtakeError("kernels.cuda_graphs=true needs a CUDA device.")
+    def __init__(self, transformer: BlockTransformer, device: torch.device) -> None:
+        if device.type != "cuda":
+            raise ConfigError("kernels.cuda_graphs=true needs a CUDA device.")
         self._transformer = transformer
         self._pool = torch.cuda.graph_pool_handle()
         self._seen: set[tuple[int, int]] = set()
@@ -62,7 +63,7 @@ class GraphedPasses:
         text: TextContext,
         new_kv_LPHSD: Tensor | None = None,
     ) -> Tensor:
-        """See CausalWanTransformer.forward."""
+        """Return the flow of a block, as the transformer would."""
         key = (id(time), context.keys_LHKD.shape[2])
         if key not in self._captured:
             if key not in self._seen:
@@ -70,7 +71,7 @@ class GraphedPasses:
                 return self._transformer(latents, time, context, text, new_kv_LPHSD)
             static = latents.clone()
             graph = torch.cuda.CUDAGraph()
-            # Other threads and streams go on meanwhile.
+            # Other threads and streams keep working: only this thread's calls may be captured.
             with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
                 flow = self._transformer(static, time, context, text, new_kv_LPHSD)
             self._captured[key] = _Captured(graph.replay, static, flow)

@@ -10,7 +10,7 @@ by then the clean pass is queued: encoding, search and the fetch of retrieved fr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,6 @@ from backbones.engine.graphs import GraphedPasses
 from backbones.engine.kv.sizes import most_reachable, spare_slabs, tier_sizes
 from backbones.engine.kv.store import KVStore
 from backbones.engine.lanes import Lane, Moment
-from backbones.engine.rope import Rope
 from backbones.engine.runtime import Runtime
 from backbones.engine.timings import BlockMoments
 from backbones.engine.transfer import upload
@@ -34,10 +33,10 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
+    from backbones.engine.backbone import Backbone
     from backbones.engine.noise import NoiseSource
-    from backbones.engine.spec import Backbone
+    from backbones.engine.protocol import AttentionContext, TimeContext
     from backbones.engine.timings import BlockTimings
-    from backbones.wan.transformer import AttentionContext, TimeContext
     from methods.base import ContextPlan, MemoryStrategy
 
 
@@ -92,50 +91,43 @@ class Rollout:
         seed: int,
         runtime: Runtime | None = None,
     ) -> None:
-        spec, transformer = backbone.spec, backbone.transformer
+        spec, transformer, shape = backbone.spec, backbone.transformer, backbone.spec.shape
         assert num_latents % spec.block_latents == 0
         kernels = (runtime := runtime or Runtime()).kernels
         self._backbone = backbone
         self._strategy = strategy
         self._noise = noise
         self._spec = spec.rollout(num_latents, seed)
-        weight = transformer.patch_embedding.weight
-        self._device, self._dtype = weight.device, weight.dtype
-        config = transformer.config
-        _, height, width = spec.geometry.latent_shape
-        _, patch_rows, patch_columns = config.patch_size
-        rows, columns = height // patch_rows, width // patch_columns
-        rope = Rope(config.head_dim, rows, columns, spec.rope_positions, self._device)
+        self._device, self._dtype = backbone.device, spec.precision.dtype
         strategy.reset(self._spec)
         self._view: RolloutView | None = None
         if isinstance(strategy, SeesModel) and strategy.needs_model:
             self._view = RolloutView(backbone)
             strategy.attach(self._view)
-        tokens, spare = rope.tokens_per_frame, spare_slabs(self._spec)
-        slab_bytes = 2 * config.num_layers * tokens * config.dim * self._dtype.itemsize
+        spare, slab_bytes = spare_slabs(self._spec), spec.kv_bytes_per_latent
         num_slabs = most_reachable(strategy, self._spec)
         context_bytes = (spec.budget_latents + spec.block_latents) * slab_bytes
         free_bytes = free_device_bytes(self._device) - context_bytes
         sizes = tier_sizes(runtime.kv, slab_bytes, num_slabs, spare, self._device, free_bytes)
         compiled = compiles(runtime, self._device)
-        self.store = KVStore(
-            config, self._spec, rope, self._dtype, self._device, sizes, spare, compiled
-        )
+        self.store = KVStore(shape, self._spec, self._dtype, self._device, sizes, spare, compiled)
         self._runtime = runtime
         self._compiled = compiled
         self._kernel = pick_kernel(
             kernels.attention,
             AttentionShape(
-                heads=config.num_heads,
-                queries=spec.block_latents * tokens,
-                keys=spec.budget_latents * tokens,
-                head_dim=config.head_dim,
+                heads=shape.heads,
+                queries=spec.block_latents * shape.tokens_per_latent,
+                keys=spec.budget_latents * shape.tokens_per_latent,
+                head_dim=shape.head_dim,
                 dtype=self._dtype,
             ),
             self._device,
         )
         backbone.compile(compiled)
-        self._pass = GraphedPasses(transformer) if kernels.cuda_graphs else transformer
+        self._pass: Callable[..., Tensor] = transformer
+        if kernels.cuda_graphs:
+            self._pass = GraphedPasses(transformer, self._device)
         self._search = Lane(self._device, "search")
         # The few tokens of a prompt are multiplied differently by one thread and by two. Nothing
         # else in a rollout is, so videos don't depend on the number of threads.

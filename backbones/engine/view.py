@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float, UInt8
     from torch import Tensor
 
-    from backbones.engine.spec import Backbone, StreamingDecoder
+    from backbones.engine.backbone import Backbone, StreamingDecoder
 
 
 class RolloutView:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -16,18 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from backbones.engine.backbone import Backbone, BackboneSource, LocatedFile
 from backbones.engine.sampler import SamplingConfig
 from backbones.engine.spec import (
-    Backbone,
     BackboneSpec,
     Geometry,
-    LocatedFile,
     Precision,
     WeightsKind,
-    kv_bytes_per_latent,
-    parameter_bytes,
+    network_bytes,
 )
-from backbones.engine.weights import load_strictly, read_tensors, sha256_of
+from backbones.engine.weights import load_strictly, read_tensors
 from backbones.tiny.vae import (
     LATENT_CHANNELS,
     SPATIAL_FACTOR,
@@ -37,7 +35,7 @@ from backbones.tiny.vae import (
 )
 from backbones.wan.transformer import CausalWanTransformer, WanConfig
 from backbones.world.grammar import ScenePrompt
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -57,7 +55,7 @@ class TinyWeights(StrEnum):
 
 
 @dataclass
-class TinyBackbone:
+class TinyBackbone(BackboneSource):
     """Arguments of the embedded backbone.
 
     Args:
@@ -79,57 +77,56 @@ class TinyBackbone:
     precision: Precision = Precision.float32
 
     def spec(self) -> BackboneSpec:
-        """See BackboneSource.spec."""
+        """Describe the backbone without reading any weights."""
         config = _config()
         video, block_latents = config["video"], config["sampling"]["num_frame_per_block"]
         if not block_latents < self.budget_latents <= _TRAINED_LATENTS:
-            raise LongtakeError(
+            raise ConfigError(
                 f"budget_latents={self.budget_latents} must be more than a block ({block_latents}) "
                 f"and at most the {_TRAINED_LATENTS} latent frames of training."
             )
         transformer = _transformer_config()
         height, width = video["height"] // SPATIAL_FACTOR, video["width"] // SPATIAL_FACTOR
-        _, patch_rows, patch_columns = transformer.patch_size
-        tokens = (height // patch_rows) * (width // patch_columns)
+        latent_shape = (LATENT_CHANNELS, height, width)
         return BackboneSpec(
             name=f"tiny_{self.weights}",
             geometry=Geometry(
-                latent_shape=(LATENT_CHANNELS, height, width),
-                tokens_per_frame=tokens,
+                latent_shape=latent_shape,
                 temporal_factor=TEMPORAL_FACTOR,
                 fps=video["fps"],
                 width=video["width"],
                 height=video["height"],
             ),
+            shape=transformer.shape(latent_shape, _ROPE_POSITIONS),
             sampling=SamplingConfig(
                 tuple(self.denoising_step_list), self.timestep_shift, self.context_noise
             ),
             block_latents=block_latents,
             budget_latents=self.budget_latents,
             trained_latents=_TRAINED_LATENTS,
-            rope_positions=_ROPE_POSITIONS,
             precision=self.precision,
             weights=WeightsKind.embedded,
             licence="Apache-2.0",
-            weights_bytes=_weights_bytes(self.precision),
-            kv_bytes_per_latent=kv_bytes_per_latent(transformer, tokens, self.precision),
+            weights_bytes=(
+                network_bytes(CausalWanTransformer, self.precision, transformer)
+                + network_bytes(TinyVAE, Precision.float32)
+            ),
         )
 
     def files(self) -> Sequence[LocatedFile]:
-        """See BackboneSource.files."""
+        """Return the embedded weights."""
         return [LocatedFile(role, path, None) for role, path in self._paths().items()]
 
     def check_prompt(self, prompt: str) -> None:
-        """See BackboneSource.check_prompt."""
+        """Refuse a prompt outside the grammar of the world."""
         ScenePrompt.parse(prompt)
 
-    def identity(self) -> dict[str, Any]:
-        """See BackboneSource.identity."""
-        hashes = {role: sha256_of(path, _REMEDY) for role, path in self._paths().items()}
-        return asdict(self) | {"weights_sha256": hashes}
+    def remedy(self, file: LocatedFile) -> str:
+        """Return how to get a missing file of the package."""
+        return _REMEDY
 
     def load(self, device: torch.device, prompts: Sequence[str]) -> Backbone:
-        """See BackboneSource.load. The text encoder is a table of words: prompts need no care."""
+        """Load all models; the text encoder is a table of words, so any prompt may follow."""
         spec, files = self.spec(), self._paths()
         dtype = self.precision.dtype
         transformer = CausalWanTransformer(_transformer_config())
@@ -141,7 +138,13 @@ class TinyBackbone:
         def encode_text(prompt: str) -> Float[Tensor, "token text_dim"]:
             return words_VE[list(ScenePrompt.parse(prompt).token_ids())]
 
-        return Backbone(spec, transformer, encode_text, lambda: TinyDecoder(vae, mean_C, std_C))
+        return Backbone(
+            spec,
+            transformer,
+            encode_text,
+            lambda: TinyDecoder(vae, mean_C, std_C),
+            compile_models=transformer.compile_layers,
+        )
 
     def _paths(self) -> dict[str, Path]:
         return {
@@ -169,10 +172,3 @@ def _config() -> dict[str, Any]:
 def _transformer_config() -> WanConfig:
     fields = dict(_config()["transformer"])
     return WanConfig(**fields | {"patch_size": tuple(fields["patch_size"])})
-
-
-@cache
-def _weights_bytes(precision: Precision) -> int:
-    with torch.device("meta"):
-        transformer, vae = CausalWanTransformer(_transformer_config()), TinyVAE()
-    return parameter_bytes(transformer, precision) + parameter_bytes(vae, Precision.float32)

@@ -5,25 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
-from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from backbones.engine.backbone import Backbone, BackboneSource, LocatedFile
 from backbones.engine.sampler import SamplingConfig
 from backbones.engine.spec import (
-    Backbone,
     BackboneSpec,
     Geometry,
-    LocatedFile,
     Precision,
     WeightsKind,
-    kv_bytes_per_latent,
+    network_bytes,
 )
 from backbones.wan import catalogue
 from backbones.wan.catalogue import BLOCK_LATENTS, DEBUG, WAN_1_3B, Release, Shape
 from backbones.wan.files import ReleasedFiles
 from backbones.wan.loading import Models
 from backbones.wan.prompts import LongPrompt, Prompts, RandomPrompts, ReleasedPrompts
-from backbones.wan.vae import WanDecoder
+from backbones.wan.transformer import CausalWanTransformer
+from backbones.wan.vae import WanDecoder, WanVAE
 from harness.core.errors import LongtakeError
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ class Setting(StrEnum):
 
 
 @dataclass
-class WanBackbone:
+class WanBackbone(BackboneSource):
     """Arguments of a released backbone of Wan2.1-1.3B shape.
 
     Args:
@@ -105,7 +104,7 @@ class WanBackbone:
     tokenizer: str | None = None
 
     def spec(self) -> BackboneSpec:
-        """See BackboneSource.spec."""
+        """Describe the backbone without reading any weights."""
         self._check()
         shape, release = self.flavor.shape, self.release
         random = self.weights is WanWeights.random
@@ -113,25 +112,24 @@ class WanBackbone:
             name=release.name,
             geometry=Geometry(
                 latent_shape=shape.latent_shape,
-                tokens_per_frame=shape.tokens_per_frame,
                 temporal_factor=shape.vae.temporal_factor,
                 fps=catalogue.FPS,
                 width=shape.width,
                 height=shape.height,
             ),
+            shape=shape.transformer.shape(shape.latent_shape, catalogue.ROPE_POSITIONS),
             sampling=SamplingConfig(
                 tuple(self.denoising_step_list), self.timestep_shift, self.context_noise
             ),
             block_latents=BLOCK_LATENTS,
             budget_latents=self._budget_latents(),
             trained_latents=release.trained_latents,
-            rope_positions=catalogue.ROPE_POSITIONS,
             precision=self.precision,
             weights=WeightsKind.random if random else WeightsKind.released,
             licence="none (random weights)" if random else release.licence,
-            weights_bytes=_weights_bytes(shape, self.precision, self.vae_precision),
-            kv_bytes_per_latent=kv_bytes_per_latent(
-                shape.transformer, shape.tokens_per_frame, self.precision
+            weights_bytes=(
+                network_bytes(CausalWanTransformer, self.precision, shape.transformer)
+                + network_bytes(WanVAE, self.vae_precision, shape.vae)
             ),
             official=self.setting is Setting.official,
             long_setting=release.long_setting,
@@ -139,15 +137,15 @@ class WanBackbone:
         )
 
     def files(self) -> Sequence[LocatedFile]:
-        """See BackboneSource.files."""
+        """Return the files of the release; none for random weights."""
         return () if self.weights is WanWeights.random else self._files().located()
 
     def check_prompt(self, prompt: str) -> None:
-        """See BackboneSource.check_prompt."""
+        """Refuse a prompt that is too long, where `long_prompt` says so."""
         self._prompts().check(prompt)
 
     def identity(self) -> dict[str, Any]:
-        """See BackboneSource.identity. Contents take the place of paths."""
+        """Return what changes pixels: files by the digest of their content, not by path."""
         random = self.weights is WanWeights.random
         return (
             asdict(self)
@@ -160,7 +158,7 @@ class WanBackbone:
         )
 
     def load(self, device: torch.device, prompts: Sequence[str]) -> Backbone:
-        """See BackboneSource.load."""
+        """Load the text encoder, encode the prompts, free it, then load the other models."""
         spec = self.spec()
         # The text encoder comes and goes before anything else is on the device.
         embedded = self._prompts().embed(prompts, device)
@@ -178,7 +176,7 @@ class WanBackbone:
             lambda prompt: embedded[prompt].embedding,
             lambda: WanDecoder(models.vae),
             {prompt: item.num_cut_tokens for prompt, item in embedded.items()},
-            models.vae.compile_decoder,
+            models.compile,
         )
 
     def _check(self) -> None:
@@ -241,8 +239,3 @@ class LongLive(WanBackbone):
     """LongLive 1 (1.3B), LoRA merged into the base."""
 
     release: ClassVar[Release] = catalogue.LONGLIVE
-
-
-@cache
-def _weights_bytes(shape: Shape, precision: Precision, vae_precision: Precision) -> int:
-    return Models.empty(shape, precision, vae_precision).bytes

@@ -188,13 +188,6 @@ class Shape:
         factor = self.vae.spatial_factor
         return (self.vae.z_dim, self.height // factor, self.width // factor)
 
-    @property
-    def tokens_per_frame(self) -> int:
-        """Transformer tokens of a latent frame."""
-        _, height, width = self.latent_shape
-        _, rows, columns = self.transformer.patch_size
-        return (height // rows) * (width // columns)
-
 
 WAN_1_3B = Shape(
     transformer=WanConfig(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from backbones.engine.spec import LocatedFile
+from backbones.engine.backbone import LocatedFile
 from backbones.engine.weights import require_file, sha256_of
 from backbones.wan import catalogue
 

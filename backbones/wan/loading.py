@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 
-from backbones.engine.spec import Precision, parameter_bytes
+from backbones.engine.spec import Precision
 from backbones.engine.weights import load_strictly, read_tensors
 from backbones.wan.checkpoint import bare_names, kind_of, open_generator, read_generator
 from backbones.wan.lora import merge, read_lora
@@ -47,13 +47,6 @@ class Models:
             transformer, vae = CausalWanTransformer(shape.transformer), WanVAE(shape.vae)
         return cls(transformer, vae, precision, vae_precision)
 
-    @property
-    def bytes(self) -> int:
-        """Memory of all weights once they are loaded."""
-        return parameter_bytes(self.transformer, self.precision) + parameter_bytes(
-            self.vae, self.vae_precision
-        )
-
     def fill_randomly(self, seed: int) -> None:
         """Weights drawn from a seed."""
         for module, precision in (
@@ -72,6 +65,11 @@ class Models:
         _load(self.transformer, tensors, files.path("generator"))
         path = files.path("vae")
         _load(self.vae, read_tensors(path, self.vae_precision.dtype), path)
+
+    def compile(self, compiled: bool) -> None:
+        """Run both models compiled, or as they are."""
+        self.transformer.compile_layers(compiled)
+        self.vae.compile_decoder(compiled)
 
     def ready(self, device: torch.device) -> None:
         """Move to a device and make ready for inference."""

@@ -24,8 +24,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from backbones.engine.rope import rotate
+from backbones.engine.attention import attend
+from backbones.engine.protocol import AttentionContext, ModelShape
 from backbones.engine.transfer import upload
+from backbones.wan.rope import Rope, rotate
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -63,24 +65,32 @@ class WanConfig:
 
     @property
     def head_dim(self) -> int:
-        """Channels of one attention head."""
+        """Return the channels of one attention head."""
         return self.dim // self.num_heads
 
+    def shape(self, latent_shape: tuple[int, int, int], num_positions: int) -> ModelShape:
+        """Return what the engine must know of a transformer of these sizes.
 
-class AttentionContext(NamedTuple):
-    """Keys and values that one block attends to, rotated, with room for the block's own at the end.
-
-    Attributes:
-        keys_LHKD: keys of the past, then `num_block_tokens` places written by every pass.
-        values_LHKD: values, in the same order.
-        factors_SR2: cosine and sine for the block's tokens.
-        num_block_tokens: tokens of the block.
-    """
-
-    keys_LHKD: Tensor
-    values_LHKD: Tensor
-    factors_SR2: Tensor
-    num_block_tokens: int
+        Args:
+            latent_shape: (channels, height, width) of one latent frame.
+            num_positions: size of the temporal RoPE table.
+        """
+        _, height, width = latent_shape
+        _, patch_rows, patch_columns = self.patch_size
+        rows, columns = height // patch_rows, width // patch_columns
+        projections = 6 * self.dim**2  # q, k, v, o of self-attention; q and o of cross-attention
+        feed_forward = 2 * self.dim * self.ffn_dim
+        cross_attention = 2 * self.dim * self.text_len
+        # Norms, rotations, the embeddings and the head are left out.
+        products = projections + feed_forward + cross_attention
+        return ModelShape(
+            layers=self.num_layers,
+            heads=self.num_heads,
+            head_dim=self.head_dim,
+            tokens_per_latent=rows * columns,
+            rotary=Rope(self.head_dim, rows, columns, num_positions),
+            flops_per_token=2 * self.num_layers * products,
+        )
 
 
 class TextContext(NamedTuple):
@@ -125,12 +135,6 @@ class Attention(nn.Module):
     def heads(self, x_SE: Tensor) -> Tensor:
         """Split channels into heads: (token, channel) to (head, token, head channel)."""
         return x_SE.unflatten(-1, (self.num_heads, -1)).transpose(0, 1)
-
-
-def attend(q_HSD: Tensor, k_HKD: Tensor, v_HKD: Tensor) -> Tensor:
-    """Scaled dot-product attention, to (token, channel)."""
-    y_HSD = F.scaled_dot_product_attention(q_HSD[None], k_HKD[None], v_HKD[None])[0]
-    return y_HSD.transpose(0, 1).flatten(1)
 
 
 class SelfAttention(Attention):
@@ -323,7 +327,7 @@ class CausalWanTransformer(nn.Module):
                 layer,
                 x_SE,
                 time.time_6E,
-                context.factors_SR2,
+                context.factors,
                 keys_HKD[:, own],
                 values_HKD[:, own],
                 None if new_kv_LPHSD is None else new_kv_LPHSD[index],

@@ -32,7 +32,7 @@ from harness.store.units import build_backbone
 from harness.studies.suite_weights import fetch_or_unpack, suite_files
 
 if TYPE_CHECKING:
-    from backbones.engine.spec import LocatedFile
+    from backbones.engine.backbone import LocatedFile
 
 _PLAIN_WIDTH = 150  # of the table in a file or pipe
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from methods import METHODS
 
 if TYPE_CHECKING:
-    from backbones.engine.spec import Backbone
+    from backbones.engine.backbone import Backbone
     from harness.store.units import Unit
 
 

@@ -27,7 +27,7 @@ from harness.store.record import SCHEMA, Record, VideoFile, now
 from harness.store.run_store import RunStore
 
 if TYPE_CHECKING:
-    from backbones.engine.spec import Backbone
+    from backbones.engine.backbone import Backbone
     from harness.store.units import Unit
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from backbones.engine.spec import StreamingDecoder
+    from backbones.engine.backbone import StreamingDecoder
     from harness.run.video_writer import VideoWriter
 
 _BLOCKS_AHEAD = 2

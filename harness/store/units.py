@@ -16,7 +16,7 @@ from methods import METHODS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from backbones.engine.spec import BackboneSource
+    from backbones.engine.backbone import BackboneSource
     from harness.config.sweep import SweepConfig
     from harness.core.registry import Registry
     from methods.base import MemoryStrategy

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
-    from backbones.engine.spec import Backbone
+    from backbones.engine.backbone import Backbone
     from methods.base import MemoryStrategy
 
 _DESCRIPTORS = {"ae": "autoencoder"}  # names of the public code that differ from ours

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from backbones.engine.backbone import Backbone
 from backbones.engine.noise import SeededNoise
 from backbones.engine.rollout import Rollout
-from backbones.engine.spec import Backbone
 from eval.retrieval.metrics import (
     ORACLE,
     RANDOM,

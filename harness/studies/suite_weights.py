@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from backbones.engine.spec import LocatedFile
+from backbones.engine.backbone import LocatedFile
 from eval.metric import networks_of, opening_networks_of
 from eval.networks.weights import LayoutFile
 from eval.scoring.suite import METRICS, find_suite

@@ -1,11 +1,11 @@
 """Keys and values of the past, by latent frame and un-rotated.
 
 One slab per latent frame holds all layers, so a plan is gathered by copying a few whole slabs,
-once per block. Keys are rotated on the way out: absolute and window-relative RoPE are then only
-different positions, and a pass never rotates the past again.
+once per block. Keys are rotated on the way out: absolute and window-relative positions then need no
+code of their own, and a pass never rotates the past again.
 
 Letters: L layer, P key or value, H head, T token of one frame, S token of a block, K token of
-context and block together, D head channel, R rotated pair of channels.
+context and block together, D head channel.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from backbones.engine.kv.tiers import FrameTiers, TierSizes
-from backbones.engine.rope import Rope, rotate
-from backbones.wan.transformer import AttentionContext, WanConfig
+from backbones.engine.protocol import AttentionContext, ModelShape
+from backbones.engine.transfer import upload
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from torch import Tensor
 
@@ -31,9 +31,8 @@ class KVStore:
     """Store and gather for one rollout.
 
     Args:
-        config: the transformer's sizes.
+        shape: sizes of the transformer.
         rollout: block and budget in latent frames.
-        rope: rotation factors of the backbone.
         dtype: type of keys and values.
         device: where the rollout runs.
         sizes: of the memory tiers.
@@ -43,33 +42,31 @@ class KVStore:
 
     def __init__(
         self,
-        config: WanConfig,
+        shape: ModelShape,
         rollout: RolloutSpec,
-        rope: Rope,
         dtype: torch.dtype,
         device: torch.device,
         sizes: TierSizes,
         spare: int,
         compiled: bool = False,
     ) -> None:
-        tokens = rope.tokens_per_frame
-        self._tokens_per_frame = tokens
+        self._tokens_per_latent = shape.tokens_per_latent
         self._block_latents = rollout.block_latents
-        self._rope = rope
-        layers, heads, dim = config.num_layers, config.num_heads, config.head_dim
-        slab_shape = (layers, 2, heads, tokens, dim)
-        self._slab_bytes = torch.Size(slab_shape).numel() * dtype.itemsize
-        self._tiers = FrameTiers(slab_shape, dtype, device, sizes, spare)
+        self._rotary = shape.rotary
+        self._device = device
+        self._slab_bytes = shape.kv_bytes(1, dtype)
+        self._tiers = FrameTiers(shape.kv_shape(1), dtype, device, sizes, spare)
         # Allocated once: fresh pages for every block cost more than filling them, and whatever was
         # compiled or captured finds its arguments where they were.
+        layers, _, heads, num_tokens, head_dim = shape.kv_shape(rollout.budget_latents)
         self._gathered_PLHKD = torch.empty(
-            2, layers, heads, rollout.budget_latents * tokens, dim, dtype=dtype, device=device
+            2, layers, heads, num_tokens, head_dim, dtype=dtype, device=device
         )
-        self._factors_SR2 = torch.empty(
-            rollout.block_latents * tokens, dim // 2, 2, dtype=torch.float32, device=device
+        self._factors = torch.empty_like(
+            shape.rotary.factors(range(rollout.block_latents)), device=device
         )
         self.new_kv_LPHSD = torch.empty(
-            layers, 2, heads, rollout.block_latents * tokens, dim, dtype=dtype, device=device
+            shape.kv_shape(rollout.block_latents), dtype=dtype, device=device
         )
         self._placed: list[tuple[int, int]] = []
         self._place = torch.compile(_place, fullgraph=True, dynamic=False) if compiled else _place
@@ -80,7 +77,7 @@ class KVStore:
 
     def append_block(self, first_frame: int) -> None:
         """Keep what the clean pass wrote to `new_kv_LPHSD`, one slab per latent frame."""
-        slabs = self.new_kv_LPHSD.split(self._tokens_per_frame, dim=3)
+        slabs = self.new_kv_LPHSD.split(self._tokens_per_latent, dim=3)
         for frame, kv_LPHTD in enumerate(slabs, start=first_frame):
             self._tiers.put(frame, kv_LPHTD)
         self._tiers.copy_down_ahead()
@@ -94,12 +91,12 @@ class KVStore:
         self._tiers.arrive()
 
     def gather(self, plan: ContextPlan) -> AttentionContext:
-        """The context of a plan: keys rotated to its positions, room for the block behind them.
+        """Return the context of a plan: keys at its positions, room for the block behind them.
 
         The buffers are reused: a context is valid until the next `gather`. A frame that stood at
         the same place and position before stays where it is.
         """
-        tokens = self._tokens_per_frame
+        tokens = self._tokens_per_latent
         num_tokens = (len(plan.frames) + self._block_latents) * tokens
         keys_LHKD = self._gathered_PLHKD[0, :, :, :num_tokens]
         values_LHKD = self._gathered_PLHKD[1, :, :, :num_tokens]
@@ -107,29 +104,41 @@ class KVStore:
         for place, (frame, position) in enumerate(wanted):
             if self._placed[place : place + 1] != [(frame, position)]:
                 span = slice(place * tokens, (place + 1) * tokens)
-                factors_TR2 = self._rope.factors([position])
-                slab_LPHTD = self._tiers.slab(frame)
-                self._place(slab_LPHTD, factors_TR2, keys_LHKD[:, :, span], values_LHKD[:, :, span])
+                factors = upload(self._rotary.factors([position]), self._device)
+                self._place(
+                    self._rotary.rotate,
+                    self._tiers.slab(frame),
+                    factors,
+                    keys_LHKD[:, :, span],
+                    values_LHKD[:, :, span],
+                )
         self._placed = wanted
         self._tiers.done_reading()
-        self._factors_SR2.copy_(self._rope.factors(plan.query_positions), non_blocking=True)
+        factors = upload(self._rotary.factors(plan.query_positions), self._device)
+        self._factors.copy_(factors, non_blocking=True)
         num_block_tokens = self._block_latents * tokens
-        return AttentionContext(keys_LHKD, values_LHKD, self._factors_SR2, num_block_tokens)
+        return AttentionContext(keys_LHKD, values_LHKD, self._factors, num_block_tokens)
 
     def close(self) -> None:
         """Give back host memory; for after the last block."""
         self._tiers.close()
 
     def fetch_span(self) -> tuple[Moment, Moment]:
-        """Begin and end of the latest fetch."""
+        """Return begin and end of the latest fetch."""
         return self._tiers.fetch_span()
 
     def allocated_mib(self) -> dict[str, float]:
-        """Memory of the slabs by tier."""
+        """Return the memory of the slabs by tier."""
         tiers = zip(("device", "host", "spilled"), self._tiers.num_allocated, strict=True)
         return {name: count * self._slab_bytes / 2**20 for name, count in tiers}
 
 
-def _place(slab_LPHTD: Tensor, factors_TR2: Tensor, keys_LHTD: Tensor, values_LHTD: Tensor) -> None:
-    keys_LHTD.copy_(rotate(slab_LPHTD[:, 0], factors_TR2))
+def _place(
+    rotate: Callable[[Tensor, Tensor], Tensor],
+    slab_LPHTD: Tensor,
+    factors: Tensor,
+    keys_LHTD: Tensor,
+    values_LHTD: Tensor,
+) -> None:
+    keys_LHTD.copy_(rotate(slab_LPHTD[:, 0], factors))
     values_LHTD.copy_(slab_LPHTD[:, 1])

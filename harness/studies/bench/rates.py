@@ -12,7 +12,7 @@ from backbones.engine.lanes import Moment
 from backbones.engine.transfer import upload
 
 if TYPE_CHECKING:
-    from backbones.engine.spec import Backbone
+    from backbones.engine.backbone import Backbone
 
 _TRIALS = 5
 _COPY_BYTES = 2**28
@@ -23,8 +23,8 @@ class Rates:
     """Best of a few trials.
 
     Attributes:
-        matmul_flops_per_s: multiplications and additions of the feed-forward product of a block, in
-            the precision of the transformer.
+        matmul_flops_per_s: multiplications and additions of a product as in a feed-forward network:
+            the tokens of a block by a matrix four times as wide as the model, in its precision.
         copy_bytes_per_s: bytes copied within the memory of the device.
         upload_bytes_per_s: bytes copied from pinned host memory to the device; None on the
             processor.
@@ -38,12 +38,13 @@ class Rates:
 @torch.inference_mode()
 def measure_rates(backbone: Backbone) -> Rates:
     """Measure on the device of a loaded backbone."""
-    spec, config, device = backbone.spec, backbone.transformer.config, backbone.device
-    tokens = spec.block_latents * spec.geometry.tokens_per_frame
+    spec, device = backbone.spec, backbone.device
+    tokens = spec.block_latents * spec.shape.tokens_per_latent
+    width = spec.shape.heads * spec.shape.head_dim
     dtype = spec.precision.dtype
-    x = torch.randn(tokens, config.dim, dtype=dtype, device=device)
-    weight = torch.randn(config.dim, config.ffn_dim, dtype=dtype, device=device)
-    flops = 2 * tokens * config.dim * config.ffn_dim
+    x = torch.randn(tokens, width, dtype=dtype, device=device)
+    weight = torch.randn(width, 4 * width, dtype=dtype, device=device)
+    flops = 2 * tokens * width * 4 * width
     source = torch.zeros(_COPY_BYTES, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
     upload_rate = None

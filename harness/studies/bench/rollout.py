@@ -29,7 +29,7 @@ from harness.studies.bench.floor import block_flops, floor_s
 from harness.studies.bench.rates import Rates, measure_rates
 
 if TYPE_CHECKING:
-    from backbones.engine.spec import Backbone
+    from backbones.engine.backbone import Backbone
     from backbones.engine.timings import BlockTimings
     from harness.config.sweep import Settings
 
@@ -183,7 +183,7 @@ def _measure(
     trace: Path | None,
 ) -> BenchRow:
     reset_peaks(backbone.device)
-    spec, geometry, config = backbone.spec, backbone.spec.geometry, backbone.transformer.config
+    spec, geometry = backbone.spec, backbone.spec.geometry
     started = time.perf_counter()
     rollout = Rollout(
         backbone,
@@ -218,7 +218,7 @@ def _measure(
         scorer.score(path, unit.evaluation_prompt, {f"{duration_s:g}": num_frames}, unit.id)
     score_s = time.perf_counter() - started
     block_frames = geometry.temporal_factor * spec.block_latents
-    floor = floor_s(config, spec, rates)
+    floor = floor_s(spec, rates)
     return BenchRow(
         backbone=unit.backbone,
         method=unit.method,
@@ -237,7 +237,7 @@ def _measure(
             peak_host_mib=peak_host_mib(),
             kv_mib=rollout.store.allocated_mib(),
         ),
-        block_flops=block_flops(config, spec),
+        block_flops=block_flops(spec),
         rates=rates,
     )
 

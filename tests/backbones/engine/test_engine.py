@@ -10,11 +10,11 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from backbones.engine.attention import AttentionKernel
+from backbones.engine.backbone import Backbone
 from backbones.engine.graphs import GraphedPasses
 from backbones.engine.noise import SeededNoise
 from backbones.engine.rollout import Rollout
 from backbones.engine.runtime import Kernels, KVLimits, Runtime
-from backbones.engine.spec import Backbone
 from backbones.tiny.backbone import TinyBackbone
 from backbones.wan import transformer
 from harness.core.errors import LongtakeError

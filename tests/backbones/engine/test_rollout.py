@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import pytest
 import torch
 
+from backbones.engine.backbone import Backbone
 from backbones.engine.noise import SeededNoise
 from backbones.engine.rollout import Block, Rollout
-from backbones.engine.spec import Backbone
 from backbones.tiny.backbone import TinyBackbone
 from harness.core.errors import LongtakeError
 from methods.base import ContextPlan, MemoryStrategy, Role, RolloutSpec

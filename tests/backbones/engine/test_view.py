@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
+from backbones.engine.backbone import Backbone
 from backbones.engine.noise import SeededNoise
+from backbones.engine.protocol import AttentionContext
 from backbones.engine.rollout import Rollout
-from backbones.engine.rope import Rope
-from backbones.engine.spec import Backbone
-from backbones.wan.transformer import AttentionContext
+from backbones.wan.rope import Rope
 from methods.base import BlockView
 from methods.rag import Rag
 from methods.sliding_window import SlidingWindow
@@ -32,8 +32,8 @@ class Watcher(SlidingWindow):
 
 def first_block_keys(backbone: Backbone, latents: torch.Tensor) -> torch.Tensor:
     """Mean keys of the first block, from a clean pass without any past."""
-    config, tokens = backbone.transformer.config, 3 * backbone.spec.geometry.tokens_per_frame
-    rope = Rope(config.head_dim, 8, 8, 16, torch.device("cpu"))
+    config, tokens = backbone.transformer.config, 3 * backbone.spec.shape.tokens_per_latent
+    rope = Rope(config.head_dim, 8, 8, 16)
     shape = (config.num_layers, config.num_heads, tokens, config.head_dim)
     context = AttentionContext(
         torch.zeros(shape), torch.zeros(shape), rope.factors((0, 1, 2)), tokens

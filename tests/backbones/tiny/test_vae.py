@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backbones.engine.spec import Backbone
+from backbones.engine.backbone import Backbone
 from backbones.engine.weights import load_strictly, read_tensors
 from backbones.tiny.backbone import DATA
 from backbones.tiny.vae import TinyVAE

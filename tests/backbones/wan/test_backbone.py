@@ -11,9 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from backbones.engine.backbone import Backbone
 from backbones.engine.noise import SeededNoise
 from backbones.engine.rollout import Rollout
-from backbones.engine.spec import Backbone, Precision, WeightsKind
+from backbones.engine.spec import Precision, WeightsKind
 from backbones.tiny.backbone import TinyBackbone
 from backbones.wan import backbone as wan
 from backbones.wan import catalogue
@@ -55,7 +56,7 @@ def latents_of(backbone: Backbone, num_latents: int = 6) -> Tensor:
 def test_the_1_3b_shape_has_the_published_sizes() -> None:
     spec = SelfForcing().spec()
     assert spec.geometry.latent_shape == (16, 60, 104)
-    assert spec.geometry.tokens_per_frame == 1560
+    assert spec.shape.tokens_per_latent == 1560
     assert spec.geometry.num_frames(120) == 477
     assert spec.kv_bytes_per_latent == 287_539_200
     with torch.device("meta"):
@@ -81,7 +82,7 @@ def test_memory_is_described_as_it_is_loaded(source) -> None:
     spec = backbone.spec
     assert spec.weights_bytes == loaded_bytes(transformer, decoder_vae(backbone))
     config = transformer.config
-    tokens = spec.geometry.tokens_per_frame
+    tokens = spec.shape.tokens_per_latent
     slab = torch.empty(
         config.num_layers,
         2,

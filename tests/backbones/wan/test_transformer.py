@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from backbones.engine.rope import Rope, rotate
-from backbones.wan.transformer import AttentionContext, CausalWanTransformer, WanConfig
+from backbones.engine.protocol import AttentionContext
+from backbones.wan.rope import Rope, rotate
+from backbones.wan.transformer import CausalWanTransformer, WanConfig
 from tests.backbones.wan.diffusers_names import diffusers_name
 
 WAN_1_3B = {
@@ -38,7 +39,7 @@ def one_block(
     model: CausalWanTransformer, latents: Tensor, timestep: float, text: Tensor
 ) -> Tensor:
     config = model.config
-    rope = Rope(config.head_dim, ROWS, COLUMNS, 64, torch.device("cpu"))
+    rope = Rope(config.head_dim, ROWS, COLUMNS, 64)
     tokens = FRAMES * ROWS * COLUMNS
     kv = torch.empty(2, config.num_layers, config.num_heads, tokens, config.head_dim)
     context = AttentionContext(kv[0], kv[1], rope.factors(range(FRAMES)), tokens)
@@ -83,7 +84,7 @@ def test_the_1_3b_shape_has_the_original_names_and_size() -> None:
 def test_the_compiled_form_of_the_rotation_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(3, FRAMES * ROWS * COLUMNS, 32, generator=generator)
-    factors = Rope(32, ROWS, COLUMNS, 64, torch.device("cpu")).factors([0, 7, 63])
+    factors = Rope(32, ROWS, COLUMNS, 64).factors([0, 7, 63])
     plain = rotate(x, factors)
     monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
     torch.testing.assert_close(rotate(x, factors), plain, rtol=1e-6, atol=1e-6)

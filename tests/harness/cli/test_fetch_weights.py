@@ -172,7 +172,7 @@ class Source:
     """A backbone of two files."""
 
     def files(self) -> list:
-        from backbones.engine.spec import LocatedFile
+        from backbones.engine.backbone import LocatedFile
 
         small = WeightsFile("owner/name", "small.json", "MIT", len(CONTENT))
         return [LocatedFile("vae", file.path, file) for file in (KNOWN, small)]

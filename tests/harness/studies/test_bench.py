@@ -5,7 +5,6 @@ from pathlib import Path
 
 import torch
 
-from backbones.wan.catalogue import WAN_1_3B
 from harness.store.units import build_backbone
 from harness.studies.bench.floor import block_flops, gather_bytes
 from harness.studies.bench.rates import measure_rates
@@ -46,13 +45,12 @@ def test_every_part_of_a_video_is_timed(cli, tmp_path: Path) -> None:
 
 def test_the_floor_counts_the_arithmetic_of_the_released_shape() -> None:
     spec = build_backbone("self_forcing", {"weights": "random"}).spec()
-    config = WAN_1_3B.transformer
-    per_pass = block_flops(config, spec) / 5
+    per_pass = block_flops(spec) / 5
     # Per token and layer: 14.2 M weights of q, k, v, o, cross q and o, 27.5 M of the feed-forward
     # network, and 19,232 keys of 1536 channels, each met twice.
     expected = 30 * 4680 * 2 * (6 * 1536**2 + 2 * 1536 * 8960 + 2 * 1536 * (18720 + 512))
     assert per_pass == expected
-    assert gather_bytes(config, spec) == 9 * spec.kv_bytes_per_latent
+    assert gather_bytes(spec) == 9 * spec.kv_bytes_per_latent
 
 
 def test_rates_are_measured_in_the_precision_of_the_backbone(tiny) -> None:
