@@ -12,7 +12,7 @@ from harness.studies.corpus_run import make_corpus
 from harness.studies.encoder_runs import EncoderRun, load_run, train
 from harness.studies.experiments import ExperimentPlan
 from methods.encoders.training import Validation
-from reports.site.training_curves import draw_curves
+from reports.studies.training_curves import draw_curves
 
 _SHOWN = ("val_total", "val_recon", "val_delta", "val_smooth", "near_cosine", "duplicates")
 

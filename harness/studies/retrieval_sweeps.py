@@ -15,7 +15,7 @@ from eval.video.decode import read_frames
 from harness.core.errors import LongtakeError
 from harness.store.frames import Sweep, as_dicts, load_sweep
 from harness.store.trace import load_blocks
-from reports.site.retrieval_pictures import MapPanel
+from reports.studies.retrieval_pictures import MapPanel
 
 Videos = dict[str, list[tuple[Hashable, list[RetrievedBlock], Curve]]]
 _THUMBNAIL_FRAMES = 16

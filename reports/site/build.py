@@ -12,14 +12,14 @@ from harness.core.errors import LongtakeError
 from harness.store.frames import Sweep, load_sweeps
 from reports.papers.latex import write_paper_tables
 from reports.papers.quoted import load_quoted
-from reports.site.ablation import EXPERIMENT
-from reports.site.ablation_page import build_ablation
 from reports.site.assets import Advance, Assets, AssetWriter
 from reports.site.details import drift_data, showcase, unit_details, video_list
 from reports.site.front import front_data
 from reports.site.page import write_page
 from reports.site.plots import write_plots
 from reports.site.site_files import write_data
+from reports.studies.ablation import EXPERIMENT
+from reports.studies.ablation_page import build_ablation
 from reports.tables.comparison import Comparison, compare_all
 from reports.tables.differences import differences
 from reports.tables.drift import drift_points

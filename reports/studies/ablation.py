@@ -20,7 +20,7 @@ from harness.core.errors import LongtakeError
 from harness.store.frames import Sweep
 from harness.store.scores import MetricInfo
 from reports.papers.latex import P_LEVEL
-from reports.site.retrieved import retrieved_measures
+from reports.studies.retrieved import retrieved_measures
 
 EXPERIMENT = "experiment.json"
 ALL = "all backbones"

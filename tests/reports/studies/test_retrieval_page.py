@@ -7,7 +7,7 @@ import pytest
 
 from eval.retrieval.drift import PREDICTORS, Relation
 from eval.retrieval.metrics import Query, Searched, measure
-from reports.site.retrieval_page import per_video, summarise, tables, write_retrieval
+from reports.studies.retrieval_page import per_video, summarise, tables, write_retrieval
 
 
 def searched(

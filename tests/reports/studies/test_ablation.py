@@ -10,11 +10,11 @@ import pytest
 from eval.statistics import MIN_CLUSTERS
 from harness.core.errors import LongtakeError
 from harness.store.frames import load_sweep
-from reports.site.ablation import ALL, compare
-from reports.site.ablation_page import LEGEND, build_ablation, cells, markdown
 from reports.site.assets import Assets
 from reports.site.build import ReportOptions, build_report
 from reports.site.watch import watch
+from reports.studies.ablation import ALL, compare
+from reports.studies.ablation_page import LEGEND, build_ablation, cells, markdown
 from tests.reports.conftest import data_of
 from tests.reports.experiment import AXIS, make_store, note_axis
 

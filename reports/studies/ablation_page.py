@@ -16,8 +16,8 @@ from matplotlib.ticker import MaxNLocator
 from eval.statistics import MIN_CLUSTERS
 from harness.store.frames import Sweep
 from reports.papers.latex import P_LEVEL
-from reports.site.ablation import ALL, Ablation, Comparison, compare
 from reports.site.style import PALETTE
+from reports.studies.ablation import ALL, Ablation, Comparison, compare
 from reports.tables.formatting import DASH, column_decimals, text
 
 _PANELS_PER_LINE = 4
@@ -39,7 +39,7 @@ def build_ablation(sweep: Sweep, folder: Path) -> Path:
         The page.
 
     Raises:
-        LongtakeError: as reports.site.ablation.compare.
+        LongtakeError: as reports.studies.ablation.compare.
     """
     ablation = compare(sweep)
     folder.mkdir(parents=True, exist_ok=True)

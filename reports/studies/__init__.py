@@ -1,0 +1,1 @@
+"""Pages of studies: ablations, retrieval, training curves."""
