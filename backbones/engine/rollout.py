@@ -25,8 +25,8 @@ from backbones.engine.runtime import Runtime
 from backbones.engine.timings import BlockMoments
 from backbones.engine.transfer import upload
 from backbones.engine.view import RolloutView
-from harness.core.memory import free_device_bytes
-from harness.core.one_thread import one_thread
+from harness.core.devices import free_device_bytes
+from harness.core.machine import one_thread
 from methods.base import SeesModel, reachable
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from backbones.world.geometry import (
 from backbones.world.grammar import ScenePrompt
 from backbones.world.subject import SubjectLook, draw_subject
 from backbones.world.subject_region import shape_error
-from harness.core.one_thread import one_thread
+from harness.core.machine import one_thread
 
 if TYPE_CHECKING:
     from jaxtyping import Float

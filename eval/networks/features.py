@@ -20,7 +20,7 @@ import onnxruntime
 
 from eval.metric import Clip, MetricUnavailable
 from harness.core.files import cache_root
-from harness.core.threads import num_threads
+from harness.core.machine import eval_threads
 
 # Letters: F frames, H height, W width, C colour channel, D feature.
 
@@ -99,7 +99,7 @@ class FeatureExtractor:
 
     Args:
         network: which network.
-        threads: frames worked on at the same time; None for `num_threads()`.
+        threads: frames worked on at the same time; None for `eval_threads()`.
 
     Raises:
         MetricUnavailable: the network is not installed, with the command that installs it.
@@ -115,7 +115,7 @@ class FeatureExtractor:
         self._session = onnxruntime.InferenceSession(
             onnx_file(network), options, providers=["CPUExecutionProvider"]
         )
-        self._pool = ThreadPoolExecutor(threads or num_threads())
+        self._pool = ThreadPoolExecutor(threads or eval_threads())
 
     def __call__(self, frames_FHWC: np.ndarray) -> np.ndarray:
         """Features (F, 1280), float32, of RGB uint8 frames of any size.

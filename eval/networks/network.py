@@ -15,7 +15,7 @@ import numpy as np
 
 from eval.metric import Clip
 from harness.core.errors import LongtakeError
-from harness.core.peak_memory import give_memory_back
+from harness.core.machine import give_memory_back
 
 Runner = Callable[[Clip], np.ndarray]
 CPU_BUDGET_MIB = 1280

@@ -35,7 +35,7 @@ from eval.video.clips import ClipPlan, Span, clip_length, plan_clips, stream_cli
 from eval.video.decode import VideoInfo, probe, read_frames
 from eval.video.reencode import ClipFiles
 from harness.core.errors import LongtakeError
-from harness.core.threads import num_threads
+from harness.core.machine import eval_threads
 
 __all__ = ["Scorer", "Scores", "Workspace", "write_scores"]
 
@@ -65,7 +65,7 @@ class Scorer:
     """
 
     def __init__(self, suite: Suite, device: str = "cpu") -> None:
-        cv2.setNumThreads(num_threads())
+        cv2.setNumThreads(eval_threads())
         self.suite = suite
         self.pool = NetworkPool(device)
         self._entries: dict[str, str] = {}

@@ -20,7 +20,7 @@ from typing import Any
 
 from eval.metric import MetricUnavailable
 from eval.vbench_long.official_home import make_home, write_configuration
-from harness.core.peak_memory import peak_mib
+from harness.core.machine import peak_host_mib
 from harness.core.tensor_files import loading_tensors
 
 
@@ -123,7 +123,7 @@ def _main(root: Path) -> None:
         written = root / "out" / f"{dimension}_eval_results.json"
         results |= json.loads(written.read_text())
         results.setdefault("cpu_s", {})[dimension] = time.process_time() - before
-    results["peak_rss_mib"] = peak_mib()
+    results["peak_rss_mib"] = peak_host_mib()
     results["total_cpu_s"] = time.process_time()
     (root / "results.json").write_text(json.dumps(results))
 

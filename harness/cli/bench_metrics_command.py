@@ -10,9 +10,9 @@ from rich.table import Table
 
 from harness.cli.arguments import numbers, parse_pairs
 from harness.core.devices import pick_device
-from harness.core.environment import num_cores
 from harness.core.errors import LongtakeError
 from harness.core.files import write_json
+from harness.core.machine import num_cores
 from harness.studies.bench.metrics import MetricsBench, bench_metrics
 
 

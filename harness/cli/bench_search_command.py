@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.cli.arguments import numbers, parse_pairs
-from harness.core.devices import pick_device, prepare_process
-from harness.core.environment import num_cores
+from harness.core.devices import pick_device
 from harness.core.errors import LongtakeError
 from harness.core.files import write_json
+from harness.core.machine import num_cores, prepare_process
 from harness.studies.search_bench import PAPER_ENCODE_MS, PAPER_SEARCH_MS, bench_search
 from methods.encoders.network import AutoencoderConfig
 

@@ -11,8 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness.config.sweep import ExecutorKind, Settings, load_sweep, options
-from harness.core.environment import cpu_name, num_cores, package_versions
+from harness.core.environment import package_versions
 from harness.core.errors import LongtakeError
+from harness.core.machine import cpu_name, num_cores
 from harness.store.units import build_backbone
 
 _PROBE_WAIT_S = 300

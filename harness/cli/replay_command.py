@@ -8,9 +8,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from harness.core.devices import prepare_process
-from harness.core.environment import num_cores
 from harness.core.errors import LongtakeError
+from harness.core.machine import num_cores, prepare_process
 from harness.studies.replay import ReplayResult, replay
 
 

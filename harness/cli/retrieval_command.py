@@ -9,9 +9,8 @@ from rich.table import Table
 
 from harness.cli.arguments import parse_pairs, sweep_folder
 from harness.cli.terminal import Terminal
-from harness.core.devices import prepare_process
-from harness.core.environment import num_cores
 from harness.core.errors import ConfigError
+from harness.core.machine import num_cores, prepare_process
 from harness.studies.retrieval_study import RetrievalStudy, run_study
 from methods.retrieval import Retrieval
 from reports.studies.retrieval_page import summarise, tables

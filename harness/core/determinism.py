@@ -1,17 +1,16 @@
-"""Strict determinism: an operation that can't be repeated bit by bit is an error."""
+"""Strict determinism: an operation without a deterministic kernel is an error."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import DeviceError
 
-# What torch says of such an operation.
+# Parts of the messages torch raises for such an operation.
 _PHRASES = (
     "does not have a deterministic implementation",
     "is not deterministic because",
@@ -19,17 +18,12 @@ _PHRASES = (
 )
 
 
-def prepare_cublas() -> None:
-    """Make cuBLAS repeatable; it reads this when it is first used."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-
-
 @contextmanager
 def strictly_deterministic(enabled: bool) -> Iterator[None]:
-    """Only deterministic kernels run inside the block, if enabled.
+    """Allow only deterministic kernels inside the block, if enabled.
 
     Raises:
-        LongtakeError: an operation has none; the message names it.
+        DeviceError: an operation has none here; the message names it.
     """
     if not enabled:
         yield
@@ -37,15 +31,15 @@ def strictly_deterministic(enabled: bool) -> Iterator[None]:
     benchmark = torch.backends.cudnn.benchmark
     torch.use_deterministic_algorithms(True)
     fill: Any = torch.utils.deterministic
-    fill.fill_uninitialized_memory = False  # nothing reads what isn't written
+    fill.fill_uninitialized_memory = False  # every tensor is written before it is read
     torch.backends.cudnn.benchmark = False
     try:
         yield
     except RuntimeError as error:
         if any(phrase in str(error) for phrase in _PHRASES):
-            raise LongtakeError(
+            raise DeviceError(
                 "deterministic=true, but an operation has no deterministic implementation here: "
-                f"{str(error).splitlines()[0]} Leave it out, or run with deterministic=false."
+                f"{str(error).splitlines()[0]} Avoid it, or run with deterministic=false."
             ) from error
         raise
     finally:

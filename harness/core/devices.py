@@ -1,34 +1,40 @@
-"""The device a process computes on, and how many threads it takes."""
+"""Compute devices: which one a process takes, and the memory they have."""
 
 from __future__ import annotations
 
-import ctypes
+import gc
 import os
+from typing import TYPE_CHECKING
 
-import torch
+from harness.core.errors import ConfigError, DeviceError
+from harness.core.machine import available_host_bytes, reset_peak_host
 
-from harness.core.determinism import prepare_cublas
-from harness.core.errors import LongtakeError
-
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
+if TYPE_CHECKING:
+    import torch
 
 
 def pick_device(name: str) -> torch.device:
-    """The torch device for a setting: auto takes the first GPU, if there is one.
+    """Return the torch device for a setting, and make it the current one.
+
+    Args:
+        name: "cpu", "cuda", "cuda:N", or "auto" for the first GPU, if there is one.
 
     Raises:
-        LongtakeError: the device doesn't exist here.
+        ConfigError: another name.
+        DeviceError: the device doesn't exist here.
     """
+    import torch
+
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise LongtakeError(f"device={name!r} is not auto, cpu, cuda or cuda:N.") from error
+        raise ConfigError(f"device={name!r} is not auto, cpu, cuda or cuda:N.") from error
     if device.type not in ("cpu", "cuda"):
-        raise LongtakeError(f"device={name!r} is not auto, cpu, cuda or cuda:N.")
+        raise ConfigError(f"device={name!r} is not auto, cpu, cuda or cuda:N.")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise LongtakeError(
+        raise DeviceError(
             f"device={name!r}, but this machine has {torch.cuda.device_count()} CUDA devices."
         )
     if device.type == "cuda":
@@ -38,20 +44,56 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
+def visible_gpus(device: str) -> list[str]:
+    """List the GPUs of a device setting, as CUDA_VISIBLE_DEVICES names them; none for "cpu".
+
+    A cluster gives a job some of a node's GPUs through that variable, so "cuda:1" is the second
+    name in it.
+    """
+    if device == "cpu":
+        return []
+    import torch
+
+    count = torch.cuda.device_count()
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = given.split(",")[:count] if given else [str(index) for index in range(count)]
+    _, _, index = device.partition(":")
+    return [names[int(index)]] if index else names
+
+
+def free_device_bytes(device: torch.device) -> int:
+    """Return the free memory of a device, once what earlier units left on a GPU is released."""
+    if device.type != "cuda":
+        return available_host_bytes()
+    import torch
+
+    gc.collect()
+    torch.cuda.empty_cache()
+    return torch.cuda.mem_get_info(device)[0]
+
+
+def reset_peaks(device: torch.device) -> None:
+    """Start `machine.peak_host_mib` and `peak_device_mib` from the memory in use now."""
+    reset_peak_host()
+    if device.type == "cuda":
+        import torch
+
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_device_mib(device: torch.device) -> float | None:
+    """Return the most memory allocated on a GPU since `reset_peaks`; None on the processor."""
+    if device.type != "cuda":
+        return None
+    import torch
+
+    return torch.cuda.max_memory_allocated(device) / 2**20
+
+
 def memory_hint(error: Exception) -> str:
-    """What may help after an error, if it is that the device's memory ran out; else nothing."""
+    """Return advice to append to an error message if a device ran out of memory, else ""."""
+    import torch
+
     if not isinstance(error, torch.OutOfMemoryError):
         return ""
     return " Lower kv.device_gib, or run fewer workers on this device."
-
-
-def prepare_process(threads: int) -> None:
-    """Fix the number of threads, and keep freed memory: fresh pages are dear on some machines."""
-    torch.set_num_threads(threads)
-    os.environ["LONGTAKE_THREADS"] = str(threads)  # evaluation reads it
-    prepare_cublas()
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "mallopt"):
-        libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
-        libc.mallopt(_M_TOP_PAD, 64 * 2**20)
-        libc.mallopt(_M_MMAP_MAX, 0)

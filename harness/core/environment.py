@@ -1,9 +1,7 @@
-"""What ran here: machine, versions, code revision, memory."""
+"""Facts about the machine and the code, for the records of what was computed here."""
 
 from __future__ import annotations
 
-import contextlib
-import os
 import platform
 import subprocess
 from functools import cache
@@ -11,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.core.peak_memory import peak_mib
+from harness.core.machine import cpu_name
 from harness.core.version import __version__
 
 if TYPE_CHECKING:
@@ -38,7 +36,7 @@ PACKAGES = (
 
 
 def package_versions() -> dict[str, str | None]:
-    """Version of every package that matters; None where it isn't installed."""
+    """Return the version of every package that may change results; None where not installed."""
     found: dict[str, str | None] = {"longtake": __version__}
     for name in PACKAGES:
         try:
@@ -50,7 +48,10 @@ def package_versions() -> dict[str, str | None]:
 
 @cache
 def code_revision() -> str | None:
-    """Git commit of a checkout, with "+changes" if files differ from it; None when installed."""
+    """Return the git commit of the checkout, with "+changes" if tracked files differ from it.
+
+    None when Longtake runs from an installed copy.
+    """
     folder = Path(__file__).parent
 
     def git(*arguments: str) -> str | None:
@@ -69,17 +70,6 @@ def code_revision() -> str | None:
     return revision + ("+changes" if git("status", "--porcelain", "-uno") else "")
 
 
-@cache
-def cpu_name() -> str:
-    """Model name of the processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
-
-
 def describe_machine(device: torch.device) -> dict[str, Any]:
     """Machine and versions, for the record of what was computed on `device`."""
     import torch
@@ -95,32 +85,3 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "revision": code_revision(),
     }
-
-
-def reset_peaks(device: torch.device) -> None:
-    """Start `peak_host_mib`, where the system allows it, and `peak_device_mib` anew."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-    if device.type == "cuda":
-        import torch
-
-        torch.cuda.reset_peak_memory_stats(device)
-
-
-def peak_device_mib(device: torch.device) -> float | None:
-    """Most memory taken on a GPU since `reset_peaks`; None on the processor."""
-    if device.type != "cuda":
-        return None
-    import torch
-
-    return torch.cuda.max_memory_allocated(device) / 2**20
-
-
-def peak_host_mib() -> float:
-    """Highest resident memory of this process since `reset_peaks`."""
-    return peak_mib()
-
-
-def num_cores() -> int:
-    """CPU cores this process may use."""
-    return len(os.sched_getaffinity(0))

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from backbones.engine.lanes import Moment
 from backbones.engine.noise import SeededNoise
 from backbones.engine.rollout import Rollout
-from harness.core.devices import pick_device, prepare_process
+from harness.core.devices import pick_device
+from harness.core.machine import prepare_process
 from harness.run.executors import num_threads, num_workers
 from harness.store.run_store import RunStore
 from harness.store.units import Unit, build_backbone

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.config.sweep import ExecutorKind, ExecutorSettings
-from harness.core.environment import num_cores
+from harness.core.devices import visible_gpus
 from harness.core.errors import LongtakeError
 from harness.core.events import Emit, StopRequested
-from harness.core.gpus import visible_gpus
+from harness.core.machine import num_cores
 from harness.run.processes import ProcessPool
 from harness.run.worker import run_shard
 from harness.store.shards import Shard

@@ -16,10 +16,12 @@ from backbones.engine.rollout import Block, Rollout
 from backbones.engine.runtime import Runtime
 from backbones.engine.transfer import Download
 from harness.core.determinism import strictly_deterministic
-from harness.core.environment import describe_machine, peak_device_mib, peak_host_mib, reset_peaks
+from harness.core.devices import peak_device_mib, reset_peaks
+from harness.core.environment import describe_machine
 from harness.core.errors import LongtakeError
 from harness.core.events import Interrupted
 from harness.core.files import replacing
+from harness.core.machine import peak_host_mib
 from harness.run.facts import facts_of
 from harness.run.video_pipeline import VideoPipeline
 from harness.run.video_writer import VideoWriter

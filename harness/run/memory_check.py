@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from backbones.engine.kv.sizes import most_reachable, spare_slabs, tier_sizes
+from harness.core.devices import free_device_bytes
 from harness.core.errors import LongtakeError
-from harness.core.memory import GIB, free_device_bytes
+from harness.core.machine import GIB
 
 if TYPE_CHECKING:
     import torch

@@ -18,7 +18,7 @@ from eval.video.clips import Span
 from eval.video.reencode import clip_path
 from harness.core.errors import LongtakeError
 from harness.core.files import write_json
-from harness.core.threads import num_threads
+from harness.core.machine import eval_threads
 from harness.store.run_store import RunStore
 
 SUITE = "vbench_long"
@@ -57,7 +57,7 @@ def cross_check(
                 for name, content in zip(names, contents, strict=True)
             }
             with console.status(f"official code: {label}"):
-                theirs = run_official(videos, wanted, device, num_threads())
+                theirs = run_official(videos, wanted, device, eval_threads())
         except MetricUnavailable as error:
             console.print(f"{label}: {error}", style="red", markup=False, soft_wrap=True)
             failed = True

@@ -11,9 +11,10 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from harness.core.devices import memory_hint, pick_device, prepare_process
+from harness.core.devices import memory_hint, pick_device
 from harness.core.errors import LongtakeError
 from harness.core.events import Emit, Event, EventKind, Interrupted, StopRequested
+from harness.core.machine import prepare_process
 from harness.store.run_store import RunStore
 from harness.store.shards import Evaluation, Shard, Stage
 

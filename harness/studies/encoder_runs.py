@@ -23,11 +23,11 @@ from typing import Any
 
 from harness.config.overrides import Choice, compose_plain, expand
 from harness.config.sweep import CONF
-from harness.core.devices import pick_device, prepare_process
-from harness.core.environment import num_cores
+from harness.core.devices import pick_device
 from harness.core.errors import LongtakeError, unknown_name
 from harness.core.events import Interrupted
 from harness.core.files import replacing, write_json, write_text
+from harness.core.machine import num_cores, prepare_process
 from harness.core.schema import build
 from methods.encoders.checkpoint import Training, write_checkpoint
 from methods.encoders.corpus import Corpus

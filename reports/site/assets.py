@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import av
 
+from harness.core.machine import num_cores
 from harness.store.frames import Sweep, as_dicts
 from reports.site.strips import write_strip
 from reports.site.web_video import copy_playable, why_not_playable
@@ -71,7 +72,7 @@ class AssetWriter:
         units = as_dicts(done.drop_duplicates("unit_id"))
         found: dict[str, UnitAssets] = {}
         # Decoding leaves Python, so threads run beside each other.
-        with ThreadPoolExecutor(max_workers=min(8, len(os.sched_getaffinity(0)))) as pool:
+        with ThreadPoolExecutor(max_workers=min(8, num_cores())) as pool:
             for count, (unit, assets) in enumerate(
                 zip(units, pool.map(self._prepare, units), strict=True), start=1
             ):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from backbones.engine.kv import pinned
 from backbones.engine.kv.tiers import TierSizes
 from harness.core.errors import LongtakeError
-from harness.core.memory import GIB, available_host_bytes
+from harness.core.machine import GIB, available_host_bytes
 from methods.base import reachable
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from eval.vbench_long.networks.base import (
 )
 from eval.vbench_long.networks.dino import load_dino
 from eval.vbench_long.networks.images import dreamsim_input
-from harness.core.peak_memory import give_memory_back
+from harness.core.machine import give_memory_back
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

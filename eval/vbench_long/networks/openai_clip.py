@@ -14,7 +14,7 @@ from eval.networks.weights import LayoutFile
 from eval.vbench_long.layout import AESTHETIC_HEAD, CLIP_B32, CLIP_L14
 from eval.vbench_long.networks.base import TorchNetwork, batch_size, features, read_state, ready
 from eval.vbench_long.networks.images import clip_input
-from harness.core.peak_memory import give_memory_back
+from harness.core.machine import give_memory_back
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

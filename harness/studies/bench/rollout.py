@@ -19,8 +19,9 @@ from backbones.engine.rollout import Block, Rollout
 from eval.scoring.score import Scorer
 from eval.scoring.suite import find_suite
 from harness.core.determinism import strictly_deterministic
-from harness.core.devices import pick_device, prepare_process
-from harness.core.environment import describe_machine, peak_device_mib, peak_host_mib, reset_peaks
+from harness.core.devices import peak_device_mib, pick_device, reset_peaks
+from harness.core.environment import describe_machine
+from harness.core.machine import peak_host_mib, prepare_process
 from harness.run.executors import num_threads
 from harness.run.video_pipeline import VideoPipeline
 from harness.run.video_writer import VideoWriter

@@ -17,8 +17,7 @@ from eval.metric import Clip
 from eval.networks.network import Network, NetworkPool
 from eval.scoring.score import Scorer, Workspace
 from eval.scoring.suite import SUITES, Suite
-from harness.core.devices import prepare_process
-from harness.core.peak_memory import peak_mib
+from harness.core.machine import peak_host_mib, prepare_process
 
 UNIT = "video"
 
@@ -74,7 +73,7 @@ def main(root: Path) -> None:
         asdict(scores),
         dict(pool.seconds),
         time.process_time(),
-        peak_mib(),
+        peak_host_mib(),
     )
     (root / "cost.json").write_text(json.dumps(asdict(cost)))
 

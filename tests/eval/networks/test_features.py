@@ -16,8 +16,6 @@ from eval.networks.features import (
     ImageNetwork,
     onnx_file,
 )
-from harness.core.errors import LongtakeError
-from harness.core.threads import num_threads
 
 both_networks = pytest.mark.parametrize(
     "network", [EFFICIENTNET_LITE0, MOBILENET_V2], ids=lambda network: network.name
@@ -117,14 +115,3 @@ def test_scoring_does_not_import_torch() -> None:
         "import sys, eval.scoring.score, eval.metrics.consistency; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_number_of_threads_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("LONGTAKE_THREADS", raising=False)
-    assert num_threads() >= 1
-    monkeypatch.setenv("LONGTAKE_THREADS", "3")
-    assert num_threads() == 3
-    for wrong in ("0", "-1", "two"):
-        monkeypatch.setenv("LONGTAKE_THREADS", wrong)
-        with pytest.raises(LongtakeError, match="positive number"):
-            num_threads()

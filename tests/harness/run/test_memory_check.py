@@ -9,7 +9,7 @@ import torch
 from backbones.engine.runtime import KVLimits
 from harness.config.sweep import load_sweep
 from harness.core.errors import LongtakeError
-from harness.core.memory import GIB
+from harness.core.machine import GIB
 from harness.run import memory_check
 from harness.run.memory_check import check_memory
 from harness.store.units import Unit, build_backbone, plan_units
