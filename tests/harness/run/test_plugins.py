@@ -3,29 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.harness.support import sweep
-
-PACKAGE = Path(__file__).parents[2] / "outside_package"
-
-
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Environment of a process that has the outside package installed."""
-    source = tmp_path_factory.mktemp("source") / "package"
-    subprocess.run(["cp", "-r", str(PACKAGE), str(source)], check=True)
-    target = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
-    subprocess.run(
-        [*command, "--no-build-isolation", "--target", str(target), str(source)], check=True
-    )
-    return {**os.environ, "PYTHONPATH": str(target)}
 
 
 def run(environment: dict[str, str], folder: Path, *arguments: str) -> str:
@@ -41,17 +23,21 @@ def run(environment: dict[str, str], folder: Path, *arguments: str) -> str:
     return finished.stdout
 
 
-def test_plug_ins_are_listed_with_where_they_come_from(environment, tmp_path: Path) -> None:
-    listing = run(environment, tmp_path, "list")
-    for name in ("every_other", "first_channel", "brightness"):
+def test_plug_ins_are_listed_with_where_they_come_from(
+    with_outside_package, tmp_path: Path
+) -> None:
+    listing = run(with_outside_package, tmp_path, "list")
+    for name in ("every_other", "first_channel", "brightness", "mosaic"):
         assert name in listing
-    assert listing.count("longtake-outside") == 3
+    assert listing.count("longtake-outside") == 4
 
 
-def test_strategy_encoder_and_metric_run_without_a_config_file(environment, tmp_path) -> None:
+def test_strategy_encoder_and_metric_run_without_a_config_file(
+    with_outside_package, tmp_path
+) -> None:
     methods = ["method=every_other", "method.step_latents=3", "method.recent_exclude_latents=0"]
-    run(environment, tmp_path, *sweep(*methods, "duration=6", "suite=brightness"))
-    run(environment, tmp_path, *sweep("method=rag", "method.descriptor=first_channel"))
+    run(with_outside_package, tmp_path, *sweep(*methods, "duration=6", "suite=brightness"))
+    run(with_outside_package, tmp_path, *sweep("method=rag", "method.descriptor=first_channel"))
     store = tmp_path / "runs/main"
     scores = [json.loads(path.read_text()) for path in store.glob("metrics/brightness/*.json")]
     assert 0 < scores[0]["metrics"]["brightness"]["durations"]["6"] < 1
