@@ -13,7 +13,9 @@ from slurm.attempt import AttemptFile, Ending, read_attempts
 
 
 def test_an_item_is_on_disk_before_it_is_begun(tmp_path: Path) -> None:
+    begun_at = time.time()
     file = AttemptFile(tmp_path, "12_3", {"a": 5})
+    took_s = time.time() - begun_at
     file.show(Event(EventKind.loading, text="tiny"))
     (before,) = read_attempts(tmp_path)
     assert (before.item, before.ending) == ("", Ending.none)
@@ -26,7 +28,7 @@ def test_an_item_is_on_disk_before_it_is_begun(tmp_path: Path) -> None:
     file.end(Ending.finished)
     (ended,) = read_attempts(tmp_path)
     assert (ended.failed, ended.num_done, ended.ending) == (("a",), 1, Ending.finished)
-    assert abs(ended.clock_ahead_s) < 5
+    assert abs(ended.clock_ahead_s) <= took_s + 0.1  # a file system rounds its clock
 
 
 def test_a_damaged_attempt_is_left_out(tmp_path: Path) -> None:

@@ -147,10 +147,12 @@ def test_play_runs_all_videos_together(open_page: Open, index: Path) -> None:
     page = open_page(index, COMPARE + "&row=tiny_long%7Crandom").page
     wait_until_videos(page, "v.readyState >= 1 && v.muted && v.playsInline")
     page.locator("#play").click()
-    wait_until_videos(page, "!v.paused && v.currentTime > 0.5")
-    times = page.evaluate("[...document.querySelectorAll('video')].map((v) => v.currentTime)")
-    assert len(times) == 3
-    assert max(times) - min(times) < 0.5
+    # On a busy machine a video may lag for a moment; the page brings it back to the first one.
+    first = "document.querySelector('video').currentTime"
+    wait_until_videos(
+        page, f"!v.paused && v.currentTime > 0.5 && Math.abs(v.currentTime - {first}) < 0.5"
+    )
+    assert page.locator("video").count() == 3
     page.locator("#play").click()
     assert page.evaluate("[...document.querySelectorAll('video')].every((v) => v.paused)")
     assert page.locator("#play").inner_text() == "Play"

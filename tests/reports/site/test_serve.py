@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import http.client
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,13 @@ from tests.reports.conftest import PAGE_ONLY
 VIDEO = "/units/tiny_short-rag-p0-0/video.mp4"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def store(pristine_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run store that all tests of this file share: they add files beside it, and change none."""
+    return Path(shutil.copytree(pristine_store, tmp_path_factory.mktemp("served") / "demo"))
+
+
+@pytest.fixture(scope="module")
 def server(store: Path) -> Iterator[ReportServer]:
     index = build_report(store, options=PAGE_ONLY).index
     with ReportServer(index, [store], port=0) as server:
@@ -103,6 +110,7 @@ def test_link_out_of_the_store_is_not_followed(server: ReportServer, store: Path
     secret.write_text("secret")
     (store / "units" / "link.json").symlink_to(secret)
     assert ask(server, "/units/link.json")[0] == 404
+    (store / "units" / "link.json").unlink()
 
 
 def test_foreign_host_name_is_refused(server: ReportServer) -> None:
