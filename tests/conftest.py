@@ -1,4 +1,8 @@
-"""Shared by all tests. Threads are fixed before torch is imported: see harness/__main__.py."""
+"""Shared by all tests.
+
+Threads are fixed before torch is imported (see harness/__main__.py), and shapes are checked in
+everything that is imported after `check_shapes`.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +11,49 @@ import os
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 os.environ.setdefault("LONGTAKE_THREADS", "1")
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
+import jaxtyping
 import pytest
 import torch
 
-from backbones.engine.backbone import Backbone
-from backbones.tiny.backbone import TinyBackbone
+from tests.shapes import check_shapes
 
-GOLDEN = Path(__file__).parent / "golden"
+check_shapes()
+
+from backbones.engine.backbone import Backbone  # noqa: E402
+from backbones.tiny.backbone import TinyBackbone  # noqa: E402
+
+TESTS = Path(__file__).parent
+GOLDEN = TESTS / "golden"
 PROMPT = "dusk grassy blue yellowish striped ball drifting"
+
+# A loaded machine must not fail a test.
+hypothesis.settings.register_profile("longtake", deadline=None)
+hypothesis.settings.load_profile("longtake")
+
+# Folders whose tests all belong to a tier; other tests are marked where they stand.
+TIERS = {
+    "cluster": "slurm/cluster",
+    "vbench": "eval/vbench_long/parity",
+    "slow": "harness/studies",
+}
 
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     """Tests run in parallel; more threads than cores would only wait for each other."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def shapes_unchecked() -> Iterator[None]:
+    """Turn off the checks of shapes, which torch.compile would trace along with the code."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="session")
@@ -32,5 +63,11 @@ def tiny() -> Backbone:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest tests start first, so that no process waits for them at the end."""
+    """Mark tests by their place, and start the longest first, so that none is waited for."""
+    for item in items:
+        for mark, folder in TIERS.items():
+            if item.path.is_relative_to(TESTS / folder):
+                item.add_marker(mark)
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
     items.sort(key=lambda item: "test_docs.py" not in item.nodeid)

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
 
 from backbones.engine.weights import sha256_of
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from jaxtyping import Float, UInt8
-    from torch import Tensor
 
     from backbones.engine.protocol import BlockTransformer
     from backbones.engine.spec import BackboneSpec
@@ -44,7 +43,7 @@ class StreamingDecoder(Protocol):
 
     def decode(
         self, latents: Float[Tensor, "latent chan height width"]
-    ) -> UInt8[Tensor, "frame height width 3"]:
+    ) -> UInt8[Tensor, "frame height_px width_px 3"]:
         """Return the RGB frames of the next latent frames.
 
         The first latent frame of a video gives one frame, every other `temporal_factor` of them.

@@ -7,13 +7,11 @@ Every draw has its own generator, so methods and backbones of one latent shape s
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import torch
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
+from jaxtyping import Float
+from torch import Tensor
 
 
 class NoiseSource(Protocol):

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, UInt8
-    from torch import Tensor
+from jaxtyping import Float, UInt8
+from torch import Tensor
 
 
 def to_pixels(

@@ -19,14 +19,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import torch
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from backbones.engine.attention import attend
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from jaxtyping import Float
-    from torch import Tensor, nn
 
 
 class Rotary(Protocol):
@@ -124,7 +123,7 @@ class AttentionContext(NamedTuple):
         v_HSD: Tensor,
         rotate: Callable[[Tensor, Tensor], Tensor],
         new_kv_LPHSD: Tensor | None,
-    ) -> Float[Tensor, "token head*head_dim"]:
+    ) -> Float[Tensor, "token chan"]:
         """Return the self-attention of one layer; write the block's own keys and values.
 
         Args:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from backbones.engine.attention import AttentionShape, pick_kernel, using
 from backbones.engine.graphs import GraphedPasses
@@ -30,9 +32,6 @@ from harness.core.machine import one_thread
 from methods.base import SeesModel, reachable
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
-
     from backbones.engine.backbone import Backbone
     from backbones.engine.noise import NoiseSource
     from backbones.engine.protocol import AttentionContext, TimeContext

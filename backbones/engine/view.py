@@ -8,11 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, UInt8
-    from torch import Tensor
-
     from backbones.engine.backbone import Backbone, StreamingDecoder
 
 

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from backbones.engine.backbone import Backbone, BackboneSource, LocatedFile
 from backbones.engine.sampler import SamplingConfig
@@ -36,10 +38,6 @@ from backbones.tiny.vae import (
 from backbones.wan.transformer import CausalWanTransformer, WanConfig
 from backbones.world.grammar import ScenePrompt
 from harness.core.errors import ConfigError
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
 
 DATA = Path(__file__).parent / "data"
 _REMEDY = "It ships with Longtake; reinstall the package (pip install --force-reinstall longtake)."

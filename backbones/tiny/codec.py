@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from backbones.tiny.backbone import load_vae
 from backbones.tiny.vae import LATENT_CHANNELS, SPATIAL_FACTOR, TinyDecoder
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
 
 _SIDE_PX = 128
 

@@ -9,17 +9,12 @@ Letters: N latent frame, F video frame, C channel, H row, W column.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 import torch.nn.functional as F
-from torch import nn
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
 
 from backbones.engine.pixels import to_pixels
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, UInt8
-    from torch import Tensor
 
 TEMPORAL_FACTOR = 4
 SPATIAL_FACTOR = 8
@@ -138,7 +133,7 @@ class TinyDecoder:
     @torch.inference_mode()
     def decode(
         self, latents: Float[Tensor, "latent chan height width"]
-    ) -> UInt8[Tensor, "frame height width 3"]:
+    ) -> UInt8[Tensor, "frame height*8 width*8 3"]:
         """See StreamingDecoder.decode. The first latent frame of a video gives one frame."""
         first = not self._memory
         latents = latents.to(self._mean_C11.device) * self._std_C11 + self._mean_C11

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import TYPE_CHECKING
 
 import torch
-
-if TYPE_CHECKING:
-    from jaxtyping import BFloat16
-    from torch import Tensor, nn
+from jaxtyping import BFloat16
+from torch import Tensor, nn
 
 _SMALL = 0.02  # spread of biases around 0 and of gains around 1
 

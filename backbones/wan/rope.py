@@ -15,12 +15,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jaxtyping import Float
-    from torch import Tensor
 
 _THETA = 10000.0
 
@@ -59,7 +59,7 @@ class Rope:
 
     rotate = staticmethod(rotate)
 
-    def factors(self, positions: Sequence[int]) -> Float[Tensor, "frame*token head_dim/2 2"]:
+    def factors(self, positions: Sequence[int]) -> Float[Tensor, "row half_head_dim 2"]:
         """Return cosine and sine of all tokens of frames at the given temporal positions."""
         temporal_FR2 = self._temporal_PR2[list(positions)]
         num_frames, num_tokens = len(temporal_FR2), len(self._spatial_TR2)
@@ -87,7 +87,7 @@ class Rope:
         return 2 * (self.head_dim // 6)
 
 
-def _table(positions: int, dim: int) -> Float[Tensor, "position dim/2 2"]:
+def _table(positions: int, dim: int) -> Float[Tensor, "position half_dim 2"]:
     frequencies = _THETA ** -(torch.arange(0, dim, 2, dtype=torch.float64) / dim)
     angles = torch.outer(torch.arange(positions, dtype=torch.float64), frequencies)
     return torch.stack([angles.cos(), angles.sin()], dim=-1).float()

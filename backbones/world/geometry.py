@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
+from jaxtyping import Float, Real
+from torch import Tensor
 
 from backbones.world.grammar import MOTIONS, ScenePrompt
 from backbones.world.scene import (
@@ -23,10 +24,6 @@ from backbones.world.scene import (
     WORLD_WIDTH_PX,
     SceneBatch,
 )
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Real
-    from torch import Tensor
 
 HEIGHT_PX = WIDTH_PX = 128
 

@@ -12,7 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from jaxtyping import Float, Real, UInt8
+from torch import Tensor
 
 from backbones.world.geometry import (
     HEIGHT_PX,
@@ -28,10 +31,6 @@ from backbones.world.scene import LANDMARK_KINDS, NUM_LANDMARKS, SceneBatch
 from backbones.world.subject import SubjectLook, draw_subject
 
 if TYPE_CHECKING:
-    import numpy as np
-    from jaxtyping import Float, Real, UInt8
-    from torch import Tensor
-
     Layer = tuple[Tensor, Tensor]
 
 FAR_BASE_PX, FAR_GAIN, FAR_PARALLAX, FAR_OFFSET_PX = 74.0, 0.8, 0.5, 70.0

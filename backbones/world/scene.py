@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING
 
 import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from backbones.world.grammar import (
     COLORS,
@@ -25,10 +26,6 @@ from backbones.world.grammar import (
     ScenePrompt,
 )
 from harness.core.errors import LongtakeError
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-    from torch import Tensor
 
 # The ground repeats after this distance; the camera comes back to the same place.
 WORLD_WIDTH_PX = 384

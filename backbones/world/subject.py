@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from backbones.world.geometry import SubjectPose
 from backbones.world.grammar import COLORS, PATTERNS, SECOND_COLORS, SHAPES, ScenePrompt
 from backbones.world.palette import COLOR_RGB, OUTLINE_RGB
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-    from torch import Tensor
-
     from backbones.world.scene import SceneBatch
 
 OUTLINE_WIDTH_PX = 2.2

@@ -13,10 +13,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 from torch.nn import functional
 
 from backbones.world.geometry import (
@@ -30,10 +31,6 @@ from backbones.world.grammar import ScenePrompt
 from backbones.world.subject import SubjectLook, draw_subject
 from backbones.world.subject_region import shape_error
 from harness.core.machine import one_thread
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
 
 _NUM_ROTATIONS = 36
 _NUM_CANDIDATES = 3

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, UInt8
+from torch import Tensor
 
 from eval.networks.features import MOBILENET_V2, FeatureExtractor, onnx_file
 from harness.core.errors import LongtakeError
 from methods.encoders.base import Source
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, UInt8
-    from torch import Tensor
 
 
 class MobileNet:

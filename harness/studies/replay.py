@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from jaxtyping import Float
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import Tensor
 
 from backbones.engine.rollout import Rollout
 from harness.core.errors import LongtakeError
@@ -23,9 +25,6 @@ from harness.store.units import build_backbone
 from methods import METHODS
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
-
     from backbones.engine.backbone import Backbone
     from methods.base import MemoryStrategy
 

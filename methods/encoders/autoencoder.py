@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
 
 from harness.core.errors import LongtakeError
 from methods.encoders.checkpoint import find_checkpoint, load_part, read_checkpoint
 from methods.encoders.network import ConvEncoder
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
 
 
 class AutoencoderDescriptor:

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, UInt8
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import Tensor
 
 from harness.core.errors import LongtakeError
 from methods.encoders.base import Source
 from methods.encoders.checkpoint import given_file
 from methods.encoders.vit import VisionTransformer, vit_weights
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, UInt8
-    from torch import Tensor
 
 _IMAGE_PX = 224
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet, RGB

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 import torch.nn.functional as F
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
+from jaxtyping import Float
+from torch import Tensor
 
 _NEAR_LATENTS = 3  # frames so close in time count as duplicates of each other
 _FAR_LATENTS = 24

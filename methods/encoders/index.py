@@ -9,16 +9,14 @@ Letters: N frames in the index, D descriptor, C candidates.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
 
 from harness.core.errors import LongtakeError
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
 
 
 class Hits(NamedTuple):

@@ -7,16 +7,13 @@ descriptors enter before normalisation, so the cosine is scale-free and the smoo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
 
 from harness.core.errors import LongtakeError
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
 
 # Under the root of the smoothing loss: keeps its gradient finite where a trajectory is straight.
 _STRAIGHT = 1e-8

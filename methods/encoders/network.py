@@ -8,13 +8,9 @@ the latent's size. Attribute names are those of the released checkpoint `ae_late
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from torch import nn
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
+from jaxtyping import Float
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)

@@ -6,20 +6,17 @@ import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from harness.core.errors import LongtakeError
 from methods.encoders.checkpoint import Training, given_file
 from methods.encoders.corpus import Corpus
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
 
 _MOST_FRAMES = 8192  # of the corpus, evenly spaced; 3 GiB at the size of Wan
 _POWER_ITERATIONS = 4

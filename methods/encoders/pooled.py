@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
 
 from harness.core.errors import LongtakeError
 from methods.encoders.base import Source
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
 
 
 class _Weightless:

@@ -50,6 +50,7 @@ def test_retrieval_keeps_the_whole_video_and_a_window_does_not() -> None:
     assert kv_bytes("sliding_window", 120) == kv_bytes("sliding_window", 30)
 
 
+@pytest.mark.slow
 def test_a_request_follows_method_and_duration() -> None:
     """At the size of a released model."""
 

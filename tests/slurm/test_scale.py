@@ -19,6 +19,7 @@ from slurm.submission import JobStage, submissions
 from tests.slurm import simulation
 
 
+@pytest.mark.slow
 def test_thousands_of_units_are_planned_and_read_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -98,6 +98,7 @@ def test_an_only_attempt_that_got_further_is_not_the_last(
     assert done == list(shard.items[1:])
 
 
+@pytest.mark.slow
 def test_the_report_task_renders_the_comparisons_of_an_experiment(tmp_path: Path) -> None:
     rows = {"one": {"p1": 0.1}, "two": {"p1": 0.3}}
     store = note_axis(make_store(tmp_path / "exp", rows), list(rows))

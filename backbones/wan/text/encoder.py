@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 
 from backbones.engine.weights import describe, is_state_dict, load_strictly, read_checkpoint
 from backbones.wan.text.config import TextEncoderConfig
@@ -18,9 +19,6 @@ from harness.core.errors import LongtakeError
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from jaxtyping import Float, Int
-    from torch import Tensor
 
 
 class WanTextEncoder(nn.Module):

@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import BFloat16
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from harness.core.errors import LongtakeError
 from harness.core.files import replacing
 
 if TYPE_CHECKING:
-    from jaxtyping import BFloat16
-    from torch import Tensor
-
     from backbones.wan.text.tokens import LongPrompt
 
 # Part of every key: raise it when the same key would stand for other values.

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
 
 from backbones.engine.pixels import to_pixels
 from backbones.wan.vae.layers import CausalMemory
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, UInt8
-    from torch import Tensor
-
     from backbones.wan.vae.model import WanVAE
 
 
@@ -31,7 +30,7 @@ class WanDecoder:
     @torch.inference_mode()
     def decode(
         self, latents: Float[Tensor, "latent chan height width"]
-    ) -> UInt8[Tensor, "frame height width 3"]:
+    ) -> UInt8[Tensor, "frame height*8 width*8 3"]:
         """See StreamingDecoder.decode. The first latent frame of a video gives one frame.
 
         Args:

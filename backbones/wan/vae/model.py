@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from backbones.wan.vae.config import WanVAEConfig
 from backbones.wan.vae.layers import (
@@ -26,10 +27,6 @@ from backbones.wan.vae.layers import (
     head,
     number_convolutions,
 )
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
 
 _RGB = 3
 

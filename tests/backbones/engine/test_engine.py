@@ -22,6 +22,8 @@ from methods.base import MemoryStrategy
 from methods.rag import Rag
 from methods.sliding_window import SlidingWindow
 
+pytestmark = pytest.mark.slow
+
 PROMPT = "dusk grassy blue yellowish striped ball drifting"
 NUM_LATENTS = 36
 
@@ -63,6 +65,7 @@ def test_a_small_budget_holds_to_the_last_block(budget: int) -> None:
     assert len(made) == NUM_LATENTS
 
 
+@pytest.mark.usefixtures("shapes_unchecked")
 def test_one_compiled_code_serves_all_layers_and_blocks(
     tiny: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:

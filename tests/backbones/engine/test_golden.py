@@ -8,6 +8,8 @@ import pytest
 
 from harness.studies.replay import replay
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = Path(__file__).parents[2] / "golden"
 CASES = (
     "sliding_window_absolute",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ PINNED = [-1.8078332, 0.2968074, 0.6034734, 0.6102319]  # seed 3, "dusk", block 
 keys = st.tuples(st.integers(0, 5), st.text(max_size=8), st.integers(0, 50), st.integers(0, 8))
 
 
+@pytest.mark.slow
 @given(st.lists(keys, min_size=1, max_size=6), st.randoms())
 def test_noise_does_not_depend_on_the_order_of_draws(wanted: list, random) -> None:
     def draw(key: tuple) -> torch.Tensor:

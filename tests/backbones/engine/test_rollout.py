@@ -14,6 +14,8 @@ from methods.base import ContextPlan, MemoryStrategy, Role, RolloutSpec
 from methods.rag import Rag
 from methods.sliding_window import SlidingWindow
 
+pytestmark = pytest.mark.slow
+
 PROMPT = "dusk grassy blue yellowish striped ball drifting"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from backbones.engine.backbone import Backbone
@@ -13,6 +14,8 @@ from methods.base import BlockView
 from methods.rag import Rag
 from methods.sliding_window import SlidingWindow
 from tests.conftest import PROMPT
+
+pytestmark = pytest.mark.slow
 
 
 class Watcher(SlidingWindow):

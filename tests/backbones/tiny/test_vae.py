@@ -15,6 +15,8 @@ from backbones.tiny.vae import TinyVAE
 from backbones.world.render import render
 from backbones.world.scene import sample_scenes
 
+pytestmark = pytest.mark.slow
+
 NUM_LATENTS = 7
 
 

@@ -167,6 +167,7 @@ def test_random_weights_depend_on_the_seed_and_the_name_alone() -> None:
     assert not torch.equal(one[name], one["blocks.1.self_attn.q.weight"])
 
 
+@pytest.mark.slow
 def test_random_weights_stay_finite_over_a_long_rollout() -> None:
     backbone = debug(LongLive).load(CPU, [PROMPT])
     latents = latents_of(backbone, 240)
@@ -252,6 +253,7 @@ def assert_same_transformer(backbone: Backbone, state: Mapping[str, Tensor]) -> 
         assert torch.equal(loaded[bare], tensor.bfloat16())
 
 
+@pytest.mark.slow
 def test_self_forcing_loads_its_ema(released: Path) -> None:
     ema = {f"model._fsdp_wrapped_module.{k}": t for k, t in transformer_state().items()}
     other = {name: tensor + 1 for name, tensor in ema.items()}

@@ -46,6 +46,7 @@ def one_block(
     return model(latents, model.time_context(timestep), context, model.text_context(text))
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 def test_a_full_attention_window_equals_diffusers() -> None:
     from diffusers import WanTransformer3DModel

@@ -69,6 +69,7 @@ def test_grammar_size_counts_the_sentences():
     assert grammar_size() == sum(second != f"{color}ish" for _, _, color, second, *_ in words)
 
 
+@pytest.mark.slow
 def test_the_whole_grammar_and_nearly_all_of_it_can_be_drawn():
     size = grammar_size()
     for num in (size, size - 1000):

@@ -44,6 +44,7 @@ def measure(metric: FeatureConsistency, frames: np.ndarray) -> ClipMeasure:
     return metric.measure(Clip(frames, start_frame=0, fps=16, prompt=""))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("networks")
 @both_metrics
 def test_cut_lowers_the_clip_and_the_curve(

@@ -10,6 +10,8 @@ from backbones.world.grammar import SLOTS
 from eval.metric import ClipMeasure, Direction, MetricUnavailable
 from eval.recall.world_metrics import LandError, SkyError, SubjectColorError, SubjectShapeError
 
+pytestmark = pytest.mark.slow
+
 METRICS = {
     "sky": SkyError(),
     "land": LandError(),

@@ -163,6 +163,7 @@ def test_writing_again_replaces_the_file(
     assert json.loads(target.read_text())["unit_id"] == "other"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("networks")
 def test_cut_in_the_middle_lowers_consistency_and_its_curve(
     write_video: WriteVideo, make_scene

@@ -38,6 +38,7 @@ def test_verdicts() -> None:
     assert _reaction(HIGHER, [[1.0, 0.8, 0.5], [1.0, 1.1, 1.2]]).num_agreeing == 1
 
 
+@pytest.mark.slow
 def test_pixel_metrics_react_as_they_must(make_scene) -> None:
     videos = {str(seed): make_scene(seed=seed).frames(96) for seed in (0, 1)}
     seen: list[tuple[int, int]] = []

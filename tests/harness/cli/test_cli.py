@@ -136,6 +136,7 @@ def test_an_unknown_sweep_folder_suggests_the_nearest(cli, command: str) -> None
     assert "Did you mean 'first'?" in result.err
 
 
+@pytest.mark.slow
 def test_bench_writes_its_figures(cli) -> None:
     result = cli("bench", *FAST, "method=sliding_window,rag", "--json", "bench.json")
     assert result.code == 0

@@ -14,6 +14,8 @@ from harness.core.errors import LongtakeError
 from reports.site.assets import Assets
 from tests.reports.synthetic import METHODS, write_store, write_video
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:

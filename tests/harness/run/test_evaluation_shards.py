@@ -13,6 +13,8 @@ from harness.store.run_store import RunStore
 from harness.store.shards import Evaluation, split_evaluations
 from tests.harness.store.test_imported import manifest, moving, write
 
+pytestmark = pytest.mark.slow
+
 
 @given(st.integers(1, 9), st.integers(1, 5), st.integers(1, 3))
 def test_a_worker_scores_all_suites_of_its_videos(

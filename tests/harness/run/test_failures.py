@@ -11,6 +11,8 @@ from harness.run import worker
 from harness.store.shards import Evaluation
 from tests.harness.support import FAST
 
+pytestmark = pytest.mark.slow
+
 STORE = Path("runs/main")
 
 

@@ -56,6 +56,7 @@ def test_a_unit_that_does_not_fit_fails_before_anything_is_loaded(
         assert "GiB are free" in json.loads(failure.read_text())["error"]
 
 
+@pytest.mark.slow
 def test_one_unit_that_does_not_fit_leaves_the_others(cli) -> None:
     """A slab of the embedded backbone is 0.75 MiB: room for a window, no folder for the rest."""
     limits = ("kv.host_gib=0.02", "kv.spill_dir=nowhere")

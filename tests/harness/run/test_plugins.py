@@ -7,7 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.harness.support import sweep
+
+pytestmark = pytest.mark.slow
 
 
 def run(environment: dict[str, str], folder: Path, *arguments: str) -> str:

@@ -12,6 +12,8 @@ from harness.core.determinism import strictly_deterministic
 from harness.core.errors import LongtakeError
 from tests.harness.support import records, sweep, video_hashes
 
+pytestmark = pytest.mark.slow
+
 STORE = Path("runs/main")
 # An operation without a deterministic kernel, on any device.
 SCATTERING = """

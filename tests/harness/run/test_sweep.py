@@ -14,6 +14,8 @@ import pytest
 from harness.core.errors import LongtakeError
 from tests.harness.support import records, sweep, unit_dirs, video_hashes
 
+pytestmark = pytest.mark.slow
+
 STORE = Path("runs/main")
 FAILING = """
 from dataclasses import dataclass

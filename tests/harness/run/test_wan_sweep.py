@@ -10,6 +10,8 @@ import pytest
 from harness.config.sweep import options
 from tests.harness.support import records, video_hashes
 
+pytestmark = pytest.mark.slow
+
 STORE = Path("runs/main")
 FAST = (
     "backbone.weights=random",

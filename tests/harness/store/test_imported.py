@@ -15,6 +15,8 @@ import pytest
 from harness.store.record import Record
 from harness.store.run_store import RunStore
 
+pytestmark = pytest.mark.slow
+
 WriteVideo = Callable[..., Path]
 
 

@@ -31,6 +31,7 @@ def weights(trainer: Trainer) -> torch.Tensor:
     return torch.cat([tensor.flatten() for tensor in trainer.model.state_dict().values()])
 
 
+@pytest.mark.slow
 def test_training_lowers_the_validation_loss(corpus: Corpus) -> None:
     trainer = Trainer(corpus, replace(SETTINGS, steps=60, learning_rate=3e-3), CPU)
     before = trainer.validate()["val_total"]

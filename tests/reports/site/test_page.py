@@ -18,6 +18,8 @@ from reports.site.build import ReportOptions, build_report
 from tests.reports.conftest import PAGE_ONLY, data_of
 from tests.reports.synthetic import NASTY
 
+pytestmark = pytest.mark.slow
+
 
 class Tags(HTMLParser):
     """Collects tags with their attributes."""

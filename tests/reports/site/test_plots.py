@@ -13,6 +13,8 @@ from reports.site.style import PALETTE, strokes
 from reports.tables.comparison import compare_all
 from reports.tables.drift import drift_points
 
+pytestmark = pytest.mark.slow
+
 
 def points_of(sweep: Sweep) -> pd.DataFrame:
     return drift_points(sweep, compare_all(sweep))

@@ -11,6 +11,8 @@ from reports.site.build import ReportOptions, ReportPaths
 from reports.site.watch import fingerprint, watch
 from tests.reports.conftest import Opened, data_of
 
+pytestmark = pytest.mark.slow
+
 UNITS = [f"tiny_short-sliding_window-p{p}-0" for p in range(3)]
 OPTIONS = ReportOptions()
 

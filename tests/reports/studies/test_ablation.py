@@ -18,6 +18,8 @@ from reports.studies.ablation_page import LEGEND, build_ablation, cells, markdow
 from tests.reports.conftest import data_of
 from tests.reports.experiment import AXIS, make_store, note_axis
 
+pytestmark = pytest.mark.slow
+
 PROMPTS = ["p1", "p2", "p3", "p4", "p5", "p6"]
 OPTIONS = ReportOptions(assets=Assets.none)
 

@@ -177,6 +177,8 @@ def test_the_released_size_decodes_without_looking_at_values_and_keeps_two_frame
     assert {number: frames.shape for number, frames in past.items()} == sizes
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("shapes_unchecked")
 def test_a_video_of_any_length_compiles_to_two_graphs_without_breaks(
     latents: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
