@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ import numpy as np
 import onnxruntime
 
 from eval.metric import Clip, MetricUnavailable
-from harness.core.files import cache_root
+from harness.core.files import cache_root, replacing
 from harness.core.machine import eval_threads
 
 # Letters: F frames, H height, W width, C colour channel, D feature.
@@ -151,13 +150,9 @@ def onnx_file(network: ImageNetwork) -> Path:
 def _export(network: ImageNetwork, weights: Path, target: Path) -> None:
     from eval.networks import feature_export  # imports torch
 
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # Renamed when complete: other workers of this machine see the whole file or none.
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        fresh = Path(folder) / target.name
-        build = getattr(feature_export, network.name)
+    build = getattr(feature_export, network.name)
+    with replacing(target) as fresh:
         feature_export.export(build(weights), INPUT_SIZE, fresh)
-        fresh.replace(target)
 
 
 def _package_folder(network: ImageNetwork, module: str) -> Path:

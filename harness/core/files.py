@@ -1,4 +1,4 @@
-"""Writing files so that nobody ever reads half of one. A leaf module: every room may import it."""
+"""Files that other processes read: written whole or not at all."""
 
 from __future__ import annotations
 
@@ -7,40 +7,60 @@ import fcntl
 import json
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 
 def cache_root() -> Path:
-    """Folder of what can be made again; the environment variable LONGTAKE_CACHE moves it."""
+    """Return the folder of files that can be made again; LONGTAKE_CACHE moves it."""
     if own := os.environ.get("LONGTAKE_CACHE"):
         return Path(own)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "longtake"
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends without an error.
+def replacing(path: Path, durable: bool = True) -> Iterator[Path]:
+    """Yield a temporary path beside `path` that replaces it if the block ends without an error.
 
-    The name is the writer's own, so several workers may write the same file at once.
+    Readers see the old file or the whole new one. The temporary name belongs to this thread, so
+    several workers may write the same file at once.
+
+    Args:
+        path: the file to write; its folder is made.
+        durable: wait until the content is on disk, so that it survives a power failure. False for
+            files that are cheap to make again.
     """
-    temporary = path.with_name(f".{path.stem}-{socket.gethostname()}-{os.getpid()}{path.suffix}")
+    # A plain name instead of tempfile's: its files are readable by their owner only.
+    writer = f"{socket.gethostname()}-{threading.get_ident()}-{os.getpid()}"
+    temporary = path.with_name(f".{path.stem}-{writer}{path.suffix}")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        if durable:
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove temporary files below `folder` of processes of this machine that died writing."""
+    for path in folder.rglob(f".*-{socket.gethostname()}-*"):
+        pid = path.stem.rpartition("-")[2]
+        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
+            path.unlink(missing_ok=True)
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Keeps other processes out of a block that reads, changes and writes files."""
+    """Keep other processes out of a block that reads, changes and writes files."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

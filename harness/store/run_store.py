@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-import socket
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ import yaml
 
 from harness.core.environment import code_revision, package_versions
 from harness.core.errors import LongtakeError
-from harness.core.files import locked, replacing, write_json, write_text
+from harness.core.files import locked, remove_leftovers, replacing, write_json, write_text
 from harness.store.record import Record, VideoFile, now
 
 if TYPE_CHECKING:
@@ -105,10 +104,7 @@ class RunStore:
 
     def remove_leftovers(self, unit_id: str) -> None:
         """Remove temporary files of processes of this machine that died while writing."""
-        for path in self.unit_dir(unit_id).rglob(f".*-{socket.gethostname()}-*"):
-            pid = path.stem.rpartition("-")[2]
-            if pid.isdecimal() and not Path(f"/proc/{pid}").exists():
-                path.unlink(missing_ok=True)
+        remove_leftovers(self.unit_dir(unit_id))
 
     @property
     def workspace(self) -> Path:

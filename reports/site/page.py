@@ -13,7 +13,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from reports.site.site_files import compact, write_data, write_text
+from reports.site.site_files import compact, update_text, write_data
 
 SCRIPTS = (
     "core",
@@ -56,13 +56,13 @@ def write_page(out: Path, front: dict[str, Any]) -> Path:
     # One scope for all parts, strict, and nothing of it outside.
     script = '"use strict";\n(() => {\n' + "\n".join(sources) + "\n})();\n"
     style = _source(environment, "style.css")
-    write_text(out / "assets" / "app.js", script)
-    write_text(out / "assets" / "style.css", style)
+    update_text(out / "assets" / "app.js", script)
+    update_text(out / "assets" / "style.css", style)
     # Tells one build from the next; only what is shown counts.
     build = hashlib.sha256((compact(front) + script + style).encode()).hexdigest()[:16]
     write_data(out / "data" / "site.js", "site", front | {"build": build})
     index = environment.get_template("index.html.j2").render(name=front["name"])
-    write_text(out / "index.html", index)
+    update_text(out / "index.html", index)
     # Last: a page that sees the new build finds all of it.
     write_data(out / "data" / "live.js", "live", {"build": build, "counts": front["counts"]})
     return out / "index.html"

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from harness.core.files import replacing
 
 
 def write_data(path: Path, name: str, value: Any) -> bool:
@@ -22,7 +20,7 @@ def write_data(path: Path, name: str, value: Any) -> bool:
     Everything but ASCII is escaped: some line separators of Unicode would end a JavaScript string.
     """
     text = f"longtake.put({json.dumps(name)},{compact(value)});\n"
-    return write_text(path, text)
+    return update_text(path, text)
 
 
 def compact(value: Any) -> str:
@@ -30,29 +28,14 @@ def compact(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
-def write_text(path: Path, text: str) -> bool:
-    """Replace a file in one step, unless it has this content already."""
+def update_text(path: Path, text: str) -> bool:
+    """Write a text file unless it has this content already; return whether it changed."""
     data = text.encode("utf-8")
     if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
         return False
-    with replacing(path) as fresh:
+    with replacing(path, durable=False) as fresh:
         fresh.write_bytes(data)
     return True
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A path to write to that takes the place of `path` in one step, unless writing fails.
-
-    Somebody may be looking at the old file, and another thread may be writing the same new one.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{os.getpid()}-{threading.get_ident()}-{path.name}")
-    try:
-        yield fresh
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def short(value: float | None, digits: int = 6) -> float | None:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from av.video.stream import VideoStream
 
-from reports.site.site_files import replacing
+from harness.core.files import replacing
 
 NUM_FRAMES = 8
 HEIGHT_PX = 80
@@ -41,7 +41,7 @@ def write_strip(video: Path, target: Path) -> None:
     nearest = np.abs(times[:, None] - wanted).argmin(axis=0)
     strip = np.concatenate([frames[index][1] for index in nearest], axis=1)
     _, data = cv2.imencode(".jpg", strip, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    with replacing(target) as fresh:
+    with replacing(target, durable=False) as fresh:
         fresh.write_bytes(data.tobytes())
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 from av.video.stream import VideoStream
 
-from reports.site.site_files import replacing
+from harness.core.files import replacing
 
 _ENCODER = {"crf": "18", "preset": "veryfast", "x264-params": "keyint=32"}
 
@@ -38,7 +38,7 @@ def copy_playable(source: Path, target: Path) -> None:
         av.FFmpegError, OSError, ValueError: not a readable video.
     """
     reason = why_not_playable(source)
-    with replacing(target) as fresh:
+    with replacing(target, durable=False) as fresh:
         if reason is None:
             shutil.copyfile(source, fresh)
         elif "fast start" in reason:
