@@ -13,7 +13,7 @@ from harness.core.devices import pick_device
 from harness.core.errors import LongtakeError
 from harness.core.files import write_json
 from harness.core.machine import num_cores, prepare_process
-from harness.studies.search_bench import PAPER_ENCODE_MS, PAPER_SEARCH_MS, bench_search
+from harness.studies.bench.search import PAPER_ENCODE_MS, PAPER_SEARCH_MS, bench_search
 from methods.encoders.network import AutoencoderConfig
 
 

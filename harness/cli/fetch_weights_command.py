@@ -23,13 +23,13 @@ from rich.progress import (
 from rich.table import Table
 
 from eval.scoring.suite import SUITES
+from eval.scoring.suite_weights import fetch_or_unpack, suite_files
 from harness.cli.arguments import parse_pairs
 from harness.config.sweep import load_sweep, options
 from harness.core.errors import LongtakeError, unknown_name
 from harness.core.fetch import FetchError, Unreachable, part_of
 from harness.core.weights_files import WeightsFile, file_sha256, weights_root
 from harness.store.units import build_backbone
-from harness.studies.suite_weights import fetch_or_unpack, suite_files
 
 if TYPE_CHECKING:
     from backbones.engine.backbone import LocatedFile

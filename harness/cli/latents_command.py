@@ -8,8 +8,8 @@ from harness.cli.submit import must_submit, submit_corpus
 from harness.cli.terminal import Terminal
 from harness.core.events import Interrupted
 from harness.run.worker import stopping_on_signals
-from harness.studies.corpus_config import CorpusConfig
-from harness.studies.corpus_run import make_corpus
+from harness.studies.encoders.corpus_config import CorpusConfig
+from harness.studies.encoders.make_corpus import make_corpus
 
 
 def run(arguments: argparse.Namespace) -> int:

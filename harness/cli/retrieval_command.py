@@ -11,7 +11,7 @@ from harness.cli.arguments import parse_pairs, sweep_folder
 from harness.cli.terminal import Terminal
 from harness.core.errors import ConfigError
 from harness.core.machine import num_cores, prepare_process
-from harness.studies.retrieval_study import RetrievalStudy, run_study
+from harness.studies.retrieval.study import RetrievalStudy, run_study
 from methods.retrieval import Retrieval
 from reports.studies.retrieval_page import summarise, tables
 

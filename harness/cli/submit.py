@@ -15,7 +15,7 @@ from harness.run.sweep import make_shard, missing_units
 from harness.store.run_store import RunStore
 from harness.store.shards import Stage
 from harness.store.units import Unit
-from harness.studies.corpus_config import CorpusConfig
+from harness.studies.encoders.corpus_config import CorpusConfig
 from slurm.campaign import Campaign, stages_of
 from slurm.dispatch import Dispatcher
 from slurm.planning import Plan

@@ -17,8 +17,8 @@ from harness.run.sweep import missing_units
 from harness.run.worker import stopping_on_signals
 from harness.store.run_store import RunStore
 from harness.store.units import plan_units
-from harness.studies.experiment_run import prepare_encoders
-from harness.studies.experiments import ExperimentPlan, split_experiment
+from harness.studies.experiments.plan import ExperimentPlan, split_experiment
+from harness.studies.experiments.prepare import prepare_encoders
 
 
 def run(arguments: argparse.Namespace) -> int:

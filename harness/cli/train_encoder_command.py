@@ -7,8 +7,8 @@ import argparse
 from harness.cli.terminal import Terminal
 from harness.core.events import Interrupted
 from harness.run.worker import stopping_on_signals
-from harness.studies.encoder_runs import load_run
-from harness.studies.experiment_run import train_and_draw
+from harness.studies.encoders.runs import load_run
+from harness.studies.experiments.prepare import train_and_draw
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,1 +1,1 @@
-"""Studies built on sweeps: experiments, encoder training, retrieval, replay, bench."""
+"""Studies built on sweeps: experiments, encoder training, retrieval, replay and bench."""

@@ -11,7 +11,7 @@ ENCODERS = Registry(
         "autoencoder": "methods.encoders.autoencoder:AutoencoderDescriptor",
         "mean_keys": "methods.encoders.pooled:MeanKeys",
         "dino": "methods.encoders.dino:Dino",
-        "mobilenet": "harness.studies.frame_features:MobileNet",
+        "mobilenet": "eval.retrieval.mobilenet:MobileNet",
     },
     group="longtake.encoders",
     contract=("prepare", "embed", "fingerprint"),

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from eval.vbench_long.layout import ALL_FILES
 from harness.cli import fetch_weights_command
 from harness.core.fetch import FetchError, Unreachable, fetch, part_of
 from harness.core.weights_files import WeightsFile, file_sha256
@@ -260,3 +261,12 @@ def test_a_mistake_is_one_clear_line(cli, arguments: list[str], message: str) ->
     assert result.code == 2
     assert message in result.err
     assert result.err.count("\n") == 1
+
+
+def test_command_lists_the_files_without_a_network(cli) -> None:
+    result = cli("fetch-weights", "suite=vbench_long", "--dry-run")
+    assert result.code == 0
+    for file in ALL_FILES:
+        assert file.file.rpartition("/")[2] in result.out
+    wrong = cli("fetch-weights", "suite=vbench")
+    assert wrong.code == 2 and "Did you mean 'vbench_long'" in wrong.err

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from harness.core.errors import LongtakeError
-from harness.studies.encoder_runs import load_run, train
-from harness.studies.experiments import Experiment, ExperimentPlan, experiment_names
+from harness.studies.encoders.runs import load_run, train
+from harness.studies.experiments.plan import Experiment, ExperimentPlan, experiment_names
 from tests.harness.support import records
 from tests.methods.conftest import write_corpus
 
@@ -97,9 +97,11 @@ def test_on_a_cluster_the_corpus_is_submitted_and_training_waits(
 def test_training_that_leaves_nothing_is_an_error(
     cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.studies.experiment_run.make_corpus", lambda *arguments: None)
-    monkeypatch.setattr("harness.studies.experiment_run.train_and_draw", lambda *a: Path("x"))
-    monkeypatch.setattr("harness.studies.corpus_config.CorpusConfig.packed", lambda self: True)
+    monkeypatch.setattr("harness.studies.experiments.prepare.make_corpus", lambda *arguments: None)
+    monkeypatch.setattr("harness.studies.experiments.prepare.train_and_draw", lambda *a: Path("x"))
+    monkeypatch.setattr(
+        "harness.studies.encoders.corpus_config.CorpusConfig.packed", lambda self: True
+    )
     (tmp_path / "quick.yaml").write_text(QUICK)
     result = cli("sweep", "experiment=quick.yaml", "suite=[]", "device=cpu")
     assert result.code == 2

@@ -10,7 +10,7 @@ import torch
 
 from harness.core.errors import LongtakeError
 from harness.store.run_store import RunStore
-from harness.studies.corpus import pack_corpus
+from harness.studies.encoders.corpus import pack_corpus
 from methods.encoders.corpus import Corpus, CorpusIndex, Sample
 from tests.harness.support import records
 

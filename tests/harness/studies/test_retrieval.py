@@ -17,7 +17,7 @@ from backbones.tiny.codec import TinyCodec
 from eval.retrieval.metrics import means
 from harness.core.errors import LongtakeError
 from harness.run.video_writer import VideoWriter
-from harness.studies.retrieval_benchmark import (
+from harness.studies.retrieval.benchmark import (
     block_queries,
     choose_encoder,
     choose_encoders,
@@ -25,7 +25,7 @@ from harness.studies.retrieval_benchmark import (
     mean_keys,
     run_benchmark,
 )
-from harness.studies.retrieval_data import panned_photo, shots_video, world_videos
+from harness.studies.retrieval.videos import panned_photo, shots_video, world_videos
 from methods.encoders.checkpoint import SHIPPED
 from methods.retrieval import Retrieval
 

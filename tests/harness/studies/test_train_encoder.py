@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from harness.core.events import Interrupted
-from harness.studies.encoder_runs import load_run, train
+from harness.studies.encoders.runs import load_run, train
 from methods.encoders.checkpoint import read_checkpoint
 from methods.encoders.losses import all_losses
 from tests.methods.conftest import BACKBONE, write_corpus

@@ -11,9 +11,9 @@ import pytest
 
 from eval.networks.weights import LayoutFile
 from eval.scoring.suite import SUITES
+from eval.scoring.suite_weights import fetch_or_unpack, suite_files
 from eval.vbench_long.layout import ALL_FILES
 from harness.core.fetch import FetchError
-from harness.studies.suite_weights import fetch_or_unpack, suite_files
 
 
 @pytest.fixture(autouse=True)
@@ -71,12 +71,3 @@ def test_archive_without_the_file_is_told_and_not_kept(server: tuple[str, Path])
         with pytest.raises(FetchError, match=r"is no archive with a\.pth"):
             fetch_or_unpack(source, source.path, lambda done, total: None)
     assert not source.path.exists()
-
-
-def test_command_lists_the_files_without_a_network(cli) -> None:
-    result = cli("fetch-weights", "suite=vbench_long", "--dry-run")
-    assert result.code == 0
-    for file in ALL_FILES:
-        assert file.file.rpartition("/")[2] in result.out
-    wrong = cli("fetch-weights", "suite=vbench")
-    assert wrong.code == 2 and "Did you mean 'vbench_long'" in wrong.err

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from harness.core.errors import LongtakeError
 from harness.core.events import Event, EventKind, Interrupted, Listener, StopRequested
-from harness.studies.corpus_run import make_corpus
-from harness.studies.encoder_runs import EncoderRun, load_run, train
-from harness.studies.experiments import ExperimentPlan
+from harness.studies.encoders.make_corpus import make_corpus
+from harness.studies.encoders.runs import EncoderRun, load_run, train
+from harness.studies.experiments.plan import ExperimentPlan
 from methods.encoders.training import Validation
 from reports.studies.training_curves import draw_curves
 

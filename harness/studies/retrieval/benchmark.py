@@ -33,7 +33,7 @@ from eval.retrieval.metrics import (
 from harness.config.sweep import load_sweep
 from harness.core.errors import LongtakeError
 from harness.store.units import build_backbone
-from harness.studies.retrieval_data import RetrievalVideo
+from harness.studies.retrieval.videos import RetrievalVideo
 from methods.encoders import ENCODERS
 from methods.encoders.base import Source, source_of, trained_on
 from methods.encoders.checkpoint import shipped_encoders

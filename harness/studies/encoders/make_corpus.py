@@ -6,8 +6,8 @@ from harness.core.errors import LongtakeError
 from harness.core.events import Event, EventKind, Interrupted, Listener, StopRequested
 from harness.run.stages import run_stages
 from harness.store.run_store import RunStore
-from harness.studies.corpus import pack_corpus
-from harness.studies.corpus_config import CorpusConfig
+from harness.studies.encoders.corpus import pack_corpus
+from harness.studies.encoders.corpus_config import CorpusConfig
 
 
 def make_corpus(

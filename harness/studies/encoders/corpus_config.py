@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.config.sweep import SweepConfig, load_sweep
 from harness.core.errors import LongtakeError
 from harness.store.units import Unit, plan_units
-from harness.studies.corpus import SHARD_VIDEOS, plan_corpus
+from harness.studies.encoders.corpus import SHARD_VIDEOS, plan_corpus
 from methods.encoders.corpus import INDEX, CorpusIndex
 
 _OWN = ("num", "out", "shard_videos")

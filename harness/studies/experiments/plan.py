@@ -20,8 +20,8 @@ from harness.core.errors import LongtakeError, unknown_name
 from harness.core.files import write_json
 from harness.core.schema import build
 from harness.store.run_store import RunStore
-from harness.studies.corpus_config import CorpusConfig
-from harness.studies.encoder_runs import finished, load_run
+from harness.studies.encoders.corpus_config import CorpusConfig
+from harness.studies.encoders.runs import finished, load_run
 
 _ENCODER = "encoder:"
 # Settings of the command line that also hold for the rollouts of the corpus.

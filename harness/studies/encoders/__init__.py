@@ -1,0 +1,1 @@
+"""Retrieval encoders: the corpus they are trained on, and the training runs."""

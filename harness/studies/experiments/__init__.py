@@ -1,0 +1,1 @@
+"""Experiments: named grids of rows, and the encoders that the rows need."""

@@ -1,0 +1,1 @@
+"""The retrieval study: videos with known revisits, searched by every encoder."""
