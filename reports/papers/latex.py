@@ -1,6 +1,6 @@
-"""LaTeX tables of a paper from templates: the main table of means, and the table of differences.
+"""LaTeX tables from templates: one per comparison, and per suite the means and the differences.
 
-One file of each kind per suite, with all durations, so that kinds of numbers never share a table.
+Kinds of numbers never share a table, so suites have files of their own.
 """
 
 from __future__ import annotations
@@ -11,69 +11,113 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.store.scores import MetricInfo
-from reports.tables.comparison import Comparison, Group, Row
-from reports.tables.export import caption, decimals_of, escape_latex, latex_head
-from reports.tables.formatting import DASH, seconds, text
+from reports.tables.export import caption
+from reports.tables.formatting import DASH, one_line, seconds, text
+from reports.tables.table import P_LEVEL, Comparison, Group, Row
 
-TEMPLATES = ("main_table", "ablation_table")
-P_LEVEL = 0.05
+_OF_SUITE = ("main_table", "ablation_table")
+_ESCAPED = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    DASH: "--",
+    **{special: f"\\{special}" for special in "&%$#_{}"},
+}
 
 
-def write_paper_tables(comparisons: Sequence[Comparison], folder: Path) -> list[Path]:
-    """Write <template>_<suite>.tex for every suite and return the files."""
+def write_latex_tables(comparisons: Sequence[Comparison], folder: Path) -> list[Path]:
+    """Write the LaTeX tables and return the files; all need the package booktabs.
+
+    One <comparison>.tex per comparison; main_table_<suite>.tex with the means and
+    ablation_table_<suite>.tex with the differences to the baseline, of all durations.
+    """
+    written = []
+    for comparison in comparisons:
+        written.append(folder / f"{comparison.name}.tex")
+        written[-1].write_text(latex(comparison), encoding="utf-8")
+    environment = _environment()
+    for suite in dict.fromkeys(table.suite for table in comparisons):
+        tables = [table for table in comparisons if table.suite == suite]
+        columns = {info.name: info for table in tables for info in table.metrics}
+        for name in _OF_SUITE:
+            written.append(folder / f"{name}_{suite}.tex")
+            content = environment.get_template(f"{name}.tex.j2").render(
+                comparisons=tables,
+                table_columns=list(columns.values()),
+                note=one_line(caption(tables[-1])),
+            )
+            written[-1].write_text(content, encoding="utf-8")
+    return written
+
+
+def latex(comparison: Comparison) -> str:
+    """Return one comparison as a tabular."""
+    template = _environment().get_template("comparison_table.tex.j2")
+    return template.render(comparison=comparison, note=one_line(caption(comparison)))
+
+
+def escape_latex(label: str) -> str:
+    """Return `label` with everything that LaTeX would read as a command made literal."""
+    return "".join(_ESCAPED.get(character, character) for character in one_line(label))
+
+
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("reports.papers"),
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
         undefined=StrictUndefined,
         autoescape=False,  # LaTeX: every label goes through the filter `latex`
     )
     environment.filters.update(
         latex=escape_latex,
-        latex_head=latex_head,
+        latex_head=_head,
         duration=seconds,
-        number=lambda value, decimals: _literal(text(value, decimals)),
+        number=_number,
         dagger=lambda row: "" if row.complete else r"$^\dagger$",
-        by_group=_by_group,
-        baseline_first=_baseline_first,
+        baseline_first=lambda group: sorted(
+            group.rows, key=lambda row: row.method != group.baseline
+        ),
+        cells=_cells,
         mean_cells=_mean_cells,
         difference_cells=_difference_cells,
     )
-    written = []
-    for suite in dict.fromkeys(table.suite for table in comparisons):
-        tables = [table for table in comparisons if table.suite == suite]
-        columns = {info.name: info for table in tables for info in table.metrics}
-        for name in TEMPLATES:
-            path = folder / f"{name}_{suite}.tex"
-            content = environment.get_template(f"{name}.tex.j2").render(
-                comparisons=tables,
-                table_columns=list(columns.values()),
-                note=" ".join(caption(tables[-1]).split()),
-            )
-            path.write_text(content, encoding="utf-8")
-            written.append(path)
-    return written
+    return environment
 
 
-def _by_group(comparison: Comparison) -> list[tuple[Group, list[Row]]]:
-    return [
-        (group, [row for row in comparison.rows if comparison.group(row) is group])
-        for group in comparison.groups
-    ]
+def _head(info: MetricInfo) -> str:
+    arrow = r"$\uparrow$" if info.higher_is_better else r"$\downarrow$"
+    return f"{escape_latex(info.title)} {arrow}"
 
 
-def _baseline_first(rows: Sequence[Row], group: Group) -> list[Row]:
-    return sorted(rows, key=lambda row: row.method != group.baseline)
+def _number(value: float | None, decimals: int) -> str:
+    return text(value, decimals).replace(DASH, "--")
+
+
+def _cells(row: Row, comparison: Comparison) -> list[str]:
+    """Return the means with their standard errors, the best in bold."""
+    cells = []
+    for name, cell in row.cells.items():
+        decimals = comparison.decimals(name)
+        value = _number(cell.mean, decimals)
+        if cell.stderr is not None:
+            value += rf" $\pm$ {_number(cell.stderr, decimals)}"
+        cells.append(rf"\textbf{{{value}}}" if cell.best else value)
+    return cells
 
 
 def _mean_cells(row: Row, comparison: Comparison, columns: Sequence[MetricInfo]) -> list[str]:
+    """Return the means, the best in bold and those within its noise underlined."""
     cells = []
     for info in columns:
         cell = row.cells.get(info.name)
         if cell is None or cell.mean is None:
             cells.append("--")
             continue
-        value = text(cell.mean, decimals_of(comparison, info.name))
+        value = _number(cell.mean, comparison.decimals(info.name))
         if cell.best:
             value = rf"\textbf{{{value}}}"
         elif cell.near_best:
@@ -85,19 +129,16 @@ def _mean_cells(row: Row, comparison: Comparison, columns: Sequence[MetricInfo])
 def _difference_cells(
     row: Row, comparison: Comparison, group: Group, columns: Sequence[MetricInfo]
 ) -> list[str]:
+    """Return the differences to the baseline; of the baseline itself the means."""
     cells = []
     for info in columns:
         cell = row.cells.get(info.name)
         if cell is not None and row.method == group.baseline and cell.mean is not None:
-            cells.append(text(cell.mean, decimals_of(comparison, info.name)))
+            cells.append(_number(cell.mean, comparison.decimals(info.name)))
         elif cell is not None and cell.versus is not None:
             star = "^{*}" if (cell.versus.p_holm or 1) < P_LEVEL else ""
-            decimals = decimals_of(comparison, info.name)
+            decimals = comparison.decimals(info.name)
             cells.append(f"${cell.versus.difference.mean:+.{decimals}f}{star}$")
         else:
             cells.append("--")
     return cells
-
-
-def _literal(number: str) -> str:
-    return number.replace(DASH, "--")

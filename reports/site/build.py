@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.core.errors import LongtakeError
 from harness.store.frames import Sweep, load_sweeps
-from reports.papers.latex import write_paper_tables
+from reports.papers.latex import write_latex_tables
 from reports.papers.quoted import load_quoted
 from reports.site.assets import Advance, Assets, AssetWriter
 from reports.site.details import drift_data, showcase, unit_details, video_list
@@ -20,10 +20,11 @@ from reports.site.plots import write_plots
 from reports.site.site_files import write_data
 from reports.studies.ablation import EXPERIMENT
 from reports.studies.ablation_page import build_ablation
-from reports.tables.comparison import Comparison, compare_all
+from reports.tables.comparison import compare_all
 from reports.tables.differences import differences
 from reports.tables.drift import drift_points
 from reports.tables.export import write_tables
+from reports.tables.table import Comparison
 from reports.tables.vbench_json import write_vbench_results
 
 
@@ -136,7 +137,7 @@ def _papers(
     for folder in folders[:2]:
         folder.mkdir(parents=True, exist_ok=True)
     tables = write_tables(sweep, comparisons, folders[0])
-    tables += write_paper_tables(comparisons, folders[0])
+    tables += write_latex_tables(comparisons, folders[0])
     for comparison in comparisons:
         tables += write_vbench_results(sweep, comparison, folders[2])
     drawn = write_plots(sweep, comparisons, points, folders[1])

@@ -16,7 +16,7 @@ from harness.store.trace import retrieval_lines
 from reports.site.assets import UnitAssets
 from reports.site.site_files import short
 from reports.site.strips import strip_size
-from reports.tables.comparison import Comparison
+from reports.tables.table import Comparison
 
 MAX_STRIPS = 8
 """Rows of the front page's picture."""

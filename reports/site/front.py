@@ -19,9 +19,8 @@ from reports.papers.quoted import QuotedTable
 from reports.site.site_files import short
 from reports.site.style import strokes
 from reports.tables.boards import NOTES, grouped
-from reports.tables.comparison import Cell, Comparison, Group, Row
 from reports.tables.definitions import describe
-from reports.tables.export import decimals_of
+from reports.tables.table import Cell, Comparison, Group, Row
 
 Link = Callable[[Path], str]
 MAX_LEFT_OUT = 30
@@ -176,7 +175,7 @@ def _board(suite: str, tables: Sequence[Comparison], points: pd.DataFrame) -> di
                 "unit": info.unit,
                 "up": info.higher_is_better,
                 "text": info.description,
-                "decimals": max(decimals_of(t, info.name) for t in tables if info in t.metrics),
+                "decimals": max(t.decimals(info.name) for t in tables if info in t.metrics),
             }
             for info in metrics.values()
         ],

@@ -24,7 +24,7 @@ from matplotlib.lines import Line2D
 from harness.store.frames import Sweep
 from harness.store.scores import MetricInfo
 from reports.site.style import LIGHT, LINES, Stroke, strokes
-from reports.tables.comparison import Comparison, Row
+from reports.tables.table import Comparison, Row
 
 PANEL_INCHES = (4.2, 2.7)
 SMALL_PANEL_INCHES = (3.2, 2.0)

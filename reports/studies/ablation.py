@@ -19,8 +19,8 @@ from eval.statistics import Interval, holm, paired_difference
 from harness.core.errors import LongtakeError
 from harness.store.frames import Sweep
 from harness.store.scores import MetricInfo
-from reports.papers.latex import P_LEVEL
 from reports.studies.retrieved import retrieved_measures
+from reports.tables.table import P_LEVEL
 
 EXPERIMENT = "experiment.json"
 ALL = "all backbones"

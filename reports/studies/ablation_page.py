@@ -15,10 +15,10 @@ from matplotlib.ticker import MaxNLocator
 
 from eval.statistics import MIN_CLUSTERS
 from harness.store.frames import Sweep
-from reports.papers.latex import P_LEVEL
 from reports.site.style import PALETTE
 from reports.studies.ablation import ALL, Ablation, Comparison, compare
 from reports.tables.formatting import DASH, column_decimals, text
+from reports.tables.table import P_LEVEL
 
 _PANELS_PER_LINE = 4
 _TEMPLATES = Path(__file__).parent / "templates"

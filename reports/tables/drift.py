@@ -1,4 +1,4 @@
-"""How each metric goes over the seconds of the videos: the points of all drift curves."""
+"""Drift curves: the means of each metric over the seconds of the videos."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ import numpy as np
 import pandas as pd
 
 from harness.store.frames import Sweep
-from reports.tables.comparison import Comparison
+from reports.tables.table import Comparison
 
 KEYS = ["suite", "metric", "backbone", "prompt_set", "method"]
 POINT = [*KEYS, "second"]
 
 
 def drift_points(sweep: Sweep, comparisons: Sequence[Comparison]) -> pd.DataFrame:
-    """Mean and standard error (clustered by prompt) of every curve at every clip.
+    """Return mean and standard error (clustered by prompt) of every curve at every clip.
 
     Only the pairs that the tables compare take part, so all lines of a group are over the same
     prompts and seeds.
 
     Args:
-        sweep: what was loaded.
-        comparisons: its tables; per suite the one of the longest duration says what is compared.
+        sweep: the loaded run stores.
+        comparisons: its tables; the pairs are those of each suite's longest duration.
 
     Returns:
-        `KEYS`, second (middle of the clip), mean, stderr (NaN for one prompt). A clip is there only
-        if all videos of the row that have the curve reach it with a value, so that no line bends
-        because videos drop out.
+        `KEYS`, second (middle of the clip), mean, stderr (NaN for one prompt). A clip is included
+        only if all videos of the row that have the curve reach it with a value, so that no line
+        bends because videos drop out.
     """
     units = _compared(sweep, comparisons)
     curves = sweep.curves.astype({"suite": str, "metric": str, "unit_id": str})
@@ -42,7 +42,8 @@ def drift_points(sweep: Sweep, comparisons: Sequence[Comparison]) -> pd.DataFram
     of_clip = prompts.groupby(POINT, sort=False)
     clips = of_clip.agg(total=("sum", "sum"), count=("count", "sum"), clusters=("sum", "size"))
     clips["mean"] = clips["total"] / clips["count"]
-    # The clustered standard error of eval.statistics.mean_and_stderr, for all points at once.
+    # The clustered standard error of eval.statistics.mean_and_stderr, vectorised over all points:
+    # one call per point takes minutes for thousands of curves.
     joined = prompts.join(clips["mean"], on=POINT)
     prompts["squared"] = (joined["sum"] - joined["count"] * joined["mean"]) ** 2
     squared = prompts.groupby(POINT, sort=False)["squared"].sum()
@@ -59,7 +60,7 @@ def drift_points(sweep: Sweep, comparisons: Sequence[Comparison]) -> pd.DataFram
 
 
 def _compared(sweep: Sweep, comparisons: Sequence[Comparison]) -> pd.DataFrame:
-    """suite, unit_id and labels of the units that the longest table of each suite compares."""
+    """Return suite, unit_id and labels of the units that each suite's longest table compares."""
     labels = ["backbone", "prompt_set", "method", "prompt_id", "seed", "unit_id"]
     units = sweep.units.loc[sweep.units["status"] == "done", labels]
     longest = {table.suite: table for table in sorted(comparisons, key=lambda t: t.duration_s)}
@@ -68,9 +69,10 @@ def _compared(sweep: Sweep, comparisons: Sequence[Comparison]) -> pd.DataFrame:
         wanted = pd.DataFrame(
             [
                 (suite, row.backbone, row.prompt_set, row.method, prompt_id, seed)
-                for row in table.rows
+                for group in table.groups
+                for row in group.rows
                 if row.competes
-                for prompt_id, seed in table.group(row).pairs
+                for prompt_id, seed in group.pairs
             ],
             columns=["suite", *labels[:5]],
         )

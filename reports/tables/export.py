@@ -1,44 +1,32 @@
-"""Writes comparisons as CSV and Parquet (full precision), Markdown and LaTeX (booktabs) files."""
+"""Comparisons as files: CSV and Parquet in full precision, and Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 from pathlib import Path
 
 import pandas as pd
 
 from harness.store.frames import Sweep
-from harness.store.scores import MetricInfo
 from reports.tables.boards import Kind
-from reports.tables.comparison import Comparison, Row, timing_table
-from reports.tables.formatting import DASH, column_decimals, seconds, text
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    DASH: "--",
-    **{special: f"\\{special}" for special in "&%$#_{}"},
-}
+from reports.tables.comparison import timing_table
+from reports.tables.formatting import markdown_table, one_line, seconds, text
+from reports.tables.table import Comparison, Row
 
 
 def write_tables(sweep: Sweep, comparisons: Sequence[Comparison], folder: Path) -> list[Path]:
     """Write all tables into `folder` and return the files in the order written.
 
-    One .csv, .parquet, .md and .tex per comparison, and what is behind them: units (what became of
+    One .csv, .parquet and .md per comparison, and the frames behind them: units (the outcome of
     each unit), scores (one line per unit, duration and metric), timings (mean seconds per row), all
     as .csv and .parquet, and curves.parquet.
     """
     written = []
     for comparison in comparisons:
         written += _write_frame(comparison.frame(), folder / comparison.name)
-        for suffix, content in (("md", markdown(comparison)), ("tex", latex(comparison))):
-            path = folder / f"{comparison.name}.{suffix}"
-            path.write_text(content, encoding="utf-8")
-            written.append(path)
+        path = folder / f"{comparison.name}.md"
+        path.write_text(markdown(comparison), encoding="utf-8")
+        written.append(path)
     units = sweep.units.drop(columns=["backbone_args", "method_args"])
     units["source"] = [sweep.sources[index].header.name for index in units["source"]]
     for name, frame in (
@@ -55,67 +43,49 @@ def write_tables(sweep: Sweep, comparisons: Sequence[Comparison], folder: Path) 
 def _write_frame(frame: pd.DataFrame, stem: Path) -> list[Path]:
     csv, parquet = (stem.with_name(stem.name + suffix) for suffix in (".csv", ".parquet"))
     frame.to_csv(csv, index=False, lineterminator="\n")
-    # Facts that nothing states are columns of nothing, which have no type by themselves.
+    # A column without any value has no type of its own, and Parquet needs one.
     untyped = [name for name in frame if frame[name].isna().all()]
     frame.astype(dict.fromkeys(untyped, "float64")).to_parquet(parquet, index=False)
     return [csv, parquet]
 
 
 def markdown(comparison: Comparison) -> str:
-    """The comparison as a Markdown table with a caption below it."""
-    head = ["Backbone", "Prompt set", "Method", "Avg. rank"]
-    head += [
-        f"{_markdown(info.title)} {'↑' if info.higher_is_better else '↓'}"
-        for info in comparison.metrics
-    ]
-    head += ["Prompts", "Videos"]
-    lines = [head, ["---"] * 3 + ["---:"] * (len(head) - 3)]
-    for row in comparison.rows:
-        cells = [
-            f"**{cell}**" if best else cell
-            for cell, best in _cells(comparison, row, plus_minus="±")
-        ]
-        group = comparison.group(row)
-        counts = [str(group.num_prompts), str(len(group.pairs))] if row.competes else ["0", "0"]
-        name = _markdown(row.method) + _mark(row)
-        place = [_markdown(row.backbone), _markdown(row.prompt_set)]
-        lines.append([*place, name, text(row.average_rank, 2), *cells, *counts])
-    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    return f"{table}\n\n{caption(comparison)}\n"
+    """Return the comparison as a Markdown table with a caption below it."""
+    arrows = ["↑" if info.higher_is_better else "↓" for info in comparison.metrics]
+    titles = [_escape(info.title) for info in comparison.metrics]
+    header = ["Backbone", "Prompt set", "Method", "Avg. rank"]
+    header += [f"{title} {arrow}" for title, arrow in zip(titles, arrows, strict=True)]
+    header += ["Prompts", "Videos"]
+    lines = []
+    for group in comparison.groups:
+        for row in group.rows:
+            counts = (group.num_prompts, len(group.pairs)) if row.competes else (0, 0)
+            lines.append(
+                [
+                    _escape(group.backbone),
+                    _escape(group.prompt_set),
+                    _escape(row.method) + ("" if row.complete else " †"),
+                    text(row.average_rank, 2),
+                    *_cells(comparison, row),
+                    *map(str, counts),
+                ]
+            )
+    return f"{markdown_table(header, lines, num_left=3)}\n\n{caption(comparison)}\n"
 
 
-def latex(comparison: Comparison) -> str:
-    r"""The comparison as a LaTeX tabular; needs \usepackage{booktabs}."""
-    head = ["Method", "Avg.\\ rank"]
-    head += [latex_head(info) for info in comparison.metrics]
-    lines = [
-        f"% {_one_line(caption(comparison))}",
-        rf"\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
-        r"\toprule",
-        " & ".join(head) + r" \\",
-    ]
-    for (backbone, prompt_set), rows in groupby(
-        comparison.rows, key=lambda row: (row.backbone, row.prompt_set)
-    ):
-        heading = escape_latex(f"{backbone}, {prompt_set}" if prompt_set else backbone)
-        lines += [
-            r"\midrule",
-            rf"\multicolumn{{{len(head)}}}{{l}}{{\textit{{{heading}}}}} \\",
-        ]
-        for row in rows:
-            mark = "" if row.complete else r"$^\dagger$"
-            cells = [
-                rf"\textbf{{{cell}}}" if best else cell.replace(DASH, "--")
-                for cell, best in _cells(comparison, row, plus_minus=r"$\pm$")
-            ]
-            name = escape_latex(row.method) + mark
-            rank = text(row.average_rank, 2).replace(DASH, "--")
-            lines.append(" & ".join([name, rank, *cells]) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+def _cells(comparison: Comparison, row: Row) -> list[str]:
+    cells = []
+    for name, cell in row.cells.items():
+        decimals = comparison.decimals(name)
+        value = text(cell.mean, decimals)
+        if cell.stderr is not None:
+            value += f" ± {text(cell.stderr, decimals)}"
+        cells.append(f"**{value}**" if cell.best else value)
+    return cells
 
 
 def caption(comparison: Comparison) -> str:
-    """What the table shows and how its numbers are made, in plain text."""
+    """Describe the table and its numbers in plain text."""
     groups = "; ".join(
         f"{group.backbone}: {group.num_prompts} prompts, {len(group.pairs)} videos per row"
         for group in comparison.groups
@@ -131,41 +101,5 @@ def caption(comparison: Comparison) -> str:
     )
 
 
-def escape_latex(label: str) -> str:
-    """`label` with everything that LaTeX would read as a command made literal."""
-    return "".join(_LATEX.get(character, character) for character in _one_line(label))
-
-
-def decimals_of(comparison: Comparison, name: str) -> int:
-    """Decimals of the column of metric `name`."""
-    return column_decimals(row.cells[name].mean for row in comparison.rows)
-
-
-def _cells(comparison: Comparison, row: Row, plus_minus: str) -> list[tuple[str, bool]]:
-    """The text of each metric cell of a row, and whether it is the best."""
-    written = []
-    for info in comparison.metrics:
-        cell, decimals = row.cells[info.name], decimals_of(comparison, info.name)
-        value = text(cell.mean, decimals)
-        if cell.stderr is not None:
-            value += f" {plus_minus} {text(cell.stderr, decimals)}"
-        written.append((value, cell.best))
-    return written
-
-
-def latex_head(info: MetricInfo) -> str:
-    """The head of a metric's column."""
-    arrow = r"$\uparrow$" if info.higher_is_better else r"$\downarrow$"
-    return f"{escape_latex(info.title)} {arrow}"
-
-
-def _mark(row: Row) -> str:
-    return "" if row.complete else " †"
-
-
-def _markdown(label: str) -> str:
-    return "".join(f"\\{c}" if c in r"\`*_{}[]<>#|~" else c for c in _one_line(label))
-
-
-def _one_line(label: str) -> str:
-    return " ".join(label.split())
+def _escape(label: str) -> str:
+    return "".join(f"\\{c}" if c in r"\`*_{}[]<>#|~" else c for c in one_line(label))

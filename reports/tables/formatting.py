@@ -1,15 +1,20 @@
-"""How numbers are written for people: the same digits down one column, a dash for no value."""
+"""Numbers and tables as text: the same digits down one column, a dash for no value."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 DASH = "\N{EN DASH}"
 
 
 def column_decimals(values: Iterable[float | None], significant: int = 4) -> int:
-    """Decimals that give the largest value of a column so many significant digits (0 to 6)."""
+    """Return the decimals that give the largest value of a column its significant digits (0 to 6).
+
+    Args:
+        values: the column.
+        significant: digits of the largest value.
+    """
     largest = max((abs(value) for value in values if value is not None), default=0.0)
     if largest == 0.0:
         return 3
@@ -18,10 +23,31 @@ def column_decimals(values: Iterable[float | None], significant: int = 4) -> int
 
 
 def text(value: float | None, decimals: int) -> str:
-    """`value` with so many decimals, or a dash."""
+    """Return `value` rounded to `decimals`, or a dash."""
     return DASH if value is None else f"{value:.{decimals}f}"
 
 
 def seconds(value: float) -> str:
-    """A duration as it is named everywhere, for example "30 s"."""
+    """Return a duration as it is written everywhere, for example "30 s"."""
     return f"{value:g} s"
+
+
+def one_line(label: str) -> str:
+    """Return `label` with line breaks and runs of blanks as single blanks."""
+    return " ".join(label.split())
+
+
+def markdown_table(
+    header: Sequence[str], lines: Iterable[Sequence[str]], num_left: int | None = None
+) -> str:
+    """Return a Markdown table.
+
+    Args:
+        header: the heads of the columns.
+        lines: cells, escaped where they need it.
+        num_left: columns to align left, the others right; None aligns none.
+    """
+    rules = [
+        "---" if num_left is None or index < num_left else "---:" for index in range(len(header))
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (header, rules, *lines))

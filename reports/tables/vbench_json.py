@@ -15,7 +15,7 @@ from typing import Any
 from harness.store.files import Reader
 from harness.store.frames import Sweep, as_dicts
 from reports.tables.boards import Kind
-from reports.tables.comparison import Comparison, Row
+from reports.tables.table import Comparison, Group, Row
 
 
 def write_vbench_results(sweep: Sweep, comparison: Comparison, folder: Path) -> list[Path]:
@@ -27,24 +27,25 @@ def write_vbench_results(sweep: Sweep, comparison: Comparison, folder: Path) -> 
     if comparison.kind is not Kind.vbench_long:
         return []
     written = []
-    for row in comparison.rows:
-        if not row.competes:
-            continue
-        labels = "_".join(filter(None, (row.backbone, row.method, row.prompt_set)))
-        name = re.sub(r"[^\w.-]+", "-", labels)
-        path = folder / f"{name}_{comparison.duration_s:g}s_eval_results.json"
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(_results(sweep, comparison, row), indent=1), encoding="utf-8")
-        written.append(path)
+    for group in comparison.groups:
+        for row in group.rows:
+            if not row.competes:
+                continue
+            labels = "_".join(filter(None, (row.backbone, row.method, row.prompt_set)))
+            name = re.sub(r"[^\w.-]+", "-", labels)
+            path = folder / f"{name}_{comparison.duration_s:g}s_eval_results.json"
+            folder.mkdir(parents=True, exist_ok=True)
+            content = _results(_scores(sweep, comparison.suite, group, row), comparison.duration_s)
+            path.write_text(json.dumps(content, indent=1), encoding="utf-8")
+            written.append(path)
     return written
 
 
-def _results(sweep: Sweep, comparison: Comparison, row: Row) -> dict[str, Any]:
-    # Here, because it brings what the suite needs, which no other report does.
+def _results(videos: Mapping[str, dict[str, Any]], duration_s: float) -> dict[str, Any]:
+    # Imported here: it loads what the suite needs, and no other report does.
     from eval.vbench_long.dataset import score_dataset
 
-    duration = f"{comparison.duration_s:g}"
-    videos = _score_files(sweep, comparison, row)
+    duration = f"{duration_s:g}"
     return {
         name: [score.official, _clips(videos, name, duration)]
         for name, score in score_dataset(list(videos.values()), duration).items()
@@ -52,9 +53,8 @@ def _results(sweep: Sweep, comparison: Comparison, row: Row) -> dict[str, Any]:
     }
 
 
-def _score_files(sweep: Sweep, comparison: Comparison, row: Row) -> dict[str, dict[str, Any]]:
-    """The scores of the compared videos of a row, by unit."""
-    pairs = set(comparison.group(row).pairs)
+def _scores(sweep: Sweep, suite: str, group: Group, row: Row) -> dict[str, dict[str, Any]]:
+    """Return the score files of the compared videos of a row, by unit."""
     units = sweep.units
     of_row = units[
         (units["backbone"] == row.backbone)
@@ -62,11 +62,12 @@ def _score_files(sweep: Sweep, comparison: Comparison, row: Row) -> dict[str, di
         & (units["prompt_set"] == row.prompt_set)
         & (units["status"] == "done")
     ]
+    pairs = set(group.pairs)
     found = {}
     for unit in as_dicts(of_row):
         if (unit["prompt_id"], unit["seed"]) in pairs:
             reader = Reader(sweep.sources[unit["source"]].folder)
-            path = reader.root / "metrics" / comparison.suite / f"{unit['unit_id']}.json"
+            path = reader.root / "metrics" / suite / f"{unit['unit_id']}.json"
             scores = reader.json(path) if path.is_file() else None
             if scores is not None:
                 found[unit["unit_id"]] = scores

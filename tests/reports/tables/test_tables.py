@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from harness.core.errors import LongtakeError
 from harness.store.frames import load_sweep
 from reports.tables.boards import Kind
-from reports.tables.comparison import Comparison, Row, compare, compare_all, timing_table
-from reports.tables.export import escape_latex, latex, markdown, write_tables
+from reports.tables.comparison import compare, compare_all, timing_table
+from reports.tables.export import markdown, write_tables
 from reports.tables.formatting import column_decimals, text
+from reports.tables.table import Comparison, Row
 from tests.reports.synthetic import add_vbench_suite
 
 METHODS = ("sliding_window", "rag layout=aged", "random")
@@ -136,39 +137,7 @@ def test_csv_keeps_full_precision(pristine_store: Path, tmp_path: Path) -> None:
     read = pd.read_csv(io.StringIO((tmp_path / "offline_30s.csv").read_text()))
     assert read["subject"].tolist() == [row.cells["subject"].mean for row in tables[0].rows]
     assert read["text"].isna().all()
-    assert {path.suffix for path in written} == {".csv", ".parquet", ".md", ".tex"}
-
-
-def test_latex_is_booktabs_with_best_in_bold(comparison: Comparison) -> None:
-    table = latex(comparison)
-    assert r"\toprule" in table
-    assert table.count(r"\midrule") == 2
-    line = r"rag layout=aged & 2.00 & \textbf{0.8500 $\pm$ 0.0500} & 3.000 $\pm$ 0.050 & --"
-    assert line in table
-    assert r"random$^\dagger$" in table
-    assert r"sliding\_window" in table
-
-
-def test_latex_lines_have_the_same_number_of_columns(comparison: Comparison) -> None:
-    rows = [line for line in latex(comparison).splitlines() if " & " in line]
-    assert len(rows) == 1 + len(comparison.rows)
-    assert {line.count(" & ") for line in rows} == {5}
-
-
-def test_escape_latex() -> None:
-    assert escape_latex("a_b & 50% {x} #1 $y$ ~ ^ \\z") == (
-        r"a\_b \& 50\% \{x\} \#1 \$y\$ \textasciitilde{} \textasciicircum{} \textbackslash{}z"
-    )
-
-
-@given(st.text())
-def test_escaped_latex_has_no_active_character(label: str) -> None:
-    bare = escape_latex(label)
-    for name in ("backslash", "asciitilde", "asciicircum", "less", "greater"):
-        bare = bare.replace(f"\\text{name}{{}}", "")
-    for special in "&%$#_{}":
-        bare = bare.replace(f"\\{special}", "")
-    assert not set(bare) & set("&%$#_{}\\~^<>\n\r")
+    assert {path.suffix for path in written} == {".csv", ".parquet", ".md"}
 
 
 def test_markdown_marks_best_and_partial_rows(comparison: Comparison) -> None:
