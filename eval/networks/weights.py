@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 from zipfile import BadZipFile
 
 from eval.metric import MetricUnavailable
@@ -37,6 +37,8 @@ class LayoutFile(WeightsFile):
         address: where the official code takes it from.
         member: its path inside the archive that `address` is; empty if it is the file itself.
     """
+
+    on_hub: ClassVar[bool] = False
 
     address: str = ""
     member: str = ""

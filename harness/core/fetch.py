@@ -1,9 +1,15 @@
-"""Downloading weights files: resumed where it stopped, verified before it takes its place."""
+"""Download weights files: resumed where they stopped, verified before they take their place.
+
+One downloader serves the hub and the addresses of the official evaluation code. It is our own
+because both kinds must resume: `pooch` cannot, and `hf_hub_download` serves the hub only and
+reports no progress in the versions (below 1.0) that VBench's packages need.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 import re
 import urllib.request
 from collections.abc import Callable
@@ -13,8 +19,9 @@ from typing import IO, Any
 from urllib.error import HTTPError, URLError
 
 from harness.core.version import __version__
-from harness.core.weights_files import WeightsFile, remember_sha256
+from harness.core.weights_files import WeightsFile, hub_address, remember_sha256
 
+# Called with the bytes on disk and the bytes in all, None if the server doesn't say.
 OnBytes = Callable[[int, int | None], None]
 _CHUNK_BYTES = 2**20
 _TIMEOUT_S = 60
@@ -25,30 +32,30 @@ class FetchError(Exception):
 
 
 class Unreachable(FetchError):
-    """There is no connection to the server: other files of it won't fare better."""
+    """The server is unreachable; downloads of its other files would fail too."""
 
 
 def part_of(path: Path) -> Path:
-    """The file that a download to `path` grows in."""
+    """Return the path of the unfinished download of `path`."""
     return path.with_name(f"{path.name}.part")
 
 
 def fetch(source: WeightsFile, path: Path, on_bytes: OnBytes) -> bool:
-    """Download a file to `path`, going on where an earlier download stopped.
+    """Download a file to `path`, continuing an earlier download.
 
-    A connection that breaks is taken up again as long as every attempt gets further.
+    A broken connection is retried as long as every attempt adds bytes.
 
     Args:
-        source: what to fetch.
+        source: the file to fetch.
         path: where it belongs.
-        on_bytes: told bytes there and bytes in all (None if the server doesn't say).
+        on_bytes: reports progress.
 
     Returns:
-        Whether its sha256 was known and compared.
+        True if its sha256 was known and compared.
 
     Raises:
         Unreachable: no connection.
-        FetchError: no such file, or not the bytes that were expected.
+        FetchError: no such file, no permission, or not the bytes that were expected.
     """
     part = part_of(path)
     part.parent.mkdir(parents=True, exist_ok=True)
@@ -77,7 +84,7 @@ def _download(source: WeightsFile, file: IO[bytes], on_bytes: OnBytes) -> str | 
         try:
             return _go_on(source, file, on_bytes)
         except HTTPError as error:
-            raise FetchError(f"{source.file}: {error.code} {error.reason}") from error
+            raise FetchError(_refusal(source, error)) from error
         except (OSError, HTTPException) as error:
             if file.tell() <= furthest:
                 reason = error.reason if isinstance(error, URLError) else error
@@ -86,8 +93,18 @@ def _download(source: WeightsFile, file: IO[bytes], on_bytes: OnBytes) -> str | 
             furthest = file.tell()
 
 
+def _refusal(source: WeightsFile, error: HTTPError) -> str:
+    text = f"{source.file}: {error.code} {error.reason}"
+    if source.on_hub and error.code in (401, 403):
+        text += (
+            f"; accept the licence at {hub_address()}/{source.repo} and set HF_TOKEN to your "
+            "access token"
+        )
+    return text
+
+
 def _go_on(source: WeightsFile, file: IO[bytes], on_bytes: OnBytes) -> str | None:
-    """Append what is missing; returns the sha256 that the hub reports, if it does."""
+    """Append the missing bytes; return the sha256 that the hub reports, if it does."""
     start = file.tell()
     if start and start == source.bytes:
         return None
@@ -97,15 +114,18 @@ def _go_on(source: WeightsFile, file: IO[bytes], on_bytes: OnBytes) -> str | Non
     redirects = _Redirects()
     opener = urllib.request.build_opener(redirects)
     request = urllib.request.Request(source.url, headers=headers)
+    if source.on_hub and (token := _hub_token()):
+        # Not sent on after a redirect: the hub redirects to storage of other hosts.
+        request.add_unredirected_header("Authorization", f"Bearer {token}")
     try:
         response = opener.open(request, timeout=_TIMEOUT_S)
     except HTTPError as error:
         if error.code != 416 or not start:
             raise
-        _start_over(file)  # longer than the file on the server: it is another one
+        _start_over(file)  # longer than the file on the server, so of another file
         return _go_on(source, file, on_bytes)
     with response:
-        if response.status != 206 and start:
+        if response.status != 206 and start:  # a server without ranges sends the whole file
             _start_over(file)
             start = 0
         length = response.headers.get("Content-Length")
@@ -117,6 +137,15 @@ def _go_on(source: WeightsFile, file: IO[bytes], on_bytes: OnBytes) -> str | Non
         if total is not None and file.tell() < total:
             raise ConnectionError(f"the connection broke after {file.tell()} of {total} bytes")
         return redirects.sha256 or _sha256_tag(response.headers)
+
+
+def _hub_token() -> str | None:
+    """Return the token of HF_TOKEN, or of `hf auth login` where huggingface_hub is installed."""
+    try:
+        from huggingface_hub import get_token
+    except ImportError:
+        return os.environ.get("HF_TOKEN")
+    return get_token()
 
 
 def _start_over(file: IO[bytes]) -> None:
@@ -138,13 +167,13 @@ def _check(part: Path, source: WeightsFile, expected: str | None) -> str:
 
 
 def _sha256_tag(headers: HTTPMessage) -> str | None:
-    """The hub gives the sha256 of a large file as its entity tag."""
+    """Return the sha256 of a large file, which the hub gives as its entity tag."""
     tag = (headers.get("X-Linked-Etag") or "").strip('"')
     return tag if re.fullmatch("[0-9a-f]{64}", tag) else None
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects and keeps what the hub says of the file before it sends us elsewhere."""
+    """Follows redirects and keeps the sha256 that the hub sends with the first of them."""
 
     sha256: str | None = None
 

@@ -1,8 +1,7 @@
-"""Weights files that others publish: what they are, where they lie on this machine, their sha256.
+"""Published weights files: their source, their place on this machine and their sha256.
 
-A leaf module: backbones and metrics name their files with it, `fetch-weights` fetches them. Files
-lie under `weights_root()`, which the environment variable LONGTAKE_WEIGHTS moves; what can be made
-again (hashes, prompt embeddings) under `harness.core.files.cache_root()`.
+Backbones and metrics declare their files with `WeightsFile`; `fetch-weights` downloads them to
+`weights_root()`. Hashes that were computed once are kept below `harness.core.files.cache_root()`.
 """
 
 from __future__ import annotations
@@ -14,10 +13,11 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import ClassVar
 
 from harness.core.files import cache_root, write_text
 
-# Smaller files are hashed faster than they are looked up.
+# Smaller files are hashed faster than a note of their hash is looked up.
 CACHED_FROM_BYTES = 2**26
 _CHUNK_BYTES = 2**24
 
@@ -42,34 +42,43 @@ class WeightsFile:
     sha256: str | None = None
     revision: str = "main"
 
+    on_hub: ClassVar[bool] = True
+
     @property
     def url(self) -> str:
-        """Where it is downloaded from; the variable HF_ENDPOINT names a mirror."""
-        hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
-        return f"{hub}/{self.repo}/resolve/{self.revision}/{self.file}"
+        """Address it is downloaded from."""
+        return f"{hub_address()}/{self.repo}/resolve/{self.revision}/{self.file}"
 
     @property
     def path(self) -> Path:
-        """Where it belongs on this machine."""
+        """Place of the file on this machine."""
         return weights_root() / self.repo / self.file
 
 
+def hub_address() -> str:
+    """Return the address of the Hugging Face hub, or of the mirror HF_ENDPOINT names."""
+    return os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+
+
 def weights_root() -> Path:
-    """Folder of downloaded weights, <repository>/<file> inside."""
+    """Return the folder of downloaded weights, laid out as <repository>/<file>.
+
+    LONGTAKE_WEIGHTS moves it.
+    """
     return Path(os.environ.get("LONGTAKE_WEIGHTS") or cache_root() / "weights")
 
 
 def file_sha256(path: Path) -> str:
-    """The sha256 of a file; that of a large one is remembered as long as nobody touches it."""
+    """Return the sha256 of a file; that of a large one is kept until its size or time changes."""
     stat = path.stat()
     return _sha256(path.resolve(), stat.st_size, stat.st_mtime_ns)
 
 
 def remember_sha256(path: Path, digest: str) -> None:
-    """Note a hash that was computed on the way, as by a download."""
+    """Keep a hash that is known already, so that `file_sha256` need not read the file."""
     stat = path.stat()
     note = _note(path.resolve(), stat.st_size, stat.st_mtime_ns)
-    with contextlib.suppress(OSError):  # without a writable cache it is computed again
+    with contextlib.suppress(OSError):  # without a writable cache it is computed every time
         write_text(note, digest)
 
 
@@ -93,7 +102,7 @@ def _note(path: Path, size: int, mtime_ns: int) -> Path:
 
 
 def _hash_with_progress(path: Path, size: int) -> str:
-    """Several seconds for a released checkpoint, so it says what it does."""
+    """Hash a large file, with a progress bar: a released checkpoint takes several seconds."""
     from rich.console import Console
     from rich.progress import Progress
 

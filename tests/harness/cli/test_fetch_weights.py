@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from eval.networks.weights import LayoutFile
 from eval.vbench_long.layout import ALL_FILES
 from harness.cli import fetch_weights_command
 from harness.core.fetch import FetchError, Unreachable, fetch, part_of
-from harness.core.weights_files import WeightsFile, file_sha256
+from harness.core.weights_files import WeightsFile, file_sha256, weights_root
 
 CONTENT = bytes(range(256)) * 8192  # 2 MiB
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -30,7 +31,9 @@ class Hub:
     breaks_after: int | None = None  # bytes of every answer
     ranges: bool = True
     etag: str | None = None
+    token: str | None = None  # that the hub wants
     asked: list[str | None] = field(default_factory=list)
+    tokens: list[str | None] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -39,7 +42,11 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            if "/resolve/" in self.path and "missing" not in self.path:
+            sent = self.headers.get("Authorization")
+            state.tokens.append(sent)
+            if "/resolve/" in self.path and state.token and sent != f"Bearer {state.token}":
+                self.send_error(401)
+            elif "/resolve/" in self.path and "missing" not in self.path:
                 self.send_response(302)
                 if state.etag:
                     self.send_header("X-Linked-Etag", f'"{state.etag}"')
@@ -70,7 +77,8 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
     state.url = f"http://127.0.0.1:{server.server_port}"
     monkeypatch.setenv("HF_ENDPOINT", state.url)
     monkeypatch.setenv("LONGTAKE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("LONGTAKE_WEIGHTS", raising=False)
+    for name in ("LONGTAKE_WEIGHTS", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
     yield state
     server.shutdown()
 
@@ -167,6 +175,25 @@ def test_the_hash_that_the_hub_reports_is_compared(hub: Hub) -> None:
 def test_a_file_that_is_not_there_is_named(hub: Hub) -> None:
     with pytest.raises(FetchError, match=r"w\.pt: 404 Not Found"):
         run(WeightsFile("owner/missing", "w.pt", "MIT"))
+
+
+def test_a_file_behind_a_licence_is_fetched_with_the_users_token(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.token = "hf_secret"
+    with pytest.raises(FetchError, match=r"401.*accept the licence at .*/owner/name and set HF_TO"):
+        run(KNOWN)
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    assert run(KNOWN)
+    assert hub.tokens == [None, "Bearer hf_secret", None], "storage never sees the token"
+
+
+def test_other_servers_never_see_the_token(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    source = LayoutFile("", "vbench/w.pt", "MIT", address=f"{hub.url}/cdn/blob")
+    fetch(source, elsewhere := weights_root() / "w.pt", lambda done, total: None)
+    assert elsewhere.read_bytes() == CONTENT
+    assert hub.tokens == [None]
 
 
 class Source:
