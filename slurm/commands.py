@@ -1,4 +1,8 @@
-"""SLURM's commands: one call for all jobs, never one per job."""
+"""Calls of SLURM's commands: one for all jobs, never one per job, which would load the controller.
+
+Trouble with the cluster is a `ClusterError`. A job that SLURM refuses for what it requests (an
+unknown account, more memory than any node has) is a `ConfigError`: the user can change it.
+"""
 
 from __future__ import annotations
 
@@ -9,26 +13,34 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import ClusterError, ConfigError, LongtakeError
 
 _TIMEOUT_S = 60
-# States after which nothing more happens, unless SLURM requeues the job (squeue then lists it).
 _WAITING = ("PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT")
-_AT_WORK = {"RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING"}
-_AT_WORK |= {"STAGE_OUT", "RESIZING"}
+_RUNNING = {"RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING"}
+_RUNNING |= {"STAGE_OUT", "RESIZING"}
+# Refusals of a request as such (slurm_errno.c). All others are limits and policies of the site, or
+# trouble: they may pass, or are for the administrators to change.
+_BAD_REQUEST = re.compile(
+    r"invalid (partition|account|qos|feature|generic resource|wckey|job array|time limit)"
+    r"|requested (node configuration|time limit)|node count specification"
+    r"|more processors requested|memory specification|memory required by task"
+    r"|unrecognized option|invalid option|invalid argument",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
 class TaskState:
-    """What SLURM knows of one array task.
+    """State of one array task according to SLURM.
 
     Attributes:
         job_id: id of the array, or of the job where there is no array.
-        index: place in the array; 0 where there is none.
+        index: index in the array; 0 where there is no array.
         name: name of the job.
-        state: SLURM's word, without what may follow it ("CANCELLED by 0").
-        reason: why it waits.
-        node: where it runs or ran.
+        state: SLURM's word for the state, without additions such as "CANCELLED by 0".
+        reason: why the task is pending.
+        node: node of the task while or since it runs.
         exit_code: exit status and signal; empty while unknown.
     """
 
@@ -42,53 +54,43 @@ class TaskState:
 
     @property
     def waits(self) -> bool:
-        """It will run later."""
+        """True for a task that will run later."""
         return self.state in _WAITING
 
     @property
     def held(self) -> bool:
-        """It waits for somebody to release it: SLURM could not launch it on its node."""
+        """True for a task that SLURM failed to launch and holds until it is released."""
         return self.waits and self.reason.startswith("launch failed")
 
     @property
     def runs(self) -> bool:
-        """It is at work."""
-        return self.state in _AT_WORK
+        """True for a task that occupies a node."""
+        return self.state in _RUNNING
 
 
 def run(command: Sequence[str], timeout_s: float = _TIMEOUT_S) -> str:
-    """Run one of SLURM's commands.
+    """Run one of SLURM's commands and return what it prints.
 
     Raises:
-        LongtakeError: there is no such command, or it fails, with what it said.
+        ClusterError: there is no such command, it does not answer, or it fails.
     """
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=timeout_s, check=False
-        )
-    except FileNotFoundError as error:
-        raise LongtakeError(
-            f"There is no SLURM here: {command[0]} was not found. Run on a login node of the "
-            "cluster, or with executor=processes."
-        ) from error
-    except subprocess.TimeoutExpired as error:
-        raise LongtakeError(f"{command[0]} did not answer within {timeout_s:g} s.") from error
+    done = _call(command, timeout_s)
     if done.returncode != 0:
         said = " ".join((done.stderr or done.stdout).split())
-        raise LongtakeError(f"{command[0]} failed: {said or f'exit code {done.returncode}'}")
+        raise ClusterError(f"{command[0]} failed: {said or f'exit code {done.returncode}'}")
     return done.stdout
 
 
 def is_here() -> bool:
-    """Whether jobs can be submitted from this machine."""
+    """Return True if jobs can be submitted from this machine."""
     return all(shutil.which(name) for name in ("sbatch", "srun", "squeue", "scontrol", "scancel"))
 
 
 def queue() -> list[TaskState]:
-    """All array tasks of this user that the controller still knows, ended ones included.
+    """Return all array tasks of this user that the controller still knows, ended ones included.
 
     Raises:
-        LongtakeError: the controller does not answer.
+        ClusterError: the controller does not answer.
     """
     fields = "%F|%K|%j|%T|%r|%N"
     user = str(os.getuid())
@@ -106,7 +108,7 @@ def _queue_line(line: str) -> list[TaskState]:
 
 
 def parse_indices(text: str) -> list[int]:
-    """The tasks that "7", "[3-5,9%4]" or "N/A" stand for."""
+    """Return the array indices that "7", "[3-5,9%4]" or "N/A" stand for."""
     text = text.strip("[]").partition("%")[0]
     if not text or text == "N/A":
         return [0]
@@ -118,14 +120,14 @@ def parse_indices(text: str) -> list[int]:
 
 
 def accounting(job_ids: Iterable[str]) -> list[TaskState]:
-    """What accounting knows of arrays; nothing where there is no accounting."""
+    """Return the tasks of arrays from accounting; none where there is no accounting."""
     ids = ",".join(sorted(set(job_ids)))
     if not ids:
         return []
     fields = "JobID,JobName%128,State,ExitCode,NodeList"
     try:
         text = run(["sacct", "-n", "-X", "-P", f"--jobs={ids}", f"--format={fields}"])
-    except LongtakeError:
+    except ClusterError:
         return []
     states = []
     for line in text.splitlines():
@@ -140,11 +142,11 @@ def accounting(job_ids: Iterable[str]) -> list[TaskState]:
     return states
 
 
-def cluster_limits() -> dict[str, str]:
-    """The controller's configuration: MaxArraySize, KillWait, AccountingStorageType, ...
+def configuration() -> dict[str, str]:
+    """Return the controller's configuration: MaxArraySize, KillWait, AccountingStorageType, ...
 
     Raises:
-        LongtakeError: the controller does not answer.
+        ClusterError: the controller does not answer.
     """
     limits = {}
     for line in run(["scontrol", "show", "config"]).splitlines():
@@ -155,10 +157,10 @@ def cluster_limits() -> dict[str, str]:
 
 
 def partitions() -> dict[str, dict[str, str]]:
-    """All partitions by name, with their properties (MaxTime, State, Nodes, Default, ...).
+    """Return the properties of all partitions by name (MaxTime, State, Nodes, Default, ...).
 
     Raises:
-        LongtakeError: the controller does not answer.
+        ClusterError: the controller does not answer.
     """
     found = {}
     for line in run(["scontrol", "show", "partition", "--oneliner"]).splitlines():
@@ -169,38 +171,60 @@ def partitions() -> dict[str, dict[str, str]]:
 
 
 def minutes(limit: str) -> int | None:
-    """A time limit as SLURM prints it ("1-00:00:00") in minutes; None if there is none."""
+    """Convert a time limit as SLURM prints it ("1-00:00:00") to minutes; None for no limit."""
     if not re.fullmatch(r"(\d+-)?\d+(:\d+)*", limit):
         return None
     days, dash, rest = limit.rpartition("-")
     parts = [int(part) for part in rest.split(":")]
-    # After a day count come hours, otherwise the last two are minutes and seconds.
+    # Hours follow a day count; without one, two numbers are minutes and seconds.
     hours, mins = [*parts, 0][:2] if dash or len(parts) == 3 else (0, parts[0])
     return 1440 * int(days or 0) + 60 * hours + mins
 
 
 def release(task_ids: Iterable[str]) -> None:
-    """Let held tasks run after all.
+    """Release held tasks.
 
     Raises:
-        LongtakeError: SLURM doesn't let this user do it.
+        ClusterError: the controller does not answer, or does not allow it.
     """
     run(["scontrol", "release", ",".join(task_ids)])
 
 
 def test_only(script: str) -> None:
-    """Ask the controller whether it would take a job, without submitting it.
+    """Ask the controller whether it would accept a job, without submitting it.
 
     Raises:
-        LongtakeError: it would not, with SLURM's reason.
+        ConfigError: the job requests something that this cluster does not have.
+        ClusterError: a policy of the site forbids the job, or the controller does not answer.
     """
-    command = ["sbatch", "--test-only"]
-    try:
-        done = subprocess.run(
-            command, input=script, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise LongtakeError(f"sbatch did not answer within {_TIMEOUT_S:g} s.") from error
+    done = _call(["sbatch", "--test-only"], _TIMEOUT_S, script)
     if done.returncode != 0:
-        said = re.sub(r"(sbatch: error: |allocation failure: )", "", done.stderr)
-        raise LongtakeError(f"SLURM refuses such a job: {' '.join(said.split())}")
+        raise refusal("SLURM refuses such a job", done.stderr)
+
+
+def refusal(heading: str, said: str) -> LongtakeError:
+    """Build the error for a job that sbatch did not accept.
+
+    Args:
+        heading: first words of the message.
+        said: output of sbatch.
+    """
+    reasons = re.sub(r"(sbatch: )?(error: |allocation failure: )", "", said)
+    kind = ConfigError if _BAD_REQUEST.search(reasons) else ClusterError
+    return kind(f"{heading}: {' '.join(reasons.split())}")
+
+
+def _call(
+    command: Sequence[str], timeout_s: float, stdin: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            command, input=stdin, capture_output=True, text=True, timeout=timeout_s, check=False
+        )
+    except FileNotFoundError as error:
+        raise ClusterError(
+            f"There is no SLURM here: {command[0]} was not found. Run on a login node of the "
+            "cluster, or with executor=processes."
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise ClusterError(f"{command[0]} did not answer within {timeout_s:g} s.") from error

@@ -1,7 +1,7 @@
-"""What was submitted, as files: the only thing that `status` and `resume` go by.
+"""A submission on disk; `status` and `resume` know of submitted jobs from these files alone.
 
-<store>/slurm/<submission>/submission.json    settings, jobs with their ids
-                           plan.jsonl         what every shard is to do, one line each
+<store>/slurm/<submission>/submission.json    header: settings, jobs with their ids
+                           plan.jsonl         items of every shard, one shard a line
                            shards/00012.json  the shard file, argument of an array task
                            attempts/00012/    one file per start of that task
                            submitit/          sbatch files and logs
@@ -19,7 +19,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import StoreError
 from harness.core.files import write_json, write_text
 
 SCHEMA = 1
@@ -39,11 +39,11 @@ class PlannedShard:
 
     Attributes:
         number: number of its file.
-        stage: what it does.
-        label: backbone or suites, for people.
-        items: names of what it does, as events use them.
-        amounts: work in each item: latent frames or clips.
-        device: the device setting, where the shard file has the device that its task asked for;
+        stage: stage of its task.
+        label: backbone or suites, for display.
+        items: its units and evaluations, by the names that events use.
+        amounts: size of each item: latent frames or clips.
+        device: the user's device setting (the shard file has the device that its task requested);
             empty in older plans.
     """
 
@@ -55,7 +55,7 @@ class PlannedShard:
     device: str
 
     def only(self, places: Sequence[int]) -> PlannedShard:
-        """The part with the items at `places`."""
+        """Return the part with the items at `places`."""
         return replace(
             self,
             items=tuple(self.items[place] for place in places),
@@ -68,12 +68,12 @@ class Job:
     """One job or job array.
 
     Attributes:
-        stage: what its tasks do.
-        name: name in the queue, used once only.
-        first_shard: shard of its first task; the others follow.
+        stage: stage of its tasks.
+        name: name in the queue, unique.
+        first_shard: number of the shard of its first task; the others follow.
         num_tasks: tasks of the array; 1 is a job without an array.
-        job_id: as SLURM gave it; None if it was not submitted.
-        error: why not.
+        job_id: SLURM's id; None if the job was not submitted.
+        error: why it was not submitted.
     """
 
     stage: JobStage
@@ -84,23 +84,23 @@ class Job:
     error: str = ""
 
     def task_of(self, shard: int) -> tuple[str, int] | None:
-        """Job id and array index of a shard; None if it isn't in this job or wasn't submitted."""
+        """Return job id and array index of a shard; None if not in this job or not submitted."""
         index = shard - self.first_shard
         return (self.job_id, index) if self.job_id and 0 <= index < self.num_tasks else None
 
 
 @dataclass(frozen=True)
 class Submission:
-    """One submission.
+    """Header of a submission.
 
     Attributes:
         schema: version of this layout.
-        id: unique; sorts by time.
-        command: what was typed.
-        cwd: folder it was typed in: where plug-ins and relative paths are.
-        profile: the cluster profile, as plain values.
-        again: units given up earlier were to be tried again.
-        jobs: jobs in the order of their stages.
+        id: unique, and sorts by time.
+        command: arguments of the command.
+        cwd: working folder of the command, with the user's plug-ins; relative paths start there.
+        profile: fields of the SLURM profile.
+        again: earlier unsuccessful attempts do not count from here on.
+        jobs: jobs in the order of their submission.
     """
 
     schema: int
@@ -112,12 +112,12 @@ class Submission:
     jobs: tuple[Job, ...] = ()
 
     def with_job(self, place: int, job: Job) -> Submission:
-        """The same with one job replaced."""
+        """Return a copy with the job at `place` replaced."""
         return replace(self, jobs=(*self.jobs[:place], job, *self.jobs[place + 1 :]))
 
 
 def new_id() -> str:
-    """An id that sorts by time and is used once."""
+    """Return a unique id that sorts by time."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{secrets.token_hex(3)}"
 
 
@@ -133,19 +133,19 @@ class SubmissionFolder:
 
     @property
     def submitit(self) -> Path:
-        """Where submitit keeps its files: never used by two submissions."""
+        """Folder of submitit's files, never shared with another submission."""
         return self.path / "submitit"
 
     def shard_path(self, number: int) -> Path:
-        """The file of a shard."""
+        """Return the file of a shard."""
         return self.path / "shards" / f"{number:05d}.json"
 
     def attempts_path(self, number: int) -> Path:
-        """The folder of a shard's attempts."""
+        """Return the folder of a shard's attempts."""
         return self.path / "attempts" / f"{number:05d}"
 
     def log_path(self, job_id: str, index: int, num_tasks: int, stream: str) -> Path:
-        """A log of a task: stream "out" or "err"."""
+        """Return the log of a task's stream, "out" or "err"."""
         task = f"{job_id}_{index}" if num_tasks > 1 else job_id
         return self.submitit / f"{task}_0_log.{stream}"
 
@@ -154,13 +154,13 @@ class SubmissionFolder:
         write_json(self.path / "submission.json", asdict(submission))
 
     def write_plan(self, shards: Iterable[PlannedShard]) -> None:
-        """Save what every shard is to do."""
+        """Save the items of every shard."""
         text = "".join(f"{json.dumps(vars(shard))}\n" for shard in shards)
         write_text(self.path / "plan.jsonl", text)
 
     @cached_property
     def planned_ns(self) -> int:
-        """When the plan was written, by the clock of the file system."""
+        """Time at which the plan was written, by the clock of the file system."""
         return (self.path / "plan.jsonl").stat().st_mtime_ns
 
     @cached_property
@@ -168,7 +168,7 @@ class SubmissionFolder:
         """The header.
 
         Raises:
-            LongtakeError: it can't be read.
+            StoreError: it cannot be read.
         """
         path = self.path / "submission.json"
         try:
@@ -176,13 +176,13 @@ class SubmissionFolder:
             jobs = tuple(Job(**job | {"stage": JobStage(job["stage"])}) for job in fields["jobs"])
             return Submission(**fields | {"jobs": jobs, "command": tuple(fields["command"])})
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise LongtakeError(f"{path} can't be read: {error}") from error
+            raise StoreError(f"{path} cannot be read: {error}") from error
 
     def shards(self) -> Iterator[PlannedShard]:
-        """What every shard is to do.
+        """Yield every shard with its items.
 
         Raises:
-            LongtakeError: the plan can't be read.
+            StoreError: the plan cannot be read.
         """
         path = self.path / "plan.jsonl"
         try:
@@ -198,10 +198,13 @@ class SubmissionFolder:
                         fields.get("device", ""),
                     )
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise LongtakeError(f"{path} can't be read: {error}") from error
+            raise StoreError(f"{path} cannot be read: {error}") from error
 
 
 def submissions(store: Path) -> list[SubmissionFolder]:
-    """All submissions of a sweep, the oldest first; those that weren't written out don't count."""
+    """Return all submissions of a sweep, the oldest first.
+
+    A folder without a header does not count: the command was killed before it submitted anything.
+    """
     found = sorted((store / "slurm").glob("*/submission.json"))
     return [SubmissionFolder(path.parent) for path in found]

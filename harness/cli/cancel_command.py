@@ -7,7 +7,7 @@ import argparse
 from harness.cli.arguments import parse_pairs, sweep_folder
 from harness.core.errors import LongtakeError
 from slurm import commands
-from slurm.state import read_state
+from slurm.status.state import read_state
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -34,8 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _cluster(settings: Settings, with_probe: bool, console: Console) -> int:
     """The cluster profile against the live cluster; exit code 1 if a sweep would fail."""
-    from slurm.doctor import Finding, examine, judge, requests
-    from slurm.probe import probe
+    from slurm.checks.doctor import Finding, examine, judge, requests
+    from slurm.checks.probe import probe
 
     profile, runs = settings.executor.slurm, Path(settings.runs)
     findings = list(examine(profile, runs, settings.device, settings.suite))

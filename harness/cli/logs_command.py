@@ -6,7 +6,9 @@ import argparse
 
 from harness.cli.arguments import numbers, parse_pairs, sweep_folder
 from harness.core.errors import LongtakeError
-from slurm.state import ShardState, SweepState, Verdict, log_tail, read_state
+from slurm.status.logs import log_tail
+from slurm.status.state import SweepState, read_state
+from slurm.status.verdicts import ShardState, Verdict
 
 _LINES = 20
 _MOST_TASKS = 5

@@ -17,9 +17,9 @@ from harness.core.schema import build
 from harness.store.run_store import RunStore
 from slurm.campaign import Campaign
 from slurm.commands import release
-from slurm.dispatch import Dispatcher
+from slurm.plan.missing import missing_of_submissions
 from slurm.submission import submissions
-from slurm.work import left_over
+from slurm.submit.dispatch import Dispatcher
 
 _PREFIX = "executor.slurm."
 
@@ -56,7 +56,7 @@ def _resume(
         terminal.say(f"released: {', '.join(held)}, which SLURM could not launch")
     num_units = len({line["unit_id"] for line in RunStore(store).unit_lines()})
     report_on = num_units if campaign.wants_report else None
-    work = left_over(store, folders)
+    work = missing_of_submissions(store, folders)
     return submit_work(campaign, work, report_on, arguments.dry_run, terminal)
 
 

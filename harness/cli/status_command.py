@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.live import Live
 
 from harness.cli.arguments import numbers, parse_pairs, sweep_folder
-from slurm.show import num_wrong, render
-from slurm.state import Verdict, read_state
+from slurm.status.state import read_state
+from slurm.status.table import num_wrong, render
+from slurm.status.verdicts import Verdict
 
 _EVERY_S = 10.0
 

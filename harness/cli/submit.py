@@ -17,9 +17,9 @@ from harness.store.shards import Stage
 from harness.store.units import Unit
 from harness.studies.encoders.corpus_config import CorpusConfig
 from slurm.campaign import Campaign, stages_of
-from slurm.dispatch import Dispatcher
-from slurm.planning import Plan
-from slurm.work import Work, asked_for
+from slurm.plan.arrays import Plan
+from slurm.plan.missing import MissingWork, missing_of_units
+from slurm.submit.dispatch import Dispatcher
 
 
 def submit_sweep(
@@ -101,9 +101,9 @@ def submitting(store: Path, dry_run: bool) -> Iterator[None]:
         yield
 
 
-def work_of(units: list[Unit], settings: Settings) -> Work:
+def work_of(units: list[Unit], settings: Settings) -> MissingWork:
     """Return what is missing of the units of a command with these settings."""
-    return asked_for(
+    return missing_of_units(
         units,
         settings.duration,
         settings.suite,
@@ -113,7 +113,7 @@ def work_of(units: list[Unit], settings: Settings) -> Work:
 
 
 def submit_work(
-    campaign: Campaign, work: Work, num_units: int | None, dry_run: bool, terminal: Terminal
+    campaign: Campaign, work: MissingWork, num_units: int | None, dry_run: bool, terminal: Terminal
 ) -> int:
     """Submit what is open of `work`, or print what would be, and return the exit code.
 
@@ -124,20 +124,20 @@ def submit_work(
         dry_run: print the sbatch texts and submit nothing.
         terminal: where to print.
     """
-    open_work, given_up = campaign.open(work), campaign.given_up(work)
+    open_work, abandoned = campaign.open(work), campaign.abandoned(work)
     again = f"python -m harness resume --again sweep={shlex.quote(str(campaign.store))}"
-    if given_up:
+    if abandoned:
         terminal.say(
-            f"Skipped {_items(len(given_up))} that failed {campaign.profile.max_attempts} times. "
+            f"Skipped {_items(len(abandoned))} that failed {campaign.profile.max_attempts} times. "
             f"To retry: {again}",
             style="yellow",
         )
     report_is_due = num_units is not None and campaign.report_is_due
     if not open_work.items and not report_is_due:
-        busy = len(work.items - given_up)
+        busy = len(work.items - abandoned)
         if busy:
             terminal.say(f"Already running or queued: {_items(busy)}.")
-        elif not given_up:
+        elif not abandoned:
             terminal.say("Nothing is missing.")
         return _say_next(campaign, terminal)
     plan = campaign.plan(work, num_units)

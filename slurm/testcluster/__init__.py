@@ -1,7 +1,7 @@
-"""A real SLURM cluster on one machine, thrown away after use.
+"""A real SLURM cluster on one machine, for trials and tests, deleted after use.
 
-Munge, a controller, several nodes with fake GPUs and, if wanted, accounting: Debian's own daemons,
-on loopback, without systemd and cgroups, everything inside one folder. Several clusters run side by
+Munge, a controller, several nodes with fake GPUs and optional accounting: Debian's own daemons on
+loopback, without systemd and cgroups, all files in one folder. Several clusters can run side by
 side.
 
     python -m slurm.testcluster start DIR

@@ -14,20 +14,20 @@ from slurm.testcluster.options import ClusterOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code."""
+    """Run one command and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m slurm.testcluster",
-        description="A real SLURM cluster on this machine, inside one folder, to try and to test.",
+        description="A real SLURM cluster on this machine, in one folder, for trials and tests.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    start = commands.add_parser("start", help="start it, or what is missing of it; needs root")
-    stop = commands.add_parser("stop", help="cancel all jobs and end all daemons")
-    status = commands.add_parser("status", help="which daemons run; exit code 1 if one doesn't")
+    start = commands.add_parser("start", help="start the daemons that do not run; needs root")
+    stop = commands.add_parser("stop", help="cancel all jobs and stop all daemons")
+    status = commands.add_parser("status", help="list the daemons; exit code 1 if one does not run")
     for command in (start, stop, status):
         command.add_argument("folder", type=Path, metavar="DIR")
-    demo = commands.add_parser("demo", help="a tiny sweep over 4 virtual nodes, then all is gone")
+    demo = commands.add_parser("demo", help="run a tiny sweep on a temporary cluster of 4 nodes")
     demo.add_argument("--name", default="cluster-demo", help="folder of the sweep, under runs/")
-    start.add_argument("--fresh", action="store_true", help="forget jobs of earlier starts")
+    start.add_argument("--fresh", action="store_true", help="forget the jobs of earlier starts")
     defaults = ClusterOptions()
     for field in fields(ClusterOptions):
         name, default = field.name.replace("_", "-"), getattr(defaults, field.name)
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run[arguments.command](arguments)
     except LongtakeError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return error.exit_code
 
 
 def _demo(arguments: argparse.Namespace) -> int:

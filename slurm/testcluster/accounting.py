@@ -1,4 +1,4 @@
-"""The accounting of a throw-away cluster: MariaDB and slurmdbd."""
+"""Accounting of a test cluster: MariaDB and slurmdbd."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from slurm.testcluster.processes import end, pid_of, run_command, wait_until
 
 _READY_S = 60
-ACCOUNT = "research"  # the one account there is; root's default
+ACCOUNT = "research"  # the only account; root's default
 
 
 class AccountingDatabase:
-    """The two daemons behind sacct.
+    """The daemons behind sacct: mariadbd and slurmdbd.
 
     Args:
         folder: the cluster's folder.
@@ -25,30 +25,30 @@ class AccountingDatabase:
         self._environment = {**environment, "MYSQL_UNIX_PORT": str(self._socket)}
 
     def start(self) -> None:
-        """Start what doesn't run, and make the database on the first start."""
+        """Start the daemons that do not run; create the database on the first start."""
         log, states = self._folder / "log", self.states()
         if not (self._folder / "db/mysql").is_dir():
             self._make_database()
         if not states["mariadbd"]:
             self._start_database(log)
-        wait_until(self._database_answers, _READY_S, f"mariadbd doesn't answer, see {log},")
+        wait_until(self._database_answers, _READY_S, f"mariadbd does not answer, see {log},")
         if not states["slurmdbd"]:
             self._run("slurmdbd")
-        wait_until(self._slurmdbd_answers, _READY_S, f"slurmdbd doesn't answer, see {log},")
+        wait_until(self._slurmdbd_answers, _READY_S, f"slurmdbd does not answer, see {log},")
         if not self._run("sacctmgr", "-n", "list", "cluster", "format=cluster").split():
             self._run("sacctmgr", "-i", "add", "cluster", "throwaway")
             self._run("sacctmgr", "-i", "add", "account", ACCOUNT)
             self._run("sacctmgr", "-i", "add", "user", "root", f"account={ACCOUNT}")
 
     def stop(self) -> None:
-        """End both."""
+        """Stop both daemons."""
         for name in ("slurmdbd", "mariadbd"):
             if pid := self._pid(name):
                 end(pid)
             (self._folder / f"run/{name}.pid").unlink(missing_ok=True)
 
     def states(self) -> dict[str, bool]:
-        """Both daemons, and whether they run."""
+        """Return for each daemon whether it runs."""
         return {name: self._pid(name) is not None for name in ("mariadbd", "slurmdbd")}
 
     def _make_database(self) -> None:

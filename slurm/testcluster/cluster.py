@@ -1,4 +1,4 @@
-"""Starting and stopping a throw-away cluster."""
+"""Start and stop of a test cluster."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import ClusterError, ConfigError
 from slurm.testcluster.accounting import AccountingDatabase
 from slurm.testcluster.options import FAKE_GPUS, ClusterOptions
 from slurm.testcluster.ports import release_ports, reserved_ports
@@ -39,11 +39,11 @@ _READY = ("idle", "mixed", "allocated", "completing")
 
 
 class ThrowawayCluster:
-    """A cluster that lives in one folder; starting and stopping are safe to repeat.
+    """A cluster in one folder; starting and stopping it is safe to repeat.
 
     Args:
-        folder: everything of the cluster: configuration, sockets, state, logs.
-        options: its size and clocks.
+        folder: configuration, sockets, state and logs of the cluster.
+        options: its size and timers; by default those of its last start.
     """
 
     def __init__(self, folder: Path, options: ClusterOptions | None = None) -> None:
@@ -52,29 +52,31 @@ class ThrowawayCluster:
 
     @property
     def conf(self) -> Path:
-        """The slurm.conf that SLURM_CONF must name."""
+        """The slurm.conf, for SLURM_CONF."""
         return self.folder / "etc/slurm.conf"
 
     @property
     def node_names(self) -> list[str]:
-        """Names of all nodes."""
+        """Names of all nodes: n1, n2, ..."""
         return [f"n{number}" for number in range(1, self.options.nodes + 1)]
 
     @property
     def environment(self) -> dict[str, str]:
-        """Variables under which SLURM's commands reach this cluster."""
+        """Environment in which SLURM's commands reach this cluster."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith("SLURM_")}
         path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin"
         return kept | {"SLURM_CONF": str(self.conf), "PATH": path}
 
     def start(self, fresh: bool = False) -> None:
-        """Bring the cluster up, or those of its daemons that died, and wait until nodes answer.
+        """Start the daemons that do not run, and wait until all nodes answer.
 
         Args:
             fresh: forget jobs and accounting of earlier starts.
 
         Raises:
-            LongtakeError: not root, Debian packages missing, or a daemon doesn't come up.
+            ConfigError: the user is not root, the folder's path is too long, or Debian packages
+                are missing.
+            ClusterError: a daemon does not come up.
         """
         self._check()
         if fresh or not any(self.states().values()):
@@ -90,7 +92,7 @@ class ThrowawayCluster:
                 shutil.rmtree(self.folder / name, ignore_errors=True)
         for name in ("etc", "state", "spool", "log", "run", "munge"):
             (self.folder / name).mkdir(parents=True, exist_ok=True, mode=0o755)
-        self.folder.chmod(0o755)  # munge wants its socket to be within everybody's reach
+        self.folder.chmod(0o755)  # munge requires that all users can reach its socket
         (self.folder / "options.json").write_text(json.dumps(asdict(self.options)))
         count = self.options.nodes + 2
         with reserved_ports(self.folder, count, lambda other: _munge_pid(other) is not None) as p:
@@ -110,7 +112,7 @@ class ThrowawayCluster:
                 self.start_node(name)
 
     def stop(self) -> None:
-        """Cancel all jobs and end all daemons; nothing is left running."""
+        """Cancel all jobs and stop all daemons and their children."""
         if self.is_up():
             self._cancel_jobs()
         for path in (self.folder / "run").glob("slurmd.*.pid"):
@@ -124,7 +126,7 @@ class ThrowawayCluster:
     def start_controller(self) -> None:
         """Start slurmctld and wait until it answers."""
         self.run("slurmctld", "-f", str(self.conf))
-        wait_until(self.is_up, _READY_S, f"slurmctld doesn't answer, see {self.folder}/log,")
+        wait_until(self.is_up, _READY_S, f"slurmctld does not answer, see {self.folder}/log,")
 
     def start_node(self, name: str) -> None:
         """Start the slurmd of a node."""
@@ -132,27 +134,27 @@ class ThrowawayCluster:
         self.run("slurmd", "-f", str(self.conf), "-N", name)
 
     def kill(self, daemon: str, node: str | None = None) -> None:
-        """SIGKILL for a daemon: munged, slurmctld, slurmdbd, or the slurmd of a node."""
+        """Kill munged, slurmctld, slurmdbd, or the slurmd of a node, and wait for its end."""
         path = self.folder / "run" / (f"slurmd.{node}.pid" if node else f"{daemon}.pid")
         pid = pid_of(path, daemon, self.folder)
         if pid is None:
-            raise LongtakeError(f"{daemon} does not run.")
+            raise ClusterError(f"{daemon} does not run.")
         os.kill(pid, signal.SIGKILL)
         wait_until(
-            lambda: pid_of(path, daemon, self.folder) is None, _READY_S, f"{daemon} lives on,"
+            lambda: pid_of(path, daemon, self.folder) is None, _READY_S, f"{daemon} still runs"
         )
 
     def is_up(self) -> bool:
-        """Whether the controller answers."""
+        """Return True if the controller answers."""
         if not self.conf.is_file() or self._controller_pid() is None:
             return False
         try:
             return "is UP" in self.run("scontrol", "ping", check=False)
-        except LongtakeError:
+        except ClusterError:
             return False
 
     def states(self) -> dict[str, bool]:
-        """Every daemon, and whether it runs."""
+        """Return for every daemon whether it runs."""
         run = self.folder / "run"
         found = {"munged": _munge_pid(self.folder) is not None}
         if self.options.accounting:
@@ -164,27 +166,25 @@ class ThrowawayCluster:
         return found
 
     def run(self, *command: str, check: bool = True, timeout_s: float = 30) -> str:
-        """Run a command against this cluster; returns what it printed.
+        """Run a command against this cluster and return its output.
 
         Raises:
-            LongtakeError: it failed (with `check`) or takes too long.
+            ClusterError: it fails (with `check`) or takes too long.
         """
         return run_command(command, self.environment, check, timeout_s)
 
     def _check(self) -> None:
         if os.geteuid() != 0:
-            raise LongtakeError(
-                "A throw-away cluster needs root: slurmd starts jobs as their user."
-            )
+            raise ConfigError("A test cluster needs root: slurmd starts jobs as their user.")
         if len(str(self.folder)) > _MAX_PATH:
-            raise LongtakeError(
+            raise ConfigError(
                 f"{self.folder} is too long for a socket's path; at most {_MAX_PATH} characters."
             )
         commands = (*_COMMANDS, *(_ACCOUNTING_COMMANDS if self.options.accounting else ()))
         path = self.environment["PATH"]
         if missing := [name for name in commands if shutil.which(name, path=path) is None]:
             packages = PACKAGES + (f" {ACCOUNTING_PACKAGES}" if self.options.accounting else "")
-            raise LongtakeError(
+            raise ConfigError(
                 f"There is no {', '.join(missing)} here: apt-get install --no-install-recommends "
                 f"{packages}"
             )
@@ -236,17 +236,18 @@ class ThrowawayCluster:
         wait_until(
             lambda: "MUNGE:" in self.run("munge", "-n", "-S", str(socket), check=False),
             10,
-            f"munged doesn't answer, see {log}/munged.log,",
+            f"munged does not answer, see {log}/munged.log,",
         )
 
     def _wait_for_nodes(self) -> None:
         started = time.monotonic()
         while waiting := self._nodes_not_ready():
             if time.monotonic() - started > _READY_S:
-                raise LongtakeError(
+                raise ClusterError(
                     f"Nodes are not ready: {', '.join(waiting)}; see {self.folder}/log."
                 )
-            if time.monotonic() - started > 3:  # somebody may have set it down
+            # A node that died and came back may still be marked down.
+            if time.monotonic() - started > 3:
                 for name in waiting:
                     self.run("scontrol", "update", f"nodename={name}", "state=resume", check=False)
             time.sleep(0.1)
@@ -257,14 +258,14 @@ class ThrowawayCluster:
         return [name for name in self.node_names if states.get(name) not in _READY]
 
     def _cancel_jobs(self) -> None:
-        with contextlib.suppress(LongtakeError):
+        with contextlib.suppress(ClusterError):
             if jobs := set(self.run("squeue", "-h", "-o", "%A").split()):
                 self.run("scancel", "--full", *jobs, check=False)
                 self.run("scancel", *jobs, check=False)
                 wait_until(lambda: not self.run("squeue", "-h", "-o", "%A").split(), 15, "Jobs run")
 
     def _kill_leftovers(self) -> None:
-        """Steps and jobs that outlived the slurmd that started them."""
+        """Kill steps and jobs that outlived the slurmd that started them."""
         for pid in processes_with(f"SLURM_CONF={self.conf}"):
             if name_of(pid) == "slurmstepd" or has_variable(pid, "SLURM_JOB_ID"):
                 with contextlib.suppress(ProcessLookupError):

@@ -1,7 +1,7 @@
-"""A tiny sweep over the virtual nodes of a throw-away cluster, ending in the leaderboard.
+"""The demo: a tiny sweep on a test cluster of virtual nodes, up to the leaderboard.
 
-Whatever dies on the way, a job or one of the cluster's daemons, is taken up again: daemons are
-started anew, and `resume` submits what failed or was lost.
+It survives the death of jobs and of daemons: daemons are restarted, and `resume` submits the work
+that failed or was lost.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import ClusterError
 from slurm import commands
-from slurm.state import Verdict, read_state
+from slurm.status.state import read_state
+from slurm.status.verdicts import Verdict
 from slurm.testcluster.cluster import ThrowawayCluster
 from slurm.testcluster.options import ClusterOptions
 
 PROFILE = """\
-# The profile of the demo: every task takes a virtual node for itself.
+# Profile of the demo: every task takes a whole virtual node.
 kind: slurm
 slurm:
   partition: gpu
@@ -47,17 +48,17 @@ _WAIT_S = 900.0
 
 
 def run_demo(name: str, sweep: Sequence[str] = SWEEP) -> int:
-    """Run the demo in runs/<name>; returns the exit code.
+    """Run the demo in runs/<name> and return the exit code.
 
     Raises:
-        LongtakeError: the cluster can't be started, or the sweep doesn't end.
+        ClusterError: the cluster cannot be started, or the sweep does not end.
     """
     store = Path("runs") / name
     with throwaway_cluster() as cluster, tempfile.TemporaryDirectory() as folder:
         site = Path(folder) / "site.yaml"
         site.write_text(PROFILE)
         print(
-            f"A cluster of 4 virtual nodes. To look in from another shell:\n"
+            f"A cluster of 4 virtual nodes. To watch it from another shell:\n"
             f"  export SLURM_CONF={cluster.conf}\n"
             f"  python -m harness status sweep={store.absolute()}",
             flush=True,
@@ -75,7 +76,7 @@ def run_demo(name: str, sweep: Sequence[str] = SWEEP) -> int:
 
 @contextlib.contextmanager
 def throwaway_cluster() -> Iterator[ThrowawayCluster]:
-    """A cluster in a temporary folder, SLURM_CONF set for this process; gone afterwards."""
+    """Run a cluster in a temporary folder, with SLURM_CONF set for this process."""
     before = os.environ.get("SLURM_CONF")
     with tempfile.TemporaryDirectory(prefix="longtake-slurm-") as folder:
         cluster = ThrowawayCluster(Path(folder), ClusterOptions(accounting=False))
@@ -91,22 +92,22 @@ def throwaway_cluster() -> Iterator[ThrowawayCluster]:
 
 
 def _wait(cluster: ThrowawayCluster, store: Path) -> None:
-    """Wait until nothing waits or runs, and start anew what dies of the cluster."""
+    """Wait until no task is pending or running; restart daemons and release tasks meanwhile."""
     shown, end = "", time.monotonic() + _WAIT_S
     while True:
         if time.monotonic() > end:
-            raise LongtakeError(f"The demo is not over after {_WAIT_S / 60:.0f} minutes.")
+            raise ClusterError(f"The demo is not over after {_WAIT_S / 60:.0f} minutes.")
         if dead := [daemon for daemon, runs in cluster.states().items() if not runs]:
-            print(f"{', '.join(dead)} died; starting it again", flush=True)
-            with contextlib.suppress(LongtakeError):  # tried again below
+            print(f"{', '.join(dead)} died; restarting", flush=True)
+            with contextlib.suppress(ClusterError):  # tried again in the next round
                 cluster.start()
         state = read_state(store.absolute())
         if state.held_tasks:
-            print(f"SLURM could not launch {', '.join(state.held_tasks)}; once more", flush=True)
-            with contextlib.suppress(LongtakeError):  # tried again below
+            print(f"SLURM could not launch {', '.join(state.held_tasks)}; retrying", flush=True)
+            with contextlib.suppress(ClusterError):  # tried again in the next round
                 commands.release(state.held_tasks)
         active = state.with_verdict(Verdict.pending, Verdict.running, Verdict.unknown)
-        text = f"{len(state.shards) - len(active)} of {len(state.shards)} tasks are over"
+        text = f"{len(state.shards) - len(active)} of {len(state.shards)} tasks have ended"
         if text != shown:
             print(shown := text, flush=True)
         if not active:

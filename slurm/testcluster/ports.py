@@ -1,7 +1,7 @@
-"""Ports on loopback, so that clusters side by side never clash.
+"""Ports on loopback, reserved so that clusters side by side never clash.
 
-A controller may be down for a while, its ports free: a cluster therefore keeps its ports as long as
-its munge daemon lives.
+A controller may be down for a while with its ports free. A cluster therefore keeps its ports for as
+long as its munge daemon runs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import ClusterError
 
 MOST_PORTS = 50
 _FIRST, _LAST = 16800, 30000
@@ -21,17 +21,18 @@ _FIRST, _LAST = 16800, 30000
 
 @contextmanager
 def reserved_ports(folder: Path, count: int, in_use: Callable[[Path], bool]) -> Iterator[range]:
-    """A run of free ports for the cluster in `folder`, held until the block ends.
+    """Reserve consecutive free ports for the cluster in `folder`.
 
-    What ended up in the block must make `in_use(folder)` true, or the ports are free again.
+    No other cluster reserves ports until the block ends. Afterwards they stay reserved as long as
+    `in_use(folder)` is true.
 
     Args:
         folder: the cluster.
-        count: how many ports, at most MOST_PORTS.
-        in_use: whether the cluster in a folder is up.
+        count: number of ports, at most MOST_PORTS.
+        in_use: tells whether the cluster in a folder is up.
 
     Raises:
-        LongtakeError: no ports are free.
+        ClusterError: no ports are free.
     """
     assert count <= MOST_PORTS
     registry = Path(tempfile.gettempdir()) / "longtake-testcluster-ports"
@@ -48,11 +49,11 @@ def reserved_ports(folder: Path, count: int, in_use: Callable[[Path], bool]) -> 
                 note.write_text(str(folder))
                 yield ports
                 return
-    raise LongtakeError(f"No {count} free ports between {_FIRST} and {_LAST}.")
+    raise ClusterError(f"No {count} free ports between {_FIRST} and {_LAST}.")
 
 
 def release_ports(folder: Path) -> None:
-    """Forget the reservation of a cluster."""
+    """Release the ports of a cluster."""
     registry = Path(tempfile.gettempdir()) / "longtake-testcluster-ports"
     for note in registry.glob("[0-9]*"):
         if note.read_text() == str(folder):

@@ -1,4 +1,4 @@
-"""Daemons by their pid files, and the processes they leave behind."""
+"""Processes of a test cluster: daemons by their pid files, and what they leave running."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import ClusterError
 
 
 def run_command(
     command: Sequence[str], environment: Mapping[str, str], check: bool, timeout_s: float
 ) -> str:
-    """Run a command; returns what it printed, errors included.
+    """Run a command and return its output, both streams.
 
     Raises:
-        LongtakeError: it failed (with `check`) or takes too long.
+        ClusterError: it fails (with `check`) or takes too long.
     """
     try:
         done = subprocess.run(
@@ -33,27 +33,35 @@ def run_command(
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise LongtakeError(f"{command[0]} doesn't end within {timeout_s:g} s.") from error
+        raise ClusterError(f"{command[0]} did not end within {timeout_s:g} s.") from error
     if check and done.returncode != 0:
-        raise LongtakeError(f"{' '.join(command)} failed: {' '.join(done.stdout.split())}")
+        raise ClusterError(f"{' '.join(command)} failed: {' '.join(done.stdout.split())}")
     return done.stdout
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float, what: str) -> None:
-    """Wait for something to become true.
+    """Wait until a condition holds.
+
+    Args:
+        condition: tested every 50 ms.
+        timeout_s: longest wait.
+        what: what is still wrong after that, the beginning of the error's text.
 
     Raises:
-        LongtakeError: it didn't in time; `what` says what was waited for.
+        ClusterError: it does not hold in time.
     """
     end = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > end:
-            raise LongtakeError(f"{what} after {timeout_s:g} s.")
+            raise ClusterError(f"{what} after {timeout_s:g} s.")
         time.sleep(0.05)
 
 
 def pid_of(pid_file: Path, name: str, folder: Path) -> int | None:
-    """The process a pid file names, if it lives, is called `name` and belongs to `folder`."""
+    """Return the process of a pid file if it runs, is called `name` and belongs to `folder`.
+
+    The pid alone may by now be that of another process.
+    """
     try:
         pid = int(pid_file.read_text())
     except (OSError, ValueError):
@@ -65,23 +73,23 @@ def pid_of(pid_file: Path, name: str, folder: Path) -> int | None:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs; one that ended and waits to be reaped doesn't."""
+    """Return True if a process runs; a zombie does not."""
     state = _read(pid, "stat").rpartition(")")[2].split()
     return bool(state) and state[0] != "Z"
 
 
 def end(pid: int, timeout_s: float = 10) -> None:
-    """SIGTERM, and SIGKILL if that isn't enough."""
+    """End a process by SIGTERM, after `timeout_s` by SIGKILL."""
     for signum in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signum)
-        with contextlib.suppress(LongtakeError):
+        with contextlib.suppress(ClusterError):
             wait_until(lambda: not is_alive(pid), timeout_s, f"process {pid} runs")
             return
 
 
 def processes_with(variable: str) -> Iterator[int]:
-    """Processes that have `NAME=value` in their environment, this one and its parents left out."""
+    """Yield the other processes that have `variable` ("NAME=value") in their environment."""
     for path in Path("/proc").glob("[0-9]*"):
         pid = int(path.name)
         if variable in _read(pid, "environ").split("\0") and pid != os.getpid():
@@ -89,12 +97,12 @@ def processes_with(variable: str) -> Iterator[int]:
 
 
 def name_of(pid: int) -> str:
-    """The name of a process; empty if it is gone."""
+    """Return the name of a process; empty if it has ended."""
     return _read(pid, "comm").strip()
 
 
 def has_variable(pid: int, name: str) -> bool:
-    """Whether the environment of a process has a variable."""
+    """Return True if the environment of a process has a variable."""
     return any(part.startswith(f"{name}=") for part in _read(pid, "environ").split("\0"))
 
 

@@ -1,13 +1,14 @@
 """A big sweep without a cluster: `python -m tests.slurm.simulation 100000` measures each step.
 
-A second argument names the suite: finding one that is a metric of its own is dear.
+A second argument names the suite; finding one that is a single metric is expensive.
 
-SLURM's commands are left out; everything of ours runs: planning, shard files, the state read back
-with three quarters of the units done, some failed and the rest waiting.
+Only SLURM's own commands are replaced. The state is read back with three quarters of the units
+done, some failed and the rest pending.
 """
 
 from __future__ import annotations
 
+import os
 import resource
 import shutil
 import sys
@@ -15,8 +16,9 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
-from unittest import mock
 
 from rich.console import Console
 
@@ -27,24 +29,73 @@ from harness.config.sweep import SweepConfig, load_sweep
 from harness.core.files import write_json
 from harness.store.run_store import RunStore
 from harness.store.units import Unit, plan_units
-from slurm import checks, commands, dispatch
 from slurm.campaign import Campaign
 from slurm.commands import TaskState
-from slurm.planning import Limits
-from slurm.show import render
-from slurm.state import SweepState, read_state
-from slurm.submission import JobStage, submissions
+from slurm.status.state import read_state
+from slurm.status.table import render
+from slurm.submission import JobStage, SubmissionFolder, submissions
+from slurm.submit.dispatch import Dispatcher
+from tests.slurm.fake_slurm import FakeSlurm
 
 NUM_ROWS = 32  # two methods, sixteen prompts
 
 
-def config_of(num_units: int, runs: Path, *settings: str) -> SweepConfig:
-    """A sweep of about so many units, half an hour of work to a shard."""
-    return load_sweep(arguments_of(num_units, runs, *settings))
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep, submitted or not.
+
+    Attributes:
+        config: its configuration.
+        units: its units.
+    """
+
+    config: SweepConfig
+    units: list[Unit]
+
+    @property
+    def store(self) -> Path:
+        """The sweep's folder, absolute."""
+        return self.config.settings.store.absolute()
+
+    @property
+    def folders(self) -> list[SubmissionFolder]:
+        """Submissions so far."""
+        return submissions(self.store)
+
+    def submit(self) -> None:
+        """Submit what is missing and not active to the cluster on PATH."""
+        settings = self.config.settings
+        work = work_of(self.units, settings)
+        campaign = Campaign(Dispatcher(self.store, settings.executor.slurm, ("sweep",), "/"))
+        submit_work(campaign, work, len(self.units), False, Terminal(Console(quiet=True)))
+
+    def list_units(self) -> None:
+        """Write sweep.yaml and units.jsonl."""
+        RunStore(self.store).add_command(self.units, ["sweep"], self.config.resolved)
+
+
+def sweep_of(num_units: int, runs: Path, *settings: str) -> Sweep:
+    """Return a sweep of about `num_units`, with half an hour of work per shard."""
+    config, units = _planned(num_units, settings)
+    return Sweep(replace(config, settings=replace(config.settings, runs=str(runs))), units)
+
+
+def submitted(num_units: int, runs: Path, *settings: str) -> Sweep:
+    """Submit a sweep of about `num_units` to the cluster on PATH."""
+    sweep = sweep_of(num_units, runs, *settings)
+    sweep.submit()
+    sweep.list_units()
+    return sweep
+
+
+@cache
+def _planned(num_units: int, settings: Sequence[str]) -> tuple[SweepConfig, list[Unit]]:
+    config = load_sweep(arguments_of(num_units, Path("runs"), *settings))
+    return config, plan_units(config)
 
 
 def arguments_of(num_units: int, runs: Path, *settings: str) -> list[str]:
-    """The command line of `config_of`."""
+    """Return the command line of `sweep_of`."""
     seeds = ",".join(map(str, range(max(1, num_units // NUM_ROWS))))
     device = () if any(item.startswith("device=") for item in settings) else ("device=cpu",)
     return [
@@ -59,35 +110,13 @@ def arguments_of(num_units: int, runs: Path, *settings: str) -> list[str]:
     ]
 
 
-def submit(config: SweepConfig, units: list[Unit]) -> None:
-    """Submit, with a cluster that takes everything."""
-    settings = config.settings
-    work = work_of(units, settings)
-    campaign = Campaign(
-        dispatch.Dispatcher(settings.store.absolute(), settings.executor.slurm, ("sweep",), "/")
-    )
-    with accepting(), mock.patch.object(commands, "queue", lambda: []):
-        submit_work(campaign, work, len(units), False, Terminal(Console(quiet=True)))
+def finish(sweep: Sweep, suite: str = DEFAULT_SUITE) -> list[TaskState]:
+    """Write results of three quarters of the units; return the queue of the other tasks.
 
-
-@contextmanager
-def accepting() -> Iterator[None]:
-    """A cluster that takes every job."""
-    ids = iter(range(1, 10**6))
-    limits = Limits(1001, 10**6, {"gpu": None}, "gpu")
-    with (
-        mock.patch.object(checks, "read_limits", lambda: limits),
-        mock.patch.object(checks, "check_store", lambda store: None),
-        mock.patch.object(checks, "check_scripts", lambda scripts: None),
-        mock.patch.object(dispatch, "submit", lambda *_: str(next(ids))),
-        mock.patch.object(dispatch.Dispatcher, "trial_scripts", lambda *_: []),
-    ):
-        yield
-
-
-def finish(store: Path, units: Sequence[Unit], suite: str = DEFAULT_SUITE) -> list[TaskState]:
-    """Write results of three quarters of the units; one in a hundred of the rest failed."""
-    (folder,) = submissions(store)
+    Of the units without results one in a hundred failed.
+    """
+    store, units = sweep.store, sweep.units
+    (folder,) = sweep.folders
     folder_name = find_suite(suite).name
     done = {unit.id for place, unit in enumerate(units) if place % 4}
     for place, unit in enumerate(units):
@@ -108,15 +137,6 @@ def finish(store: Path, units: Sequence[Unit], suite: str = DEFAULT_SUITE) -> li
     ]
 
 
-def read(store: Path, queued: list[TaskState]) -> SweepState:
-    """Read the state, with SLURM's answers given."""
-    with (
-        mock.patch.object(commands, "queue", lambda: queued),
-        mock.patch.object(commands, "accounting", lambda ids: []),
-    ):
-        return read_state(store)
-
-
 @contextmanager
 def _measured(what: str) -> Iterator[None]:
     wall, cpu = time.perf_counter(), time.process_time()
@@ -132,20 +152,20 @@ def _measured(what: str) -> Iterator[None]:
 def main(num_units: int, suite: str = DEFAULT_SUITE) -> None:
     """Measure and print."""
     folder = Path(tempfile.mkdtemp(prefix="longtake-scale-"))
+    slurm = FakeSlurm(folder / "bin")
+    os.environ["PATH"] = slurm.path
     try:
         with _measured("units from the command line"):
-            config = config_of(num_units, folder, f"suite={suite}")
-            units = plan_units(config)
+            sweep = sweep_of(num_units, folder, f"suite={suite}")
         with _measured("plan, shard files, submit"):
-            submit(config, units)
-        store = config.settings.store
+            sweep.submit()
         with _measured("(sweep.yaml, units.jsonl)"):
-            RunStore(store).add_command(units, ["sweep"], config.resolved)
-        queued = finish(store, units, suite)
+            sweep.list_units()
+        slurm.queue(finish(sweep, suite))
         with _measured("status"):
-            state = read(store, queued)
+            state = read_state(sweep.store)
             Console(file=sys.stderr).print(render(state))
-        print(f"{len(units)} units, {len(state.shards)} shards")
+        print(f"{len(sweep.units)} units, {len(state.shards)} shards")
     finally:
         shutil.rmtree(folder)
 

@@ -1,11 +1,11 @@
-"""What is submitted again, when earlier submissions are at work, failed or were given up."""
+"""Repeated submissions: of running, failed and abandoned work."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -16,54 +16,57 @@ from harness.cli import submit
 from harness.cli.submit import submit_work
 from harness.cli.terminal import Terminal
 from harness.config.slurm_profile import SlurmProfile, StageProfile
-from harness.config.sweep import SweepConfig
 from harness.core.files import locked, write_json
-from harness.store.run_store import RunStore
-from harness.store.units import Unit, plan_units
-from slurm import commands
 from slurm.campaign import Campaign
 from slurm.commands import TaskState
-from slurm.dispatch import Dispatcher
-from slurm.planning import Limits, Planner
-from slurm.submission import JobStage, SubmissionFolder, submissions
-from slurm.work import Work, left_over
+from slurm.plan.limits import Limits
+from slurm.plan.missing import MissingWork, missing_of_submissions
+from slurm.plan.planner import Planner
+from slurm.submission import JobStage, SubmissionFolder
+from slurm.submit.dispatch import Dispatcher
 from tests.slurm import simulation
+from tests.slurm.fake_slurm import FakeSlurm
+from tests.slurm.simulation import Sweep
 
 
 @dataclass
 class Submitted:
-    """A sweep of 16 + 16 units that was submitted once; of its tasks only `queued` are there."""
+    """A sweep of 16 + 16 units, submitted once to a cluster whose queue is empty."""
 
-    config: SweepConfig
-    units: list[Unit]
-    queued: list[TaskState]
+    sweep: Sweep
+    slurm: FakeSlurm
+    queued: list[TaskState] = field(default_factory=list)
 
     @property
     def store(self) -> Path:
-        return self.config.settings.store.absolute()
+        return self.sweep.store
 
     @property
     def folders(self) -> list[SubmissionFolder]:
-        return submissions(self.store)
+        return self.sweep.folders
 
-    def work(self) -> Work:
-        return left_over(self.store, self.folders)
+    def submit(self) -> None:
+        self.sweep.submit()
+
+    def work(self) -> MissingWork:
+        return missing_of_submissions(self.store, self.folders)
 
     def campaign(self) -> Campaign:
-        """A command of now."""
+        """Return the campaign of a new command."""
         return Campaign(Dispatcher(self.store, SlurmProfile(), ("resume",), "/"))
 
     def queue(self, stage: JobStage, state: str) -> None:
-        """Let SLURM have the tasks of a stage of the newest submission."""
+        """Put the tasks of a stage of the newest submission into the queue."""
         self.queued += [
             TaskState(str(job.job_id), index, job.name, state)
             for job in self.folders[-1].submission.jobs
             for index in range(job.num_tasks)
             if job.stage is stage
         ]
+        self.slurm.queue(self.queued)
 
     def died(self, times: int) -> str:
-        """Let starts of the first task die at its first unit, which is returned."""
+        """Let attempts of the first task die at its first unit, which is returned."""
         folder = self.folders[-1]
         item = next(folder.shards()).items[0]
         for number in range(times):
@@ -76,30 +79,23 @@ class Submitted:
 
 
 @pytest.fixture
-def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Submitted:
-    config = simulation.config_of(32, tmp_path)
-    units = plan_units(config)
-    simulation.submit(config, units)
-    RunStore(config.settings.store).add_command(units, ["sweep"], config.resolved)
-    sweep = Submitted(config, units, [])
-    monkeypatch.setattr(commands, "queue", lambda: sweep.queued)
-    monkeypatch.setattr(commands, "accounting", lambda ids: [])
-    return sweep
+def sweep(tmp_path: Path, fake_slurm: FakeSlurm) -> Submitted:
+    return Submitted(simulation.submitted(32, tmp_path), fake_slurm)
 
 
 @pytest.mark.parametrize("command", ["resume", "sweep"])
-def test_what_another_command_has_just_submitted_is_not_submitted_again(
+def test_two_commands_at_once_do_not_submit_the_same_work(
     sweep: Submitted,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     command: str,
 ) -> None:
-    """All that a command goes by is read once it is its turn."""
+    """A command reads the state of the sweep only after it has the lock."""
 
     @contextmanager
     def after_another(path: Path) -> Iterator[None]:
-        simulation.submit(sweep.config, sweep.units)
+        sweep.submit()
         for stage in JobStage:
             sweep.queue(stage, "PENDING")
         with locked(path):
@@ -108,14 +104,13 @@ def test_what_another_command_has_just_submitted_is_not_submitted_again(
     monkeypatch.setattr(submit, "locked", after_another)
     own = [f"sweep={sweep.store}"]
     arguments = own if command == "resume" else simulation.arguments_of(32, tmp_path)
-    with simulation.accepting():
-        assert main([command, *arguments]) == 0
+    assert main([command, *arguments]) == 0
     assert len(sweep.folders) == 2
     assert "Already running or queued: 64 items." in capsys.readouterr().out
 
 
-def test_scores_of_videos_that_are_made_anew_are_not_at_work(sweep: Submitted) -> None:
-    """Their task waited for the one that failed: it will be taken back, or leaves them out."""
+def test_scores_of_regenerated_videos_are_open(sweep: Submitted) -> None:
+    """The queued scoring task waits for the failed one: SLURM cancels it, or it skips them."""
     sweep.queue(JobStage.evaluate, "PENDING")
     work = sweep.work()
     assert sweep.campaign().open(work).items == work.items
@@ -123,48 +118,45 @@ def test_scores_of_videos_that_are_made_anew_are_not_at_work(sweep: Submitted) -
     assert sweep.campaign().open(work).items == set()
 
 
-def test_a_start_that_runs_is_not_in_vain_yet(sweep: Submitted) -> None:
+def test_items_of_a_running_task_are_not_abandoned(sweep: Submitted) -> None:
     item = sweep.died(3)
     work = sweep.work()
-    assert sweep.campaign().given_up(work) == {item, f"offline:{item}"}
+    assert sweep.campaign().abandoned(work) == {item, f"offline:{item}"}
     sweep.queue(JobStage.generate, "RUNNING")
-    assert sweep.campaign().given_up(work) == set()
+    assert sweep.campaign().abandoned(work) == set()
 
 
-def test_without_a_report_a_failed_one_is_not_submitted_again(sweep: Submitted) -> None:
+def test_a_failed_report_is_repeated_only_by_commands_with_a_report(sweep: Submitted) -> None:
     sweep.queue(JobStage.report, "FAILED")
     work = sweep.work()
     nothing = work.without(work.items)
     out = io.StringIO()
-    with simulation.accepting():
-        assert submit_work(sweep.campaign(), nothing, None, False, Terminal(Console(file=out))) == 0
-        assert len(sweep.folders) == 1
-        assert "Nothing is missing." in out.getvalue()
-        assert submit_work(sweep.campaign(), nothing, 32, False, Terminal(Console(file=out))) == 0
+    assert submit_work(sweep.campaign(), nothing, None, False, Terminal(Console(file=out))) == 0
+    assert len(sweep.folders) == 1
+    assert "Nothing is missing." in out.getvalue()
+    assert submit_work(sweep.campaign(), nothing, 32, False, Terminal(Console(file=out))) == 0
     assert [job.stage for job in sweep.folders[-1].submission.jobs] == [JobStage.report]
 
 
-def test_cancel_takes_back_what_a_later_submission_took_over(
-    sweep: Submitted, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_cancel_includes_jobs_whose_work_a_later_submission_took_over(
+    sweep: Submitted, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A report job of an earlier submission has nothing left to do, and would still run."""
+    """The report job of an earlier submission has nothing left to do, and would still run."""
     sweep.queue(JobStage.report, "PENDING")
     (old,) = {task.job_id for task in sweep.queued}
-    simulation.submit(sweep.config, sweep.units)
-    called: list[list[str]] = []
-    monkeypatch.setattr(commands, "run", lambda command: called.append(command))
+    sweep.submit()
     assert main(["cancel", f"sweep={sweep.store}"]) == 0
-    assert called == [["scancel", old]]
-    sweep.queued.clear()
+    assert sweep.slurm.calls[-1] == f"scancel {old}"
+    sweep.slurm.queue([])
     assert main(["cancel", f"sweep={sweep.store}"]) == 0
     assert "Nothing waits or runs." in capsys.readouterr().out
-    assert len(called) == 1
+    assert len([call for call in sweep.slurm.calls if call.startswith("scancel")]) == 1
 
 
-def devices(work: Work, **profile: object) -> dict[JobStage, set[str]]:
-    """What the shard files of each stage would say, were `work` submitted."""
+def devices(work: MissingWork, **profile: object) -> dict[JobStage, set[str]]:
+    """Return the devices in the shard files of each stage, were `work` submitted."""
     planner = Planner(SlurmProfile(**profile), Limits(99, 999, {"gpu": None}, "gpu"), lambda _: 1.0)  # type: ignore[arg-type]
-    plan = planner.plan(work.generate, work.evaluate, [], set(), None)
+    plan = planner.plan(work, [], set(), None)
     found: dict[JobStage, set[str]] = {}
     for array in plan.arrays:
         devices = {array.shard_of(piece).device for piece in array.pieces}
@@ -172,14 +164,10 @@ def devices(work: Work, **profile: object) -> dict[JobStage, set[str]]:
     return found
 
 
-def test_resume_goes_by_the_device_that_was_set(tmp_path: Path) -> None:
-    """And not by what the tasks of earlier submissions asked for."""
-    config = simulation.config_of(32, tmp_path, "device=auto")
-    units = plan_units(config)
-    simulation.submit(config, units)
-    RunStore(config.settings.store).add_command(units, ["sweep"], config.resolved)
-    store = config.settings.store.absolute()
-    work = left_over(store, submissions(store))
+def test_resume_uses_the_device_setting(tmp_path: Path, fake_slurm: FakeSlurm) -> None:
+    """And not the device that tasks of earlier submissions requested."""
+    sweep = simulation.submitted(32, tmp_path, "device=auto")
+    work = missing_of_submissions(sweep.store, sweep.folders)
     generate, evaluate = JobStage.generate, JobStage.evaluate
     assert devices(work) == {generate: {"cuda"}, evaluate: {"cpu"}}
     assert devices(work, evaluate=StageProfile(gpus=1)) == {
@@ -189,20 +177,18 @@ def test_resume_goes_by_the_device_that_was_set(tmp_path: Path) -> None:
     assert devices(work, generate=StageProfile(gpus=0))[generate] == {"auto"}
 
 
-def test_a_newer_submission_that_scores_without_a_gpu_takes_none_away(tmp_path: Path) -> None:
+def test_a_newer_submission_that_scores_without_a_gpu_takes_none_away(
+    tmp_path: Path, fake_slurm: FakeSlurm
+) -> None:
     for suite in ("vbench_long", "offline"):
-        config = simulation.config_of(32, tmp_path, "device=auto", f"suite={suite}")
-        units = plan_units(config)
-        simulation.submit(config, units)
-        RunStore(config.settings.store).add_command(units, ["sweep"], config.resolved)
-    store = config.settings.store.absolute()
-    work = left_over(store, submissions(store))
+        sweep = simulation.submitted(32, tmp_path, "device=auto", f"suite={suite}")
+    work = missing_of_submissions(sweep.store, sweep.folders)
     assert {task.suite for task in work.evaluate.evaluations} == {"vbench_long", "offline"}
     assert devices(work)[JobStage.evaluate] == {"cuda"}
     assert {shard.device for shard in work.generate} == {"auto"}
 
 
-def test_plans_of_older_submissions_go_by_their_shard_files(sweep: Submitted) -> None:
+def test_plans_without_a_device_use_that_of_the_shard_file(sweep: Submitted) -> None:
     (folder,) = sweep.folders
     folder.write_plan(replace(shard, device="") for shard in list(folder.shards()))
     assert {shard.device for shard in sweep.work().generate} == {"cpu"}

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.__main__ import main
-from slurm.state import ShardState, SweepState, Verdict, read_state
+from slurm.status.state import SweepState, read_state
+from slurm.status.verdicts import ShardState, Verdict
 from slurm.submission import JobStage
 from slurm.testcluster.cluster import ThrowawayCluster
 from tests.harness.support import video_hashes

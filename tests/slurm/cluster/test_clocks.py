@@ -5,7 +5,7 @@ A time limit is a whole minute at least, and a dead node is noticed after half a
 
 from __future__ import annotations
 
-from slurm.state import Verdict
+from slurm.status.verdicts import Verdict
 from tests.slurm.cluster.site import Site, Struck
 
 

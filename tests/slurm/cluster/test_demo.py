@@ -49,7 +49,7 @@ def test_whatever_is_killed_the_demo_ends_in_the_same_leaderboard(
     printed = capfd.readouterr().out
     assert code == 0, printed
     for daemon in ("slurmctld", r"slurmd n\d", "munged"):
-        assert re.search(rf"{daemon}(, .*)? died; starting it again", printed), printed
+        assert re.search(rf"{daemon}(, .*)? died; restarting", printed), printed
     assert printed.count("submitted: ") > 1, f"resume was not needed: {printed}"
     page = tmp_path / "runs/demo/report/index.html"
     assert page.is_file()

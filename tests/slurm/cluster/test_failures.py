@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from slurm.state import Verdict
+from slurm.status.verdicts import Verdict
 from slurm.submission import JobStage
 from slurm.testcluster.cluster import ThrowawayCluster
 from tests.slurm.cluster.site import Site

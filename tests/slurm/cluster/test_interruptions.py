@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from slurm.state import Verdict
+from slurm.status.verdicts import Verdict
 from slurm.testcluster.cluster import ThrowawayCluster
 from tests.slurm.cluster.site import Site, is_over
 
@@ -132,8 +132,9 @@ def test_a_killed_controller_costs_a_resume_at_most(
     site.wait_for(lambda _: saved.stat().st_mtime > begun)
     full.kill("slurmctld")
     assert site.on_store("status") == 1
-    assert "SLURM can't be asked" in site.printed
-    assert site.on_store("resume") == 2
+    assert "SLURM did not answer" in site.printed
+    assert site.on_store("resume") == 3
+    assert "Nothing was submitted, because SLURM cannot say" in site.printed
     site.pace(0)
     full.start_controller()
     # Should what it saved not have the task on its node yet, it starts it once more, fails while

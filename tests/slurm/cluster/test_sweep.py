@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness.store.shards import Shard
-from slurm import checks
-from slurm.state import Verdict
+from slurm.checks import preflight
+from slurm.status.verdicts import Verdict
 from slurm.submission import JobStage
 from slurm.testcluster.cluster import ThrowawayCluster
 from tests.slurm.cluster.site import UNITS, Site
@@ -110,7 +110,7 @@ def test_a_dry_run_writes_nothing(full: ThrowawayCluster, site_on: MakeSite) -> 
         (["executor.slurm.gpu_flag=gpu"], ["gpu_flag", "gres"]),
         (["executor.slurm.extra.array=1-9"], ["'array' is not an option"]),
         (["executor.workers=2"], ["executor.slurm.max_running"]),
-        (["runs=/proc/nowhere"], ["/proc/nowhere", "can't be written to"]),
+        (["runs=/proc/nowhere"], ["/proc/nowhere", "cannot be written to"]),
     ],
 )
 def test_a_mistake_is_told_before_anything_is_submitted(
@@ -128,17 +128,17 @@ def test_a_folder_of_this_machine_alone_is_refused(
     full: ThrowawayCluster, site_on: MakeSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = site_on(full)
-    monkeypatch.setattr(checks, "nodes_are_here", lambda: False)
+    monkeypatch.setattr(preflight, "nodes_are_here", lambda: False)
     assert site.harness("sweep", *UNITS) == 2
-    assert "other nodes can't see" in site.printed
+    assert "other nodes cannot see" in site.printed
 
 
 def test_a_wrong_clock_is_told(
     full: ThrowawayCluster, site_on: MakeSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = site_on(full)
-    monkeypatch.setattr(checks, "clock_skew_s", lambda _: 312.0)
-    assert site.harness("sweep", *UNITS) == 2
+    monkeypatch.setattr(preflight, "clock_skew_s", lambda _: 312.0)
+    assert site.harness("sweep", *UNITS) == 3
     assert "312 s ahead" in site.printed
 
 
@@ -146,11 +146,17 @@ def test_doctor_asks_the_cluster_and_a_node(full: ThrowawayCluster, site_on: Mak
     site = site_on(full)
     assert site.harness("doctor", "executor=site.yaml", "device=cpu", "--probe") == 0, site.printed
     text = " ".join(site.printed.split())
-    for part in ("slurm-wlm 22", "gpu: 4 nodes", "1001 tasks", "accepted: 1 GPU", "longtake"):
+    for part in (
+        "slurm-wlm 22",
+        "gpu: 4 nodes",
+        "at most 1001 tasks",
+        "accepted: 1 GPU",
+        "longtake",
+    ):
         assert part in text
     assert not list(Path(site.folder, "runs").glob(".longtake-probe*"))
     assert site.harness("doctor", "executor=site.yaml", "--probe") == 1
-    assert "no: torch sees 0, 1 asked for" in " ".join(site.printed.split())
+    assert "no: torch sees 0, 1 requested" in " ".join(site.printed.split())
     assert site.harness("doctor", "executor=site.yaml", "executor.slurm.account=nobody") == 1
     assert "Invalid account" in " ".join(site.printed.split())
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError
 from slurm.testcluster.__main__ import main
 from slurm.testcluster.cluster import ThrowawayCluster
 from slurm.testcluster.options import ClusterOptions
@@ -49,13 +49,13 @@ def test_what_it_needs_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(
         ThrowawayCluster, "environment", {"PATH": str(tmp_path), "SLURM_CONF": "/nowhere"}
     )
-    with pytest.raises(LongtakeError, match=r"apt-get install .* slurmctld"):
+    with pytest.raises(ConfigError, match=r"apt-get install .* slurmctld"):
         ThrowawayCluster(Path("/tmp/x"), ClusterOptions()).start()
-    with pytest.raises(LongtakeError, match="too long"):
+    with pytest.raises(ConfigError, match="too long"):
         ThrowawayCluster(Path("/tmp") / ("x" * 80), ClusterOptions()).start()
-    with pytest.raises(LongtakeError, match="gpus=9"):
+    with pytest.raises(ConfigError, match="gpus=9"):
         ClusterOptions(gpus=9)
-    with pytest.raises(LongtakeError, match=r"nodes=49 must lie in 1..48"):
+    with pytest.raises(ConfigError, match=r"nodes=49 must lie in 1..48"):
         ClusterOptions(nodes=49)
-    with pytest.raises(LongtakeError, match="at least 5"):
+    with pytest.raises(ConfigError, match="at least 5"):
         ClusterOptions(requeue_wait_s=3)

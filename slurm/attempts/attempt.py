@@ -1,0 +1,156 @@
+"""An attempt: one start of a task, described in one small file that the task rewrites as it works.
+
+The file says what the task works on, on which machine, and how far it is. It is no proof that the
+task lives: only SLURM knows that.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+
+from harness.core.events import Event, EventKind
+from harness.core.files import write_json
+
+_WRITE_EVERY_S = 2.0
+
+
+class Ending(StrEnum):
+    """Ending of an attempt, as the task wrote it; a killed task writes none."""
+
+    none = ""
+    finished = "finished"
+    stopped = "stopped"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One start of a task. Times are seconds since 1970 by the clock of the host.
+
+    Attributes:
+        job_id: SLURM's id of the task, "12_3" in an array.
+        host: name of the machine.
+        node: SLURM's name of the node.
+        pid: process id.
+        started: time of the start.
+        updated: time of the last write.
+        clock_ahead_s: clock of the host minus that of the file system.
+        item: unit or evaluation being worked on; empty while loading.
+        amount: latent frames or clips of it that are done.
+        saved: what was saved of it when this attempt began it: chunks of a video, clips of scores.
+        replayed: part of `amount` that was saved before and therefore not computed again.
+        item_started: time when the first latent frame or clip after `replayed` was begun.
+        num_done: items finished by this attempt.
+        failed: items that failed in this attempt.
+        ending: how the attempt ended.
+    """
+
+    job_id: str
+    host: str
+    node: str
+    pid: int
+    started: float
+    updated: float
+    clock_ahead_s: float = 0.0
+    item: str = ""
+    amount: int = 0
+    saved: int = 0
+    replayed: int = 0
+    item_started: float = 0.0
+    num_done: int = 0
+    failed: tuple[str, ...] = field(default=())
+    ending: Ending = Ending.none
+
+    @property
+    def saved_at_end(self) -> int:
+        """Known progress of `item` on disk when the attempt ended, in the unit of `saved`.
+
+        Scoring saves every clip as it goes; how many chunks of a video were added is not known.
+        """
+        return max(self.saved, self.amount) if ":" in self.item else self.saved
+
+
+class AttemptFile:
+    """Writes the attempt of this process.
+
+    Args:
+        folder: attempts of the shard.
+        job_id: SLURM's id of the task.
+        saved: what is saved of each item; see Attempt.
+    """
+
+    def __init__(self, folder: Path, job_id: str, saved: Mapping[str, int]) -> None:
+        now = time.time()
+        self._saved = saved
+        host, pid = socket.gethostname(), os.getpid()
+        node = os.environ.get("SLURMD_NODENAME", host)
+        number = 1 + len(list(folder.glob("*.json")))
+        self.path = folder / f"{number:03d}-{host}-{pid}.json"
+        self._attempt = Attempt(job_id, host, node, pid, now, now)
+        self._write()
+        ahead = self._attempt.updated - self.path.stat().st_mtime
+        self._attempt = replace(self._attempt, clock_ahead_s=round(ahead, 3))
+        self._write()
+
+    def show(self, event: Event) -> None:
+        """Take in an event of the worker."""
+        before = self._attempt
+        if event.kind is EventKind.done:
+            self._attempt = replace(before, num_done=before.num_done + 1)
+        elif event.kind is EventKind.failed:
+            self._attempt = replace(before, failed=(*before.failed, event.item))
+        elif event.kind is EventKind.progress and event.item != before.item:
+            self._attempt = replace(
+                before,
+                item=event.item,
+                amount=0,
+                saved=self._saved.get(event.item, 0),
+                replayed=0,
+                item_started=time.time(),
+            )
+            # Written before the item is begun: should it kill the process, this names the culprit.
+            self._write()
+        elif event.kind is EventKind.progress:
+            self._attempt = replace(before, amount=event.amount)
+            # Videos say themselves what they replay. Clips that an earlier attempt scored are
+            # read from disk and pass in no time: they would spoil the pace just as well.
+            scored_before = ":" in event.item and 0 < event.amount <= before.saved
+            if event.replayed or scored_before:
+                self._attempt = replace(
+                    self._attempt, replayed=event.amount, item_started=time.time()
+                )
+            if time.time() - before.updated > _WRITE_EVERY_S:
+                self._write()
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """Items that failed so far."""
+        return self._attempt.failed
+
+    def end(self, ending: Ending) -> None:
+        """Record how the attempt ended."""
+        self._attempt = replace(self._attempt, ending=ending)
+        self._write()
+
+    def _write(self) -> None:
+        self._attempt = replace(self._attempt, updated=time.time())
+        write_json(self.path, asdict(self._attempt))
+
+
+def read_attempts(folder: Path) -> list[Attempt]:
+    """Read all attempts of a shard in the order of their start, skipping damaged files."""
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            fields = json.loads(path.read_text())
+            failed, ending = tuple(fields["failed"]), Ending(fields["ending"])
+            found.append(Attempt(**fields | {"failed": failed, "ending": ending}))
+        except (OSError, ValueError, TypeError, KeyError):
+            continue
+    return sorted(found, key=lambda attempt: attempt.started)

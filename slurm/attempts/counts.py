@@ -1,0 +1,146 @@
+"""Counts of unsuccessful attempts per item, so that items that make no progress are abandoned.
+
+An attempt counts against an item in which it failed, died or was stopped, unless more of the item
+was saved than ever before. So a long video that is preempted ten times is not abandoned as long as
+each attempt saves a block, and one that kills its process in the same block is after a few.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from harness.store.run_store import RunStore
+from slurm.attempts.attempt import Attempt, Ending, read_attempts
+from slurm.submission import SubmissionFolder
+
+
+@dataclass(frozen=True)
+class AttemptCounts:
+    """Unsuccessful attempts at one item.
+
+    Attributes:
+        failed: attempts in which it failed with a recorded reason.
+        stuck: attempts that ended while working on it, killed or stopped, since the last one that
+            made progress.
+        saved: most that was ever saved of it: chunks of a video, clips of scores.
+        loading: attempts that died while loading, since the last one that finished loading.
+    """
+
+    failed: int = 0
+    stuck: int = 0
+    saved: int = 0
+    loading: int = 0
+
+    @property
+    def unsuccessful(self) -> int:
+        """Number to compare with `max_attempts`."""
+        return self.failed + self.stuck + self.loading
+
+    def ended_at(self, begun_with: int, left_with: int) -> AttemptCounts:
+        """Count an attempt that ended while working on the item.
+
+        Args:
+            begun_with: what was saved of the item when the attempt began it.
+            left_with: what is known to have been saved when the attempt ended.
+        """
+        # What was there at the beginning is progress of an earlier attempt, not of this one.
+        before = self.progressed_to(begun_with)
+        after = before.progressed_to(left_with)
+        return after if after is not before else replace(before, stuck=before.stuck + 1)
+
+    def progressed_to(self, saved: int) -> AttemptCounts:
+        """Forget attempts that ended at the item if more of it is saved than ever before."""
+        return replace(self, stuck=0, saved=saved) if saved > self.saved else self
+
+    def __str__(self) -> str:
+        kinds = {
+            "failed": self.failed,
+            "died while loading": self.loading,
+            "ended without progress": self.stuck,
+        }
+        return ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
+
+
+_NONE = AttemptCounts()
+
+
+def count_attempts(
+    attempts: Iterable[Attempt],
+    items: Sequence[str],
+    before: Mapping[str, AttemptCounts],
+    saved_now: Callable[[str], int],
+) -> dict[str, AttemptCounts]:
+    """Count the unsuccessful attempts at each item of a shard.
+
+    Args:
+        attempts: attempts at the shard, in order.
+        items: all items of the shard.
+        before: counts of earlier submissions.
+        saved_now: returns what is saved of an item by now.
+    """
+    counts = {item: before.get(item, _NONE) for item in items}
+    for attempt in attempts:
+        finished = attempt.ending is Ending.finished
+        if attempt.item or finished:
+            # It got past loading, so earlier deaths there were not the fault of these items.
+            counts = {item: replace(count, loading=0) for item, count in counts.items()}
+        elif attempt.ending is Ending.none:
+            # It died while loading. Which item is to blame is not known, so it counts for all of
+            # them. One that was stopped while loading had no chance and counts for none.
+            counts = {item: replace(c, loading=c.loading + 1) for item, c in counts.items()}
+        for item in attempt.failed:
+            counts[item] = replace(counts[item], failed=counts[item].failed + 1)
+        if attempt.item and not finished and attempt.item not in attempt.failed:
+            # It was killed or stopped at this item.
+            ended = counts[attempt.item].ended_at(attempt.saved, attempt.saved_at_end)
+            counts[attempt.item] = ended
+    # Chunks of a video that the last attempt saved show only on disk: attempts do not count them.
+    return {
+        item: count.progressed_to(saved_now(item)) if count.stuck else count
+        for item, count in counts.items()
+    }
+
+
+def count_all_attempts(
+    store: Path, folders: Iterable[SubmissionFolder]
+) -> dict[str, AttemptCounts]:
+    """Count the unsuccessful attempts at every item that has any, over all submissions.
+
+    Args:
+        store: the sweep's folder.
+        folders: its submissions, the oldest first.
+    """
+    counts: dict[str, AttemptCounts] = {}
+    for folder in folders:
+        if folder.submission.again:  # the user asked for a new start
+            counts = {}
+        items = {shard.number: shard.items for shard in folder.shards()}
+        for path in sorted((folder.path / "attempts").glob("[0-9]*")):
+            attempts, mine = read_attempts(path), items[int(path.name)]
+            counts |= count_attempts(attempts, mine, counts, lambda item: saved_chunks(store, item))
+    return {item: count for item, count in counts.items() if count != _NONE}
+
+
+def saved_chunks(store: Path, item: str) -> int:
+    """Return the number of saved chunks of an unfinished unit; evaluations have none."""
+    return len(list((RunStore(store).unit_dir(item) / "partial").glob("[0-9]*.safetensors")))
+
+
+def write_counts(shard_path: Path, counts: Mapping[str, AttemptCounts]) -> None:
+    """Save, beside a shard file, the counts of earlier submissions for its items."""
+    fields = {item: asdict(count) for item, count in counts.items()}
+    _counts_path(shard_path).write_text(json.dumps(fields))
+
+
+def read_counts(shard_path: Path) -> dict[str, AttemptCounts]:
+    """Read what `write_counts` saved; empty if nothing was."""
+    path = _counts_path(shard_path)
+    fields = json.loads(path.read_text()) if path.is_file() else {}
+    return {item: AttemptCounts(**count) for item, count in fields.items()}
+
+
+def _counts_path(shard_path: Path) -> Path:
+    return shard_path.with_suffix(".tried")

@@ -1,0 +1,1 @@
+"""Checks of a cluster: before every submission, and as answers of `doctor`."""

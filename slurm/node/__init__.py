@@ -1,0 +1,1 @@
+"""The code that SLURM starts on a node."""

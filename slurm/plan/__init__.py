@@ -1,0 +1,1 @@
+"""Planning: from the missing work of a sweep to job arrays with resource requests."""

@@ -1,0 +1,1 @@
+"""Status: results, the queue and the attempts give one verdict per shard."""

@@ -1,0 +1,1 @@
+"""Submitting: a plan becomes shard files, sbatch files and job ids."""

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.core.events import Event, EventKind
+from slurm.attempts.attempt import AttemptFile, Ending, read_attempts
+
+
+def test_the_item_is_on_disk_before_it_is_begun(tmp_path: Path) -> None:
+    begun_at = time.time()
+    file = AttemptFile(tmp_path, "12_3", {"a": 5})
+    took_s = time.time() - begun_at
+    file.show(Event(EventKind.loading, text="tiny"))
+    (before,) = read_attempts(tmp_path)
+    assert (before.item, before.ending) == ("", Ending.none)
+    file.show(Event(EventKind.progress, "a", amount=0))
+    (begun,) = read_attempts(tmp_path)
+    assert (begun.item, begun.saved, begun.pid) == ("a", 5, os.getpid())
+    assert begun.host == socket.gethostname()
+    file.show(Event(EventKind.failed, "a", text="no"))
+    file.show(Event(EventKind.done, "b"))
+    file.end(Ending.finished)
+    (ended,) = read_attempts(tmp_path)
+    assert (ended.failed, ended.num_done, ended.ending) == (("a",), 1, Ending.finished)
+    assert abs(ended.clock_ahead_s) <= took_s + 0.1  # a file system rounds its clock
+
+
+def test_a_damaged_attempt_is_skipped(tmp_path: Path) -> None:
+    AttemptFile(tmp_path, "1", {})
+    (tmp_path / "002-x-1.json").write_text("{")
+    (tmp_path / "003-x-1.json").write_text(json.dumps({"job_id": "1"}))
+    assert len(read_attempts(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(("item", "replayed"), [("a", True), ("offline:a", False)])
+def test_the_clock_of_an_item_starts_after_what_is_replayed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, item: str, replayed: bool
+) -> None:
+    """Videos report what they replay; of scores the progress of earlier attempts is known."""
+    now = 1000.0
+    monkeypatch.setattr(time, "time", lambda: now)
+    file = AttemptFile(tmp_path, "1", {item: 6})
+    for amount, after_s in ((0, 1), (3, 1), (6, 1), (9, 20)):
+        now += after_s
+        file.show(Event(EventKind.progress, item, amount, replayed=replayed and 0 < amount <= 6))
+    file.end(Ending.stopped)
+    (attempt,) = read_attempts(tmp_path)
+    assert (attempt.amount, attempt.replayed, attempt.item_started) == (9, 6, 1003.0)

@@ -1,0 +1,174 @@
+"""Tasks before and after their work, without a cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.core.files import write_json
+from harness.store.run_store import RunStore
+from harness.store.shards import Shard
+from slurm.attempts.counts import AttemptCounts, count_all_attempts
+from slurm.node import requeue as requeueing
+from slurm.node import task
+from slurm.node.requeue import StopSignals, requeue
+from slurm.node.task import ReportTask, ShardTask
+from slurm.submission import SCHEMA, Submission, SubmissionFolder
+from tests.reports.experiment import make_store, note_axis
+from tests.slurm import simulation
+from tests.slurm.fake_slurm import FakeSlurm
+
+
+@pytest.fixture(autouse=True)
+def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Restore the signal handlers and sys.path."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR2)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, fake_slurm: FakeSlurm) -> SubmissionFolder:
+    """A submission of two shards with 16 units each."""
+    (folder,) = simulation.submitted(32, tmp_path).folders
+    return folder
+
+
+def died(folder: SubmissionFolder, times: int, item: str = "") -> None:
+    for number in range(times):
+        attempt = {
+            "job_id": "1",
+            "host": "h",
+            "node": "n1",
+            "pid": number,
+            "started": float(number),
+            "updated": 0.0,
+            "item": item,
+            "failed": [],
+            "ending": "",
+        }
+        write_json(folder.attempts_path(0) / f"{number:03d}-dead.json", attempt)
+
+
+def test_a_unit_that_killed_its_task_too_often_is_recorded_and_the_rest_is_done(
+    folder: SubmissionFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shard = next(folder.shards())
+    died(folder, 3, shard.items[0])
+    done: list[str] = []
+    monkeypatch.setattr(task, "run_shard", lambda shard, *_: done.extend(shard.items))
+    ShardTask()(str(folder.shard_path(0)))
+    assert done == list(shard.items[1:])
+    path = RunStore(folder.path.parents[1]).unit_dir(shard.items[0]) / "failure.json"
+    assert "skipped after 3 unsuccessful attempts" in json.loads(path.read_text())["error"]
+
+
+def test_deaths_while_loading_count_against_all_units(
+    folder: SubmissionFolder,
+) -> None:
+    died(folder, 2)
+    shard = next(folder.shards())
+    counts = count_all_attempts(folder.path.parents[1], [folder])
+    assert counts == dict.fromkeys(shard.items, AttemptCounts(loading=2))
+
+
+def test_with_one_attempt_allowed_progress_earns_another(
+    folder: SubmissionFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submission = folder.submission
+    profile = submission.profile | {"max_attempts": 1}
+    folder.write(replace(submission, profile=profile))
+    shard = next(folder.shards())
+    died(folder, 1, shard.items[0])
+    done: list[str] = []
+    monkeypatch.setattr(task, "run_shard", lambda shard, *_: done.extend(shard.items))
+    chunk = RunStore(folder.path.parents[1]).unit_dir(shard.items[0]) / "partial/000000.safetensors"
+    write_json(chunk, {})
+    ShardTask()(str(folder.shard_path(0)))
+    assert done == list(shard.items)
+    chunk.unlink()
+    done.clear()
+    ShardTask()(str(folder.shard_path(0)))
+    assert done == list(shard.items[1:])
+
+
+@pytest.mark.slow
+def test_the_report_task_renders_the_comparisons_of_an_experiment(tmp_path: Path) -> None:
+    rows = {"one": {"p1": 0.1}, "two": {"p1": 0.3}}
+    store = note_axis(make_store(tmp_path / "exp", rows), list(rows))
+    submission = Submission(SCHEMA, "1", ("sweep",), str(tmp_path), {}, False)
+    SubmissionFolder(store / "slurm/1").write(submission)
+    ReportTask()(str(store / "slurm/1/attempts/00000"))
+    assert (store / "report" / "index.html").is_file()
+    assert "| Sky ↑ |" in (store / "report" / "ablation" / "ablation.md").read_text()
+
+
+def test_the_working_folder_of_the_command_comes_last(folder: SubmissionFolder) -> None:
+    """Plug-ins are found there, and an `eval/` in it is not taken for ours."""
+    folder.write(replace(folder.submission, cwd="/home/me"))
+    shard = Shard.read(folder.shard_path(0))
+    replace(shard, units=()).write(folder.shard_path(0))  # nothing to do
+    ShardTask()(str(folder.shard_path(0)))
+    assert sys.path[-1] == "/home/me"
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGUSR2])
+def test_signals_request_a_stop(signum: int) -> None:
+    signals = StopSignals()
+    assert not signals.received()
+    os.kill(os.getpid(), signum)
+    assert signals.received()
+
+
+def test_a_stopped_task_records_it_and_is_requeued(
+    folder: SubmissionFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def leave(task_id: str) -> None:
+        raise SystemExit(1)
+
+    monkeypatch.setattr(task, "run_shard", stopped)
+    monkeypatch.setattr(task, "requeue", leave)
+    with pytest.raises(SystemExit):
+        ShardTask()(str(folder.shard_path(0)))
+    (path,) = folder.attempts_path(0).iterdir()
+    assert json.loads(path.read_text())["ending"] == "stopped"
+
+
+@pytest.mark.parametrize(
+    ("state", "commands"),
+    [
+        ("RUNNING", ["squeue -h -j 12_3 -o %T", "scontrol requeue 12_3"]),
+        ("COMPLETING", ["squeue -h -j 12_3 -o %T"]),
+        ("CANCELLED", ["squeue -h -j 12_3 -o %T"]),
+    ],
+)
+def test_only_a_task_that_is_running_for_slurm_requeues_itself(
+    fake_slurm: FakeSlurm, state: str, commands: list[str]
+) -> None:
+    fake_slurm.prints("squeue", f"{state}\n")
+    with pytest.raises(SystemExit) as stop:
+        requeue("12_3")
+    assert stop.value.code == 1
+    assert fake_slurm.calls == commands
+
+
+def test_an_unreachable_controller_is_asked_again_and_then_reported(
+    fake_slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_slurm.fails("squeue", "Unable to contact slurm controller")
+    monkeypatch.setattr(requeueing, "_WAIT_S", 0)
+    with pytest.raises(SystemExit, match=r"all progress saved.*Unable to contact"):
+        requeue("12_3")
+    assert len(fake_slurm.calls) == 4
