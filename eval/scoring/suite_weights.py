@@ -1,4 +1,4 @@
-"""The weights files of metrics, for `fetch-weights suite=...`."""
+"""Weights files of the metrics of a suite, and downloading them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from harness.core.weights_files import WeightsFile
 
 
 def suite_files(suites: Iterable[str]) -> list[LocatedFile]:
-    """Weights files of all metrics of suites, shared ones once.
+    """Return the weights files of all metrics of some suites, shared ones once.
 
     Raises:
-        LongtakeError: an unknown suite.
+        UnknownName: an unknown suite; names the nearest.
     """
     found: dict[Path, LocatedFile] = {}
     for suite in suites:
@@ -35,12 +35,20 @@ def suite_files(suites: Iterable[str]) -> list[LocatedFile]:
 
 
 def fetch_or_unpack(source: WeightsFile, path: Path, on_bytes: OnBytes) -> bool:
-    """Like `harness.core.fetch.fetch`; a file inside an archive is unpacked from it.
+    """Fetch a file or, if it comes in an archive, fetch the archive and unpack the file.
 
-    The archive is kept in the cache folder: several files may come from it.
+    The archive is kept in the cache folder, because several files may come from it.
+
+    Args:
+        source: the file, and where it is published.
+        path: destination.
+        on_bytes: as `harness.core.fetch.fetch`.
+
+    Returns:
+        True if the sha256 of the file was known and compared; False for an unpacked file.
 
     Raises:
-        FetchError: as `fetch`, or the archive does not hold the file.
+        FetchError: as `fetch`, or the archive does not contain the file.
     """
     if not (isinstance(source, LayoutFile) and source.member):
         return fetch(source, path, on_bytes)
@@ -58,5 +66,7 @@ def fetch_or_unpack(source: WeightsFile, path: Path, on_bytes: OnBytes) -> bool:
             shutil.copyfileobj(packed, file)
     except (zipfile.BadZipFile, KeyError) as error:
         archive.unlink()
-        raise FetchError(f"{source.url} is no archive with {source.member}: {error}") from error
+        raise FetchError(
+            f"{source.url} is no archive that contains {source.member}: {error}"
+        ) from error
     return False

@@ -9,7 +9,7 @@ from harness.cli.terminal import Terminal
 from harness.core.events import Interrupted
 from harness.run.worker import stopping_on_signals
 from harness.studies.encoders.corpus_config import CorpusConfig
-from harness.studies.encoders.make_corpus import make_corpus
+from harness.studies.encoders.stages import make_corpus
 
 
 def run(arguments: argparse.Namespace) -> int:

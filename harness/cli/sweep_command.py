@@ -17,7 +17,8 @@ from harness.run.sweep import missing_units
 from harness.run.worker import stopping_on_signals
 from harness.store.run_store import RunStore
 from harness.store.units import plan_units
-from harness.studies.experiments.plan import ExperimentPlan, split_experiment
+from harness.studies.experiments.experiment import split_experiment
+from harness.studies.experiments.plan import ExperimentPlan
 from harness.studies.experiments.prepare import prepare_encoders
 
 

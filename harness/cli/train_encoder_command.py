@@ -7,8 +7,8 @@ import argparse
 from harness.cli.terminal import Terminal
 from harness.core.events import Interrupted
 from harness.run.worker import stopping_on_signals
-from harness.studies.encoders.runs import load_run
-from harness.studies.experiments.prepare import train_and_draw
+from harness.studies.encoders.run_config import load_run
+from harness.studies.encoders.stages import train_encoder
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -17,7 +17,7 @@ def run(arguments: argparse.Namespace) -> int:
     encoder_run = load_run(arguments.overrides)
     try:
         with stopping_on_signals() as stop_requested:
-            best = train_and_draw(encoder_run, encoder_run.folder.name, terminal, stop_requested)
+            best = train_encoder(encoder_run, encoder_run.folder.name, terminal, stop_requested)
     except Interrupted:
         return terminal.say_stopped(encoder_run.command)
     terminal.say(f"encoder: {best}")

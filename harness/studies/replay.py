@@ -1,7 +1,7 @@
-"""Replaying a recorded rollout: the same noise in, the recorded latents out.
+"""Replaying a recorded rollout: roll out its noise and compare with its latents.
 
-This is how the engine is held against the public implementation. The file format is described in
-docs/replay.md.
+The engine is checked against the public implementation this way. docs/replay.md describes the files
+of a recording.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from backbones.engine.rollout import Rollout
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError
 from harness.core.schema import build
 from harness.store.units import build_backbone
 from methods import METHODS
@@ -37,8 +37,8 @@ class RecordedNoise:
     """The noise of a recorded rollout.
 
     Attributes:
-        noise: starts the blocks.
-        renoise: added back after each denoising pass but the last.
+        noise: noise that the blocks start from.
+        renoise: noise added after each denoising pass but the last.
     """
 
     noise: Float[Tensor, "frame chan height width"]
@@ -47,20 +47,21 @@ class RecordedNoise:
     def draw(
         self, block: int, step: int, shape: tuple[int, int, int, int]
     ) -> Float[Tensor, "frame chan height width"]:
-        """See NoiseSource.draw."""
+        """Return the noise of one denoising pass of a block; pass 0 starts from `noise`."""
         source = self.noise if step == 0 else self.renoise[step - 1]
         return source[block * shape[0] : (block + 1) * shape[0]]
 
 
 @dataclass(frozen=True)
 class ReplayResult:
-    """How a replay compares with the recording.
+    """Comparison of a replay with its recording.
 
     Attributes:
         relative_error: norm of the difference over norm of the recorded latents, whole rollout.
         num_blocks: blocks of the rollout.
         num_agreeing: blocks whose retrieved frames are the recorded ones, in order.
-        first_disagreement: first latent frame of the first block that differs.
+        first_disagreement: first latent frame of the first block whose retrieved frames differ;
+            None if none does.
     """
 
     relative_error: float
@@ -69,7 +70,7 @@ class ReplayResult:
     first_disagreement: int | None
 
     def passes(self, rtol: float) -> bool:
-        """Whether the replay counts as equal."""
+        """Return True if the error is within `rtol` and every block retrieved what was recorded."""
         return self.relative_error <= rtol and self.num_agreeing == self.num_blocks
 
 
@@ -82,14 +83,14 @@ class _Case:
 
 
 def replay(path: Path, on_block: Callable[[int, int], None]) -> ReplayResult:
-    """Roll out the case in `path` and compare.
+    """Roll out a recording and compare.
 
     Args:
-        path: the .safetensors file; its settings stand in the .json file beside it.
-        on_block: told blocks done and blocks in all.
+        path: the .safetensors file of the recording, with its .json file beside it.
+        on_block: called with the number of blocks done and the number of all blocks.
 
     Raises:
-        LongtakeError: a missing or malformed file, or settings the engine doesn't know.
+        ConfigError: a missing or malformed file, or settings the engine does not support.
     """
     case = _read(path)
     backbone, strategy = _build(case.meta, path)
@@ -124,7 +125,7 @@ def _read(path: Path) -> _Case:
             raise KeyError(", ".join(sorted(lacking)))
         case = _Case(meta, memory, noise, tensors["latents"][0])
     except (OSError, SafetensorError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise LongtakeError(
+        raise ConfigError(
             f"{path} and the .json beside it are not a recorded rollout (docs/replay.md): "
             f"{type(error).__name__} {error}"
         ) from error
@@ -132,10 +133,10 @@ def _read(path: Path) -> _Case:
     num_latents = len(case.latents_FCHW)
     fits = case.noise.noise.shape == case.latents_FCHW.shape and num_latents % block == 0
     if not fits or case.noise.renoise.shape != (len(steps) - 1, *case.latents_FCHW.shape):
-        raise LongtakeError(
+        raise ConfigError(
             f"{path.name}: noise {tuple(case.noise.noise.shape)}, renoise "
             f"{tuple(case.noise.renoise.shape)} and latents {tuple(case.latents_FCHW.shape)} "
-            f"don't belong together for {len(steps)} denoising steps and blocks of {block}."
+            f"don't match for {len(steps)} denoising steps and blocks of {block}."
         )
     return case
 
@@ -164,10 +165,10 @@ def _build(meta: dict[str, Any], path: Path) -> tuple[Backbone, MemoryStrategy]:
                 "checkpoint": str(checkpoint) if descriptor == "autoencoder" else None,
             }
             if meta["rope"] != "window_relative":
-                raise LongtakeError(
-                    f"{path.stem}: retrieval with rope={meta['rope']!r} is unknown."
+                raise ConfigError(
+                    f"{path.stem}: retrieval with rope={meta['rope']!r} is not supported."
                 )
     except KeyError as error:
-        raise LongtakeError(f"{path.stem}.json: unknown or missing setting {error}.") from error
+        raise ConfigError(f"{path.stem}.json: unknown or missing setting {error}.") from error
     backbone = build_backbone("tiny", backbone_args).load(torch.device("cpu"), [meta["prompt"]])
     return backbone, build(METHODS.load(name), args, "method")

@@ -1,4 +1,4 @@
-"""Packing the latents of finished units into a corpus for the retrieval encoder."""
+"""Packing the latents of finished units into a corpus to train retrieval encoders on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError, StoreError
 from harness.core.files import replacing, write_text
 from harness.store.run_store import RunStore
 from harness.store.units import Unit, build_backbone
@@ -26,15 +26,19 @@ SHARD_VIDEOS = 16
 
 
 def plan_corpus(units: Sequence[Unit], shard_videos: int = SHARD_VIDEOS) -> CorpusIndex:
-    """The corpus that `units` will make, in their order.
+    """Return the index of the corpus that `units` will make, in their order.
+
+    Args:
+        units: the videos.
+        shard_videos: videos per .safetensors file.
 
     Raises:
-        LongtakeError: backbones of different latent shapes, or the same unit twice.
+        ConfigError: backbones of different latent shapes, or the same unit twice.
     """
     if shard_videos < 1:
-        raise LongtakeError(f"shard_videos must be at least 1, got {shard_videos}.")
+        raise ConfigError(f"shard_videos must be at least 1, got {shard_videos}.")
     if len({unit.id for unit in units}) < len(units):
-        raise LongtakeError("Two rows of the corpus make the same videos; name each once.")
+        raise ConfigError("Two rows of the corpus make the same videos; name each once.")
     specs = {json.dumps([unit.family, unit.backbone_args], sort_keys=True): unit for unit in units}
     shapes: dict[tuple[int, int, int], str] = {}
     fingerprints: dict[str, None] = {}
@@ -44,7 +48,7 @@ def plan_corpus(units: Sequence[Unit], shard_videos: int = SHARD_VIDEOS) -> Corp
         fingerprints[_fingerprint(spec.name, unit)] = None
     if len(shapes) > 1:
         listing = ", ".join(f"{label} makes {shape}" for shape, label in shapes.items())
-        raise LongtakeError(f"One corpus holds latents of one shape: {listing}.")
+        raise ConfigError(f"A corpus contains latents of one shape, but {listing}.")
     samples = tuple(
         Sample(
             name=f"{position:06d}",
@@ -63,22 +67,25 @@ def plan_corpus(units: Sequence[Unit], shard_videos: int = SHARD_VIDEOS) -> Corp
 def pack_corpus(
     index: CorpusIndex, store: RunStore, folder: Path, on_sample: Callable[[str], None]
 ) -> Corpus:
-    """Write the shards that are not there yet, then the index.
+    """Write the shards that are missing, then the index.
 
-    Every sample's unit must be finished. The same samples always give the same bytes.
+    The same samples always give the same bytes.
 
     Args:
-        index: see plan_corpus.
-        store: where the units are.
-        folder: where the corpus goes.
-        on_sample: told the name of every sample once it is in place.
+        index: the result of `plan_corpus`; all of its units must be finished.
+        store: run store of the units.
+        folder: folder of the corpus.
+        on_sample: called with the name of each sample once its shard is written.
+
+    Returns:
+        The corpus, opened.
 
     Raises:
-        LongtakeError: latents that are missing, damaged or not finite, and of which video.
+        StoreError: latents that are missing, damaged or not finite; names the video.
     """
     path = folder / INDEX
     if path.is_file() and path.read_text(encoding="utf-8") != index.text:
-        path.unlink()  # of an earlier corpus, whose shards are about to be replaced
+        path.unlink()  # index of an earlier corpus, whose shards are replaced next
     for shard in dict.fromkeys(sample.shard for sample in index.samples):
         samples = [sample for sample in index.samples if sample.shard == shard]
         contents = json.dumps([asdict(sample) for sample in samples])
@@ -93,13 +100,13 @@ def pack_corpus(
 
 
 def _fingerprint(name: str, unit: Unit) -> str:
-    """Name of a backbone and its weights, however they are sampled."""
+    """Return the name of a backbone with a hash of its weights; sampling settings don't count."""
     weights = json.dumps(unit.identity["backbone"].get("weights_sha256"), sort_keys=True)
     return f"{name}@{hashlib.sha256(weights.encode()).hexdigest()[:12]}"
 
 
 def _contents(path: Path) -> str | None:
-    """Which samples a shard holds; None if it is missing or damaged."""
+    """Return the description of the samples in a shard; None if it is missing or damaged."""
     try:
         with safe_open(path, "pt") as file:
             return (file.metadata() or {}).get("samples")
@@ -111,16 +118,16 @@ def _latents(store: RunStore, sample: Sample) -> Tensor:
     saved = store.saved_progress(sample.unit_id)
     if saved is None or len(saved[0]) < sample.num_latents:
         folder = store.unit_dir(sample.unit_id)
-        raise LongtakeError(
+        raise StoreError(
             f"{folder}/latents.safetensors is missing or damaged; delete {folder} and run the "
             "command again."
         )
     latents = saved[0][: sample.num_latents].contiguous()
     finite = torch.isfinite(latents).flatten(1).all(1)
     if not finite.all():
-        raise LongtakeError(
+        raise StoreError(
             f"Sample {sample.name} of the corpus ({sample.backbone}, {sample.prompt!r}, seed "
-            f"{sample.seed}) is not finite from latent frame {int(finite.int().argmin())} on; the "
-            f"video is {store.unit_dir(sample.unit_id)}."
+            f"{sample.seed}) is not finite from latent frame {int(finite.int().argmin())} on; "
+            f"its video is in {store.unit_dir(sample.unit_id)}."
         )
     return latents

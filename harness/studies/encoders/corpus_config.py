@@ -1,4 +1,4 @@
-"""The settings of `python -m harness latents`: those of a sweep, and of the corpus itself."""
+"""Settings of `python -m harness latents`: those of a sweep, and those of the corpus."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.config.sweep import SweepConfig, load_sweep
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError
 from harness.store.units import Unit, plan_units
 from harness.studies.encoders.corpus import SHARD_VIDEOS, plan_corpus
 from methods.encoders.corpus import INDEX, CorpusIndex
@@ -20,10 +20,10 @@ class CorpusConfig:
     """A corpus as the command line describes it, made or not.
 
     Attributes:
-        config: of the rollouts.
+        config: the sweep that makes its videos.
         units: its videos.
-        index: what the corpus will hold.
-        folder: where it belongs.
+        index: its content.
+        folder: its folder.
         command: the command line that makes it.
     """
 
@@ -35,42 +35,44 @@ class CorpusConfig:
 
     @classmethod
     def load(cls, overrides: Sequence[str]) -> CorpusConfig:
-        """Read settings as for a sweep, and num=, out=, shard_videos=.
+        """Read the settings of a sweep, and num=, out= and shard_videos=.
 
         Raises:
-            LongtakeError: a setting that doesn't fit, or videos that make no corpus.
+            LongtakeError: a setting that cannot be used, or videos that make no corpus.
         """
         own, settings = _split(overrides)
         config = load_sweep(settings)
         units = plan_units(config)
-        index = plan_corpus(units, _positive(own.get("shard_videos", str(SHARD_VIDEOS))))
+        index = plan_corpus(
+            units, _positive("shard_videos", own.get("shard_videos", str(SHARD_VIDEOS)))
+        )
         folder = Path(own["out"]) if "out" in own else config.settings.store / "corpus"
         command = ("python", "-m", "harness", "latents", *overrides)
         return cls(config, units, index, folder, command)
 
     def packed(self) -> bool:
-        """Whether this very corpus, and not an earlier one, lies in the folder."""
+        """Return True if the folder contains exactly this corpus, not an earlier version."""
         path = self.folder / INDEX
         return path.is_file() and path.read_text(encoding="utf-8") == self.index.text
 
 
 def _split(overrides: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Settings of the corpus itself, and those of the rollouts with this command's defaults."""
+    """Return the settings of the corpus, and those of its rollouts with this command's defaults."""
     pairs = [item.partition("=") for item in overrides]
     own = {key: value for key, _, value in pairs if key in _OWN}
     settings = [item for item, (key, _, _) in zip(overrides, pairs, strict=True) if key not in own]
     given = {key for key, _, _ in pairs}
     if "num" in own:
         if "prompts.num" in given:
-            raise LongtakeError("num= and prompts.num= are the same setting; give one.")
-        settings.append(f"prompts.num={_positive(own['num'])}")
+            raise ConfigError("num= and prompts.num= are the same setting; give one.")
+        settings.append(f"prompts.num={_positive('num', own['num'])}")
     if "suite" in given:
-        raise LongtakeError("A corpus is not scored: leave out suite=.")
+        raise ConfigError("A corpus is not scored; leave out suite=.")
     defaults = [] if "name" in given else ["name=corpus"]
     return own, [*defaults, "suite=[]", *settings]
 
 
-def _positive(text: str) -> int:
+def _positive(key: str, text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise LongtakeError(f"{text!r} is not a whole number from 1.")
+        raise ConfigError(f"{key}={text}: expected a whole number from 1.")
     return int(text)

@@ -16,20 +16,11 @@ from eval.retrieval.drift import Relation, relate_all
 from harness.core.devices import pick_device
 from harness.core.errors import ConfigError
 from harness.core.events import Event, EventKind, Listener
-from harness.studies.retrieval.benchmark import (
-    Benchmark,
-    EncoderChoice,
-    choose_encoders,
-    run_benchmark,
-)
+from harness.studies.retrieval.benchmark import Benchmark, run_benchmark
+from harness.studies.retrieval.choices import EncoderChoice, choose_encoders
+from harness.studies.retrieval.revisits import panned_photo, shots_video
 from harness.studies.retrieval.sweeps import drift_videos, sweep_maps
-from harness.studies.retrieval.videos import (
-    RetrievalVideo,
-    corpus_videos,
-    panned_photo,
-    shots_video,
-    world_videos,
-)
+from harness.studies.retrieval.videos import RetrievalVideo, corpus_videos, world_videos
 from methods.encoders.corpus import Corpus
 from methods.retrieval import Retrieval
 from reports.studies.retrieval_page import Picture, per_video, write_retrieval

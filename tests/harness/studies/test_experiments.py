@@ -9,8 +9,10 @@ import pytest
 import yaml
 
 from harness.core.errors import LongtakeError
-from harness.studies.encoders.runs import load_run, train
-from harness.studies.experiments.plan import Experiment, ExperimentPlan, experiment_names
+from harness.studies.encoders.run_config import load_run
+from harness.studies.encoders.train import train
+from harness.studies.experiments.experiment import Experiment, experiment_names
+from harness.studies.experiments.plan import ExperimentPlan
 from tests.harness.support import records
 from tests.methods.conftest import write_corpus
 
@@ -98,7 +100,7 @@ def test_training_that_leaves_nothing_is_an_error(
     cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("harness.studies.experiments.prepare.make_corpus", lambda *arguments: None)
-    monkeypatch.setattr("harness.studies.experiments.prepare.train_and_draw", lambda *a: Path("x"))
+    monkeypatch.setattr("harness.studies.experiments.prepare.train_encoder", lambda *a: Path("x"))
     monkeypatch.setattr(
         "harness.studies.encoders.corpus_config.CorpusConfig.packed", lambda self: True
     )

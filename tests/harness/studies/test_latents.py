@@ -106,7 +106,7 @@ def test_on_a_cluster_videos_are_submitted_and_what_comes_next_is_said(
 
 def test_mistakes_are_answered_in_one_line(cli) -> None:
     assert "num= and prompts.num=" in cli("latents", "num=1", "prompts.num=2").err
-    assert "not a whole number" in cli("latents", "num=0").err
+    assert "num=0: expected a whole number from 1" in cli("latents", "num=0").err
     assert "leave out suite=" in cli("latents", "suite=offline").err
     twice = cli(
         "latents", "num=1", "method=sliding_window", "seed=0", "prompts=tiny_demo,tiny_demo"

@@ -17,15 +17,11 @@ from backbones.tiny.codec import TinyCodec
 from eval.retrieval.metrics import means
 from harness.core.errors import LongtakeError
 from harness.run.video_writer import VideoWriter
-from harness.studies.retrieval.benchmark import (
-    block_queries,
-    choose_encoder,
-    choose_encoders,
-    embedded_backbone,
-    mean_keys,
-    run_benchmark,
-)
-from harness.studies.retrieval.videos import panned_photo, shots_video, world_videos
+from harness.studies.retrieval.benchmark import block_queries, run_benchmark
+from harness.studies.retrieval.choices import choose_encoder, choose_encoders
+from harness.studies.retrieval.embedding import embedded_backbone, mean_keys
+from harness.studies.retrieval.revisits import panned_photo, shots_video
+from harness.studies.retrieval.videos import world_videos
 from methods.encoders.checkpoint import SHIPPED
 from methods.retrieval import Retrieval
 

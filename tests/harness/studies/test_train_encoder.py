@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from harness.core.events import Interrupted
-from harness.studies.encoders.runs import load_run, train
+from harness.studies.encoders.run_config import load_run
+from harness.studies.encoders.train import train
 from methods.encoders.checkpoint import read_checkpoint
 from methods.encoders.losses import all_losses
 from tests.methods.conftest import BACKBONE, write_corpus

@@ -1,0 +1,148 @@
+"""Training a retrieval encoder: start or resume a run, and save it after every validation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from harness.core.devices import pick_device
+from harness.core.errors import ConfigError
+from harness.core.events import Interrupted
+from harness.core.files import replacing
+from harness.core.machine import num_cores, prepare_process
+from harness.studies.encoders.run_config import EncoderKind, EncoderRun
+from harness.studies.encoders.run_folder import (
+    TrainingState,
+    first_difference,
+    read_curves,
+    write_curves,
+)
+from methods.encoders.checkpoint import Training, write_checkpoint
+from methods.encoders.corpus import Corpus
+from methods.encoders.pca import fit_pca
+from methods.encoders.trackers import start_tracker
+from methods.encoders.training import Trainer, Validation
+
+
+def finished(run: EncoderRun, corpus_sha256: str) -> bool:
+    """Return True if the folder contains the complete result of this run.
+
+    Args:
+        run: the run.
+        corpus_sha256: hash of the index of its corpus as it is now.
+
+    Raises:
+        ConfigError: the folder contains the result of another run.
+    """
+    state = TrainingState.read(run.folder)
+    if state is None:
+        return False
+    remedy = "Set another out= or delete the folder."
+    if differing := first_difference(state.deciding, run.deciding()):
+        raise ConfigError(
+            f"{run.folder} contains an encoder trained with other settings ({differing}). {remedy}"
+        )
+    if state.deciding.get("corpus_sha256") != corpus_sha256:
+        raise ConfigError(
+            f"{run.folder} contains an encoder trained on another corpus than {run.corpus} is "
+            f"now. {remedy}"
+        )
+    return state.step >= run.steps and run.best.is_file()
+
+
+def train(
+    run: EncoderRun,
+    on_step: Callable[[int], None],
+    on_validation: Callable[[Validation], None],
+) -> Path:
+    """Train to the last step, resuming from what the folder contains.
+
+    Args:
+        run: the run.
+        on_step: called with the number of steps done. It may raise Interrupted, which stops the
+            training without losing a step. After any other exception, or a kill, training resumes
+            from the last validation.
+        on_validation: called with the numbers of each validation.
+
+    Returns:
+        The best checkpoint.
+
+    Raises:
+        Interrupted: `on_step` raised it; everything is saved.
+        LongtakeError: the settings cannot be trained, the training diverged, or the folder contains
+            another result.
+    """
+    corpus = Corpus.load(run.corpus)
+    if finished(run, corpus.sha256):
+        on_step(run.steps)
+        return run.best
+    prepare_process(run.threads or num_cores())
+    run.folder.mkdir(parents=True, exist_ok=True)
+    if run.kind is EncoderKind.pca:
+        with replacing(run.best) as temporary:
+            fit_pca(corpus, run.network.latent_dim, run.seed, temporary, _origin(run, corpus))
+        _write_state(run, corpus, run.steps)
+        on_step(run.steps)
+        return run.best
+    trainer = Trainer(corpus, run, pick_device(run.device))
+    lines: list[dict[str, float]] = []
+    if TrainingState.read(run.folder) is not None:
+        trainer.restore(run.folder / "state.pt")
+        # A kill between curves.csv and state.pt leaves a line of steps that are about to be redone.
+        lines = [line for line in read_curves(run.folder) if line["step"] <= trainer.step]
+    tracker = start_tracker(run.track, run.folder, run.deciding())
+    try:
+        for validation in trainer.run(on_step):
+            lines.append({"step": validation.step, **validation.values})
+            tracker.log(validation.step, validation.values)
+            _save(run, corpus, trainer, validation, lines)
+            on_validation(validation)
+    except Interrupted:
+        _save_state(run, corpus, trainer)
+        raise
+    finally:
+        tracker.close()
+    return run.best
+
+
+def _save(
+    run: EncoderRun,
+    corpus: Corpus,
+    trainer: Trainer,
+    validation: Validation,
+    lines: Sequence[dict[str, float]],
+) -> None:
+    """Save weights and curves first, and last the state that refers to them."""
+    metrics = {key: value for key, value in validation.values.items() if math.isfinite(value)}
+    metrics.pop("step_s", None)  # a time would make two equal trainings differ in their bytes
+    training = replace(_origin(run, corpus), step=validation.step, metrics=metrics)
+    names = ["last.safetensors"]
+    names += ["best.safetensors", "ae_latent_mem.pt"] if validation.improved else []
+    for name in names:
+        with replacing(run.folder / name) as temporary:
+            write_checkpoint(temporary, trainer.model, training)
+    write_curves(run.folder, lines)
+    _save_state(run, corpus, trainer)
+
+
+def _save_state(run: EncoderRun, corpus: Corpus, trainer: Trainer) -> None:
+    with replacing(run.folder / "state.pt") as temporary:
+        trainer.save(temporary)
+    _write_state(run, corpus, trainer.step)
+
+
+def _write_state(run: EncoderRun, corpus: Corpus, step: int) -> None:
+    deciding = {**run.deciding(), "corpus_sha256": corpus.sha256}
+    backbones = corpus.index.backbones
+    TrainingState(run.command, deciding, backbones, step, run.steps).write(run.folder)
+
+
+def _origin(run: EncoderRun, corpus: Corpus) -> Training:
+    """Return the origin of the weights, as the checkpoint names it."""
+    return Training(
+        backbones=corpus.index.backbones,
+        settings={**run.deciding(), "command": " ".join(run.command)},
+        corpus_sha256=corpus.sha256,
+    )
