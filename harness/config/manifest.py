@@ -1,8 +1,8 @@
-"""Manifests of videos from elsewhere: which file shows which prompt.
+"""Manifests of imported videos: the prompt of each file.
 
-A manifest is a .jsonl file with a line per video (`video`, `prompt`), or a prompt file as for
-`prompts=` beside a folder whose files are named as VBench, Self-Forcing or LongLive name them.
-Prompts are never read out of file names: a name only says which line of the prompt file it is.
+A manifest is a .jsonl file with one line per video (`video`, `prompt`), or a prompt file as for
+`prompts=` if the video files are named as VBench, Self-Forcing or LongLive name them. A file name
+only selects a line of the prompt file; its text is never used as a prompt.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.config.prompts import Prompt, PromptSettings, load_prompts
-from harness.core.errors import LongtakeError, unknown_name
+from harness.config.prompts import Prompt, PromptSettings, load_prompts, numbered_lines
+from harness.core.errors import ConfigError, unknown_name
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
 _KEYS = ("video", "prompt", "evaluation_prompt", "id", "seed")
@@ -32,11 +32,11 @@ class ListedVideo:
     """One video of a manifest.
 
     Attributes:
-        path: the file, which need not be there.
+        path: the file; it may be missing.
         id: id of the prompt.
         prompt: generation prompt.
-        evaluation_prompt: what metrics compare with; may be empty.
-        seed: tells samples of one prompt apart.
+        evaluation_prompt: text that metrics compare the video with; may be empty.
+        seed: number that distinguishes samples of one prompt.
     """
 
     path: Path
@@ -48,10 +48,10 @@ class ListedVideo:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What to import.
+    """Videos to import.
 
     Attributes:
-        videos: in the order of the manifest.
+        videos: listed videos, in the order of the manifest.
         unlisted: video files of the folder that the manifest does not mention.
     """
 
@@ -62,46 +62,46 @@ class Manifest:
 def read_manifest(folder: Path, path: Path) -> Manifest:
     """Read a manifest and match it with the video files of a folder.
 
+    Args:
+        folder: folder of the videos, searched with all its subfolders.
+        path: the manifest.
+
     Raises:
-        LongtakeError: no such folder or file, a malformed line, or two videos with the same id and
-            seed or the same file.
+        ConfigError: no such folder or file, a malformed line, no match, or two videos with the same
+            id and seed or the same file.
+        UnknownName: an unknown key in a line; names the nearest.
     """
     if not folder.is_dir():
-        raise LongtakeError(f"videos={folder}: no such folder.")
+        raise ConfigError(f"videos={folder}: no such folder.")
     files = sorted(
         file
         for file in folder.rglob("*")
         if file.suffix.lower() in VIDEO_SUFFIXES and not file.name.startswith(".")
     )
     lines = _json_lines(path) if path.suffix == ".jsonl" else []
-    if any("video" in line for line in lines):
-        videos = [_listed(line, number, folder, path) for number, line in enumerate(lines, start=1)]
+    if any("video" in line for line, _ in lines):
+        videos = [_listed(line, number, folder, path) for line, number in lines]
     else:
         prompts = load_prompts(path.stem, PromptSettings(str(path))).prompts
         videos = [found for file in files if (found := _by_name(file, prompts))]
     if not videos:
-        raise LongtakeError(f"{path} matches none of the {len(files)} videos in {folder}.")
+        raise ConfigError(f"{path} matches none of the {len(files)} videos in {folder}.")
     _refuse_doubles(videos, path)
     listed = {video.path.resolve() for video in videos}
     return Manifest(tuple(videos), tuple(file for file in files if file.resolve() not in listed))
 
 
-def _json_lines(path: Path) -> list[dict[str, Any]]:
-    try:
-        texts = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise LongtakeError(f"manifest={path} can't be read: {error}") from error
+def _json_lines(path: Path) -> list[tuple[dict[str, Any], int]]:
+    """Return the objects of a .jsonl file, each with the number of its line."""
     lines = []
-    for number, text in enumerate(texts, start=1):
-        if not text.strip():
-            continue
+    for text, number in numbered_lines(path, "Manifest"):
         try:
             line = json.loads(text)
         except ValueError as error:
-            raise LongtakeError(f"{path}, line {number}: not JSON ({error}).") from error
+            raise ConfigError(f"{path}, line {number}: not JSON ({error}).") from error
         if not isinstance(line, dict):
-            raise LongtakeError(f"{path}, line {number}: expected an object with video and prompt.")
-        lines.append(line)
+            raise ConfigError(f"{path}, line {number}: expected an object with video and prompt.")
+        lines.append((line, number))
     return lines
 
 
@@ -112,25 +112,26 @@ def _listed(line: dict[str, Any], number: int, folder: Path, path: Path) -> List
             raise unknown_name(f"key ({place})", key, _KEYS)
     name, prompt = line.get("video"), line.get("prompt")
     if not isinstance(name, str) or not isinstance(prompt, str):
-        raise LongtakeError(f"{place}: expected an object with video and prompt, both texts.")
+        raise ConfigError(f"{place}: expected an object with video and prompt, both strings.")
     seed = line.get("seed", 0)
     if not isinstance(seed, int):
-        raise LongtakeError(f"{place}: seed is {seed!r}; expected a whole number.")
+        raise ConfigError(f"{place}: seed is {seed!r}; expected a whole number.")
     texts = {"id": name, "evaluation_prompt": prompt}
     texts |= {key: line[key] for key in texts if line.get(key) is not None}
     if isinstance(texts["id"], int):
         texts["id"] = str(texts["id"])
     for key, text in texts.items():
         if not isinstance(text, str):
-            raise LongtakeError(f"{place}: {key} is {text!r}; expected a text.")
+            raise ConfigError(f"{place}: {key} is {text!r}; expected a string.")
     return ListedVideo(folder / name, texts["id"], prompt, texts["evaluation_prompt"], seed)
 
 
 def _by_name(file: Path, prompts: Sequence[Prompt]) -> ListedVideo | None:
-    """The prompt whose video a file of a public repository's layout is."""
+    """Match a file, named as public repositories do, with its prompt; None if there is no match."""
     if (match := _BY_LINE.fullmatch(file.stem)) and int(match[1]) < len(prompts):
         prompt, seed = prompts[int(match[1])], int(match[2])
     elif match := _BY_PROMPT.fullmatch(file.stem):
+        # A cut name may fit several long prompts; then it is not known which one it shows.
         fitting = [p for p in prompts if match[1] in (p.text, p.text[:_CUT_CHARACTERS])]
         if len(fitting) != 1:
             return None
@@ -145,9 +146,9 @@ def _refuse_doubles(videos: Sequence[ListedVideo], path: Path) -> None:
     files = Counter(video.path.resolve() for video in videos)
     for video in videos:
         if places[video.id, video.seed] > 1:
-            raise LongtakeError(
+            raise ConfigError(
                 f"{path}: two videos have the id {video.id!r} and seed {video.seed}; "
-                "samples of one prompt need seeds of their own."
+                "give each sample of a prompt its own seed."
             )
         if files[video.path.resolve()] > 1:
-            raise LongtakeError(f"{path}: {video.path.name!r} is listed twice.")
+            raise ConfigError(f"{path}: {video.path.name!r} is listed twice.")

@@ -1,4 +1,4 @@
-"""A cluster profile: what a site wants to be asked for. The keys of `executor.slurm`."""
+"""SLURM profile: how this site expects resources to be requested; the keys of `executor.slurm`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError
 
 
 class GpuFlag(StrEnum):
-    """How GPUs are asked for: --gpus-per-node=N, --gpus-per-task=N, --gres=gpu:N, or not at all."""
+    """Option that requests GPUs: --gpus-per-node=N, --gpus-per-task=N, --gres=gpu:N, or none."""
 
     gpus_per_node = "gpus_per_node"
     gpus_per_task = "gpus_per_task"
@@ -20,7 +20,7 @@ class GpuFlag(StrEnum):
 
 
 class MemFlag(StrEnum):
-    """How memory is asked for: --mem, --mem-per-cpu, or not at all."""
+    """Option that requests memory: --mem, --mem-per-cpu, or none."""
 
     mem = "mem"
     mem_per_cpu = "mem_per_cpu"
@@ -29,10 +29,10 @@ class MemFlag(StrEnum):
 
 @dataclass
 class StageProfile:
-    """What one stage asks for; whatever is left out is derived or taken from the profile.
+    """Resources of one stage; a value of None is derived or taken from the profile.
 
     Args:
-        partition: partition of this stage alone, for example one without GPUs.
+        partition: partition of this stage only, for example one without GPUs.
         gpus: GPUs of a task.
         cpus: CPUs of a task.
         mem_gib: host memory of a task.
@@ -46,39 +46,40 @@ class StageProfile:
     time_min: int | None = None
 
     def __post_init__(self) -> None:
-        # OmegaConf builds a throw-away instance with placeholders, hence the type checks.
+        # OmegaConf also builds a temporary instance whose fields are placeholders, not numbers.
         for key, least in (("gpus", 0), ("cpus", 1), ("mem_gib", 0.1), ("time_min", 1)):
             number = getattr(self, key)
             if isinstance(number, int | float) and number < least:
-                raise LongtakeError(f"executor.slurm: {key} must be at least {least}: {number}.")
+                raise ConfigError(f"executor.slurm: {key} must be at least {least}: {number}.")
 
 
 @dataclass
 class SlurmProfile:
-    """What all stages share, and how they are asked for.
+    """Settings of all stages, and the options of sbatch that request them.
 
     Args:
-        partition: partition; the cluster's default when left out.
-        account: account that is charged.
+        partition: partition; None for the default of the cluster.
+        account: account to charge.
         qos: quality of service.
-        constraint: features a node must have.
-        gpu_flag: how GPUs are asked for.
-        gpu_type: type of GPU, for example h100; any when left out.
-        mem_flag: how memory is asked for.
-        exclusive: ask for whole nodes.
-        shard_min: minutes of work that one array task is cut for.
-        max_running: tasks of one array that run at once, at most; arrays are counted one by one.
-        signal_delay_s: seconds before the time limit at which a task is told to save and requeue.
-        max_attempts: how often a unit may fail, or not get any further, before it is given up.
-        latent_s: seconds per latent frame, where no earlier record tells; guessed when left out.
+        constraint: features that a node must have.
+        gpu_flag: option that requests GPUs.
+        gpu_type: type of GPU, for example h100; None for any.
+        mem_flag: option that requests memory.
+        exclusive: request whole nodes.
+        shard_min: target length of one array task in minutes.
+        max_running: most tasks of one array that run at once; each array has its own limit.
+        signal_delay_s: seconds before the time limit at which a task saves its work and requeues.
+        max_attempts: attempts without progress after which a unit is abandoned.
+        latent_s: seconds per latent frame, used until a record of this backbone measures it; None
+            for a guess.
         setup: shell lines before the work: module load, exports, cd.
         container: command prefix that starts a container, for example "apptainer exec --nv a.sif".
-        python: Python on the nodes; the one that submits when left out.
-        srun: start tasks by srun.
-        extra: any other options of sbatch, without dashes.
-        generate: what differs while generating.
-        evaluate: what differs while scoring.
-        report: what differs for the report.
+        python: Python on the nodes; None for the one that submits.
+        srun: start tasks with srun.
+        extra: other options of sbatch, without dashes.
+        generate: resources of generation where they differ.
+        evaluate: resources of scoring where they differ.
+        report: resources of the report where they differ.
     """
 
     partition: str | None = None
@@ -107,13 +108,13 @@ class SlurmProfile:
         for key in ("shard_min", "max_running", "signal_delay_s", "max_attempts", "latent_s"):
             number = getattr(self, key)
             if isinstance(number, int | float) and number <= 0:
-                raise LongtakeError(f"executor.slurm.{key} must be positive: {number}.")
+                raise ConfigError(f"executor.slurm.{key} must be positive: {number}.")
         if isinstance(self.extra, Mapping):
             for key in self.extra:
                 if not re.fullmatch(r"[a-z][a-z0-9_-]*", str(key)) or key in _OURS:
-                    raise LongtakeError(
-                        f"executor.slurm.extra: {key!r} is not an option of sbatch that can be "
-                        f"given here; without dashes, and none of {', '.join(_OURS)}."
+                    raise ConfigError(
+                        f"executor.slurm.extra: {key!r} can't be set here; expected an option of "
+                        f"sbatch without dashes, and none of {', '.join(_OURS)}."
                     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError
 from harness.core.registry import Registry
 
 GENERATORS = Registry(
@@ -17,6 +17,7 @@ GENERATORS = Registry(
     group="longtake.prompts",
 )
 _SHIPPED = Path(__file__).parent
+_GENERATED = 16  # prompts of a generator when num is not given
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class Prompt:
 
     Attributes:
         id: unique within its set.
-        text: what the backbone is given.
-        evaluation_text: what metrics compare the video with.
+        text: prompt of the backbone.
+        evaluation_text: text that metrics compare the video with.
     """
 
     id: str
@@ -36,7 +37,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class PromptSet:
-    """Prompts in order, with a hash over all of them."""
+    """Prompts in order, with a hash of all their texts."""
 
     name: str
     prompts: tuple[Prompt, ...]
@@ -45,13 +46,13 @@ class PromptSet:
 
 @dataclass
 class PromptSettings:
-    """Which prompts.
+    """The keys of `prompts.`: a source of prompts, and how many to take from it.
 
     Args:
-        source: a shipped set, a generator, or the path of a .txt (one prompt a line) or .jsonl file
-            (objects with id, prompt and, if it differs, evaluation_prompt).
+        source: a shipped set, a generator, or the path of a .txt file (one prompt per line) or
+            .jsonl file (objects with id, prompt and, if it differs, evaluation_prompt).
         evaluation: path of a .txt file with the evaluation prompt of each line of a .txt source.
-        num: the first so many; a generator makes so many.
+        num: number of prompts to take from the start, or to generate; None for all, or 16.
         seed: seed of a generator.
     """
 
@@ -62,42 +63,46 @@ class PromptSettings:
 
 
 def shipped_sets() -> list[str]:
-    """Names of the prompt sets that ship as files."""
+    """Return the names of the prompt sets that are shipped as files."""
     return sorted(_shipped_files())
 
 
 def load_prompts(name: str, settings: PromptSettings) -> PromptSet:
-    """The prompt set that `settings` describe.
+    """Read or generate the prompt set that `settings` describe.
+
+    Args:
+        name: name of the set, which reports show.
+        settings: source and number of the prompts.
 
     Raises:
-        LongtakeError: no such source, an empty or malformed file, evaluation prompts that don't
-            belong to it, or doubled ids.
+        ConfigError: no such source, an empty or malformed file, evaluation prompts that don't match
+            it line by line, or two prompts with the same id.
     """
     source = settings.source
     if settings.num is not None and settings.num < 1:
-        raise LongtakeError(f"prompts.num must be at least 1, got {settings.num}.")
+        raise ConfigError(f"prompts.num must be at least 1, got {settings.num}.")
     if source in shipped_sets():
         prompts = _read(_shipped_files()[source])
     elif source.endswith((".txt", ".jsonl")):
         prompts = _read(Path(source))
     elif source in GENERATORS.names():
-        texts = GENERATORS.load(source)(settings.num or 16, settings.seed)
+        texts = GENERATORS.load(source)(settings.num or _GENERATED, settings.seed)
         prompts = [_from_text(str(text), number) for number, text in enumerate(texts, start=1)]
     else:
         known = [*shipped_sets(), *GENERATORS.names()]
-        raise LongtakeError(
+        raise ConfigError(
             f"prompts.source={source!r} is neither a shipped set or generator ({', '.join(known)}) "
             "nor a .txt or .jsonl file."
         )
     if settings.evaluation is not None:
         prompts = _with_evaluation(prompts, source, Path(settings.evaluation))
     if settings.num is not None and settings.num > len(prompts):
-        raise LongtakeError(
+        raise ConfigError(
             f"prompts.num={settings.num}, but {name} has only {len(prompts)} prompts."
         )
     chosen = tuple(prompts[: settings.num])
     if len({prompt.id for prompt in chosen}) < len(chosen):
-        raise LongtakeError(f"Prompt set {name}: two prompts have the same id.")
+        raise ConfigError(f"Prompt set {name}: two prompts have the same id.")
     listing = json.dumps([[prompt.text, prompt.evaluation_text] for prompt in chosen])
     return PromptSet(name, chosen, hashlib.sha256(listing.encode()).hexdigest())
 
@@ -108,15 +113,15 @@ def _shipped_files() -> dict[str, Path]:
 
 
 def _with_evaluation(prompts: list[Prompt], source: str, path: Path) -> list[Prompt]:
-    """Two files side by side, as MovieGenVideoBench comes: line by line, the lines must pair."""
+    """Pair prompts with evaluation prompts line by line, as MovieGenVideoBench is distributed."""
     if not source.endswith(".txt"):
-        raise LongtakeError(
-            "prompts.evaluation goes with a .txt file of prompts; a .jsonl file names its own "
-            "evaluation_prompt."
+        raise ConfigError(
+            "prompts.evaluation goes with a .txt file of prompts; in a .jsonl file set "
+            "evaluation_prompt in each line."
         )
-    texts = [line.strip() for line, _ in _lines(path)]
+    texts = [line.strip() for line, _ in numbered_lines(path, "Prompt file")]
     if len(texts) != len(prompts):
-        raise LongtakeError(
+        raise ConfigError(
             f"{str(path)!r} has {len(texts)} evaluation prompts for the {len(prompts)} prompts of "
             f"{source!r}."
         )
@@ -124,23 +129,32 @@ def _with_evaluation(prompts: list[Prompt], source: str, path: Path) -> list[Pro
     return [Prompt(prompt.id, prompt.text, text) for prompt, text in pairs]
 
 
-def _lines(path: Path) -> list[tuple[str, int]]:
-    """Lines that are not empty, with their numbers."""
+def numbered_lines(path: Path, kind: str) -> list[tuple[str, int]]:
+    """Read the lines of a text file that are not empty, with their numbers from 1.
+
+    Args:
+        path: a UTF-8 file, with or without byte order mark.
+        kind: its name in the error message.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")  # not at U+2028
+        # Not splitlines(), which also splits at U+2028 and other characters that texts may contain.
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise LongtakeError(f"Prompt file {str(path)!r} can't be read: {error}") from error
+        raise ConfigError(f"{kind} {str(path)!r} can't be read: {error}") from error
     return [(line, number) for number, line in enumerate(lines, start=1) if line.strip()]
 
 
 def _read(path: Path) -> list[Prompt]:
-    numbered = _lines(path)
+    numbered = numbered_lines(path, "Prompt file")
     if path.suffix == ".jsonl":
         prompts = [_from_json(line, number, path) for line, number in numbered]
     else:
         prompts = [_from_text(line, number) for line, number in numbered]
     if not prompts:
-        raise LongtakeError(f"Prompt file {str(path)!r} holds no prompts.")
+        raise ConfigError(f"Prompt file {str(path)!r} holds no prompts.")
     return prompts
 
 
@@ -156,6 +170,6 @@ def _from_json(line: str, number: int, path: Path) -> Prompt:
             raise ValueError("the prompt is empty")
         return Prompt(str(fields["id"]), text, str(fields.get("evaluation_prompt") or text))
     except (ValueError, KeyError, TypeError) as error:
-        raise LongtakeError(
+        raise ConfigError(
             f"{path}, line {number}: expected an object with id and prompt ({error})."
         ) from error

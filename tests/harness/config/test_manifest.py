@@ -47,6 +47,16 @@ def test_prompts_to_evaluate_with_may_differ(tmp_path: Path, folder: Path) -> No
     assert (video.prompt, video.evaluation_prompt, video.id) == ("long", "short", "x")
 
 
+def test_blank_lines_count_and_a_byte_order_mark_does_not(tmp_path: Path, folder: Path) -> None:
+    touch(folder, "a.mp4")
+    line = {"video": "a.mp4", "prompt": "one\u2028two"}
+    path = write(tmp_path, "\ufeff" + json.dumps(line, ensure_ascii=False), "", {"video": "b.mp4"})
+    with pytest.raises(LongtakeError, match="line 3: expected an object with video and prompt"):
+        read_manifest(folder, path)
+    path = write(tmp_path, "\ufeff" + json.dumps(line, ensure_ascii=False))
+    assert [video.prompt for video in read_manifest(folder, path).videos] == ["one\u2028two"]
+
+
 def test_null_is_as_good_as_left_out(tmp_path: Path, folder: Path) -> None:
     touch(folder, "a.mp4")
     line = {"video": "a.mp4", "prompt": "p", "evaluation_prompt": None, "id": None}
@@ -54,7 +64,7 @@ def test_null_is_as_good_as_left_out(tmp_path: Path, folder: Path) -> None:
     assert (video.evaluation_prompt, video.id) == ("p", "a.mp4")
 
 
-def test_videos_without_a_line_are_told(tmp_path: Path, folder: Path) -> None:
+def test_videos_without_a_line_are_listed(tmp_path: Path, folder: Path) -> None:
     touch(folder, "a.mp4", "b.mp4", "notes.txt", ".hidden.mp4")
     manifest = read_manifest(folder, write(tmp_path, {"video": "a.mp4", "prompt": "p"}))
     assert [path.name for path in manifest.unlisted] == ["b.mp4"]
