@@ -1,23 +1,38 @@
-"""The contract of a metric: what it sees of a video and what it gives back.
+"""The contract of a metric: what it is handed of a video and what it returns.
 
 A metric measures one clip (2 s) at a time, so every metric is also a curve over time, and a longer
-duration only adds clips. How clip measures become the number of a video is the metric's own matter.
+duration only adds clips. Each metric combines its clip measures into the number of a video.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from eval.networks.outputs import Outputs
-from harness.core.errors import LongtakeError
+from eval.clip import Clip
+from eval.errors import MetricUnavailable
+from eval.network import Network, Outputs
 
-if TYPE_CHECKING:
-    from eval.networks.network import Network
+__all__ = [
+    "Clip",
+    "ClipMean",
+    "ClipMeasure",
+    "Combined",
+    "Direction",
+    "Metric",
+    "MetricInfo",
+    "MetricUnavailable",
+    "Network",
+    "Outputs",
+    "check_arguments",
+    "networks_of",
+    "opening_networks_of",
+]
 
 
 class Direction(StrEnum):
@@ -25,10 +40,6 @@ class Direction(StrEnum):
 
     higher = "higher"
     lower = "lower"  # type: ignore[assignment]  # hides str.lower, meaningless for a direction
-
-
-class MetricUnavailable(LongtakeError):
-    """The metric cannot be computed here; the text is the reason shown beside the null."""
 
 
 @dataclass(frozen=True)
@@ -40,33 +51,6 @@ class MetricInfo:
     direction: Direction
     unit: str
     description: str
-
-
-@dataclass(frozen=True)
-class Clip:
-    """A short run of consecutive video frames.
-
-    Attributes:
-        frames_FHWC: RGB, uint8.
-        start_frame: index of the first frame in the video.
-        fps: frames per second of the video.
-        prompt: the evaluation prompt of the video.
-        outputs: what networks made of the clip so far.
-    """
-
-    frames_FHWC: np.ndarray
-    start_frame: int
-    fps: int
-    prompt: str
-    outputs: Outputs = field(default_factory=Outputs, repr=False, compare=False)
-
-    def output(self, network: Network) -> np.ndarray:
-        """What `network` makes of this clip; computed once, however many metrics ask.
-
-        Raises:
-            MetricUnavailable: the network failed on this clip, with the reason.
-        """
-        return self.outputs.of(network, self)
 
 
 @dataclass(frozen=True)
@@ -84,17 +68,6 @@ class ClipMeasure:
     official: float | None = None
 
 
-class Measures(tuple[ClipMeasure, ...]):
-    """The measures of the clips of one duration, in order of time.
-
-    Attributes:
-        openings: the first frames of these clips as a clip of their own; None unless the metric has
-            `opening_networks`, or for a single clip.
-    """
-
-    openings: Clip | None = None
-
-
 @dataclass(frozen=True)
 class Combined:
     """The number of a video, and the numbers it was made of."""
@@ -104,51 +77,85 @@ class Combined:
 
 
 class Metric(Protocol):
-    """Measures clips and combines the measures of consecutive clips into one number per video."""
+    """Measures clips and combines the measures of consecutive clips into one number per video.
+
+    A metric that needs networks declares them as `networks` and is handed their outputs with the
+    clip. If it needs networks on the first frames of all clips, which are taken as a clip of their
+    own, it declares them as `opening_networks`, and `combine` is handed their outputs.
+
+    Attributes:
+        info: name, direction and description.
+    """
 
     info: MetricInfo
 
     def setup(self) -> None:
-        """Look for what is needed, once; networks load when they are first used.
+        """Check once that everything needed is here; networks load when they are first used.
 
         Raises:
             MetricUnavailable: something needed is not installed or not found.
         """
 
-    def measure(self, clip: Clip) -> ClipMeasure:
-        """Measure one clip.
+    @property
+    def measure(self) -> Callable[..., ClipMeasure]:
+        """Measure one clip: `measure(clip)`, or `measure(clip, outputs)` with `networks`.
 
         Raises:
-            MetricUnavailable: the metric does not apply to this video, with the reason.
+            MetricUnavailable: the metric does not apply to this clip; the text says why.
         """
 
-    def combine(self, measures: Sequence[ClipMeasure]) -> float | Combined:
-        """The number of a video whose clips gave `measures` (a `Measures`), in order of time."""
+    @property
+    def combine(self) -> Callable[..., float | Combined]:
+        """Return the number of a video from the measures of its clips, in order of time.
+
+        `combine(measures)`, or `combine(measures, openings)` with `opening_networks`, where
+        openings are `Outputs`, or None for a video of a single clip.
+        """
 
     def curve(self, measures: Sequence[ClipMeasure]) -> list[float]:
-        """One value per clip, for the drift curve."""
+        """Return one value per clip, for the drift curve."""
 
 
 class ClipMean:
     """Base of the metrics whose number is the plain mean over clips."""
 
     def setup(self) -> None:
-        """Nothing to load."""
+        """Need nothing."""
 
     def combine(self, measures: Sequence[ClipMeasure]) -> float | Combined:
-        """Mean of the clip scores."""
+        """Return the mean of the clip scores."""
         return float(np.mean([measure.score for measure in measures]))
 
     def curve(self, measures: Sequence[ClipMeasure]) -> list[float]:
-        """The clip scores themselves."""
+        """Return the clip scores."""
         return [measure.score for measure in measures]
 
 
 def networks_of(metric: Metric) -> tuple[Network, ...]:
-    """The networks whose outputs `measure` asks for; a metric without any needs no attribute."""
+    """Return the networks whose outputs `measure` is handed; () for a metric that declares none."""
     return getattr(metric, "networks", ())
 
 
 def opening_networks_of(metric: Metric) -> tuple[Network, ...]:
-    """The networks whose outputs `combine` asks of the openings."""
+    """Return the networks whose outputs `combine` is handed; () for a metric that declares none."""
     return getattr(metric, "opening_networks", ())
+
+
+def check_arguments(metric: Metric) -> None:
+    """Check that `measure` and `combine` take the outputs of the networks that are declared.
+
+    Raises:
+        MetricUnavailable: one takes outputs without declared networks, or the reverse.
+    """
+    for name, attribute, arguments in (
+        ("measure", "networks", ("clip", "outputs")),
+        ("combine", "opening_networks", ("measures", "openings")),
+    ):
+        given = arguments if getattr(metric, attribute, ()) else arguments[:1]
+        try:
+            inspect.signature(getattr(metric, name)).bind(*given)
+        except TypeError as error:
+            raise MetricUnavailable(
+                f"`{name}` must take ({', '.join(given)}): a metric with `{attribute}` is handed "
+                f"their outputs, any other is not ({error})"
+            ) from error

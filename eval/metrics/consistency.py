@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from eval.metric import Clip, ClipMeasure, Direction, MetricInfo, MetricUnavailable
+from eval.metric import Clip, ClipMeasure, Direction, MetricInfo, MetricUnavailable, Outputs
 from eval.networks.features import EFFICIENTNET_LITE0, FRAME_STEP, MOBILENET_V2, ImageNetwork
 from eval.scoring.drift import similarity
 
@@ -48,7 +48,7 @@ class FeatureConsistency:
 
     @property
     def networks(self) -> tuple[ImageNetwork, ...]:
-        """What `measure` asks of a clip."""
+        """Declare the network of the subclass."""
         return (self.network,)
 
     def setup(self) -> None:
@@ -59,7 +59,7 @@ class FeatureConsistency:
         """
         self.network.check()
 
-    def measure(self, clip: Clip) -> ClipMeasure:
+    def measure(self, clip: Clip, outputs: Outputs) -> ClipMeasure:
         """C within the clip; the feature kept is that of its first frame.
 
         Raises:
@@ -70,7 +70,7 @@ class FeatureConsistency:
                 f"a clip of {len(clip.frames_FHWC)} frames is too short; "
                 f"expected more than {FRAME_STEP}"
             )
-        features_FD = clip.output(self.network).astype(np.float64)
+        features_FD = outputs[self.network].astype(np.float64)
         features_FD /= np.linalg.norm(features_FD, axis=1, keepdims=True)
         return ClipMeasure(consistency(features_FD), features_FD[0])
 

@@ -11,7 +11,15 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from eval.metric import Clip, ClipMean, ClipMeasure, Direction, MetricInfo, MetricUnavailable
+from eval.metric import (
+    Clip,
+    ClipMean,
+    ClipMeasure,
+    Direction,
+    MetricInfo,
+    MetricUnavailable,
+    Outputs,
+)
 
 # Letters: H height, W width, X the two components (x, y) of a flow.
 
@@ -64,7 +72,7 @@ class FlowEstimator:
 class DisFlow:
     """How far the fastest pixels move between frames about 1/8 s apart.
 
-    A network in the sense of `eval.networks.network`: costly, and used by several metrics. Its
+    A network in the sense of `eval.network`: costly, and used by several metrics. Its
     output is one length per pair of frames, in pixels of a video scaled to a short side of 256.
     """
 
@@ -94,13 +102,13 @@ class DisFlow:
 DIS_FLOW = DisFlow()
 
 
-def motion_px(clip: Clip) -> float:
+def motion_px(outputs: Outputs) -> float:
     """How much moves in a clip: mean over its pairs of frames.
 
     Raises:
         MetricUnavailable: the clip is too short for one pair.
     """
-    return float(np.mean(clip.output(DIS_FLOW)))
+    return float(np.mean(outputs[DIS_FLOW]))
 
 
 class FlowMotion(ClipMean):
@@ -122,13 +130,13 @@ class FlowMotion(ClipMean):
         ),
     )
 
-    def measure(self, clip: Clip) -> ClipMeasure:
+    def measure(self, clip: Clip, outputs: Outputs) -> ClipMeasure:
         """Mean over pairs of frames.
 
         Raises:
             MetricUnavailable: the clip is too short for one pair.
         """
-        return ClipMeasure(motion_px(clip))
+        return ClipMeasure(motion_px(outputs))
 
 
 class WarpSmoothness(ClipMean):

@@ -15,7 +15,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from eval.metric import Clip, ClipMean, ClipMeasure, Direction, MetricInfo, MetricUnavailable
+from eval.metric import (
+    Clip,
+    ClipMean,
+    ClipMeasure,
+    Direction,
+    MetricInfo,
+    MetricUnavailable,
+    Outputs,
+)
 from eval.networks.features import FRAME_STEP
 from eval.networks.weights import LayoutFile
 from eval.vbench_long.layout import CLIP_B32
@@ -137,16 +145,16 @@ class TextAlignment(ClipMean):
         """
         self._images.check()
 
-    def measure(self, clip: Clip) -> ClipMeasure:
+    def measure(self, clip: Clip, outputs: Outputs) -> ClipMeasure:
         """Mean cosine over frames.
 
         Raises:
             MetricUnavailable: the video has no prompt.
         """
         require_prompt(clip)
-        images_FD = clip.output(self._images).astype(np.float64)
+        images_FD = outputs[self._images].astype(np.float64)
         mean_D = images_FD.mean(axis=0)
-        score = float(mean_D @ clip.output(self._text).astype(np.float64))
+        score = float(mean_D @ outputs[self._text].astype(np.float64))
         return ClipMeasure(score, mean_D / np.linalg.norm(mean_D))
 
 

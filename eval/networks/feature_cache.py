@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from eval.metric import Clip
-from eval.networks.network import Network
+from eval.clip import Clip
+from eval.network import Network
 from harness.core.files import replacing
 
 

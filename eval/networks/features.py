@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 import onnxruntime
 
-from eval.metric import Clip, MetricUnavailable
+from eval.clip import Clip
+from eval.errors import MetricUnavailable
 from harness.core.files import cache_root, replacing
 from harness.core.machine import eval_threads
 
@@ -32,7 +33,7 @@ EXPORT_VERSION = 1
 
 @dataclass(frozen=True)
 class ImageNetwork:
-    """A feature network (see `eval.networks.network`) and where its weights are found.
+    """A feature network (see `eval.network`) and where its weights are found.
 
     Its output is one feature per every fourth frame of a clip, (F, 1280) float32.
 

@@ -16,7 +16,7 @@ from pickle import UnpicklingError
 from typing import Any, ClassVar, TypeVar
 from zipfile import BadZipFile
 
-from eval.metric import MetricUnavailable
+from eval.errors import MetricUnavailable
 from harness.core.files import cache_root, write_json
 from harness.core.weights_files import WeightsFile
 

@@ -7,7 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
-from eval.metric import Clip, ClipMeasure, Combined, Measures, Metric, MetricUnavailable
+from eval.metric import (
+    Clip,
+    ClipMeasure,
+    Combined,
+    Metric,
+    MetricUnavailable,
+    Outputs,
+    networks_of,
+    opening_networks_of,
+)
 from eval.scoring.drift import Drift, drift, similarity
 from eval.scoring.results import ScoredClip, ScoredDuration, ScoredMetric
 
@@ -19,12 +28,13 @@ class ScoredSpan:
     Attributes:
         clips: union of the clips of all durations.
         durations: what belongs to each duration.
-        openings: gives the openings of a duration; asked only by metrics that use them.
+        openings: returns the outputs on a duration's openings, the first frames of its clips taken
+            as a clip; None for a single clip. Called only for metrics with `opening_networks`.
     """
 
     clips: tuple[ScoredClip, ...]
     durations: dict[str, ScoredDuration]
-    openings: Callable[[str], Clip | None]
+    openings: Callable[[str], Outputs | None]
 
 
 class MetricRun:
@@ -46,13 +56,22 @@ class MetricRun:
         """Whether the metric was set up."""
         return self._reason is None
 
-    def measure(self, clip: Clip) -> None:
-        """Measure the next clip; one that fails leaves a gap."""
+    def measure(self, clip: Clip, outputs: Outputs) -> None:
+        """Measure the next clip; a clip that fails leaves a gap.
+
+        Args:
+            clip: the clip.
+            outputs: of the networks of all metrics; the metric is handed those it declares.
+        """
         if self._reason is not None:
             return
         started = perf_counter()
         try:
-            measure = self.metric.measure(clip)
+            networks = networks_of(self.metric)
+            if networks:
+                measure = self.metric.measure(clip, outputs.of(networks))
+            else:
+                measure = self.metric.measure(clip)
             _finite(measure.score, "score")
             self._measures.append(measure)
         except Exception as error:
@@ -112,10 +131,13 @@ class MetricRun:
         for measure in chosen:
             if isinstance(measure, str):
                 raise MetricUnavailable(measure)
-        measures = Measures(m for m in chosen if isinstance(m, ClipMeasure))
-        if getattr(self.metric, "opening_networks", ()):
-            measures.openings = span.openings(name)
-        number = self.metric.combine(measures)
+        measures = [m for m in chosen if isinstance(m, ClipMeasure)]
+        networks = opening_networks_of(self.metric)
+        if networks:
+            openings = span.openings(name)
+            number = self.metric.combine(measures, openings.of(networks) if openings else None)
+        else:
+            number = self.metric.combine(measures)
         combined = number if isinstance(number, Combined) else Combined(number, {})
         _finite(combined.value, "value")
         return combined

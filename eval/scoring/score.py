@@ -20,12 +20,15 @@ from eval.metric import (
     Clip,
     Metric,
     MetricUnavailable,
+    Network,
+    Outputs,
+    check_arguments,
     networks_of,
     opening_networks_of,
 )
 from eval.metrics.flow import DIS_FLOW, motion_px
 from eval.networks.feature_cache import FeatureCache
-from eval.networks.network import Network, NetworkPool
+from eval.networks.pool import NetworkPool
 from eval.networks.weights import WeightsUnusable
 from eval.scoring.frozen import frozen
 from eval.scoring.measuring import MetricRun, ScoredSpan, reason_of
@@ -78,6 +81,7 @@ class Scorer:
                 raise LongtakeError(f"Suite {suite.name!r} has two metrics called {name!r}.")
             self._metrics[name], self._entries[name] = metric, entry
             try:
+                check_arguments(metric)
                 metric.setup()
             except Exception as error:
                 self._unavailable[name] = reason_of(error)
@@ -159,7 +163,7 @@ class _Scoring:
         self._clips: list[ScoredClip] = []
         self._motions_px: list[float | None] = []
         self._firsts_HWC: list[np.ndarray] = []
-        self._openings: dict[str, Clip | None] = {}
+        self._openings: dict[str, Outputs | None] = {}
         self._unusable: set[str] = set()
         self._keys: dict[str, str] = {}
 
@@ -204,9 +208,9 @@ class _Scoring:
     def _score_windows(self) -> None:
         """All clips; none of them is held afterwards."""
         for window in self._windows():
-            self._run_networks(window)
-            for clip in window:
-                self._measure(clip)
+            outputs = self._run_networks(window)
+            for clip, of_clip in zip(window, outputs, strict=True):
+                self._measure(clip, of_clip)
 
     def _windows(self) -> Iterator[list[Clip]]:
         """The clips of the video, a bounded number of bytes at a time."""
@@ -232,18 +236,22 @@ class _Scoring:
             return self._files.read(self._plan.spans, self._plan.num_frames)
         return stream_clips(read_frames(self._video, self._plan.num_frames), self._plan.spans)
 
-    def _run_networks(self, window: list[Clip]) -> None:
+    def _run_networks(self, window: list[Clip]) -> list[Outputs]:
+        """Return the outputs of all networks on each clip of a window."""
         first = len(self._clips) - len(window)
         total = len(self._plan.spans)
         num_run = 0
+        arrays: list[dict[str, np.ndarray | MetricUnavailable]] = [{} for _ in window]
         for network in self._networks:
             for index, clip in enumerate(window):
-                self._output(network, clip, self._clips[first + index].sha256)
+                sha256 = self._clips[first + index].sha256
+                arrays[index][network.name] = self._output(network, clip, sha256)
                 num_run += 1
                 self._progress(first + num_run // len(self._networks), total)
+        return [Outputs(of_clip) for of_clip in arrays]
 
-    def _output(self, network: Network, clip: Clip, sha256: str) -> None:
-        """Put a network's output beside the clip: from the cache, or by running it."""
+    def _output(self, network: Network, clip: Clip, sha256: str) -> np.ndarray | MetricUnavailable:
+        """Return a network's output from the cache or by running it, or why there is none."""
         started = perf_counter()
         try:
             output = None
@@ -253,30 +261,31 @@ class _Scoring:
             if output is None:
                 output = self._pool.run(network, clip)
                 self._cache.put(network, clip, sha256, output)
-            clip.outputs.put(network, output)
+            return output
         except Exception as error:
             if isinstance(error, WeightsUnusable) or self._pool.could_not_load(network):
                 self._unusable.add(network.name)
-            clip.outputs.fail(network, MetricUnavailable(reason_of(error)))
-        key = f"network {network.name}"
-        self._timings_s[key] = self._timings_s.get(key, 0.0) + perf_counter() - started
+            return MetricUnavailable(reason_of(error))
+        finally:
+            key = f"network {network.name}"
+            self._timings_s[key] = self._timings_s.get(key, 0.0) + perf_counter() - started
 
-    def _measure(self, clip: Clip) -> None:
+    def _measure(self, clip: Clip, outputs: Outputs) -> None:
         for run in self._runs:
-            run.measure(clip)
+            run.measure(clip, outputs)
         try:
-            self._motions_px.append(motion_px(clip))
+            self._motions_px.append(motion_px(outputs))
         except MetricUnavailable:
             self._motions_px.append(None)
 
-    def _openings_of(self, duration: str) -> Clip | None:
-        """The first frames of the clips of one duration; None for a single clip."""
+    def _openings_of(self, duration: str) -> Outputs | None:
+        """Return the outputs on the first frames of a duration's clips; None for a single clip."""
         if duration not in self._openings:
             indices = self._plan.durations[duration]
-            self._openings[duration] = self._make_openings(duration, indices)
+            self._openings[duration] = self._run_on_openings(duration, indices)
         return self._openings[duration]
 
-    def _make_openings(self, duration: str, indices: tuple[int, ...]) -> Clip | None:
+    def _run_on_openings(self, duration: str, indices: tuple[int, ...]) -> Outputs | None:
         if len(indices) < 2:
             return None
         frames_FHWC = np.stack([self._firsts_HWC[i] for i in indices])
@@ -284,9 +293,12 @@ class _Scoring:
             frames_FHWC = self._files.openings(f"openings-{duration}", frames_FHWC)
         clip = Clip(frames_FHWC, 0, int(self._info.fps), self._prompt)
         sha256 = hashlib.sha256(frames_FHWC.data).hexdigest()
-        for network in self._opening_networks:
-            self._output(network, clip, sha256)
-        return clip
+        return Outputs(
+            {
+                network.name: self._output(network, clip, sha256)
+                for network in self._opening_networks
+            }
+        )
 
     def _entries_unusable(self) -> list[str]:
         """Metrics that wait for other weights, as the suite names them."""

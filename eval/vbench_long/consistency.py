@@ -12,9 +12,9 @@ from eval.metric import (
     ClipMeasure,
     Combined,
     Direction,
-    Measures,
     MetricInfo,
     MetricUnavailable,
+    Outputs,
 )
 from eval.metrics.consistency import consistency
 from eval.vbench_long.fusion import fuse, map_clip_to_clip
@@ -35,18 +35,18 @@ class SlowFastConsistency:
     official table; the clip score alone when there is only one clip.
     """
 
-    info: ClassVar[MetricInfo]
+    info: MetricInfo
     within: ClassVar[TorchNetwork]
     between: ClassVar[TorchNetwork]
 
     @property
     def networks(self) -> tuple[TorchNetwork, ...]:
-        """What `measure` asks of a clip."""
+        """Declare the network that runs on clips."""
         return (self.within,)
 
     @property
     def opening_networks(self) -> tuple[TorchNetwork, ...]:
-        """What `combine` asks of the first frames."""
+        """Declare the network that runs on the clips' first frames."""
         return (self.between,)
 
     def setup(self) -> None:
@@ -58,7 +58,7 @@ class SlowFastConsistency:
         self.within.check()
         self.between.check()
 
-    def measure(self, clip: Clip) -> ClipMeasure:
+    def measure(self, clip: Clip, outputs: Outputs) -> ClipMeasure:
         """C within the clip; the feature kept is the mean over its frames.
 
         Raises:
@@ -66,17 +66,16 @@ class SlowFastConsistency:
         """
         if len(clip.frames_FHWC) < 2:
             raise MetricUnavailable("a clip of one frame has no consecutive frames to compare")
-        features_FD = unit_vectors(clip.output(self.within))
+        features_FD = unit_vectors(outputs[self.within])
         mean_D = features_FD.mean(axis=0)
         return ClipMeasure(consistency(features_FD), mean_D / np.linalg.norm(mean_D))
 
-    def combine(self, measures: Sequence[ClipMeasure]) -> Combined:
+    def combine(self, measures: Sequence[ClipMeasure], openings: Outputs | None) -> Combined:
         """Fused as the official code does, over the clips of this video alone."""
         in_clip = float(np.mean([measure.score for measure in measures]))
-        openings = measures.openings if isinstance(measures, Measures) else None
         if openings is None:
             return Combined(in_clip, {"in_clip": in_clip})
-        clip_to_clip = consistency(unit_vectors(openings.output(self.between)))
+        clip_to_clip = consistency(unit_vectors(openings[self.between]))
         mapped = map_clip_to_clip(self.info.name, clip_to_clip)
         parts = {"in_clip": in_clip, "clip_to_clip": clip_to_clip, "mapped": mapped}
         return Combined(fuse(in_clip, mapped), parts)

@@ -7,7 +7,15 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from eval.metric import Clip, ClipMean, ClipMeasure, Direction, MetricInfo, MetricUnavailable
+from eval.metric import (
+    Clip,
+    ClipMean,
+    ClipMeasure,
+    Direction,
+    MetricInfo,
+    MetricUnavailable,
+    Outputs,
+)
 from eval.metrics.text_alignment import require_prompt
 from eval.vbench_long.networks.amt import AMT
 from eval.vbench_long.networks.base import TorchNetwork
@@ -73,9 +81,9 @@ class MotionSmoothness(_NetworkMean):
         ),
     )
 
-    def measure(self, clip: Clip) -> ClipMeasure:
+    def measure(self, clip: Clip, outputs: Outputs) -> ClipMeasure:
         """Mean over the interpolated frames."""
-        return ClipMeasure((255.0 - float(clip.output(AMT).mean())) / 255.0)
+        return ClipMeasure((255.0 - float(outputs[AMT].mean())) / 255.0)
 
 
 class DynamicDegree(_NetworkMean):
@@ -93,9 +101,9 @@ class DynamicDegree(_NetworkMean):
         ),
     )
 
-    def measure(self, clip: Clip) -> ClipMeasure:
+    def measure(self, clip: Clip, outputs: Outputs) -> ClipMeasure:
         """1 or 0."""
-        return ClipMeasure(float(bool(is_dynamic(clip.output(RAFT_NETWORK), clip))))
+        return ClipMeasure(float(bool(is_dynamic(outputs[RAFT_NETWORK], clip))))
 
 
 class AestheticQuality(_NetworkMean):
@@ -110,9 +118,9 @@ class AestheticQuality(_NetworkMean):
         description="VBench-Long: LAION aesthetic predictor on CLIP ViT-L/14, mean over frames.",
     )
 
-    def measure(self, clip: Clip) -> ClipMeasure:
+    def measure(self, clip: Clip, outputs: Outputs) -> ClipMeasure:
         """Mean over frames, and the mean embedding to compare clips by."""
-        output_FD = clip.output(AESTHETIC_VITL14).astype(np.float64)
+        output_FD = outputs[AESTHETIC_VITL14].astype(np.float64)
         mean_D = output_FD[:, :-1].mean(axis=0)
         score = float(output_FD[:, -1].mean()) / 10
         return ClipMeasure(score, mean_D / np.linalg.norm(mean_D))
@@ -130,9 +138,9 @@ class ImagingQuality(_NetworkMean):
         description="VBench-Long: MUSIQ (SPAQ), longer side at most 512, mean over frames, / 100.",
     )
 
-    def measure(self, clip: Clip) -> ClipMeasure:
+    def measure(self, clip: Clip, outputs: Outputs) -> ClipMeasure:
         """Mean over frames, divided by 100 clip by clip (the official details are not)."""
-        return ClipMeasure(float(clip.output(MUSIQ_NETWORK).mean()) / 100)
+        return ClipMeasure(float(outputs[MUSIQ_NETWORK].mean()) / 100)
 
 
 class OverallConsistency(_NetworkMean):
@@ -151,13 +159,13 @@ class OverallConsistency(_NetworkMean):
         description="VBench-Long: cosine of ViCLIP-L/14 embeddings of eight frames and the prompt.",
     )
 
-    def measure(self, clip: Clip) -> ClipMeasure:
+    def measure(self, clip: Clip, outputs: Outputs) -> ClipMeasure:
         """Cosine with the prompt; officially with the prompt and its suffix.
 
         Raises:
             MetricUnavailable: the video has no prompt.
         """
         require_prompt(clip)
-        video_D = clip.output(VICLIP_VIDEO).astype(np.float64)
-        prompt, official = clip.output(VICLIP_TEXT).astype(np.float64) @ video_D
+        video_D = outputs[VICLIP_VIDEO].astype(np.float64)
+        prompt, official = outputs[VICLIP_TEXT].astype(np.float64) @ video_D
         return ClipMeasure(float(prompt), video_D / np.linalg.norm(video_D), float(official))

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.metric import MetricUnavailable
+from eval.errors import MetricUnavailable
 from eval.vbench_long.official_home import make_home, write_configuration
 from harness.core.machine import peak_host_mib
 from harness.core.tensor_files import loading_tensors

@@ -20,7 +20,7 @@ import av
 import numpy as np
 from av.video.stream import VideoStream
 
-from eval.metric import MetricUnavailable
+from eval.errors import MetricUnavailable
 from eval.video.clips import Span, stream_clips
 from eval.video.decode import read_frames
 from harness.core.errors import LongtakeError

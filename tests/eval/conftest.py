@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import av
@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from eval.metric import Clip, ClipMeasure, Metric, Network, Outputs, networks_of
 from eval.networks.features import EFFICIENTNET_LITE0, MOBILENET_V2
 
 FPS = 16
@@ -66,6 +67,17 @@ def encode(path: Path, frames_FHWC: np.ndarray, fps: int) -> Path:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
     return path
+
+
+def run_networks(networks: Iterable[Network], clip: Clip) -> Outputs:
+    """Load and run networks, as the scorer does, but on the processor and without a cache."""
+    return Outputs({network.name: network.load("cpu")(clip) for network in networks})
+
+
+def measure_clip(metric: Metric, clip: Clip) -> ClipMeasure:
+    """Measure a clip after running the networks that the metric declares."""
+    networks = networks_of(metric)
+    return metric.measure(clip, run_networks(networks, clip)) if networks else metric.measure(clip)
 
 
 @pytest.fixture

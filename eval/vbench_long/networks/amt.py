@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from eval.metric import Clip, MetricUnavailable
+from eval.clip import Clip
+from eval.errors import MetricUnavailable
 from eval.vbench_long.layout import AMT_S
 from eval.vbench_long.networks.base import TorchNetwork, batch_size, read_state, ready
 

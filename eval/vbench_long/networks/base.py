@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eval.metric import Clip, MetricUnavailable
+from eval.clip import Clip
+from eval.errors import MetricUnavailable
 from eval.networks.weights import LayoutFile, check_files, load_weights
 from harness.core.tensor_files import loading_tensors
 from harness.core.weights_files import file_sha256

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eval.metric import Clip
+from eval.clip import Clip
 from eval.vbench_long.layout import DINO_B16
 from eval.vbench_long.networks.base import TorchNetwork, batch_size, features, read_state, ready
 from eval.vbench_long.networks.images import dino_input

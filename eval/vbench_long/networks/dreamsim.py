@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eval.metric import Clip
+from eval.clip import Clip
 from eval.vbench_long.layout import (
     DINO_B16,
     DREAMSIM_CLIP,

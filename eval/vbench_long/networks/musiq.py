@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from eval.metric import Clip
+from eval.clip import Clip
 from eval.vbench_long.layout import MUSIQ_SPAQ
 from eval.vbench_long.networks.base import TorchNetwork, batch_size, batches, read_state, ready
 from eval.vbench_long.networks.images import musiq_input

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eval.metric import Clip
+from eval.clip import Clip
 from eval.networks.weights import LayoutFile
 from eval.vbench_long.layout import AESTHETIC_HEAD, CLIP_B32, CLIP_L14
 from eval.vbench_long.networks.base import TorchNetwork, batch_size, features, read_state, ready

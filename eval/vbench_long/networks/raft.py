@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eval.metric import Clip
+from eval.clip import Clip
 from eval.vbench_long.layout import RAFT_THINGS
 from eval.vbench_long.networks.base import TorchNetwork, batch_size, read_state, ready
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eval.metric import Clip
+from eval.clip import Clip
 from eval.vbench_long.layout import VICLIP, VICLIP_VOCABULARY
 from eval.vbench_long.networks.base import TorchNetwork, read_state, ready
 from eval.vbench_long.networks.images import clip_input

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from eval.metric import Clip
-from eval.networks.network import Network, NetworkPool
+from eval.clip import Clip
+from eval.network import Network
+from eval.networks.pool import NetworkPool
 from eval.scoring.score import Scorer, Workspace
 from eval.scoring.suite import SUITES, Suite
 from harness.core.machine import peak_host_mib, prepare_process

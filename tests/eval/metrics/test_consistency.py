@@ -12,6 +12,7 @@ from eval.metrics.consistency import (
     SubjectFeatureConsistency,
     consistency,
 )
+from tests.eval.conftest import measure_clip
 
 both_metrics = pytest.mark.parametrize(
     "metric_type", [SubjectFeatureConsistency, BackgroundFeatureConsistency]
@@ -41,7 +42,7 @@ def test_video_is_half_within_clips_and_half_from_clip_to_clip() -> None:
 
 
 def measure(metric: FeatureConsistency, frames: np.ndarray) -> ClipMeasure:
-    return metric.measure(Clip(frames, start_frame=0, fps=16, prompt=""))
+    return measure_clip(metric, Clip(frames, start_frame=0, fps=16, prompt=""))
 
 
 @pytest.mark.slow

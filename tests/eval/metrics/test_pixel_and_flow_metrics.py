@@ -7,13 +7,14 @@ import pytest
 from eval.metric import Clip, ClipMeasure, Metric, MetricUnavailable
 from eval.metrics.flow import FlowMotion, WarpSmoothness
 from eval.metrics.pixels import FlickerStability, SharpnessRetention
+from tests.eval.conftest import measure_clip
 
 ALL = [FlickerStability, FlowMotion, WarpSmoothness, SharpnessRetention]
 
 
 def measure(metric: Metric, frames: np.ndarray, fps: int = 16) -> ClipMeasure:
     metric.setup()
-    return metric.measure(Clip(frames, start_frame=0, fps=fps, prompt=""))
+    return measure_clip(metric, Clip(frames, start_frame=0, fps=fps, prompt=""))
 
 
 def panned(step_px: int, make_scene, size: int = 128) -> np.ndarray:

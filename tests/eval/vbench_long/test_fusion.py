@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.metric import Clip, ClipMeasure, Measures
+from eval.metric import Clip, ClipMeasure, Outputs
 from eval.vbench_long.consistency import SubjectConsistency
 from eval.vbench_long.fusion import fuse, map_clip_to_clip, mapping_table
 from eval.vbench_long.networks.raft import is_dynamic, kept_frames, pairs_needed, threshold_px
@@ -48,12 +48,11 @@ def unit(*degrees: float) -> np.ndarray:
 
 def test_video_is_half_within_clips_and_half_mapped_openings() -> None:
     metric = SubjectConsistency()
-    measures = Measures([ClipMeasure(0.9), ClipMeasure(0.7)])
-    alone = metric.combine(measures)
+    measures = [ClipMeasure(0.9), ClipMeasure(0.7)]
+    alone = metric.combine(measures, None)
     assert (alone.value, alone.parts) == (pytest.approx(0.8), {"in_clip": pytest.approx(0.8)})
-    measures.openings = Clip(np.zeros((2, 2, 2, 3), np.uint8), 0, 16, "")
-    measures.openings.outputs.put(metric.between, 5 * unit(0, 60))  # lengths do not matter
-    both = metric.combine(measures)
+    openings = Outputs({metric.between.name: 5 * unit(0, 60)})  # lengths do not matter
+    both = metric.combine(measures, openings)
     mapped = map_clip_to_clip("subject_consistency", 0.5)
     assert both.parts["clip_to_clip"] == pytest.approx(0.5)
     assert both.value == pytest.approx(0.5 * 0.8 + 0.5 * mapped)

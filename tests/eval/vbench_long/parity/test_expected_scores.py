@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eval.metric import Clip, Combined, Measures
+from eval.metric import Clip, Combined
 from eval.scoring.suite import METRICS
 from eval.vbench_long import layout
 from eval.vbench_long.consistency import unit_vectors
 from eval.vbench_long.networks.dino import DINO
 from eval.vbench_long.networks.dinov2 import DINOV2
 from eval.vbench_long.networks.raft import RAFT_NETWORK, Raft
+from tests.eval.conftest import measure_clip, run_networks
 from tests.eval.vbench_long.parity.conftest import DATA
 
 EXPECTED = json.loads((DATA / "expected.json").read_text())
@@ -49,7 +50,7 @@ def test_clip_scores(
     metric = METRICS.load(dimension)()
     metric.setup()
     for clip, expected in zip(clips, recorded(dimension), strict=True):
-        measure = metric.measure(clip)
+        measure = measure_clip(metric, clip)
         official = measure.score if measure.official is None else measure.official
         scale = 100 if dimension == "imaging_quality" else 1
         assert official == pytest.approx(expected["video_results"] / scale, abs=tolerance, rel=0)
@@ -61,11 +62,10 @@ def test_subject_consistency_within_and_between_clips(
     weights(layout.DINO_B16, layout.DINOV2_B14)
     metric = METRICS.load("subject_consistency")()
     metric.setup()
-    measures = Measures(metric.measure(clip) for clip in clips)
-    measures.openings = openings
+    measures = [measure_clip(metric, clip) for clip in clips]
     for measure, expected in zip(measures, recorded("subject_consistency"), strict=True):
         assert measure.score == pytest.approx(expected["inclip_score"], abs=1e-6)
-    combined = metric.combine(measures)
+    combined = metric.combine(measures, run_networks(metric.opening_networks, openings))
     assert isinstance(combined, Combined)
     expected = recorded("subject_consistency")[0]
     assert combined.parts["clip_to_clip"] == pytest.approx(expected["clip2clip_score"], abs=1e-6)
@@ -81,7 +81,7 @@ def test_background_consistency_within_clips(
     weights(layout.CLIP_B32)
     metric = METRICS.load("background_consistency")()
     for clip, expected in zip(clips, recorded("background_consistency"), strict=True):
-        assert metric.measure(clip).score == pytest.approx(expected["inclip_score"], abs=1e-6)
+        assert measure_clip(metric, clip).score == pytest.approx(expected["inclip_score"], abs=1e-6)
 
 
 @pytest.mark.parametrize("number", [0, 1])
@@ -91,7 +91,7 @@ def test_flow_of_every_pair(weights: Callable[..., None], clips: list[Clip], num
     expected = recorded_radii[f"blue squares-0_00{number}.mp4"]
     radii = Raft(every_pair=True).load("cpu")(clips[number])
     np.testing.assert_allclose(radii, expected, rtol=1e-5)
-    early = clips[number].output(RAFT_NETWORK)
+    early = RAFT_NETWORK.load("cpu")(clips[number])
     np.testing.assert_allclose(early, expected[: len(early)], rtol=1e-5)
     assert len(early) < len(expected)
 
@@ -102,7 +102,7 @@ def test_positions_of_other_sizes_are_interpolated_as_dino_does(
     """Frames that are not square keep their aspect: 14 x 24 patches."""
     weights(layout.DINO_B16)
     wide = Clip(np.random.default_rng(0).integers(0, 256, (2, 60, 104, 3), np.uint8), 0, 16, "")
-    features = unit_vectors(wide.output(DINO))
+    features = unit_vectors(DINO.load("cpu")(wide))
     assert features.shape == (2, 768)
     assert float(features[0] @ features[1]) < 0.99999
 

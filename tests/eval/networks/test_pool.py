@@ -7,9 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eval.metric import Clip, ClipMean, ClipMeasure, Direction, MetricInfo, MetricUnavailable
+from eval.metric import (
+    Clip,
+    ClipMean,
+    ClipMeasure,
+    Direction,
+    MetricInfo,
+    MetricUnavailable,
+    Outputs,
+)
 from eval.networks.feature_cache import FeatureCache
-from eval.networks.network import NetworkPool
+from eval.networks.pool import NetworkPool
 from eval.scoring.score import Scorer, Workspace
 from eval.scoring.suite import Suite
 from harness.core.errors import LongtakeError
@@ -133,8 +141,8 @@ class First(ClipMean):
     info = MetricInfo("first", "First", Direction.higher, "", "Mean of a network.")
     networks = (NETWORKS["first"],)
 
-    def measure(self, clip: Clip) -> ClipMeasure:
-        return ClipMeasure(float(clip.output(self.networks[0]).mean()))
+    def measure(self, clip: Clip, outputs: Outputs) -> ClipMeasure:
+        return ClipMeasure(float(outputs[self.networks[0]].mean()))
 
 
 class Second(First):
@@ -180,3 +188,43 @@ def test_new_metric_and_new_duration_cost_only_what_is_new(
     assert counting["first"].runs == 3 + 3
     assert both["4"] == short["4"]
     assert counting["first"].loads == 2
+
+
+class Undeclared(First):
+    info = MetricInfo("undeclared", "Undeclared", Direction.higher, "", "Asks for another.")
+
+    def measure(self, clip: Clip, outputs: Outputs) -> ClipMeasure:
+        return ClipMeasure(float(outputs[NETWORKS["second"]].mean()))
+
+
+class OutputsOfNone(ClipMean):
+    info = MetricInfo("outputs_of_none", "None", Direction.higher, "", "Declares no network.")
+    measure = First.measure
+
+
+class WithoutOutputs(First):
+    info = MetricInfo("without_outputs", "Without", Direction.higher, "", "Takes no outputs.")
+
+    def measure(self, clip: Clip) -> ClipMeasure:  # type: ignore[override]
+        return ClipMeasure(1.0)
+
+
+def test_a_metric_is_handed_the_outputs_of_the_networks_it_declares_and_no_others(
+    write_video: Callable[..., Path], make_scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, First.__module__, sys.modules[__name__])
+    video = write_video(make_scene().frames(32))
+    # The suite runs the second network, for another metric.
+    metrics = suite(First, Second, Undeclared, OutputsOfNone, WithoutOutputs)
+    scores = Scorer(metrics).score(video, "", {"2": 32}, "unit")
+    reasons = {name: metric.reason for name, metric in scores.metrics.items()}
+    assert (reasons["first"], reasons["second"]) == (None, None)
+    undeclared = str(reasons["undeclared"])
+    assert undeclared.startswith(
+        "the metric asks for the output of 'second' but declares only 'first'; add it to `networks`"
+    )
+    for name, expected in (
+        ("outputs_of_none", "`measure` must take (clip): a metric with `networks`"),
+        ("without_outputs", "`measure` must take (clip, outputs): a metric with `networks`"),
+    ):
+        assert str(reasons[name]).startswith(expected)
