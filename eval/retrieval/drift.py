@@ -14,6 +14,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import spearmanr
 
 from eval.retrieval.metrics import redundancy
 from eval.statistics import Interval, bootstrap_interval
@@ -105,11 +106,10 @@ def change_after(curve: Curve, start_s: float) -> float | None:
 
 
 def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """Spearman's correlation; None for constant values, which have no order."""
-    ranks = [_ranks(np.asarray(values, dtype=float)) for values in (first, second)]
-    if any(np.ptp(rank) == 0 for rank in ranks):
+    """Return Spearman's correlation; None for constant values, which have no order."""
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
         return None
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+    return float(spearmanr(first, second).statistic)
 
 
 def relate(
@@ -149,10 +149,3 @@ def relate_all(
         for metric, of_metric in videos.items()
         for predictor in PREDICTORS
     }
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks from 0; equal values share the mean of theirs."""
-    less = (values[:, None] > values).sum(1)
-    equal = (values[:, None] == values).sum(1)
-    return less + (equal - 1) / 2

@@ -9,12 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterator, Sequence
 from functools import cache
-from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
-
-from eval.statistics.student import t_quantile
+from scipy import stats
 
 NUM_RESAMPLES = 10_000
 MIN_CLUSTERS = 6
@@ -97,11 +95,16 @@ def bootstrap_interval(
 
 
 def percentiles(means: np.ndarray, level: float, num_clusters: int) -> Interval:
-    """The expanded percentile interval of resampled means over so many clusters."""
-    t = t_quantile((1 + level) / 2, num_clusters - 1)
-    tail = NormalDist().cdf(-math.sqrt(num_clusters / (num_clusters - 1)) * t)
+    """Return the expanded percentile interval of means resampled over `num_clusters` clusters."""
+    tail = _tail(level, num_clusters)
     low, high = np.quantile(means, [tail, 1 - tail])
     return Interval(float(low), float(high))
+
+
+@cache
+def _tail(level: float, num_clusters: int) -> float:
+    t = stats.t.ppf((1 + level) / 2, num_clusters - 1)
+    return float(stats.norm.cdf(-math.sqrt(num_clusters / (num_clusters - 1)) * t))
 
 
 def resamples(num_clusters: int, num_resamples: int, seed: int) -> Iterator[np.ndarray]:

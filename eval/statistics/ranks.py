@@ -7,11 +7,10 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import rankdata
 
 from eval.metric import Direction
 from eval.statistics.clusters import MIN_CLUSTERS, Interval, cluster_sums, percentiles, resamples
-
-_MAX_PAIRWISE = 32  # competitors up to which comparing all pairs is quicker than sorting
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def average_ranks(
             left_out[metric] = tuple(name for name in competitors if name not in present)
         else:
             costs = np.array(list(present.values())) * _sign(directions[metric])
-            by_metric[metric] = dict(zip(present, _ranks(costs).tolist(), strict=True))
+            by_metric[metric] = dict(zip(present, rankdata(costs).tolist(), strict=True))
     average = {
         name: float(np.mean([ranks[name] for ranks in by_metric.values()])) if by_metric else None
         for name in competitors
@@ -92,7 +91,7 @@ def rank_intervals(
     num_prompts = sums[0].shape[1]
     averages = np.concatenate(
         [
-            np.mean([_ranks(drawn @ of_metric.T) for of_metric in sums], axis=0)
+            np.mean([rankdata(drawn @ of_metric.T, axis=-1) for of_metric in sums], axis=0)
             for drawn in resamples(num_prompts, num_resamples, seed)
         ]
     )
@@ -101,16 +100,3 @@ def rank_intervals(
 
 def _sign(direction: Direction | str) -> int:
     return -1 if Direction(direction) is Direction.higher else 1
-
-
-def _ranks(costs: np.ndarray) -> np.ndarray:
-    """Rank of each cost along the last axis, the least first; equal costs share a mean rank."""
-    if costs.shape[-1] <= _MAX_PAIRWISE:
-        better = np.sum(costs[..., :, None] > costs[..., None, :], axis=-1)
-        equal = np.sum(costs[..., :, None] == costs[..., None, :], axis=-1)
-        return better + (equal + 1) / 2
-    if costs.ndim > 1:
-        return np.stack([_ranks(line) for line in costs])
-    ordered = np.sort(costs)
-    first, last = (np.searchsorted(ordered, costs, side) for side in ("left", "right"))
-    return (first + last + 1) / 2

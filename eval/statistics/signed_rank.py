@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import NormalDist
 
 import numpy as np
+from scipy import stats
 
 MAX_EXACT = 60
 """Up to so many differences the null distribution is counted out, ties included."""
@@ -24,14 +24,15 @@ def wilcoxon(differences: Sequence[float]) -> float | None:
     sizes = np.asarray([value for value in differences if value != 0], dtype=np.float64)
     if len(sizes) == 0:
         return None
-    # Twice the mid-rank is whole, which makes sums of ranks countable.
-    ranks = _twice_midranks(np.abs(sizes))
+    if len(sizes) > MAX_EXACT:
+        return float(stats.wilcoxon(sizes, method="asymptotic", correction=False).pvalue)
+    # scipy's exact test refuses ties, so the distribution is counted out here: ways[r] is the
+    # number of sign assignments whose positive ranks sum to r. Tied ranks end in .5; doubled, all
+    # sums are whole and can index an array.
+    ranks = (2 * stats.rankdata(np.abs(sizes))).astype(int)
     positive = int(ranks[sizes > 0].sum())
     total = int(ranks.sum())
     extreme = min(positive, total - positive)
-    if len(sizes) > MAX_EXACT:
-        deviation = np.sqrt(np.sum(ranks.astype(np.float64) ** 2)) / 2
-        return float(min(1.0, 2 * NormalDist().cdf((extreme - total / 2) / deviation)))
     ways = np.zeros(total + 1)
     ways[0] = 1.0
     for rank in ranks:
@@ -51,9 +52,3 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
         largest = max(largest, min(1.0, (len(made) - position) * p))
         adjusted[index] = largest
     return adjusted
-
-
-def _twice_midranks(sizes: np.ndarray) -> np.ndarray:
-    _, member, counts = np.unique(sizes, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return (2 * last - counts + 1)[member]
