@@ -24,10 +24,10 @@ from eval.metric import (
     MetricUnavailable,
     Outputs,
 )
-from eval.networks.features import FRAME_STEP
+from eval.networks.image_features import FRAME_STEP
+from eval.networks.torch_network import TorchNetwork, ready
 from eval.networks.weights import LayoutFile
 from eval.vbench_long.layout import CLIP_B32
-from eval.vbench_long.networks.base import TorchNetwork, ready
 from harness.core.errors import LongtakeError
 
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from eval.networks.features import MOBILENET_V2, FeatureExtractor, onnx_file
+from eval.networks.image_features import MOBILENET_V2, FeatureExtractor, onnx_file
 from harness.core.errors import ConfigError
 from methods.encoders.base import Source
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from eval.metric import MetricInfo
 from eval.scoring.drift import Drift
-from eval.scoring.frozen import Frozen
-from eval.video.reencode import Encoder
+from eval.scoring.stillness import Frozen
+from eval.video.reencode import ClipEncoder
 
 SCHEMA = 1
 
@@ -92,7 +92,7 @@ class Scores:
     not_set_up: tuple[str, ...]
     timings_s: Mapping[str, float]
     frozen: Mapping[str, Frozen | None] = field(default_factory=dict)
-    encoder: Encoder | None = None
+    encoder: ClipEncoder | None = None
     networks: Mapping[str, str] = field(default_factory=dict)
 
 

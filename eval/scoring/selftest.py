@@ -13,7 +13,7 @@ import numpy as np
 
 from eval.metric import Direction, MetricInfo
 from eval.scoring.results import ScoredMetric
-from eval.scoring.score import Scorer, Scores
+from eval.scoring.scorer import Scorer, Scores
 from eval.scoring.suite import Suite
 from eval.video.degrade import DEGRADATIONS
 

@@ -17,8 +17,8 @@ from harness.core.registry import Registry
 METRICS = Registry(
     "metric",
     {
-        "subject_feature_consistency": "eval.metrics.consistency:SubjectFeatureConsistency",
-        "background_feature_consistency": "eval.metrics.consistency:BackgroundFeatureConsistency",
+        "subject_feature_consistency": "eval.metrics.features:SubjectFeatureConsistency",
+        "background_feature_consistency": "eval.metrics.features:BackgroundFeatureConsistency",
         "flicker_stability": "eval.metrics.pixels:FlickerStability",
         "flow_motion": "eval.metrics.flow:FlowMotion",
         "warp_smoothness": "eval.metrics.flow:WarpSmoothness",

@@ -16,9 +16,9 @@ from eval.metric import (
     MetricUnavailable,
     Outputs,
 )
-from eval.metrics.consistency import consistency
+from eval.metrics.features import consistency
+from eval.networks.torch_network import TorchNetwork
 from eval.vbench_long.fusion import fuse, map_clip_to_clip
-from eval.vbench_long.networks.base import TorchNetwork
 from eval.vbench_long.networks.dino import DINO
 from eval.vbench_long.networks.dinov2 import DINOV2
 from eval.vbench_long.networks.dreamsim import DREAMSIM

@@ -17,8 +17,8 @@ from eval.metric import (
     Outputs,
 )
 from eval.metrics.text_alignment import require_prompt
+from eval.networks.torch_network import TorchNetwork
 from eval.vbench_long.networks.amt import AMT
-from eval.vbench_long.networks.base import TorchNetwork
 from eval.vbench_long.networks.musiq import MUSIQ_NETWORK
 from eval.vbench_long.networks.openai_clip import AESTHETIC_VITL14
 from eval.vbench_long.networks.raft import RAFT_NETWORK, is_dynamic

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from eval.video.clips import CLIP_SECONDS
+from eval.video.split import CLIP_SECONDS
 
 # frames (frame, height, width, 3) uint8, those of another video, strength, fps -> frames
 Degradation = Callable[[np.ndarray, np.ndarray, float, int], np.ndarray]

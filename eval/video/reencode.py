@@ -21,8 +21,8 @@ import numpy as np
 from av.video.stream import VideoStream
 
 from eval.errors import MetricUnavailable
-from eval.video.clips import Span, stream_clips
 from eval.video.decode import read_frames
+from eval.video.split import Span, stream_clips
 from harness.core.errors import LongtakeError
 from harness.core.files import replacing, write_json
 
@@ -32,7 +32,7 @@ _CODEC: Final = "libx264"
 
 
 @dataclass(frozen=True)
-class Encoder:
+class ClipEncoder:
     """What encodes clips. `threads` 0 lets x264 choose by the number of cores."""
 
     codec: str
@@ -43,7 +43,7 @@ class Encoder:
     libavcodec: str
 
 
-def official_encoder() -> Encoder:
+def official_encoder() -> ClipEncoder:
     """The settings of torchvision's write_video, with LONGTAKE_X264_THREADS threads (default 1).
 
     Raises:
@@ -53,10 +53,10 @@ def official_encoder() -> Encoder:
     if not threads.isdecimal():
         raise LongtakeError(f"LONGTAKE_X264_THREADS is {threads!r}; expected a whole number.")
     version = ".".join(str(part) for part in av.library_versions["libavcodec"])
-    return Encoder(_CODEC, "yuv420p", (), int(threads), av.__version__, version)
+    return ClipEncoder(_CODEC, "yuv420p", (), int(threads), av.__version__, version)
 
 
-def encode(path: Path, frames_FHWC: np.ndarray, fps: int, encoder: Encoder) -> None:
+def encode(path: Path, frames_FHWC: np.ndarray, fps: int, encoder: ClipEncoder) -> None:
     """Write frames as the official code writes a clip.
 
     Raises:
@@ -165,7 +165,7 @@ def _name(span: Span) -> str:
     return f"{span.start}-{span.end}"
 
 
-def _plain(encoder: Encoder) -> dict[str, Any]:
+def _plain(encoder: ClipEncoder) -> dict[str, Any]:
     """As JSON gives it back."""
     plain: dict[str, Any] = json.loads(json.dumps(asdict(encoder)))
     return plain

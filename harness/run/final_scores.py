@@ -10,7 +10,7 @@ from typing import Any
 
 from eval.scoring.suite import find_suite
 from eval.vbench_long.dataset import DIMENSIONS, score_dataset
-from eval.vbench_long.final import final_scores
+from eval.vbench_long.final_scores import final_scores
 from harness.core.files import write_json
 from harness.store.run_store import RunStore
 
@@ -34,7 +34,7 @@ def row_scores(store: RunStore) -> list[dict[str, Any]]:
     """For every backbone, method and duration: dimensions and final scores.
 
     Each dimension, and each final score, stands under `official` (the official aggregation) and
-    `per_video`; `eval.vbench_long.dataset` and `eval.vbench_long.final` say what they are.
+    `per_video`; `eval.vbench_long.dataset` and `eval.vbench_long.final_scores` say what they are.
     """
     rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
     version = find_suite(SUITE).version

@@ -14,8 +14,8 @@ from eval.metric import MetricUnavailable
 from eval.vbench_long.dataset import DIMENSIONS, official_names, score_dataset
 from eval.vbench_long.networks.viclip import OFFICIAL_SUFFIX
 from eval.vbench_long.official import run_official
-from eval.video.clips import Span
 from eval.video.reencode import clip_path
+from eval.video.split import Span
 from harness.core.errors import LongtakeError
 from harness.core.files import write_json
 from harness.core.machine import eval_threads

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import torch
 
     from backbones.engine.spec import BackboneSpec
-    from eval.scoring.score import Scorer
+    from eval.scoring.scorer import Scorer
     from harness.store.units import Unit
 
 
@@ -122,7 +122,7 @@ def _those_that_fit(
 
 
 def _evaluate(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
-    from eval.scoring.score import Scorer
+    from eval.scoring.scorer import Scorer
     from eval.scoring.suite import find_suite
 
     store = RunStore(Path(shard.store))
@@ -151,7 +151,7 @@ def _score(
     task: Evaluation, store: RunStore, scorer: Scorer, emit: Emit, stop_requested: StopRequested
 ) -> None:
     from eval.scoring.results import write_scores
-    from eval.scoring.score import Workspace
+    from eval.scoring.scorer import Workspace
     from eval.video.decode import VideoDamaged
 
     record = store.record(task.unit_id)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
-from eval.retrieval.drift import AHEAD_S, PREDICTORS, Relation
-from eval.retrieval.metrics import MEASURES, RELEVANT, Searched, means
+from eval.retrieval.drift_relation import AHEAD_S, PREDICTORS, Relation
+from eval.retrieval.measures import MEASURES, RELEVANT, Searched, means
 from eval.statistics import bootstrap_interval
 from harness.store.frames import as_dicts
 from reports.tables.formatting import DASH

@@ -6,7 +6,7 @@ from statistics import fmean
 
 import pandas as pd
 
-from eval.retrieval.metrics import redundancy
+from eval.retrieval.measures import redundancy
 from harness.store.frames import Sweep, as_dicts
 from harness.store.scores import MetricInfo
 from harness.store.trace import load_blocks

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from eval.metric import Clip, ClipMeasure, Metric, Network, Outputs, networks_of
-from eval.networks.features import EFFICIENTNET_LITE0, MOBILENET_V2
+from eval.networks.image_features import EFFICIENTNET_LITE0, MOBILENET_V2
 
 FPS = 16
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from eval.clip import Clip
 from eval.errors import MetricUnavailable
+from eval.networks.torch_network import TorchNetwork, batch_size, read_state, ready
 from eval.vbench_long.layout import AMT_S
-from eval.vbench_long.networks.base import TorchNetwork, batch_size, read_state, ready
 
 
 class Amt(TorchNetwork):

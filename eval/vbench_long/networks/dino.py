@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eval.clip import Clip
+from eval.networks.torch_network import TorchNetwork, batch_size, features, read_state, ready
 from eval.vbench_long.layout import DINO_B16
-from eval.vbench_long.networks.base import TorchNetwork, batch_size, features, read_state, ready
-from eval.vbench_long.networks.images import dino_input
+from eval.vbench_long.networks.transforms import dino_input
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-class Dino(TorchNetwork):
+class DinoVitB16(TorchNetwork):
     """CLS token after the last norm, (frame, 768), of frames that are not cropped.
 
     The code is the copy of facebookresearch/dino that the package dreamsim carries: positions of
@@ -44,4 +44,4 @@ def load_dino() -> nn.Module:
     return network
 
 
-DINO = Dino()
+DINO = DinoVitB16()

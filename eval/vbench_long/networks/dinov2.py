@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eval.clip import Clip
+from eval.networks.torch_network import TorchNetwork, batch_size, features, read_state, ready
 from eval.vbench_long.layout import DINOV2_B14
-from eval.vbench_long.networks.base import TorchNetwork, batch_size, features, read_state, ready
-from eval.vbench_long.networks.images import dinov2_input
+from eval.vbench_long.networks.transforms import dinov2_input
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _TRAINED, _SHOWN = 37, 16
 
 
-class DinoV2(TorchNetwork):
+class DinoV2VitB14(TorchNetwork):
     """CLS token after the last norm, (frame, 768)."""
 
     name = "dinov2_vitb14"
@@ -63,4 +63,4 @@ def shown_positions(positions_1ND: Tensor) -> Tensor:
     return torch.cat([positions_1ND[:, :1].float(), flat_1ND], dim=1)
 
 
-DINOV2 = DinoV2()
+DINOV2 = DinoV2VitB14()

@@ -11,14 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eval.clip import Clip
-from eval.vbench_long.layout import (
-    DINO_B16,
-    DREAMSIM_CLIP,
-    DREAMSIM_LORA,
-    DREAMSIM_LORA_CONFIG,
-    DREAMSIM_OPEN_CLIP,
-)
-from eval.vbench_long.networks.base import (
+from eval.networks.torch_network import (
     IMAGENET,
     OPENAI_CLIP,
     TorchNetwork,
@@ -27,8 +20,15 @@ from eval.vbench_long.networks.base import (
     read_state,
     ready,
 )
+from eval.vbench_long.layout import (
+    DINO_B16,
+    DREAMSIM_CLIP,
+    DREAMSIM_LORA,
+    DREAMSIM_LORA_CONFIG,
+    DREAMSIM_OPEN_CLIP,
+)
 from eval.vbench_long.networks.dino import load_dino
-from eval.vbench_long.networks.images import dreamsim_input
+from eval.vbench_long.networks.transforms import dreamsim_input
 from harness.core.machine import give_memory_back
 
 if TYPE_CHECKING:

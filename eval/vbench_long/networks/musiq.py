@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from eval.clip import Clip
+from eval.networks.torch_network import TorchNetwork, batch_size, batches, read_state, ready
 from eval.vbench_long.layout import MUSIQ_SPAQ
-from eval.vbench_long.networks.base import TorchNetwork, batch_size, batches, read_state, ready
-from eval.vbench_long.networks.images import musiq_input
+from eval.vbench_long.networks.transforms import musiq_input
 
 
 class Musiq(TorchNetwork):

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eval.clip import Clip
+from eval.networks.torch_network import TorchNetwork, batch_size, features, read_state, ready
 from eval.networks.weights import LayoutFile
 from eval.vbench_long.layout import AESTHETIC_HEAD, CLIP_B32, CLIP_L14
-from eval.vbench_long.networks.base import TorchNetwork, batch_size, features, read_state, ready
-from eval.vbench_long.networks.images import clip_input
+from eval.vbench_long.networks.transforms import clip_input
 from harness.core.machine import give_memory_back
 
 if TYPE_CHECKING:

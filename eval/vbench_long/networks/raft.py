@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eval.clip import Clip
+from eval.networks.torch_network import TorchNetwork, batch_size, read_state, ready
 from eval.vbench_long.layout import RAFT_THINGS
-from eval.vbench_long.networks.base import TorchNetwork, batch_size, read_state, ready
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eval.clip import Clip
+from eval.networks.torch_network import TorchNetwork, read_state, ready
 from eval.vbench_long.layout import VICLIP, VICLIP_VOCABULARY
-from eval.vbench_long.networks.base import TorchNetwork, read_state, ready
-from eval.vbench_long.networks.images import clip_input
+from eval.vbench_long.networks.transforms import clip_input
 
 if TYPE_CHECKING:
     from torch import Tensor

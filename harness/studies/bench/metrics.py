@@ -17,9 +17,9 @@ from eval.scoring.suite import METRICS
 from eval.vbench_long.dataset import DIMENSIONS, score_dataset
 from eval.vbench_long.networks.viclip import OFFICIAL_SUFFIX
 from eval.vbench_long.official import run_official
-from eval.video.clips import Span
 from eval.video.decode import probe
 from eval.video.reencode import clip_path
+from eval.video.split import Span
 from harness.core.environment import describe_machine
 from harness.core.errors import LongtakeError
 from harness.store.record import frames_by_time

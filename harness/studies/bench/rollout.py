@@ -16,7 +16,7 @@ import torch
 
 from backbones.engine.noise import SeededNoise
 from backbones.engine.rollout import Block, Rollout
-from eval.scoring.score import Scorer
+from eval.scoring.scorer import Scorer
 from eval.scoring.suite import find_suite
 from harness.core.determinism import strictly_deterministic
 from harness.core.devices import peak_device_mib, pick_device, reset_peaks

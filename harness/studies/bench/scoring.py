@@ -16,7 +16,7 @@ import numpy as np
 from eval.clip import Clip
 from eval.network import Network
 from eval.networks.pool import NetworkPool
-from eval.scoring.score import Scorer, Workspace
+from eval.scoring.scorer import Scorer, Workspace
 from eval.scoring.suite import SUITES, Suite
 from harness.core.machine import peak_host_mib, prepare_process
 

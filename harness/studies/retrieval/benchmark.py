@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eval.retrieval.metrics import (
+from eval.retrieval.measures import (
     ORACLE,
     RANDOM,
     Query,

@@ -12,7 +12,7 @@ import pandas as pd
 
 from backbones.tiny.backbone import TinyBackbone
 from backbones.tiny.codec import TinyCodec
-from eval.retrieval.drift import Relation, relate_all
+from eval.retrieval.drift_relation import Relation, relate_all
 from harness.core.devices import pick_device
 from harness.core.errors import ConfigError
 from harness.core.events import Event, EventKind, Listener

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from eval.retrieval.drift import Curve, RetrievedBlock
+from eval.retrieval.drift_relation import Curve, RetrievedBlock
 from eval.video.decode import read_frames
 from harness.core.errors import LongtakeError
 from harness.store.frames import Sweep, as_dicts, load_sweep

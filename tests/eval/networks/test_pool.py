@@ -16,9 +16,9 @@ from eval.metric import (
     MetricUnavailable,
     Outputs,
 )
-from eval.networks.feature_cache import FeatureCache
+from eval.networks.output_cache import OutputCache
 from eval.networks.pool import NetworkPool
-from eval.scoring.score import Scorer, Workspace
+from eval.scoring.scorer import Scorer, Workspace
 from eval.scoring.suite import Suite
 from harness.core.errors import LongtakeError
 
@@ -111,7 +111,7 @@ def test_budget_of_the_environment_is_checked(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_cache_tells_clips_networks_shapes_and_devices_apart(tmp_path: Path) -> None:
-    cache = FeatureCache(tmp_path, "cpu")
+    cache = OutputCache(tmp_path, "cpu")
     a, b = Counting("a"), Counting("b")
     cache.put(a, clip(), "hash", np.arange(3))
     cache.put(b, clip(), "hash", np.arange(4))
@@ -120,12 +120,12 @@ def test_cache_tells_clips_networks_shapes_and_devices_apart(tmp_path: Path) -> 
     assert cache.get(a, clip(), "other") is None
     # A black frame of 4 x 6 has the bytes of one of 6 x 4.
     assert cache.get(a, clip(shape=(6, 4)), "hash") is None
-    assert FeatureCache(tmp_path, "cuda").get(a, clip(), "hash") is None
-    assert FeatureCache(None, "cpu").get(a, clip(), "hash") is None
+    assert OutputCache(tmp_path, "cuda").get(a, clip(), "hash") is None
+    assert OutputCache(None, "cpu").get(a, clip(), "hash") is None
 
 
 def test_damaged_cache_file_is_made_anew(tmp_path: Path) -> None:
-    cache, network = FeatureCache(tmp_path, "cpu"), Counting("a")
+    cache, network = OutputCache(tmp_path, "cpu"), Counting("a")
     cache.put(network, clip(), "hash", np.arange(3))
     (file,) = tmp_path.rglob("*.npz")
     file.write_bytes(file.read_bytes()[:40])

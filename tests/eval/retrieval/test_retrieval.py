@@ -5,8 +5,14 @@ import math
 import numpy as np
 import pytest
 
-from eval.retrieval.drift import Curve, RetrievedBlock, change_after, rank_correlation, relate
-from eval.retrieval.metrics import (
+from eval.retrieval.drift_relation import (
+    Curve,
+    RetrievedBlock,
+    change_after,
+    rank_correlation,
+    relate,
+)
+from eval.retrieval.measures import (
     Query,
     coverage,
     means,

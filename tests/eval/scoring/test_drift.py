@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eval.scoring.drift import drift
-from eval.scoring.frozen import STILL_PX, frozen
+from eval.scoring.stillness import STILL_PX, frozen
 
 
 def test_slope_and_halves_of_a_straight_line() -> None:

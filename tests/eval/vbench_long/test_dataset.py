@@ -11,7 +11,7 @@ from eval.vbench_long.dataset import (
     official_names,
     score_dataset,
 )
-from eval.vbench_long.final import QUALITY, final_scores
+from eval.vbench_long.final_scores import QUALITY, final_scores
 from eval.vbench_long.fusion import fuse
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eval.scoring.score import Scorer, Workspace
+from eval.scoring.scorer import Scorer, Workspace
 from eval.scoring.suite import find_suite
 
 SUITE = find_suite("vbench_long")

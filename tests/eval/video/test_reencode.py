@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from eval.metric import MetricUnavailable
-from eval.video.clips import plan_clips
 from eval.video.decode import probe, read_frames
 from eval.video.reencode import ClipFiles, encode, official_encoder
+from eval.video.split import plan_clips
 from harness.core.errors import LongtakeError
 
 DATA = Path(__file__).parents[1] / "data" / "vbench_long"

@@ -14,7 +14,7 @@ import torch
 
 from backbones.tiny.backbone import TinyBackbone
 from backbones.tiny.codec import TinyCodec
-from eval.retrieval.metrics import means
+from eval.retrieval.measures import means
 from harness.core.errors import LongtakeError
 from harness.run.video_writer import VideoWriter
 from harness.studies.retrieval.benchmark import block_queries, run_benchmark

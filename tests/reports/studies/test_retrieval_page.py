@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from eval.retrieval.drift import PREDICTORS, Relation
-from eval.retrieval.metrics import Query, Searched, measure
+from eval.retrieval.drift_relation import PREDICTORS, Relation
+from eval.retrieval.measures import Query, Searched, measure
 from reports.studies.retrieval_page import per_video, summarise, tables, write_retrieval
 
 

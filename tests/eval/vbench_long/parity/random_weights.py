@@ -18,9 +18,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from eval.networks.torch_network import without_side_effects
 from eval.networks.weights import LayoutFile
 from eval.vbench_long import layout
-from eval.vbench_long.networks.base import without_side_effects
 
 # Parameters that are no weights of a product: they start small.
 _SMALL = (

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eval.scoring.score import Scorer, Workspace
+from eval.scoring.scorer import Scorer, Workspace
 from eval.scoring.suite import find_suite
 from eval.vbench_long import layout
 from eval.vbench_long.dataset import DIMENSIONS, score_dataset

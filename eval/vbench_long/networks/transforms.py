@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eval.vbench_long.networks.base import IMAGENET, OPENAI_CLIP
+from eval.networks.torch_network import IMAGENET, OPENAI_CLIP
 
 if TYPE_CHECKING:
     from torch import Tensor

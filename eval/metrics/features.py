@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from eval.metric import Clip, ClipMeasure, Direction, MetricInfo, MetricUnavailable, Outputs
-from eval.networks.features import EFFICIENTNET_LITE0, FRAME_STEP, MOBILENET_V2, ImageNetwork
+from eval.networks.image_features import EFFICIENTNET_LITE0, FRAME_STEP, MOBILENET_V2, ImageNetwork
 from eval.scoring.drift import similarity
 
 # Letters: F frames or clips, D feature.

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import spearmanr
 
-from eval.retrieval.metrics import redundancy
+from eval.retrieval.measures import redundancy
 from eval.statistics import Interval, bootstrap_interval
 
 AHEAD_S = 4.0

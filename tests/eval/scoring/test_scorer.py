@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eval.scoring.score import Scorer, Scores, write_scores
+from eval.scoring.scorer import Scorer, Scores, write_scores
 from eval.scoring.suite import Suite
 from eval.video.decode import VideoDamaged
 from harness.core.errors import LongtakeError
@@ -280,6 +280,6 @@ def test_windows_of_one_clip_give_the_same_scores(
     """Memory is bounded by the window, whatever the length of the video."""
     video = write_video(make_scene().frames(150))
     together = score(PIXELS, video, s4=77, s9=150)
-    monkeypatch.setattr("eval.scoring.score.WINDOW_MIB", 0)
+    monkeypatch.setattr("eval.scoring.scorer.WINDOW_MIB", 0)
     one_by_one = score(PIXELS, video, s4=77, s9=150)
     assert replace(one_by_one, timings_s={}) == replace(together, timings_s={})
