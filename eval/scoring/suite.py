@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from eval.metric import networks_of, opening_networks_of
-from harness.core.errors import unknown_name
+from harness.core.errors import UnknownName, unknown_name
 from harness.core.registry import Registry
 
 METRICS = Registry(
@@ -149,13 +149,17 @@ def find_suite(name: str = DEFAULT_SUITE) -> Suite:
         LongtakeError: unknown name, with the nearest known one.
     """
     if name in SUITES:
-        return SUITES[name]
-    if ":" not in name and name not in METRICS.names():
-        raise unknown_name("suite", name, [*SUITES, *METRICS.names()])
-    # Editing the source of a plug-in scores anew.
-    version = METRICS.identity(name).get("source_sha256", "1")[:12]
+        # A plug-in may have the name of one of our metrics; a suite of ours means ours.
+        suite = SUITES[name]
+        return replace(suite, metrics=tuple(map(METRICS.own_name, suite.metrics)))
+    try:
+        identity = METRICS.identity(name)
+    except UnknownName as error:
+        raise unknown_name("suite", name, [*SUITES, *METRICS.names()]) from error
+    # The version of a plug-in is its source, so editing it scores again.
+    version = identity.get("source_sha256", "1")[:12]
     own = Suite(name.rpartition(":")[2], version, metrics=(name,))
     for suite in SUITES.values():
-        if name in suite.metrics:
+        if identity == {"name": identity["name"]} and identity["name"] in suite.metrics:
             return replace(own, clip_s=suite.clip_s, gpu_clip_s=suite.gpu_clip_s)
     return own

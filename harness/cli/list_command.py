@@ -13,7 +13,8 @@ from eval.scoring.suite import METRICS, SUITES
 from harness.config.prompts import GENERATORS, shipped_sets
 from harness.config.sweep import CONF, load_sweep, options
 from harness.core.errors import unknown_name
-from harness.core.registry import Registry, read_docstring
+from harness.core.modules import read_docstring
+from harness.core.registry import Registry
 from methods import METHODS
 from methods.encoders import ENCODERS
 

@@ -25,11 +25,12 @@ from harness.config.overrides import Choice, compose_plain, expand
 from harness.config.prompts import PromptSet, PromptSettings, load_prompts
 from harness.config.slurm_profile import SlurmProfile
 from harness.core.errors import LongtakeError, unknown_name
+from harness.core.registry import OWN_DISTRIBUTION, PluginError
 from harness.core.schema import build, with_defaults
 from methods import METHODS
 
 if TYPE_CHECKING:
-    from harness.core.registry import Registry
+    from harness.core.registry import OWN_DISTRIBUTION, PluginError, Registry
 
 CONF = Path(__file__).parent / "conf"
 _REGISTRIES: dict[str, tuple[Registry, str]] = {
@@ -225,6 +226,10 @@ def _label(group: str, choices: Iterable[Choice]) -> str:
     left_out = ("", "num") if group == "prompts" else ("",)
     overridden = [f"{key}={value}" for key, value in arguments if key not in left_out]
     stem = name.rpartition(":")[2] if ":" in name else Path(name).stem
+    if group in _REGISTRIES:
+        entry = _REGISTRIES[group][0].entries().get(name)
+        if entry and ":" in name and entry.origin != OWN_DISTRIBUTION:
+            stem = f"{entry.name} of {entry.origin}"
     return " ".join([stem, *overridden])
 
 
@@ -246,8 +251,8 @@ def _as_override(choice: Choice) -> str:
 
 def _option(group: str, value: str) -> str:
     """The Hydra option for a value of `group=`: a name, a YAML file, a prompt file or a plug-in."""
-    if group in _REGISTRIES and ":" in value:
-        return _store(group, value, {_REGISTRIES[group][1]: value})
+    if group in _REGISTRIES and (node := _plugin_options(group, value)):
+        return _store(group, value, node)
     if value.endswith((".yaml", ".yml")):
         if not Path(value).is_file():
             raise LongtakeError(f"{group}={value}: no such file.")
@@ -256,9 +261,32 @@ def _option(group: str, value: str) -> str:
         return _store(group, value, {"source": value})
     if value not in options(group):
         raise unknown_name(group, value, options(group))
-    if group in _REGISTRIES and not (CONF / group / f"{value}.yaml").is_file():
-        return _store(group, value, {_REGISTRIES[group][1]: value})
     return value
+
+
+def _plugin_options(group: str, value: str) -> Any:
+    """Return the options of a plug-in that has no YAML file, or needs another name than it gives.
+
+    Raises:
+        PluginError: a plug-in of another distribution has the name of a shipped file.
+    """
+    registry, key = _REGISTRIES[group]
+    name = value.removeprefix(f"{OWN_DISTRIBUTION}:")
+    shipped = CONF / group / f"{name}.yaml"
+    entry = registry.entries().get(value)
+    if shipped.is_file() and entry is not None and entry.origin != OWN_DISTRIBUTION:
+        raise PluginError(
+            f"{group} {value!r} is a preset of longtake and registered by {entry.origin} "
+            f"({entry.target}); write {OWN_DISTRIBUTION}:{value} or {entry.full_name}."
+        )
+    if not shipped.is_file():
+        return {key: value} if ":" in value or entry is not None else None
+    node = _read_yaml(shipped)
+    own = registry.own_name(node[key])
+    # Another plug-in may have the name of the built-in that a preset uses: the preset means ours.
+    # The preset of that very name stays as it is, so loading it refuses the ambiguous name.
+    qualified = value != name or (own != node[key] and name != node[key])
+    return node | {key: own} if qualified else None
 
 
 def _store(group: str, value: str, node: Any) -> str:

@@ -1,32 +1,50 @@
 """A lazy plug-in registry: names to "module:attribute" strings.
 
-A leaf module: every room may import it and declares one registry for its kind of plug-in. Nothing
-is imported until `load`, so listing names is cheap. Other distributions add entries through the
-registry's entry-point group, and a user may write "module:attribute" wherever a name is expected.
+Every room declares one registry for its kind of plug-in. Nothing is imported until `load`, so
+listing names is cheap. Other distributions add entries through the registry's entry-point group,
+and a user may write "module:attribute" wherever a name is expected.
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import importlib
-import importlib.util
+import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Any
 
 from harness.core.errors import LongtakeError, unknown_name
+from harness.core.modules import find_source, keep_traceback, read_docstring
+
+OWN_DISTRIBUTION = "longtake"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One registered plug-in: its target "module:attribute" and the distribution it comes from."""
+    """One registered plug-in.
+
+    Attributes:
+        name: name it is registered under.
+        target: "module:attribute" of its class.
+        origin: distribution it comes from.
+    """
 
     name: str
     target: str
     origin: str
+
+    @property
+    def full_name(self) -> str:
+        """The name that means this plug-in even if others are registered under `name`."""
+        return f"{self.origin}:{self.name}"
+
+
+class PluginError(LongtakeError):
+    """A registered plug-in that cannot be imported or used, or a name that several claim."""
 
 
 class Registry:
@@ -45,114 +63,183 @@ class Registry:
         self.kind = kind
         self.group = group
         self._contract = contract
-        self._builtin = {name: Entry(name, target, "longtake") for name, target in builtin.items()}
+        self._builtin = {
+            name: Entry(name, target, OWN_DISTRIBUTION) for name, target in builtin.items()
+        }
 
     def entries(self) -> dict[str, Entry]:
-        """All plug-ins by name.
+        """Return all plug-ins by the name to ask for them.
 
-        Raises:
-            LongtakeError: a distribution registers a name that is already taken.
+        That is the registered name or, where several distributions registered the same one,
+        "distribution:name" for each.
         """
-        found = dict(self._builtin)
-        for point in entry_points(group=self.group):
-            origin = point.dist.name if point.dist else "unknown distribution"
-            if point.name in found and found[point.name].target != point.value:
-                raise LongtakeError(
-                    f"{self.kind} {point.name!r} of {origin} is already registered by "
-                    f"{found[point.name].origin} as {found[point.name].target}."
-                )
-            found.setdefault(point.name, Entry(point.name, point.value, origin))
+        claims = self._claims()
+        found = {}
+        for name, entries in claims.items():
+            if len(entries) == 1:
+                found[name] = entries[0]
+            else:
+                found.update({entry.full_name: entry for entry in entries})
         return found
 
     def names(self) -> list[str]:
-        """All registered names, sorted."""
+        """Return the names of all plug-ins, sorted."""
         return sorted(self.entries())
 
+    def own_name(self, name: str) -> str:
+        """Return the name that means the built-in `name` whatever else is installed.
+
+        A name that is no built-in is returned as it is.
+        """
+        entry = self._builtin.get(name)
+        return name if entry is None or name in self.entries() else entry.full_name
+
+    def conflicts(self) -> list[str]:
+        """Return a sentence for every name that several distributions registered."""
+        claims = self._claims().values()
+        return [self._conflict(entries) for entries in claims if len(entries) > 1]
+
     def target(self, name: str) -> str:
-        """The "module:attribute" string of `name`; a string of that form stands for itself.
+        """Return the "module:attribute" string of a plug-in.
+
+        Args:
+            name: a registered name, "distribution:name", or a "module:attribute" string, which is
+                returned as it is.
 
         Raises:
-            LongtakeError: unknown name, with the nearest known one.
+            UnknownName: unknown name, with the nearest known one.
+            PluginError: several distributions registered the name.
         """
-        if ":" in name:
-            return name
-        entries = self.entries()
-        if name not in entries:
-            raise unknown_name(self.kind, name, entries)
-        return entries[name].target
+        entry = self._entry(name)
+        return name if entry is None else entry.target
 
     def identity(self, name: str) -> dict[str, str]:
-        """Return what names a plug-in in the identity of what it made.
+        """Return the part of a unit's identity that says which plug-in made it.
 
         A built-in is its registered name, so moving its file changes nothing; another plug-in is
-        its attribute and the digest of its module, so editing it changes what it stands for.
+        its attribute and the digest of its module, so editing it changes the identity.
 
         Raises:
-            LongtakeError: unknown name, or a module that isn't there.
+            UnknownName: unknown name.
+            PluginError: a module that isn't there, or a name that several claim.
         """
         target = self.target(name)
         for entry in self._builtin.values():
             if target == entry.target:
                 return {"name": entry.name}
         module_name, _, attribute = target.partition(":")
-        try:
-            spec = importlib.util.find_spec(module_name)
-        except ModuleNotFoundError:
-            spec = None
-        if spec is None or spec.origin is None:
-            raise LongtakeError(f"{self.kind} {name!r}: there is no module {module_name!r}.")
-        digest = hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()
+        source = find_source(module_name)
+        if source is None:
+            raise PluginError(f"{self._called(name)}: there is no module {module_name!r}.")
+        digest = hashlib.sha256(source.read_bytes()).hexdigest()
         return {"name": attribute, "source_sha256": digest}
 
     def load(self, name: str) -> Any:
-        """Import and return the plug-in called `name`.
+        """Import and return a plug-in.
+
+        Args:
+            name: as for `target`.
 
         Raises:
-            LongtakeError: unknown name, a target that cannot be imported, or one that lacks a part
-                of the contract.
+            UnknownName: unknown name, or no such attribute in the module.
+            PluginError: several distributions registered the name, or the target cannot be
+                imported or lacks a part of the contract.
         """
         module_name, _, attribute = self.target(name).partition(":")
         if not all(part.isidentifier() for part in module_name.split(".")):
-            raise LongtakeError(
+            raise PluginError(
                 f"{self.kind} {name!r}: write module:Class, the module as Python imports it "
                 "(newest:Strided for Strided in ./newest.py)."
             )
-        try:
-            module = importlib.import_module(module_name)
-        except ModuleNotFoundError as error:
-            raise LongtakeError(
-                f"{self.kind} {name!r} needs the module {error.name!r}, which is not installed."
-            ) from error
-        except Exception as error:
-            raise LongtakeError(
-                f"{self.kind} {name!r}: importing {module_name} fails: "
-                f"{type(error).__name__}: {error}"
-            ) from error
+        module = self._import(name, module_name)
         if not hasattr(module, attribute):
-            kind = f"attribute of {module_name} for {self.kind}"
+            kind = f"attribute of {module_name} for {self._called(name)}"
             public = [name for name in vars(module) if not name.startswith("_")]
             raise unknown_name(kind, attribute, public)
         plugin = getattr(module, attribute)
         lacking = [name for name in self._contract if not hasattr(plugin, name)]
         if lacking:
-            raise LongtakeError(f"{self.kind} {name!r} lacks {', '.join(lacking)}.")
+            raise PluginError(f"{self._called(name)} lacks {', '.join(lacking)}.")
         return plugin
 
+    def summary(self, name: str) -> str:
+        """Return the first line of a plug-in's docstring, or why there is none.
 
-def read_docstring(target: str) -> str | None:
-    """The docstring of "module:attribute", read without importing the module.
+        Nothing is imported, so a problem that only an import shows is not found.
+        """
+        target = self.target(name)
+        try:
+            docstring = read_docstring(target)
+        except (SyntaxError, OSError, UnicodeError) as error:
+            return f"cannot be read: {type(error).__name__}: {error}"
+        if docstring is None:
+            return f"not installed: no module {target.partition(':')[0]!r}"
+        return docstring.partition("\n")[0]
 
-    Returns:
-        None when the module is not installed; empty when there is no docstring.
-    """
-    module_name, _, attribute = target.partition(":")
-    try:
-        spec = importlib.util.find_spec(module_name)
-    except (ImportError, ValueError):
-        spec = None
-    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
-        return None
-    for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute:
-            return ast.get_docstring(node) or ""
-    return ""
+    def problems(self) -> dict[str, str]:
+        """Import every plug-in of another distribution; return what is wrong, by name."""
+        found = {}
+        for name, entry in self.entries().items():
+            if entry.origin != OWN_DISTRIBUTION:
+                try:
+                    self.load(name)
+                except LongtakeError as error:
+                    found[name] = str(error)
+        return found
+
+    def _claims(self) -> dict[str, list[Entry]]:
+        claims = {name: [entry] for name, entry in self._builtin.items()}
+        for entry in _installed(self.group, tuple(sys.path)):
+            others = claims.setdefault(entry.name, [])
+            # An installation that is found twice on the search path is no conflict.
+            if entry.target not in [other.target for other in others]:
+                others.append(entry)
+        return claims
+
+    def _entry(self, name: str) -> Entry | None:
+        claims = self._claims()
+        if name in claims:
+            if len(claims[name]) > 1:
+                raise PluginError(self._conflict(claims[name]))
+            return claims[name][0]
+        if ":" not in name:
+            raise unknown_name(self.kind, name, self.entries())
+        every = (entry for entries in claims.values() for entry in entries)
+        return next((entry for entry in every if entry.full_name == name), None)
+
+    def _conflict(self, entries: Sequence[Entry]) -> str:
+        name = entries[0].name
+        claims = " and ".join(f"{entry.origin} ({entry.target})" for entry in entries)
+        choices = " or ".join(entry.full_name for entry in entries)
+        return f"{self.kind} {name!r} is registered by {claims}; write {choices}."
+
+    def _called(self, name: str) -> str:
+        """Return a plug-in's name for messages, with the distribution that has to repair it."""
+        entry = self._entry(name)
+        if entry is None or entry.origin == OWN_DISTRIBUTION or entry.full_name == name:
+            return f"{self.kind} {name!r}"
+        return f"{self.kind} {name!r} of {entry.origin}"
+
+    def _import(self, name: str, module_name: str) -> Any:
+        try:
+            return importlib.import_module(module_name)
+        except ModuleNotFoundError as error:
+            raise PluginError(
+                f"{self._called(name)} needs the module {error.name!r}, which is not installed."
+            ) from error
+        except (Exception, SystemExit) as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise PluginError(
+                f"{self._called(name)}: importing {module_name} fails: {reason}."
+                f"{keep_traceback(module_name, error)}"
+            ) from error
+
+
+@lru_cache
+def _installed(group: str, search_path: tuple[str, ...]) -> tuple[Entry, ...]:
+    """List the plug-ins of other distributions; reading all metadata takes milliseconds."""
+    found = []
+    for point in entry_points(group=group):
+        origin = point.dist.name if point.dist else "unknown distribution"
+        found.append(Entry(point.name, point.value, re.sub(r"[-_.]+", "-", origin).lower()))
+    return tuple(found)

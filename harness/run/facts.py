@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def facts_of(unit: Unit, backbone: Backbone) -> dict[str, Any]:
     """The facts of a record; docs/records.md explains each."""
     spec = backbone.spec
-    native = METHODS.target(unit.strategy) == METHODS.target("native")
+    native = METHODS.identity(unit.strategy) == {"name": "native"}
     return {
         "backbone_plugin": unit.family,
         "method_plugin": unit.strategy,

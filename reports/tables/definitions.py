@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cache
 
 from harness.core.errors import LongtakeError
-from harness.core.registry import Registry, read_docstring
+from harness.core.modules import read_docstring
+from harness.core.registry import Registry
 
 
 @cache
@@ -13,5 +14,5 @@ def describe(registry: Registry, plugin: str | None) -> str | None:
     """Return the docstring of the class that a record names; None if it isn't installed here."""
     try:
         return read_docstring(registry.target(plugin)) or None if plugin else None
-    except LongtakeError:
+    except (LongtakeError, SyntaxError, OSError, UnicodeError):
         return None

@@ -35,3 +35,27 @@ def video_hashes(store: Path) -> dict[str, str]:
 def sweep(*arguments: str) -> Sequence[str]:
     """Arguments of a fast sweep without a report."""
     return ["sweep", "--no-report", *FAST, *arguments]
+
+
+def install_distribution(
+    folder: Path, name: str, points: dict[str, dict[str, str]], sources: dict[str, str]
+) -> None:
+    """Lay out an installed distribution with plug-ins, as an installer would.
+
+    Args:
+        folder: where, to be put on the search path.
+        name: name of the distribution.
+        points: names to targets, by entry-point group.
+        sources: text of its modules, by path.
+    """
+    for module, source in sources.items():
+        path = folder / module
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source)
+    info = folder / f"{name.replace('-', '_')}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    lines = []
+    for group, targets in points.items():
+        lines += [f"[{group}]", *(f"{point} = {target}" for point, target in targets.items())]
+    (info / "entry_points.txt").write_text("\n".join(lines) + "\n")

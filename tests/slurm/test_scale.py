@@ -10,7 +10,6 @@ import pytest
 from rich.console import Console
 
 from eval.scoring.suite import METRICS
-from harness.core.registry import Entry
 from harness.store.run_store import RunStore
 from slurm.status.state import read_state
 from slurm.status.table import num_wrong, render
@@ -49,13 +48,13 @@ def test_suites_are_not_looked_up_unit_by_unit(
 ) -> None:
     """Finding a suite that is a single metric reads the installed plug-ins."""
     looked_up: list[int] = []
-    entries = METRICS.entries
+    target = METRICS.target
 
-    def counted() -> dict[str, Entry]:
+    def counted(name: str) -> str:
         looked_up.append(1)
-        return entries()
+        return target(name)
 
-    monkeypatch.setattr(METRICS, "entries", counted)
+    monkeypatch.setattr(METRICS, "target", counted)
     counts = []
     for num_units in (32, 320):
         sweep = simulation.sweep_of(num_units, tmp_path / str(num_units), "suite=flow_motion")

@@ -191,7 +191,7 @@ def _ours(
 def _row(
     dimension: str, official: dict[str, Any], cost: ScoringCost, duration: str
 ) -> DimensionRow:
-    metric = METRICS.load(dimension)()
+    metric = METRICS.load(METRICS.own_name(dimension))()
     networks = (*networks_of(metric), *opening_networks_of(metric))
     score = score_dataset([cost.scores], duration)[dimension].official
     assert score is not None, "every dimension has a number"

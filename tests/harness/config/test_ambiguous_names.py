@@ -1,0 +1,77 @@
+"""A plug-in that has the name of a built-in: refused by that name only, both can be chosen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from eval.scoring.suite import METRICS, check_suites, find_suite
+from harness.config.sweep import SweepConfig, load_sweep, options
+from harness.core.errors import LongtakeError
+from tests.harness.support import install_distribution
+
+POINTS = {
+    "longtake.methods": {"rag": "same_names:Other", "rag_fill": "same_names:Other"},
+    "longtake.backbones": {"tiny_short": "same_names:Other"},
+    "longtake.metrics": {"flow_motion": "same_names:Other"},
+}
+SOURCE = """
+from dataclasses import dataclass
+from methods import sliding_window
+
+@dataclass
+class Other(sliding_window.SlidingWindow):
+    "Another."
+"""
+
+
+@pytest.fixture(autouse=True)
+def same_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installed distribution whose plug-ins are called like ours."""
+    install_distribution(tmp_path / "site", "outside", POINTS, {"same_names.py": SOURCE})
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+
+
+def load(*overrides: str) -> SweepConfig:
+    return load_sweep(["prompts.num=1", *overrides])
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("method=rag", "write longtake:rag or outside:rag"),
+        ("method=rag_fill", "preset of longtake .* write longtake:rag_fill or outside:rag_fill"),
+        ("backbone=tiny_short", "preset of longtake .* or outside:tiny_short"),
+    ],
+)
+def test_the_ambiguous_name_is_refused(override: str, message: str) -> None:
+    backbone = [] if override.startswith("backbone") else ["backbone=tiny_long"]
+    with pytest.raises(LongtakeError, match=message):
+        load(*backbone, override)
+
+
+def test_both_can_be_chosen_and_compared() -> None:
+    rows = load("backbone=tiny_long", "method=longtake:rag,outside:rag").rows
+    ours, other = (row.method for row in rows)
+    assert (ours.label, ours.target) == ("rag", "longtake:rag")
+    assert (other.label, other.target) == ("rag of outside", "outside:rag")
+    assert ours.args == {"layout": "released", "descriptor": "avg_pool"}, "our preset"
+
+
+def test_presets_that_use_a_shadowed_built_in_still_mean_it() -> None:
+    (row,) = load("backbone=longtake:tiny_short", "method=rag_aged").rows
+    assert (row.method.label, row.method.target) == ("rag_aged", "longtake:rag")
+    assert row.backbone.label == "tiny_short"
+    assert "outside:rag" in options("method")
+
+
+def test_our_suites_keep_their_metrics() -> None:
+    check_suites(["offline"])
+    assert "longtake:flow_motion" in find_suite("offline").metrics
+    with pytest.raises(LongtakeError, match="write longtake:flow_motion or outside:flow_motion"):
+        find_suite("flow_motion")
+    own = find_suite("longtake:flow_motion")
+    assert METRICS.load(own.metrics[0])().info.name == "flow_motion"
+    assert own.version == "1"
+    assert len(find_suite("outside:flow_motion").version) == 12
