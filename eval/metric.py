@@ -24,6 +24,8 @@ __all__ = [
     "ClipMeasure",
     "Combined",
     "Direction",
+    "Heading",
+    "Kind",
     "Metric",
     "MetricInfo",
     "MetricUnavailable",
@@ -42,15 +44,54 @@ class Direction(StrEnum):
     lower = "lower"  # type: ignore[assignment]  # hides str.lower, meaningless for a direction
 
 
+class Heading(StrEnum):
+    """Headings of columns, in the order of a table; a metric may also declare one of its own."""
+
+    consistency = "Consistency"
+    temporal = "Temporal"
+    motion = "Motion"
+    frame_quality = "Frame quality"
+    prompt = "Prompt"
+    truth = "Ground truth"
+    retrieval = "Retrieval"
+    other = "Other"
+
+
+class Kind(StrEnum):
+    """The scale a number belongs to; numbers of different kinds are never ranked together."""
+
+    vbench_long = "VBench-Long"
+    proxy = "proxy metrics"
+    truth = "ground truth"
+    own = "own metric"
+
+
 @dataclass(frozen=True)
 class MetricInfo:
-    """What people read about a metric; written into every result file."""
+    """The description of a metric, written into every score file.
+
+    Attributes:
+        name: registered name, unique within a suite.
+        title: heading of its column.
+        direction: which values are better.
+        unit: unit of its numbers; empty for none.
+        description: one or two sentences for the page.
+        heading: the heading its column stands under, one of `Heading` or any other text.
+        kind: the scale its numbers belong to.
+    """
 
     name: str
     title: str
     direction: Direction
     unit: str
     description: str
+    heading: str = Heading.other
+    kind: Kind = Kind.own
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Return the direction as a flag."""
+        return self.direction is Direction.higher
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,15 @@ They answer whether similarity search earns its keep, or any old frames would do
 from __future__ import annotations
 
 import hashlib
-import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.core.errors import LongtakeError
-from methods.base import Role, RolloutSpec
+from harness.core.errors import ConfigError, LongtakeError, StoreError
+from methods.base import RolloutSpec
 from methods.retrieval import Retrieval, Selection
+from methods.trace import read_trace
 
 
 @dataclass
@@ -114,22 +114,13 @@ class Oracle(Retrieval):
 
 def _read_memory(path: Path, limit: int) -> dict[int, tuple[int, ...]]:
     memory_by_block = {}
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise LongtakeError(f"{path} is not a trace.jsonl: {error}") from error
-    for number, line in enumerate(lines, start=1):
-        try:
-            block = json.loads(line)
-            pairs = zip(block["frames"], block["roles"], strict=True)
-            memory = tuple(int(frame) for frame, role in pairs if role == Role.memory)
-            memory_by_block[int(block["first_frame"])] = memory
-        except (ValueError, KeyError, TypeError) as error:
-            raise LongtakeError(
-                f"{path}, line {number} is not a line of a trace: {error}"
-            ) from error
+    for line in read_trace(path):
+        if isinstance(line, StoreError):
+            raise line
+        memory_by_block[line.first_frame] = memory = line.memory_frames
         if len(memory) > limit:
-            raise LongtakeError(
-                f"{path}, line {number} names {len(memory)} memory frames; memory_latents={limit}."
+            raise ConfigError(
+                f"{path}, block {line.block} names {len(memory)} memory frames; "
+                f"memory_latents={limit}."
             )
     return memory_by_block

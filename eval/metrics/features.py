@@ -14,7 +14,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from eval.metric import Clip, ClipMeasure, Direction, MetricInfo, MetricUnavailable, Outputs
+from eval.metric import (
+    Clip,
+    ClipMeasure,
+    Direction,
+    Heading,
+    Kind,
+    MetricInfo,
+    MetricUnavailable,
+    Outputs,
+)
 from eval.networks.image_features import EFFICIENTNET_LITE0, FRAME_STEP, MOBILENET_V2, ImageNetwork
 from eval.scoring.drift import similarity
 
@@ -100,6 +109,8 @@ class SubjectFeatureConsistency(FeatureConsistency):
             "Similarity of EfficientNet-Lite0 features within 2 s clips and from clip to clip, "
             "half each. VBench-Long's formula on another network: not comparable to its numbers."
         ),
+        heading=Heading.consistency,
+        kind=Kind.proxy,
     )
 
 
@@ -116,6 +127,8 @@ class BackgroundFeatureConsistency(FeatureConsistency):
             "Similarity of MobileNetV2 features within 2 s clips and from clip to clip, "
             "half each. VBench-Long's formula on another network: not comparable to its numbers."
         ),
+        heading=Heading.consistency,
+        kind=Kind.proxy,
     )
 
 

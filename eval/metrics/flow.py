@@ -16,6 +16,8 @@ from eval.metric import (
     ClipMean,
     ClipMeasure,
     Direction,
+    Heading,
+    Kind,
     MetricInfo,
     MetricUnavailable,
     Outputs,
@@ -128,6 +130,8 @@ class FlowMotion(ClipMean):
             "Mean length of the longest 5 % of the flow vectors between frames about 1/8 s apart, "
             "in pixels of a video scaled to a short side of 256. Shows when a video freezes."
         ),
+        heading=Heading.motion,
+        kind=Kind.proxy,
     )
 
     def measure(self, clip: Clip, outputs: Outputs) -> ClipMeasure:
@@ -155,6 +159,8 @@ class WarpSmoothness(ClipMean):
             "(255 - e) / 255, where e is the mean error of every second frame's luma when it is "
             "predicted from both neighbours by optical flow."
         ),
+        heading=Heading.temporal,
+        kind=Kind.proxy,
     )
 
     def setup(self) -> None:

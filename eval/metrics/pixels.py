@@ -7,7 +7,16 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from eval.metric import Clip, ClipMean, ClipMeasure, Direction, MetricInfo, MetricUnavailable
+from eval.metric import (
+    Clip,
+    ClipMean,
+    ClipMeasure,
+    Direction,
+    Heading,
+    Kind,
+    MetricInfo,
+    MetricUnavailable,
+)
 
 # Sharpness changes slowly: one frame per latent frame is enough.
 FRAME_STEP = 4
@@ -25,6 +34,8 @@ class FlickerStability(ClipMean):
         direction=Direction.higher,
         unit="share",
         description="(255 - mean absolute difference of consecutive frames) / 255.",
+        heading=Heading.temporal,
+        kind=Kind.proxy,
     )
 
     def measure(self, clip: Clip) -> ClipMeasure:
@@ -57,6 +68,8 @@ class SharpnessRetention:
             "min(r, 1/r) averaged over the clips after the first, where r is the sharpness of the "
             "clip (variance of the Laplacian of luma) divided by that of the first clip."
         ),
+        heading=Heading.frame_quality,
+        kind=Kind.proxy,
     )
 
     def setup(self) -> None:

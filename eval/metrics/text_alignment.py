@@ -20,6 +20,8 @@ from eval.metric import (
     ClipMean,
     ClipMeasure,
     Direction,
+    Heading,
+    Kind,
     MetricInfo,
     MetricUnavailable,
     Outputs,
@@ -122,6 +124,8 @@ class TextAlignment(ClipMean):
         direction=Direction.higher,
         unit="cosine",
         description="Mean cosine of every fourth frame and the evaluation prompt, by open_clip.",
+        heading=Heading.prompt,
+        kind=Kind.proxy,
     )
 
     def __init__(self) -> None:

@@ -20,7 +20,16 @@ from backbones.world.geometry import HEIGHT_PX, WIDTH_PX, land_rows, sky_rows
 from backbones.world.grammar import ScenePrompt
 from backbones.world.prompt_colors import land_range_HC, mixture_distance, sky_HC
 from backbones.world.subject_match import SubjectMatch, match_subject
-from eval.metric import Clip, ClipMean, ClipMeasure, Direction, MetricInfo, MetricUnavailable
+from eval.metric import (
+    Clip,
+    ClipMean,
+    ClipMeasure,
+    Direction,
+    Heading,
+    Kind,
+    MetricInfo,
+    MetricUnavailable,
+)
 from harness.core.errors import LongtakeError
 
 _FRAME_SHAPE = (HEIGHT_PX, WIDTH_PX, 3)
@@ -68,6 +77,8 @@ class SkyError(_WorldMetric):
         direction=Direction.lower,
         unit="RGB difference, 0..1",
         description="Difference of the top rows to the exact sky of the prompt.",
+        heading=Heading.truth,
+        kind=Kind.truth,
     )
 
     def _score(self, frames_FHWC: np.ndarray, prompt: ScenePrompt) -> float:
@@ -91,6 +102,8 @@ class LandError(_WorldMetric):
         direction=Direction.lower,
         unit="RGB difference, 0..1",
         description="Difference of the bottom rows to the nearest shade of the prompt's land.",
+        heading=Heading.truth,
+        kind=Kind.truth,
     )
 
     def _score(self, frames_FHWC: np.ndarray, prompt: ScenePrompt) -> float:
@@ -114,6 +127,8 @@ class SubjectColorError(_WorldMetric):
         direction=Direction.lower,
         unit="RGB difference, 0..1",
         description="Difference to the prompt's subject, drawn where it fits best.",
+        heading=Heading.truth,
+        kind=Kind.truth,
     )
 
     def _score(self, frames_FHWC: np.ndarray, prompt: ScenePrompt) -> float:
@@ -134,6 +149,8 @@ class SubjectShapeError(_WorldMetric):
         direction=Direction.lower,
         unit="1 - IoU",
         description="Mismatch of the subject's region and the prompt's shape at its best pose.",
+        heading=Heading.truth,
+        kind=Kind.truth,
     )
 
     def _score(self, frames_FHWC: np.ndarray, prompt: ScenePrompt) -> float:

@@ -1,20 +1,15 @@
-"""The scores of one video: the file metrics/<suite>/<unit_id>.json of a run store."""
+"""The scores of one video by one suite, as a run store keeps them."""
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 from eval.metric import MetricInfo
 from eval.scoring.drift import Drift
 from eval.scoring.stillness import Frozen
 from eval.video.reencode import ClipEncoder
-
-SCHEMA = 1
 
 
 @dataclass(frozen=True)
@@ -79,7 +74,8 @@ class Scores:
         networks: key (version, digest of the weights, device) of the networks that were used.
     """
 
-    schema: int
+    SCHEMA: ClassVar[int] = 2
+
     suite: str
     suite_version: str
     unit_id: str
@@ -94,17 +90,3 @@ class Scores:
     frozen: Mapping[str, Frozen | None] = field(default_factory=dict)
     encoder: ClipEncoder | None = None
     networks: Mapping[str, str] = field(default_factory=dict)
-
-
-def write_scores(path: Path, scores: Scores) -> None:
-    """Write scores as JSON: readers see the old file or the whole new one, never a part."""
-    text = json.dumps(asdict(scores), ensure_ascii=False, indent=1, allow_nan=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, fresh = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(fresh).replace(path)
-    except BaseException:
-        Path(fresh).unlink(missing_ok=True)
-        raise

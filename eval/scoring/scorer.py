@@ -31,7 +31,7 @@ from eval.networks.output_cache import OutputCache
 from eval.networks.pool import NetworkPool
 from eval.networks.weights import WeightsUnusable
 from eval.scoring.metric_run import MetricRun, ScoredSpan, reason_of
-from eval.scoring.results import SCHEMA, ScoredClip, ScoredDuration, Scores, write_scores
+from eval.scoring.results import ScoredClip, ScoredDuration, Scores
 from eval.scoring.stillness import frozen
 from eval.scoring.suite import METRICS, Suite
 from eval.video.decode import VideoInfo, probe, read_frames
@@ -40,7 +40,7 @@ from eval.video.split import ClipPlan, Span, clip_length, plan_clips, stream_cli
 from harness.core.errors import LongtakeError
 from harness.core.machine import eval_threads
 
-__all__ = ["Scorer", "Scores", "Workspace", "write_scores"]
+__all__ = ["Scorer", "Scores", "Workspace"]
 
 Progress = Callable[[int, int], None]
 WINDOW_MIB = 128
@@ -181,7 +181,6 @@ class _Scoring:
         metrics = {run.metric.info.name: run.finish(span) for run in self._runs}
         seconds = {run.metric.info.name: run.seconds for run in self._runs}
         return Scores(
-            schema=SCHEMA,
             suite=self._suite.name,
             suite_version=self._suite.version,
             unit_id=unit_id,

@@ -12,6 +12,8 @@ from eval.metric import (
     ClipMeasure,
     Combined,
     Direction,
+    Heading,
+    Kind,
     MetricInfo,
     MetricUnavailable,
     Outputs,
@@ -99,6 +101,8 @@ class SubjectConsistency(SlowFastConsistency):
             "VBench-Long with slow-fast fusion: DINO ViT-B/16 within 2 s clips, DINOv2 ViT-B/14 of "
             "their first frames, mapped, half each."
         ),
+        heading=Heading.consistency,
+        kind=Kind.vbench_long,
     )
 
 
@@ -116,6 +120,8 @@ class BackgroundConsistency(SlowFastConsistency):
             "VBench-Long with slow-fast fusion: CLIP ViT-B/32 within 2 s clips, DreamSim of their "
             "first frames, mapped, half each."
         ),
+        heading=Heading.consistency,
+        kind=Kind.vbench_long,
     )
 
 

@@ -10,12 +10,12 @@ than one, and no prompt has a "_"; overall consistency is officially compared wi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from eval.scoring.results import Scores
 from eval.vbench_long.fusion import fuse
 
 DIMENSIONS = (
@@ -71,14 +71,14 @@ class VideoClips:
     reason: str | None
 
 
-def score_dataset(videos: Sequence[Mapping[str, Any]], duration: str) -> dict[str, DimensionScore]:
+def score_dataset(videos: Sequence[Scores], duration: str) -> dict[str, DimensionScore]:
     """The dimensions of one row.
 
     Args:
-        videos: contents of the score files of the row's videos that have the duration.
+        videos: scores of the row's videos that have the duration.
         duration: name of the duration.
     """
-    names = official_names([video["prompt"] for video in videos])
+    names = official_names([video.prompt for video in videos])
     return {
         dimension: _dimension(
             dimension,
@@ -136,16 +136,16 @@ def _dimension(dimension: str, videos: Sequence[VideoClips]) -> DimensionScore:
     )
 
 
-def _clips(content: Mapping[str, Any], name: str, dimension: str, duration: str) -> VideoClips:
-    metric = content["metrics"][dimension]
-    indices = content["durations"][duration]["clips"]
-    clips = [content["clips"][i] for i in indices]
-    scores = metric.get("official_clip_scores") or metric["clip_scores"]
+def _clips(video: Scores, name: str, dimension: str, duration: str) -> VideoClips:
+    metric, indices = video.metrics[dimension], video.durations[duration].clips
+    scores = metric.official_clip_scores or metric.clip_scores
     return VideoClips(
         name=name,
         scores=tuple(scores[i] for i in indices) if scores else (None,) * len(indices),
-        num_pairs=tuple(clip["end_frame"] - clip["start_frame"] - 1 for clip in clips),
-        number=metric["durations"][duration],
-        mapped=metric.get("parts", {}).get(duration, {}).get("mapped"),
-        reason=metric["reason"] if metric["durations"][duration] is None else None,
+        num_pairs=tuple(
+            clip.end_frame - clip.start_frame - 1 for clip in (video.clips[i] for i in indices)
+        ),
+        number=metric.durations[duration],
+        mapped=metric.parts.get(duration, {}).get("mapped"),
+        reason=metric.reason if metric.durations[duration] is None else None,
     )

@@ -12,6 +12,8 @@ from eval.metric import (
     ClipMean,
     ClipMeasure,
     Direction,
+    Heading,
+    Kind,
     MetricInfo,
     MetricUnavailable,
     Outputs,
@@ -37,6 +39,8 @@ class TemporalFlickering(ClipMean):
             "VBench-Long: (255 - mean absolute difference of consecutive frames) / 255, of all "
             "clips, moving ones included."
         ),
+        heading=Heading.temporal,
+        kind=Kind.vbench_long,
     )
 
     def measure(self, clip: Clip) -> ClipMeasure:
@@ -79,6 +83,8 @@ class MotionSmoothness(_NetworkMean):
             "VBench-Long: (255 - e) / 255, e the mean absolute error of every second frame when "
             "AMT-S interpolates it from its neighbours."
         ),
+        heading=Heading.temporal,
+        kind=Kind.vbench_long,
     )
 
     def measure(self, clip: Clip, outputs: Outputs) -> ClipMeasure:
@@ -99,6 +105,8 @@ class DynamicDegree(_NetworkMean):
             "VBench-Long: share of 2 s clips in which a quarter of the frame pairs (1/8 s apart) "
             "has its longest 5 % of RAFT flow above 6 px at a short side of 256."
         ),
+        heading=Heading.motion,
+        kind=Kind.vbench_long,
     )
 
     def measure(self, clip: Clip, outputs: Outputs) -> ClipMeasure:
@@ -116,6 +124,8 @@ class AestheticQuality(_NetworkMean):
         direction=Direction.higher,
         unit="score / 10",
         description="VBench-Long: LAION aesthetic predictor on CLIP ViT-L/14, mean over frames.",
+        heading=Heading.frame_quality,
+        kind=Kind.vbench_long,
     )
 
     def measure(self, clip: Clip, outputs: Outputs) -> ClipMeasure:
@@ -136,6 +146,8 @@ class ImagingQuality(_NetworkMean):
         direction=Direction.higher,
         unit="score / 100",
         description="VBench-Long: MUSIQ (SPAQ), longer side at most 512, mean over frames, / 100.",
+        heading=Heading.frame_quality,
+        kind=Kind.vbench_long,
     )
 
     def measure(self, clip: Clip, outputs: Outputs) -> ClipMeasure:
@@ -157,6 +169,8 @@ class OverallConsistency(_NetworkMean):
         direction=Direction.higher,
         unit="cosine",
         description="VBench-Long: cosine of ViCLIP-L/14 embeddings of eight frames and the prompt.",
+        heading=Heading.prompt,
+        kind=Kind.vbench_long,
     )
 
     def measure(self, clip: Clip, outputs: Outputs) -> ClipMeasure:

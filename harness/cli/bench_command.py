@@ -110,10 +110,10 @@ def _video_cells(row: BenchRow) -> list[str]:
 def _print_machine(result: BenchResult, console: Console) -> None:
     machine, row = result.machine, result.rows[-1]
     rates, kernels = row.rates, row.kernels
-    device = machine["gpu"] or machine["host_cpu"]
+    device = machine.gpu or machine.host_cpu
     upload = rates.upload_bytes_per_s
     lines = (
-        f"{device}, {machine['threads']} threads, torch {machine['torch']}; attention "
+        f"{device}, {machine.threads} threads, torch {machine.torch}; attention "
         f"{kernels['attention']}, {'compiled' if kernels['compiled'] else 'not compiled'}",
         f"measured: products {rates.matmul_flops_per_s / 1e12:.2f} Tflop/s, copies "
         f"{rates.copy_bytes_per_s / 1e9:.1f} GB/s"

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     console.print(_totals(result))
     machine = result.machine
     console.print(
-        f"{machine['gpu'] or machine['host_cpu']}, torch {machine['torch']}; each total is one "
+        f"{machine.gpu or machine.host_cpu}, torch {machine.torch}; each total is one "
         "process, imports included",
         highlight=False,
         soft_wrap=True,

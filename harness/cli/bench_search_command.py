@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     console.print(
         f"encode one block of 3 latents {result.latent_shape}: {result.encode_ms:.2f} ms; the "
         f"paper says {PAPER_ENCODE_MS} ms to encode and {PAPER_SEARCH_MS} ms to search, on a GPU\n"
-        f"{machine['gpu'] or machine['host_cpu']}, {machine['threads']} threads",
+        f"{machine.gpu or machine.host_cpu}, {machine.threads} threads",
         highlight=False,
         soft_wrap=True,
     )

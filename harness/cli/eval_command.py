@@ -58,7 +58,7 @@ def _score(
         durations_s = numbers(pairs["duration"], "duration")
     else:
         durations_s = store.durations_s()
-    records = [store.record(line["unit_id"]) for line in lines]
+    records = [store.record(line.unit_id) for line in lines]
     for duration_s in durations_s:
         if not any(record and record.frames_of(duration_s) for record in records):
             raise LongtakeError(
@@ -69,7 +69,7 @@ def _score(
         suite=list(suites), executor=_executor(pairs), device=pairs.get("device", "auto")
     )
     settings.name, settings.runs = store.root.name, str(store.root.parent)
-    prompts = {line["unit_id"]: line["evaluation_prompt"] for line in lines}
+    prompts = {line.unit_id: line.evaluation_prompt for line in lines}
     if pairs.get("engine", _ENGINES[0]) == "official":
         from harness.run.official_engine import cross_check
 
@@ -124,13 +124,13 @@ def _import_all(
 ) -> list[Record]:
     records, units = [], []
     with terminal.console.status("reading videos"):
-        for video, unit in plan_import(manifest.videos, row):
-            units.append(unit)
+        for planned in plan_import(manifest.videos, row):
+            units.append(planned)
             try:
-                records.append(import_video(store, video, unit, row))
+                records.append(import_video(store, planned, row))
             except VideoDamaged as error:
-                failed[video.path.name] = str(error)
-                store.write_failure(unit.id, str(error), "")
+                failed[planned.video.path.name] = str(error)
+                store.write_failure(planned.line.unit_id, str(error), "")
     durations_s = whole_durations_s(records)
     if "duration" in pairs:
         durations_s = numbers(pairs["duration"], "duration")

@@ -54,7 +54,7 @@ def _resume(
     if held and not arguments.dry_run:
         release(held)
         terminal.say(f"released: {', '.join(held)}, which SLURM could not launch")
-    num_units = len({line["unit_id"] for line in RunStore(store).unit_lines()})
+    num_units = len({line.unit_id for line in RunStore(store).unit_lines()})
     report_on = num_units if campaign.wants_report else None
     work = missing_of_submissions(store, folders)
     return submit_work(campaign, work, report_on, arguments.dry_run, terminal)

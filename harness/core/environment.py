@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.core.machine import cpu_name
 from harness.core.version import __version__
@@ -70,18 +71,43 @@ def code_revision() -> str | None:
     return revision + ("+changes" if git("status", "--porcelain", "-uno") else "")
 
 
-def describe_machine(device: torch.device) -> dict[str, Any]:
-    """Machine and versions, for the record of what was computed on `device`."""
+@dataclass(frozen=True)
+class Machine:
+    """The machine and versions behind a result.
+
+    Attributes:
+        host_cpu: model name of the processor.
+        gpu: model name of the GPU; None on the processor.
+        cuda: version of CUDA; None on the processor.
+        torch: version of torch.
+        python: version of Python.
+        platform: operating system.
+        threads: CPU threads of torch.
+        revision: commit of the code; None when it did not run from a checkout.
+    """
+
+    host_cpu: str
+    gpu: str | None
+    cuda: str | None
+    torch: str
+    python: str
+    platform: str
+    threads: int
+    revision: str | None
+
+
+def describe_machine(device: torch.device) -> Machine:
+    """Describe this machine, for the record of what was computed on `device`."""
     import torch
 
     on_gpu = device.type == "cuda"
-    return {
-        "host_cpu": cpu_name(),
-        "gpu": torch.cuda.get_device_name(device) if on_gpu else None,
-        "cuda": torch.version.cuda if on_gpu else None,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "threads": torch.get_num_threads(),
-        "revision": code_revision(),
-    }
+    return Machine(
+        host_cpu=cpu_name(),
+        gpu=torch.cuda.get_device_name(device) if on_gpu else None,
+        cuda=torch.version.cuda if on_gpu else None,
+        torch=str(torch.__version__),
+        python=platform.python_version(),
+        platform=platform.platform(),
+        threads=torch.get_num_threads(),
+        revision=code_revision(),
+    )

@@ -107,11 +107,14 @@ def recorded_latent_s(runs: Path) -> dict[str, list[float]]:
     Thousands of records say no more than some hundreds, so each sweep is asked for a few only.
     """
     found: dict[str, list[float]] = {}
-    for units in runs.glob("*/units"):
-        for path in islice(units.glob("*/record.json"), _RECORDS_READ):
-            record = RunStore(units.parent).record(path.parent.name)
-            if record and "replay" not in record.timings_s:
-                latent_s = record.timings_s["end_to_end"] / record.num_latents
+    for root in runs.glob("*/"):
+        store = RunStore(root)
+        for path in islice(store.units_dir.glob("*"), _RECORDS_READ):
+            record = store.record(path.name)
+            generation = record.generation if record else None
+            # Imported videos were not made here; a resumed one replayed its first blocks.
+            if record and generation and "replay" not in generation.timings_s:
+                latent_s = generation.timings_s["end_to_end"] / generation.num_latents
                 found.setdefault(pair_key(record.identity), []).append(latent_s)
     return found
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from eval.scoring.results import Scores
 from eval.scoring.suite import find_suite
 from eval.vbench_long.dataset import DIMENSIONS, score_dataset
 from eval.vbench_long.final_scores import final_scores
@@ -25,7 +25,7 @@ def write_rows(store: RunStore, suites: Sequence[str]) -> Path | None:
     """
     if SUITE not in suites:
         return None
-    path = store.root / "metrics" / f"{SUITE}.rows.json"
+    path = store.rows_path(SUITE)
     write_json(path, row_scores(store))
     return path
 
@@ -36,38 +36,33 @@ def row_scores(store: RunStore) -> list[dict[str, Any]]:
     Each dimension, and each final score, stands under `official` (the official aggregation) and
     `per_video`; `eval.vbench_long.dataset` and `eval.vbench_long.final_scores` say what they are.
     """
-    rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    rows: dict[tuple[str, str], list[Scores]] = {}
     version = find_suite(SUITE).version
-    for line, content in _scored(store):
-        if content["suite_version"] == version:
-            rows.setdefault((line["backbone"], line["method"]), []).append(content)
+    for line in store.unit_lines():
+        scores = store.scores(SUITE, line.unit_id)
+        if scores is not None and scores.suite_version == version:
+            rows.setdefault(line.row, []).append(scores)
     table = []
     for (backbone, method), videos in rows.items():
-        durations = {name for video in videos for name in video["durations"]}
+        durations = {name for video in videos for name in video.durations}
         for duration in sorted(durations, key=float):
-            having = [video for video in videos if duration in video["durations"]]
-            scores = score_dataset(having, duration)
+            having = [video for video in videos if duration in video.durations]
+            dimensions = score_dataset(having, duration)
             table.append(
                 {
                     "backbone": backbone,
                     "method": method,
                     "duration_s": float(duration),
                     "num_videos": len(having),
-                    "dimensions": {name: asdict(scores[name]) for name in DIMENSIONS},
+                    "dimensions": {name: asdict(dimensions[name]) for name in DIMENSIONS},
                     "final": {
                         aggregation: asdict(
-                            final_scores({n: getattr(scores[n], aggregation) for n in DIMENSIONS})
+                            final_scores(
+                                {n: getattr(dimensions[n], aggregation) for n in DIMENSIONS}
+                            )
                         )
                         for aggregation in ("official", "per_video")
                     },
                 }
             )
     return table
-
-
-def _scored(store: RunStore) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    for line in store.unit_lines():
-        try:
-            yield line, json.loads(store.scores_path(SUITE, line["unit_id"]).read_text())
-        except (OSError, ValueError):
-            continue

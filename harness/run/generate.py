@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -25,8 +24,9 @@ from harness.core.machine import peak_host_mib
 from harness.run.facts import facts_of
 from harness.run.video_pipeline import VideoPipeline
 from harness.run.video_writer import VideoWriter
-from harness.store.record import SCHEMA, Record, VideoFile, now
+from harness.store.record import Generation, Prompt, Record, VideoFile, now
 from harness.store.run_store import RunStore
+from methods.trace import TraceLine
 
 if TYPE_CHECKING:
     from backbones.engine.backbone import Backbone
@@ -83,17 +83,16 @@ class _Making:
 
     def add(self, block: Block) -> None:
         """Take in a block; a replayed one must have the plan that it was saved with."""
-        line = trace_line(block)
-        if block.replayed and _without_scores(line) != _without_scores(
-            self.saved_trace[block.index]
-        ):
+        line = TraceLine.of(block.index, block.first_frame, block.plan)
+        # Similarities may differ in the last bit on another machine; the plan must not.
+        if block.replayed and line.without_scores() != _saved_line(self.saved_trace, block.index):
             folder = self.store.unit_dir(self.unit.id)
             raise LongtakeError(
                 f"Saved progress of unit {self.unit.id} was made with another context plan at "
                 f"block {block.index}; delete {folder} to start this unit over."
             )
         self.latents.append(Download(block.latents))
-        self.trace.append(line)
+        self.trace.append(line.to_json())
 
     def save_chunk(self, at_least_blocks: int, num_blocks: int) -> None:
         """Save the first `num_blocks` as far as they aren't saved yet, if it is enough."""
@@ -116,7 +115,8 @@ class _Making:
         """
         num_latents = len(self.latents) * self.block_latents
         record = self.store.record(self.unit.id)
-        longer = record and record.num_latents > num_latents
+        generation = record.generation if record else None
+        longer = generation is not None and generation.num_latents > num_latents
         if record and longer and record.video.matches(self.store.unit_dir(self.unit.id)):
             raise _Superseded
         trace = "".join(f"{line}\n" for line in self.trace)
@@ -218,25 +218,8 @@ def _generate(
     return record
 
 
-def _without_scores(line: str) -> dict[str, Any]:
-    """A plan as far as it changes pixels: similarities may differ in the last bit elsewhere."""
-    return {key: value for key, value in json.loads(line).items() if key != "scores"}
-
-
-def trace_line(block: Block) -> str:
-    """One line of trace.jsonl."""
-    plan = block.plan
-    return json.dumps(
-        {
-            "block": block.index,
-            "first_frame": block.first_frame,
-            "frames": plan.frames,
-            "positions": plan.positions,
-            "query_positions": plan.query_positions,
-            "roles": plan.roles,
-            "scores": plan.scores,
-        }
-    )
+def _saved_line(trace: Sequence[str], block: int) -> TraceLine:
+    return TraceLine.from_json(trace[block], f"saved plan of block {block}").without_scores()
 
 
 def _record(
@@ -249,31 +232,28 @@ def _record(
 ) -> Record:
     spec, geometry, device = backbone.spec, backbone.spec.geometry, backbone.device
     return Record(
-        schema=SCHEMA,
         unit_id=unit.id,
         identity=unit.identity,
-        prompt={
-            "id": unit.prompt_id,
-            "set": unit.prompt_set,
-            "text": unit.prompt,
-            "evaluation_text": unit.evaluation_prompt,
-        },
+        prompt=Prompt(unit.prompt_set, unit.prompt_id, unit.prompt, unit.evaluation_prompt),
         seed=unit.seed,
-        num_latents=num_latents,
         num_frames=geometry.num_frames(num_latents),
         duration_s=num_latents / geometry.latents_per_s,
         fps=geometry.fps,
         width=geometry.width,
         height=geometry.height,
-        context_budget_latents=spec.budget_latents,
         video=VideoFile.of(store.unit_dir(unit.id) / "video.mp4"),
-        timings_s=timings_s,
-        memory_mib={
-            "peak_host": peak_host_mib(),
-            "peak_device": peak_device_mib(device),
-            **{f"kv_{tier}": mib for tier, mib in rollout.store.allocated_mib().items()},
-        },
-        environment=describe_machine(device) | {"kernels": rollout.describe_kernels()},
         finished=now(),
-        facts=facts_of(unit, backbone),
+        generation=Generation(
+            num_latents=num_latents,
+            context_budget_latents=spec.budget_latents,
+            facts=facts_of(unit, backbone),
+            timings_s=timings_s,
+            memory_mib={
+                "peak_host": peak_host_mib(),
+                "peak_device": peak_device_mib(device),
+                **{f"kv_{tier}": mib for tier, mib in rollout.store.allocated_mib().items()},
+            },
+            machine=describe_machine(device),
+            kernels=rollout.describe_kernels(),
+        ),
     )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from eval.metric import MetricUnavailable
+from eval.scoring.results import Scores
 from eval.vbench_long.dataset import DIMENSIONS, official_names, score_dataset
 from eval.vbench_long.networks.viclip import OFFICIAL_SUFFIX
 from eval.vbench_long.official import run_official
@@ -47,14 +46,14 @@ def cross_check(
     for label, (duration, contents) in groups.items():
         ours = score_dataset(contents, duration)
         wanted = [name for name in DIMENSIONS if ours[name].official is not None]
-        names = official_names([content["prompt"] for content in contents])
+        names = official_names([scores.prompt for scores in contents])
         if any(not name.endswith(OFFICIAL_SUFFIX) for name in names):
             # Here the prompt is compared with the suffix of the first sample only.
             wanted = [name for name in wanted if name != "overall_consistency"]
         try:
             videos = {
-                name: _files(store, content, duration)
-                for name, content in zip(names, contents, strict=True)
+                name: _files(store, scores, duration)
+                for name, scores in zip(names, contents, strict=True)
             }
             with console.status(f"official code: {label}"):
                 theirs = run_official(videos, wanted, device, eval_threads())
@@ -69,37 +68,32 @@ def cross_check(
             table.add_row(label, name, *values)
             line = {"row": label, "dimension": name, "official_code": official, "here": here}
             report.append(line | {"official_cpu_s": theirs["cpu_s"][name]})
-    path = store.root / "metrics" / "vbench_long.cross_check.json"
+    path = store.cross_check_path(SUITE)
     write_json(path, report)
     console.print(table)
     console.print(f"written to {path}", markup=False, highlight=False, soft_wrap=True)
     return 1 if failed else 0
 
 
-def _groups(
-    store: RunStore, durations_s: Sequence[float]
-) -> dict[str, tuple[str, list[dict[str, Any]]]]:
-    groups: dict[str, tuple[str, list[dict[str, Any]]]] = {}
+def _groups(store: RunStore, durations_s: Sequence[float]) -> dict[str, tuple[str, list[Scores]]]:
+    groups: dict[str, tuple[str, list[Scores]]] = {}
     for line in store.unit_lines():
-        path = store.scores_path(SUITE, line["unit_id"])
-        if not path.is_file():
+        scores = store.scores(SUITE, line.unit_id)
+        if scores is None:
             continue
-        content = json.loads(path.read_text())
         for duration in (f"{seconds:g}" for seconds in durations_s):
-            if duration in content["durations"]:
-                label = (
-                    f"{line['backbone']} | {line['method']} | seed {line['seed']} | {duration} s"
-                )
-                groups.setdefault(label, (duration, []))[1].append(content)
+            if duration in scores.durations:
+                label = f"{line.backbone} | {line.method} | seed {line.seed} | {duration} s"
+                groups.setdefault(label, (duration, []))[1].append(scores)
     return groups
 
 
-def _files(store: RunStore, content: Mapping[str, Any], duration: str) -> tuple[Path, list[Path]]:
-    record = store.record(content["unit_id"])
+def _files(store: RunStore, scores: Scores, duration: str) -> tuple[Path, list[Path]]:
+    record = store.record(scores.unit_id)
     assert record is not None
-    folder = store.workspace / "clips" / content["unit_id"]
-    clips = [content["clips"][i] for i in content["durations"][duration]["clips"]]
-    paths = [clip_path(folder, Span(clip["start_frame"], clip["end_frame"])) for clip in clips]
+    folder = store.workspace / "clips" / scores.unit_id
+    clips = [scores.clips[i] for i in scores.durations[duration].clips]
+    paths = [clip_path(folder, Span(clip.start_frame, clip.end_frame)) for clip in clips]
     if missing := [path for path in paths if not path.is_file()]:
         raise MetricUnavailable(f"{missing[0]} is gone; score again to make it")
     return store.unit_dir(record.unit_id) / record.video.file, paths

@@ -150,7 +150,6 @@ def _evaluate(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
 def _score(
     task: Evaluation, store: RunStore, scorer: Scorer, emit: Emit, stop_requested: StopRequested
 ) -> None:
-    from eval.scoring.results import write_scores
     from eval.scoring.scorer import Workspace
     from eval.video.decode import VideoDamaged
 
@@ -173,7 +172,7 @@ def _score(
     except VideoDamaged:
         store.discard_record(record)  # so that the next round makes the video again
         raise
-    write_scores(store.scores_path(scores.suite, task.unit_id), scores)
+    store.write_scores(scores)
     store.clear_failure(task.item)
 
 

@@ -1,4 +1,4 @@
-"""Reads the files of a run store. What cannot be read becomes a one-line warning, never a crash.
+"""Reading a run store for reports: a file that cannot be read becomes a warning, never a crash.
 
 A report is wanted most when something went wrong, so one torn file must not hide the others; and
 because a missing number changes a mean, each file left out is named on the page.
@@ -6,83 +6,75 @@ because a missing number changes a mean, each file left out is named on the page
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from harness.core.errors import LongtakeError, unknown_name
+from harness.core.errors import StoreError, unknown_name
+from harness.core.typed_files import from_json, read_typed
+from harness.store.paths import StorePaths
 
-SCHEMA = 1
-"""The version of record.json and of the metric files this room reads."""
+T = TypeVar("T")
 
 
 class Reader:
-    """Reads JSON below one sweep folder and collects warnings.
+    """Reads typed files of one sweep and collects warnings.
+
+    Args:
+        root: the sweep folder; warnings name files relative to it.
+        prefix: beginning of every warning, to tell several sweeps apart.
 
     Attributes:
-        root: the sweep folder; warnings name files relative to it.
-        prefix: what warnings begin with, to tell several sweeps apart.
+        paths: layout of the folder.
         warnings: one line per file or line that was left out.
     """
 
     def __init__(self, root: Path, prefix: str = "") -> None:
-        self.root = root
-        self.prefix = prefix
+        self.paths = StorePaths(root)
         self.warnings: list[str] = []
+        self._prefix = prefix
 
     def warn(self, path: Path, text: str) -> None:
         """Note that something of `path` was left out."""
-        self.warnings.append(f"{self.prefix}{path.relative_to(self.root).as_posix()}: {text}")
+        name = path.relative_to(self.paths.root).as_posix()
+        self.warnings.append(f"{self._prefix}{name}: {text}")
 
-    def json(self, path: Path) -> dict[str, Any] | None:
-        """The object in `path`; None with a warning when it is not one."""
+    def read(self, path: Path, cls: type[T]) -> T | None:
+        """Read a typed file; None with a warning when it doesn't fit."""
         try:
-            content = json.loads(path.read_bytes())
-        except ValueError as error:
-            self.warn(path, f"not valid JSON ({error}); left out.")
-            return None
+            return read_typed(path, cls)
         except FileNotFoundError:  # a store that is being written replaces and removes files
             self.warn(path, "vanished while it was read; left out.")
-            return None
-        if not isinstance(content, dict):
-            self.warn(path, "not a JSON object; left out.")
-            return None
-        return content
+        except StoreError as error:
+            self._left_out(path, error)
+        return None
 
-    def versioned(self, path: Path) -> dict[str, Any] | None:
-        """Like `json`, and the object must carry the schema version this room reads."""
-        content = self.json(path)
-        if content is not None and content.get("schema") != SCHEMA:
-            self.warn(path, f"schema {content.get('schema')!r}, expected {SCHEMA}; left out.")
-            return None
-        return content
-
-    def json_lines(self, path: Path) -> list[dict[str, Any]]:
-        """The objects of a .jsonl file; lines that are none are left out with a warning."""
+    def read_lines(self, path: Path, cls: type[T]) -> list[T]:
+        """Read the objects of a .jsonl file; lines that don't fit are left out with a warning."""
         objects = []
-        for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
-            if not line.strip():
-                continue
-            try:
-                content = json.loads(line)
-            except ValueError:
-                content = None
-            if isinstance(content, dict):
-                objects.append(content)
-            else:
-                self.warn(path, f"line {number} is not a JSON object; left out.")
+        for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+            if line.strip():
+                try:
+                    objects.append(from_json(line, cls, f"{path}: line {number}"))
+                except StoreError as error:
+                    self._left_out(path, error)
         return objects
+
+    def _left_out(self, path: Path, error: StoreError) -> None:
+        reason = str(error).removeprefix(f"{path}").removeprefix(": ").rstrip(".")
+        self.warn(path, f"{reason}; left out.")
 
 
 def require_sweep(folder: Path) -> None:
     """Check that `folder` is a sweep of a run store.
 
     Raises:
-        LongtakeError: no such folder (with the nearest sweep beside it), or a file is missing.
+        UnknownName: no such folder, with the nearest sweep beside it.
+        StoreError: a file is missing.
     """
     if not folder.is_dir():
         siblings = folder.parent.glob("*/sweep.yaml") if folder.parent.is_dir() else ()
         raise unknown_name("sweep", folder.name, [header.parent.name for header in siblings])
-    for name in ("sweep.yaml", "units.jsonl"):
-        if not (folder / name).is_file():
-            raise LongtakeError(f"{folder} is not a sweep: expected a file {name} in it.")
+    paths = StorePaths(folder)
+    for path in (paths.header_path, paths.unit_lines_path):
+        if not path.is_file():
+            raise StoreError(f"{folder} is not a sweep: expected a file {path.name} in it.")

@@ -6,45 +6,25 @@ per unit and row, while `scores`, `curves` and `timings` are keyed by unit alone
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
-from harness.core.errors import LongtakeError
+from eval.metric import MetricInfo
 from harness.store.files import Reader, require_sweep
+from harness.store.header import Header, read_header
+from harness.store.lines import UnitLine
 from harness.store.merge import Conflict, Store, merge_labels, merge_outcomes, unique_names
 from harness.store.outcomes import FACTS, NUMBERS, TEXTS, read_unit
-from harness.store.scores import MetricInfo, load_scores
+from harness.store.paths import StorePaths
+from harness.store.scores import load_scores
 
 LABELS = ["unit_id", "backbone", "method", "prompt_id", "prompt", "seed"]
 ROW = ["backbone", "method"]
-
-
-@dataclass(frozen=True)
-class Command:
-    """One command that worked on the sweep, with the (backbone, method) and suites it asked for."""
-
-    time: str
-    argv: tuple[str, ...]
-    rows: frozenset[tuple[str, str]] = frozenset()
-    suites: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Header:
-    """What sweep.yaml says: where the numbers come from. Packages not installed are left out."""
-
-    name: str
-    created: str
-    revision: str
-    versions: dict[str, str]
-    commands: tuple[Command, ...]
 
 
 @dataclass(frozen=True)
@@ -144,8 +124,12 @@ class Sweep:
         return all(scored.get(suite, 0) >= len(done) for suite in asked)
 
     def unit_folder(self, unit: dict[str, Any]) -> Path:
-        """Where the files of a line of `units` lie."""
-        return self.sources[unit["source"]].folder / "units" / unit["unit_id"]
+        """Return the folder of a line of `units`."""
+        return self.paths_of(unit).unit_dir(unit["unit_id"])
+
+    def paths_of(self, unit: dict[str, Any]) -> StorePaths:
+        """Return the layout of the store that holds a line of `units`."""
+        return StorePaths(self.sources[unit["source"]].folder)
 
 
 def as_dicts(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -162,12 +146,12 @@ def load_sweeps(folders: Sequence[Path]) -> Sweep:
     """Read sweep folders, merging those of several people or clusters by unit id.
 
     Raises:
-        LongtakeError: a folder is not a sweep, or scores of several versions of a suite are mixed.
+        LongtakeError: a folder is no sweep, or scores of several versions of a suite are mixed.
     """
     folders = list(dict.fromkeys(Path(folder).resolve() for folder in folders))
     for folder in folders:
         require_sweep(folder)
-    headers = [_header(folder / "sweep.yaml") for folder in folders]
+    headers = [read_header(StorePaths(folder).header_path) for folder in folders]
     names = unique_names([header.name for header in headers])
     stores = [
         _store(folder, name, len(folders) > 1) for folder, name in zip(folders, names, strict=True)
@@ -181,6 +165,9 @@ def load_sweeps(folders: Sequence[Path]) -> Sweep:
         for unit_id, (source, outcome) in outcomes.items()
     ]
     frame = pd.DataFrame(lines, columns=columns).astype(dict.fromkeys(NUMBERS, float))
+    # A column without any text would otherwise be one of NaN, which JSON has no word for.
+    texts = frame[TEXTS].astype(object)
+    frame[TEXTS] = texts.where(texts.notna(), None)
     timings = pd.DataFrame(
         [
             {"unit_id": unit_id, "stage": stage, "seconds": seconds}
@@ -209,58 +196,17 @@ def load_sweeps(folders: Sequence[Path]) -> Sweep:
 
 def _store(folder: Path, name: str, several: bool) -> Store:
     reader = Reader(folder, f"{name}: " if several else "")
-    labels = _labels(reader, folder / "units.jsonl")
+    labels = _labels(reader)
     outcomes = {unit_id: read_unit(reader, unit_id) for unit_id in labels["unit_id"].unique()}
     return Store(name, reader, labels, outcomes)
 
 
-def _header(path: Path) -> Header:
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_YAML)
-        return Header(
-            name=str(content["name"]),
-            created=str(content["created"]),
-            revision=content["revision"] or "unknown (not run from a checkout)",
-            versions={name: version for name, version in content["versions"].items() if version},
-            commands=tuple(
-                Command(
-                    str(command["time"]),
-                    tuple(str(word) for word in command["argv"]),
-                    frozenset(
-                        (str(config["backbone"]["label"]), str(config["method"]["label"]))
-                        for config in command.get("configs") or ()
-                    ),
-                    # A suite is filed under the last part of "module:Class".
-                    frozenset(
-                        str(suite).rpartition(":")[2]
-                        for config in command.get("configs") or ()
-                        for suite in config.get("suite") or ()
-                    ),
-                )
-                for command in content["commands"]
-            ),
-        )
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        line = " ".join(str(error).split())
-        raise LongtakeError(f"{path} is not a sweep header: {line}.") from error
-
-
-# Ids become file names of the page, and a store may come from a stranger.
-_FILE_NAME = re.compile(r"\w[\w.-]{0,100}")
-_YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-def _labels(reader: Reader, path: Path) -> pd.DataFrame:
-    lines = []
-    for line in reader.json_lines(path):
-        if set(LABELS) <= set(line) and not _FILE_NAME.fullmatch(str(line["unit_id"])):
-            reader.warn(path, f"unit id {line['unit_id']!r} is no file name; left out.")
-        elif set(LABELS) <= set(line):
-            kept = {name: line[name] for name in LABELS}
-            prompt_set = str(line["prompt_id"]).rpartition("/")[0]
-            lines.append(kept | {"prompt_set": prompt_set, "row_id": line.get("row_id")})
-        else:
-            reader.warn(path, f"a unit without {sorted(set(LABELS) - set(line))}; left out.")
+def _labels(reader: Reader) -> pd.DataFrame:
+    lines = [
+        {name: value for name, value in asdict(line).items() if name != "evaluation_prompt"}
+        | {"prompt_set": line.prompt_id.rpartition("/")[0]}
+        for line in reader.read_lines(reader.paths.unit_lines_path, UnitLine)
+    ]
     frame = pd.DataFrame(lines, columns=[*LABELS, "prompt_set", "row_id"])
     # A repeated command appends the same units again.
     return frame.drop_duplicates(["unit_id", *ROW], ignore_index=True)

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from eval.video.decode import VideoDamaged, VideoInfo, count_frames, probe
+from eval.video.decode import VideoDamaged, count_frames, probe
 from harness.config.manifest import ListedVideo
-from harness.core.errors import LongtakeError
+from harness.core.errors import StoreError
 from harness.core.files import replacing
-from harness.store.record import SCHEMA, Record, VideoFile, now
+from harness.store.lines import UnitLine
+from harness.store.record import Origin, Prompt, Record, VideoFile, now
 from harness.store.run_store import RunStore
 from harness.store.units import IDENTITY_VERSION, digest
 
@@ -26,16 +27,11 @@ _MAY_LACK_S = Fraction(1, 4)
 
 
 @dataclass(frozen=True)
-class ImportedUnit:
-    """One imported video.
+class PlannedImport:
+    """A video to import, and the unit it becomes."""
 
-    Attributes:
-        id: hash of its identity.
-        line: what units.jsonl says of it.
-    """
-
-    id: str
-    line: dict[str, Any]
+    video: ListedVideo
+    line: UnitLine
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,7 @@ class Row:
 
     @property
     def id(self) -> str:
-        """Never that of a generated row."""
+        """Identity of the row, never that of a generated one."""
         return digest({"imported": [self.backbone, self.method]})
 
 
@@ -56,48 +52,46 @@ def check_row(store: RunStore, row: Row) -> None:
     """Keep imported videos out of rows that were generated here.
 
     Raises:
-        LongtakeError: the store has such a row.
+        StoreError: the store has such a row.
     """
-    if not (store.root / "units.jsonl").is_file():
+    if not store.unit_lines_path.is_file():
         return
     for line in store.unit_lines():
-        same = (line["backbone"], line["method"]) == (row.backbone, row.method)
-        if same and line["row_id"] != row.id:
-            raise LongtakeError(
+        if line.row == (row.backbone, row.method) and line.row_id != row.id:
+            raise StoreError(
                 f"{store.root} already has a generated row {row.backbone!r} with {row.method!r}; "
                 "give the imported one other labels: backbone=NAME method=NAME."
             )
 
 
-def plan_import(videos: Sequence[ListedVideo], row: Row) -> list[tuple[ListedVideo, ImportedUnit]]:
-    """The unit of each video; a file that is not there gets one too, to fail under its name."""
+def plan_import(videos: Sequence[ListedVideo], row: Row) -> list[PlannedImport]:
+    """Plan a unit for each video; a missing file gets one too, to fail under its name."""
     planned = []
     for video in videos:
         content = VideoFile.of(video.path).sha256 if video.path.is_file() else str(video.path)
-        identity = _identity(content, video)
-        unit_id = digest(identity)
-        line = {
-            "unit_id": unit_id,
-            "backbone": row.backbone,
-            "method": row.method,
-            "prompt_id": f"{row.prompt_set}/{video.id}",
-            "prompt": video.prompt,
-            "evaluation_prompt": video.evaluation_prompt,
-            "seed": video.seed,
-            "row_id": row.id,
-        }
-        planned.append((video, ImportedUnit(unit_id, line)))
+        line = UnitLine(
+            unit_id=digest(_identity(content, video)),
+            backbone=row.backbone,
+            method=row.method,
+            prompt_id=f"{row.prompt_set}/{video.id}",
+            prompt=video.prompt,
+            evaluation_prompt=video.evaluation_prompt,
+            seed=video.seed,
+            row_id=row.id,
+        )
+        planned.append(PlannedImport(video, line))
     return planned
 
 
-def import_video(store: RunStore, video: ListedVideo, unit: ImportedUnit, row: Row) -> Record:
+def import_video(store: RunStore, planned: PlannedImport, row: Row) -> Record:
     """Put a video into the store, unless it is there already.
 
     Raises:
         VideoDamaged: the file is missing, is no video, or holds no frame.
     """
-    folder = store.unit_dir(unit.id)
-    record = store.record(unit.id)
+    video, unit_id = planned.video, planned.line.unit_id
+    folder = store.unit_dir(unit_id)
+    record = store.record(unit_id)
     if record is not None and record.video.matches(folder):
         return record
     if not video.path.is_file():
@@ -113,16 +107,31 @@ def import_video(store: RunStore, video: ListedVideo, unit: ImportedUnit, row: R
             os.link(video.path.resolve(), fresh)
         except OSError:
             shutil.copy2(video.path, fresh)
-    record = _record(video, unit, row, info, num_frames, VideoFile.of(target))
+    file = VideoFile.of(target)
+    record = Record(
+        unit_id=unit_id,
+        identity=_identity(file.sha256, video),
+        prompt=Prompt(row.prompt_set, video.id, video.prompt, video.evaluation_prompt),
+        seed=video.seed,
+        num_frames=num_frames,
+        duration_s=float(num_frames / info.fps),
+        fps=int(info.fps),
+        width=info.width,
+        height=info.height,
+        video=file,
+        finished=now(),
+        origin=Origin(video.path.name, str(info.fps)),
+    )
     store.write_record(record)
     return record
 
 
 def whole_durations_s(records: Sequence[Record]) -> list[float]:
-    """The lengths of imported videos: whole seconds where a quarter of a second is missing."""
+    """Return the lengths of imported videos, to whole seconds where a quarter second is missing."""
     lengths = set()
     for record in records:
-        exact = Fraction(record.num_frames) / Fraction(record.facts["fps"])
+        assert record.origin is not None
+        exact = Fraction(record.num_frames) / Fraction(record.origin.fps)
         rounded = round(exact)
         near = rounded > 0 and rounded - _MAY_LACK_S <= exact <= rounded
         lengths.add(float(rounded) if near else float(exact))
@@ -136,38 +145,3 @@ def _identity(content: str, video: ListedVideo) -> dict[str, Any]:
         "prompt": video.prompt,
         "seed": video.seed,
     }
-
-
-def _record(
-    video: ListedVideo,
-    unit: ImportedUnit,
-    row: Row,
-    info: VideoInfo,
-    num_frames: int,
-    file: VideoFile,
-) -> Record:
-    return Record(
-        schema=SCHEMA,
-        unit_id=unit.id,
-        identity=_identity(file.sha256, video),
-        prompt={
-            "id": video.id,
-            "text": video.prompt,
-            "evaluation_text": video.evaluation_prompt,
-            "set": row.prompt_set,
-        },
-        seed=video.seed,
-        num_latents=num_frames,
-        num_frames=num_frames,
-        duration_s=float(num_frames / info.fps),
-        fps=int(info.fps),
-        width=info.width,
-        height=info.height,
-        context_budget_latents=0,
-        video=file,
-        timings_s={},
-        memory_mib={"peak_host": None, "peak_device": None},
-        environment={"gpu": None, "host_cpu": "imported"},
-        finished=now(),
-        facts={"imported": True, "fps": str(info.fps), "source": video.path.name},
-    )

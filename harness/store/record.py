@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-SCHEMA = 1
+from harness.core.environment import Machine
 
 
 @dataclass(frozen=True)
 class VideoFile:
-    """The finished video, as it was when the record was written."""
+    """A finished video, as it was when the record was written."""
 
     file: str
     sha256: str
     bytes: int
     mtime_ns: int
+
+    def __post_init__(self) -> None:
+        # Both become parts of paths, and a store may come from a stranger.
+        if Path(self.file).name != self.file:
+            raise ValueError(f"file {self.file!r} is no file name")
+        if not re.fullmatch("[0-9a-f]{64}", self.sha256):
+            raise ValueError(f"sha256 {self.sha256!r}")
 
     @classmethod
     def of(cls, path: Path) -> VideoFile:
@@ -30,7 +38,7 @@ class VideoFile:
         return cls(path.name, digest, stat.st_size, stat.st_mtime_ns)
 
     def matches(self, folder: Path) -> bool:
-        """Whether the file is still that video; hashed only if it was touched since."""
+        """Compare the file in `folder` with this video; it is hashed only if it was touched."""
         path = folder / self.file
         if not path.is_file() or path.stat().st_size != self.bytes:
             return False
@@ -38,71 +46,145 @@ class VideoFile:
 
 
 @dataclass(frozen=True)
-class Record:
-    """What is known of a finished unit; written beside its video.
+class Prompt:
+    """The prompt of a unit.
 
     Attributes:
-        schema: version of this layout.
-        unit_id: the unit.
-        identity: what the id is the hash of.
-        prompt: {"id", "text", "evaluation_text", "set"}.
-        seed: seed of all noise.
-        num_latents: latent frames made.
-        num_frames: video frames.
-        duration_s: length asked for, in seconds.
-        fps: video frames per second.
-        width: pixels.
-        height: pixels.
-        context_budget_latents: frames attention could see, the block included.
-        video: the video file.
-        timings_s: see docs/records.md.
-        memory_mib: peak host and device memory.
-        environment: machine and versions.
-        finished: time of writing, UTC.
-        facts: what a reader of the leaderboard must know of the backbone, see docs/records.md.
+        set: name of the prompt set.
+        id: id of the prompt in its set.
+        text: generation prompt.
+        evaluation_text: prompt that metrics compare with.
     """
 
-    schema: int
+    set: str
+    id: str
+    text: str
+    evaluation_text: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Facts that a row of the leaderboard must state about its backbone and setting.
+
+    Attributes:
+        backbone_plugin: backbone as the command named it.
+        method_plugin: strategy as the command named it.
+        trained_latents: longest rollout of the backbone's training.
+        licence: licence of the weights.
+        weights: released, own, random or embedded.
+        official_setting: the authors' own setting and window, not the equal context budget.
+        long_setting: whether the authors have a setting for videos longer than their training.
+        prompt_cut_tokens: tokens cut off a prompt that was too long.
+    """
+
+    backbone_plugin: str
+    method_plugin: str
+    trained_latents: int
+    licence: str
+    weights: str
+    official_setting: bool
+    long_setting: bool
+    prompt_cut_tokens: int
+
+
+@dataclass(frozen=True)
+class Generation:
+    """How a video was generated.
+
+    Attributes:
+        num_latents: latent frames made.
+        context_budget_latents: latent frames that attention could see, the block included.
+        facts: facts for the leaderboard.
+        timings_s: seconds by stage; docs/records.md explains each.
+        memory_mib: peak memory of host and device, and of it keys and values; None where unknown.
+        machine: processor, GPU and versions.
+        kernels: kernels that did the arithmetic.
+    """
+
+    num_latents: int
+    context_budget_latents: int
+    facts: Facts
+    timings_s: dict[str, float]
+    memory_mib: dict[str, float | None]
+    machine: Machine
+    kernels: dict[str, str | bool]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where an imported video comes from.
+
+    Attributes:
+        file: name of the imported file.
+        fps: exact frame rate, as a fraction ("30000/1001").
+    """
+
+    file: str
+    fps: str
+
+    def __post_init__(self) -> None:
+        if Fraction(self.fps) <= 0:
+            raise ValueError(f"fps {self.fps!r}")
+
+
+@dataclass(frozen=True)
+class Record:
+    """Everything known of a finished unit; written last, beside its video.
+
+    Attributes:
+        unit_id: the unit.
+        identity: what the id is the hash of.
+        prompt: its prompt.
+        seed: seed of all noise.
+        num_frames: video frames.
+        duration_s: length in seconds.
+        fps: video frames per second, rounded down.
+        width: pixels.
+        height: pixels.
+        video: the video file.
+        finished: time of writing, UTC.
+        generation: how the video was made; None for an imported one.
+        origin: where an imported video comes from; None for a generated one.
+    """
+
+    SCHEMA: ClassVar[int] = 2
+
     unit_id: str
     identity: dict[str, Any]
-    prompt: dict[str, str]
+    prompt: Prompt
     seed: int
-    num_latents: int
     num_frames: int
     duration_s: float
     fps: int
     width: int
     height: int
-    context_budget_latents: int
     video: VideoFile
-    timings_s: dict[str, float]
-    memory_mib: dict[str, float | None]
-    environment: dict[str, Any]
     finished: str
-    facts: dict[str, Any] = field(default_factory=dict)
+    generation: Generation | None = None
+    origin: Origin | None = None
+
+    def __post_init__(self) -> None:
+        if (self.generation is None) == (self.origin is None):
+            raise ValueError("a video is either generated or imported")
 
     def frames_of(self, duration_s: float) -> int | None:
-        """Video frames of the first `duration_s` seconds; None if it has no such prefix."""
-        if self.facts.get("imported"):
-            return self._frames_of_imported(duration_s)
-        exact = duration_s * self.num_latents / self.duration_s
+        """Count the video frames of the first `duration_s` seconds; None without such a prefix."""
+        if self.origin is not None:
+            # The frames of a latent frame are unknown: a video reaches a duration if at most a
+            # quarter of a second is missing, as at the end of a decoded latent frame.
+            return frames_by_time(duration_s, Fraction(self.origin.fps), self.num_frames)
+        assert self.generation is not None
+        made = self.generation.num_latents
+        exact = duration_s * made / self.duration_s
         num_latents = round(exact)
-        if abs(exact - num_latents) > 1e-6 or not 0 < num_latents <= self.num_latents:
+        if abs(exact - num_latents) > 1e-6 or not 0 < num_latents <= made:
             return None
-        frames_per_latent = (self.num_frames - 1) // max(1, self.num_latents - 1)
+        frames_per_latent = (self.num_frames - 1) // max(1, made - 1)
         return 1 + frames_per_latent * (num_latents - 1)
-
-    def _frames_of_imported(self, duration_s: float) -> int | None:
-        """Frames counted by time: nobody says how many there are in a latent frame.
-
-        A video reaches a duration if a quarter of a second is missing, as at the end of a decoded
-        latent frame.
-        """
-        return frames_by_time(duration_s, Fraction(self.facts["fps"]), self.num_frames)
 
 
 def frames_by_time(duration_s: float, fps: Fraction, num_frames: int) -> int | None:
-    """Frames of the first `duration_s` seconds of a video of any origin; None if it is shorter."""
+    """Count the frames of the first `duration_s` seconds of any video; None if it is shorter."""
     asked = round(Fraction(duration_s).limit_denominator(10**6) * fps)
     if asked < 1 or Fraction(asked - num_frames) > fps / 4:
         return None
@@ -110,5 +192,5 @@ def frames_by_time(duration_s: float, fps: Fraction, num_frames: int) -> int | N
 
 
 def now() -> str:
-    """The time as ISO 8601, UTC, to the second."""
+    """Return the time as ISO 8601, UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

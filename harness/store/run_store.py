@@ -10,133 +10,138 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-import yaml
-
+from eval.scoring.results import ScoredDuration, Scores
 from harness.core.environment import code_revision, package_versions
-from harness.core.errors import LongtakeError
-from harness.core.files import locked, remove_leftovers, replacing, write_json, write_text
+from harness.core.errors import StoreError
+from harness.core.files import locked, remove_leftovers, replacing, write_text
+from harness.core.typed_files import from_json, read_typed, write_typed
+from harness.store.failures import Failure
+from harness.store.header import Command, Header, read_header, write_header
+from harness.store.lines import UnitLine
+from harness.store.paths import StorePaths
 from harness.store.record import Record, VideoFile, now
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from harness.store.imported import ImportedUnit
     from harness.store.units import Unit
 
 
 @dataclass(frozen=True)
 class Scored:
-    """What a file of scores covers.
+    """The part of a score file that tells whether it is up to date.
 
     Attributes:
+        suite_version: version of the suite.
         video_sha256: the video that was scored.
         prompt: evaluation prompt.
-        durations_frames: video frames of each scored duration.
+        durations: frames and clips of each scored duration.
         not_set_up: metrics that are null because something wasn't installed.
         networks: keys of the networks that were used, by name.
     """
 
+    SCHEMA: ClassVar[int] = Scores.SCHEMA
+
+    suite_version: str
     video_sha256: str
     prompt: str
-    durations_frames: dict[str, int]
+    durations: dict[str, ScoredDuration]
     not_set_up: tuple[str, ...]
     networks: dict[str, str]
 
+    @property
+    def durations_frames(self) -> dict[str, int]:
+        """Video frames of each scored duration."""
+        return {name: duration.num_frames for name, duration in self.durations.items()}
 
-class RunStore:
-    """Reads and writes one sweep's folder.
 
-    Args:
-        root: the folder, created when first written to.
-    """
+class HasLine(Protocol):
+    """Anything that stands in a row: a unit to generate or a video to import."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    @property
+    def line(self) -> UnitLine: ...
 
-    def unit_dir(self, unit_id: str) -> Path:
-        """Folder of one unit."""
-        return self.root / "units" / unit_id
+
+class RunStore(StorePaths):
+    """Reads and writes one sweep's folder, which is created when first written to."""
 
     def begun_units(self) -> set[str]:
-        """Ids of all units that have a folder: asking once is cheaper than looking for each."""
+        """Return the ids of all units that have a folder; one call instead of one per unit."""
         try:
-            return {path.name for path in (self.root / "units").iterdir()}
+            return {path.name for path in self.units_dir.iterdir()}
         except FileNotFoundError:
             return set()
 
     def record(self, unit_id: str) -> Record | None:
-        """The record of a finished unit; None if there is none or it can't be read."""
+        """Return the record of a finished unit; None if there is none or it can't be read."""
         try:
-            fields = json.loads((self.unit_dir(unit_id) / "record.json").read_text())
-            return Record(**fields | {"video": VideoFile(**fields["video"])})
-        except (OSError, ValueError, TypeError, KeyError):
+            return read_typed(self.record_path(unit_id), Record)
+        except (OSError, StoreError):
             return None
 
     def finished(self, unit: Unit) -> Record | None:
-        """The record of a unit that is done: long enough, its video as recorded."""
+        """Return the record of a unit that is done: long enough, its video as recorded."""
         record = self.record(unit.id)
-        if record is None or record.num_latents < unit.num_latents:
+        if record is None or record.generation is None:
+            return None
+        if record.generation.num_latents < unit.num_latents:
             return None
         return record if record.video.matches(self.unit_dir(unit.id)) else None
 
     def write_record(self, record: Record) -> None:
         """Declare a unit done; everything else of it has been written."""
-        folder = self.unit_dir(record.unit_id)
-        write_json(folder / "record.json", asdict(record))
+        write_typed(self.record_path(record.unit_id), record)
         self.clear_failure(record.unit_id)
-        shutil.rmtree(folder / "partial", ignore_errors=True)
+        shutil.rmtree(self.partial_dir(record.unit_id), ignore_errors=True)
 
     def discard_record(self, record: Record) -> None:
         """Take back that a unit is done, if its video really isn't the recorded one.
 
         Another worker may have replaced both meanwhile; a new record stays.
         """
-        folder = self.unit_dir(record.unit_id)
-        path = folder / record.video.file
+        path = self.unit_dir(record.unit_id) / record.video.file
         intact = path.is_file() and VideoFile.of(path).sha256 == record.video.sha256
         if not intact and self.record(record.unit_id) == record:
-            (folder / "record.json").unlink(missing_ok=True)
+            self.record_path(record.unit_id).unlink(missing_ok=True)
 
     def remove_leftovers(self, unit_id: str) -> None:
         """Remove temporary files of processes of this machine that died while writing."""
         remove_leftovers(self.unit_dir(unit_id))
 
-    @property
-    def workspace(self) -> Path:
-        """Folder of what scoring keeps for later: encoded clips, outputs of networks."""
-        return self.root / "scoring"
-
-    def scores_path(self, suite: str, unit_id: str) -> Path:
-        """Where the scores of a unit belong."""
-        return self.root / "metrics" / suite / f"{unit_id}.json"
-
     def scored(self, suite: str, version: str, unit_id: str) -> Scored | None:
-        """What was scored of a unit; None if not by this version, or the file can't be read."""
+        """Return what was scored of a unit; None if not by this version or not readable."""
         try:
-            scores = json.loads(self.scores_path(suite, unit_id).read_text())
-            if scores["suite_version"] != version:
-                return None
-            durations = scores["durations"].items()
-            return Scored(
-                scores["video_sha256"],
-                scores["prompt"],
-                {key: value["num_frames"] for key, value in durations},
-                tuple(scores["not_set_up"]),
-                dict(scores["networks"]),
-            )
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            found = read_typed(self.scores_path(suite, unit_id), Scored)
+        except (OSError, StoreError):
+            return None
+        return found if found.suite_version == version else None
+
+    def scores(self, suite: str, unit_id: str) -> Scores | None:
+        """Return the scores of a unit; None if there are none or they can't be read."""
+        try:
+            return read_typed(self.scores_path(suite, unit_id), Scores)
+        except (OSError, StoreError):
             return None
 
-    def failure_path(self, item: str) -> Path:
-        """Where it stands why an item failed: a unit being made, or "suite:unit" being scored."""
-        entry, colon, unit_id = item.rpartition(":")
-        suite = f".{entry.rpartition(':')[2]}" if colon else ""
-        return self.unit_dir(unit_id) / f"failure{suite}.json"
+    def write_scores(self, scores: Scores) -> None:
+        """Save the scores of a unit."""
+        write_typed(self.scores_path(scores.suite, scores.unit_id), scores)
+
+    def failure(self, item: str) -> Failure | None:
+        """Return why the last attempt at an item failed; None if it didn't.
+
+        Raises:
+            StoreError: the report of the failure is damaged.
+        """
+        try:
+            return read_typed(self.failure_path(item), Failure)
+        except FileNotFoundError:
+            return None
 
     def clear_failure(self, item: str) -> None:
         """Forget why an earlier attempt at an item failed."""
@@ -144,15 +149,14 @@ class RunStore:
 
     def write_failure(self, item: str, error: str, details: str) -> None:
         """Record why an item failed: one line, and the traceback or what the worker printed."""
-        failure = {"error": error, "traceback": details, "time": now()}
-        write_json(self.failure_path(item), failure)
+        write_typed(self.failure_path(item), Failure.of(error, details))
 
     def save_chunk(self, unit_id: str, first_frame: int, latents: Tensor, trace: str) -> None:
         """Save clean latents of an unfinished unit, with the plans they were made by."""
         from safetensors import SafetensorError
         from safetensors.torch import save_file
 
-        path = self.unit_dir(unit_id) / "partial" / f"{first_frame:06d}.safetensors"
+        path = self.chunk_path(unit_id, first_frame)
         for attempt in (1, 2):
             try:
                 with replacing(path) as temporary:
@@ -167,24 +171,22 @@ class RunStore:
         """Save all latents and plans of a unit that is about to be recorded."""
         from safetensors.torch import save_file
 
-        folder = self.unit_dir(unit_id)
-        write_text(folder / "trace.jsonl", trace)
-        with replacing(folder / "latents.safetensors") as temporary:
+        write_text(self.trace_path(unit_id), trace)
+        with replacing(self.latents_path(unit_id)) as temporary:
             save_file({"latents": latents.contiguous()}, temporary, {"trace": trace})
 
     def saved_progress(self, unit_id: str) -> tuple[Tensor, list[str]] | None:
-        """Clean latents made so far and their trace lines, whole unit or chunks; None if nothing.
+        """Return the clean latents made so far and their trace lines; None if there are none.
 
-        A damaged file ends what can be used: what follows it is made anew.
+        A damaged file ends what can be used: what follows it is made again.
         """
         import torch
 
-        folder = self.unit_dir(unit_id)
-        chunks = sorted((folder / "partial").glob("[0-9]*.safetensors"))
+        chunks = self.chunk_paths(unit_id)
         latents: list[Tensor] = []
         trace: list[str] = []
         num_latents = 0
-        for path in (folder / "latents.safetensors", *chunks):
+        for path in (self.latents_path(unit_id), *chunks):
             if path in chunks and int(path.stem) < num_latents:
                 continue  # the whole file or a longer chunk already holds it
             if path in chunks and int(path.stem) > num_latents:
@@ -198,95 +200,85 @@ class RunStore:
         return (torch.cat(latents), trace) if latents else None
 
     def add_command(
-        self,
-        units: Sequence[Unit | ImportedUnit],
-        argv: Sequence[str],
-        configs: Sequence[dict[str, Any]],
+        self, units: Iterable[HasLine], argv: Sequence[str], configs: Sequence[dict[str, Any]]
     ) -> None:
         """Note a command and its units; repeating a command only renews its time."""
-        command = {"time": now(), "argv": list(argv), "configs": list(configs)}
-        with locked(self.root / ".lock"):
-            header = self._header() or {"name": self.root.name, "created": now(), "commands": []}
-            header["revision"] = code_revision()
-            header["versions"] = package_versions()
-            others = [other for other in header["commands"] if other["argv"] != command["argv"]]
-            header["commands"] = [*others, command]
-            write_text(self.root / "sweep.yaml", yaml.safe_dump(header, sort_keys=False))
-            self._add_units(units)
+        command = Command(now(), tuple(argv), tuple(configs))
+        with locked(self.lock_path):
+            before = self.header()
+            others = [c for c in before.commands if c.argv != command.argv] if before else []
+            header = Header(
+                name=before.name if before else self.root.name,
+                created=before.created if before else command.time,
+                commands=(*others, command),
+                revision=code_revision(),
+                versions=package_versions(),
+            )
+            write_header(self.header_path, header)
+            self._add_lines([unit.line for unit in units])
 
-    def unit_lines(self) -> list[dict[str, Any]]:
-        """All units ever asked for in this sweep, one per row they appear in.
+    def header(self) -> Header | None:
+        """Return the header; None if it is missing or damaged."""
+        try:
+            return read_header(self.header_path)
+        except (OSError, StoreError):
+            return None
+
+    def unit_lines(self) -> list[UnitLine]:
+        """Return all units ever asked for in this sweep, one line per row they appear in.
 
         Raises:
-            LongtakeError: the folder is no run store, or units.jsonl is damaged.
+            StoreError: the folder is no run store, or units.jsonl is damaged.
         """
-        path = self.root / "units.jsonl"
+        path = self.unit_lines_path
         if not path.is_file():
-            raise LongtakeError(f"{self.root} is not a run store (it has no units.jsonl).")
+            raise StoreError(f"{self.root} is not a run store (it has no {path.name}).")
         try:
-            return [json.loads(line) for line in path.read_text().splitlines()]
-        except ValueError as error:
-            raise LongtakeError(
-                f"{path} is damaged ({error}); run the sweep command again."
-            ) from error
+            return [
+                from_json(line, UnitLine, f"{path}, line {number}")
+                for number, line in enumerate(path.read_bytes().split(b"\n"), start=1)
+                if line.strip()
+            ]
+        except StoreError as error:
+            raise StoreError(f"{error} Run the sweep command again to repair it.") from error
 
     def labels(self) -> dict[str, str]:
-        """How to call each unit of this sweep, by its id.
+        """Return the name for people of each unit of this sweep, by its id.
 
         Raises:
-            LongtakeError: the folder is no run store, or units.jsonl is damaged.
+            StoreError: the folder is no run store, or units.jsonl is damaged.
         """
-        return {
-            line["unit_id"]: f"{line['backbone']} | {line['method']} | {line['prompt_id']} "
-            f"seed {line['seed']}"
-            for line in self.unit_lines()
-        }
+        return {line.unit_id: line.label for line in self.unit_lines()}
 
     def durations_s(self) -> list[float]:
-        """All durations that the commands of this sweep asked for, in seconds."""
-        commands = (self._header() or {"commands": []})["commands"]
-        configs = [config for command in commands for config in command["configs"]]
-        return sorted({float(d) for config in configs for d in config["duration"]})
+        """Return all durations that the commands of this sweep asked for, in seconds."""
+        header = self.header()
+        return header.durations_s if header else []
 
-    def _header(self) -> dict[str, Any] | None:
-        """The content of sweep.yaml; None if it is missing or damaged."""
-        try:
-            header = yaml.safe_load((self.root / "sweep.yaml").read_text())
-        except (OSError, UnicodeDecodeError, yaml.YAMLError):
-            return None
-        return header if isinstance(header, dict) and header.get("commands") else None
-
-    def _add_units(self, units: Sequence[Unit | ImportedUnit]) -> None:
-        """Add lines; a row that now means something else, as after an edit, starts anew."""
-        new = [unit.line for unit in units]
-        now_means = {(line["backbone"], line["method"]): line["row_id"] for line in new}
+    def _add_lines(self, new: Sequence[UnitLine]) -> None:
+        """Add lines; those of a row that means something else now, as after an edit, leave."""
+        now_means = {line.row: line.row_id for line in new}
         lines = {
-            _cell(line): line
+            line.cell: line
             for line in self._readable_lines()
-            if now_means.get((line["backbone"], line["method"]), line["row_id"]) == line["row_id"]
+            if now_means.get(line.row, line.row_id) == line.row_id
         }
-        lines |= {_cell(line): line for line in new}
-        text = "".join(f"{json.dumps(line)}\n" for line in lines.values())
-        write_text(self.root / "units.jsonl", text)
+        lines |= {line.cell: line for line in new}
+        text = "".join(f"{json.dumps(asdict(line))}\n" for line in lines.values())
+        write_text(self.unit_lines_path, text)
 
-    def _readable_lines(self) -> list[dict[str, Any]]:
-        path = self.root / "units.jsonl"
+    def _readable_lines(self) -> list[UnitLine]:
+        path = self.unit_lines_path
         lines = []
-        for text in path.read_text(errors="replace").splitlines() if path.is_file() else ():
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                line = json.loads(text)
-                _cell(line)
-                lines.append(line)  # a damaged line is written anew by the sweep it belongs to
+        for text in path.read_bytes().split(b"\n") if path.is_file() else ():
+            # A damaged line is written again by the sweep it belongs to.
+            with contextlib.suppress(StoreError):
+                lines.append(from_json(text, UnitLine, path.name))
         return lines
 
 
-def _cell(line: dict[str, Any]) -> tuple[str, str, str, int, str]:
-    """What a line of units.jsonl is about: one video of one row."""
-    return line["backbone"], line["method"], line["prompt_id"], line["seed"], line["row_id"]
-
-
 def _read_latents(path: Path) -> tuple[Tensor, list[str]] | None:
-    """Latents and trace lines of one file; None if it is missing or damaged."""
+    """Return latents and trace lines of one file; None if it is missing or damaged."""
     from safetensors import SafetensorError, safe_open
 
     try:

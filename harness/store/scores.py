@@ -3,38 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from harness.core.errors import LongtakeError
+from eval.metric import MetricInfo
+from eval.scoring.results import Scores
+from harness.core.errors import StoreError
 from harness.store.files import Reader
 
 SCORE_COLUMNS = ["suite", "unit_id", "duration_s", "metric", "value", "reason"]
 CURVE_COLUMNS = ["suite", "unit_id", "metric", "start_s", "end_s", "value"]
-
-
-@dataclass(frozen=True)
-class MetricInfo:
-    """What people read about a metric, as its result files state it."""
-
-    name: str
-    title: str
-    direction: str
-    unit: str
-    description: str
-
-    def __post_init__(self) -> None:
-        if self.direction not in ("higher", "lower"):
-            raise ValueError(f"direction {self.direction!r}, expected higher or lower")
-
-    @property
-    def higher_is_better(self) -> bool:
-        """Which way ranks go."""
-        return self.direction == "higher"
 
 
 @dataclass(frozen=True)
@@ -61,7 +43,7 @@ class _UnitMetrics:
 
 
 def load_scores(stores: Sequence[tuple[Reader, Mapping[str, str]]]) -> Measured:
-    """Read metrics/<suite>/<unit_id>.json of all suites of all stores.
+    """Read the score files of all suites of all stores.
 
     Args:
         stores: per run store a reader, which collects a warning for each file that is left out, and
@@ -71,7 +53,7 @@ def load_scores(stores: Sequence[tuple[Reader, Mapping[str, str]]]) -> Measured:
             the first metric file that measured it.
 
     Raises:
-        LongtakeError: one suite was scored with different versions.
+        StoreError: one suite was scored with different versions.
     """
     scores: list[tuple[Any, ...]] = []
     curves: list[tuple[str, str, str, np.ndarray]] = []
@@ -80,22 +62,20 @@ def load_scores(stores: Sequence[tuple[Reader, Mapping[str, str]]]) -> Measured:
     frozen: set[tuple[str, float]] = set()
     drift: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
     shown = {unit_id: sha for _, videos in reversed(stores) for unit_id, sha in videos.items()}
-    for suite in sorted({path.name for reader, _ in stores for path in _suite_folders(reader)}):
+    for suite in sorted({name for reader, _ in stores for name in reader.paths.suites()}):
         infos: dict[str, MetricInfo] = {}
         met_versions: dict[str, Path] = {}
         missing: list[str] = []
         for unit_id, sha256 in shown.items():
             holders = [reader for reader, videos in stores if videos.get(unit_id) == sha256]
-            present = [
-                r for r in holders if (r.root / "metrics" / suite / f"{unit_id}.json").is_file()
-            ]
+            present = [r for r in holders if r.paths.scores_path(suite, unit_id).is_file()]
             if not present:
                 missing.append(unit_id)
             found = _first_metrics(present, suite, unit_id, sha256)
             if found is None:
                 continue
             reader, unit = found
-            path = reader.root / "metrics" / suite / f"{unit_id}.json"
+            path = reader.paths.scores_path(suite, unit_id)
             for name, info in unit.infos.items():
                 if infos.setdefault(name, info) != info:
                     reader.warn(path, f"describes metric {name} differently than other files.")
@@ -107,7 +87,7 @@ def load_scores(stores: Sequence[tuple[Reader, Mapping[str, str]]]) -> Measured:
             frozen.update((unit_id, duration_s) for duration_s in unit.frozen)
         _warn_of_missing(stores[0][0], suite, missing)
         for reader, videos in stores:
-            for path in sorted((reader.root / "metrics" / suite).glob("*.json")):
+            for path in sorted(reader.paths.suite_dir(suite).glob("*.json")):
                 if path.stem not in videos:
                     reader.warn(path, "no finished unit of this sweep has this id; left out.")
         _refuse_mixed(suite, met_versions)
@@ -121,14 +101,10 @@ def load_scores(stores: Sequence[tuple[Reader, Mapping[str, str]]]) -> Measured:
 def _refuse_mixed(suite: str, versions: Mapping[str, Path]) -> None:
     if len(versions) > 1:
         places = " and ".join(f"{version!r} ({path})" for version, path in sorted(versions.items()))
-        raise LongtakeError(
+        raise StoreError(
             f"Suite {suite} was scored with different versions, whose numbers do not compare: "
             f"{places}. Score all with one: python -m harness eval sweep=FOLDER suite={suite}"
         )
-
-
-def _suite_folders(reader: Reader) -> list[Path]:
-    return [path for path in (reader.root / "metrics").glob("*") if path.is_dir()]
 
 
 def _warn_of_missing(reader: Reader, suite: str, missing: Sequence[str]) -> None:
@@ -136,7 +112,7 @@ def _warn_of_missing(reader: Reader, suite: str, missing: Sequence[str]) -> None
     if missing:
         named = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
         text = f"{len(missing)} finished videos are not evaluated: {named}."
-        reader.warn(reader.root / "metrics" / suite, text)
+        reader.warn(reader.paths.suite_dir(suite), text)
 
 
 def _first_metrics(
@@ -144,8 +120,7 @@ def _first_metrics(
 ) -> tuple[Reader, _UnitMetrics] | None:
     """The first readable metric file of a video."""
     for reader in readers:
-        path = reader.root / "metrics" / suite / f"{unit_id}.json"
-        unit = _unit_metrics(reader, path, sha256)
+        unit = _unit_metrics(reader, reader.paths.scores_path(suite, unit_id), sha256)
         if unit is not None:
             return reader, unit
     return None
@@ -163,48 +138,41 @@ def _curve_frame(curves: Sequence[tuple[str, str, str, np.ndarray]]) -> pd.DataF
 
 
 def _unit_metrics(reader: Reader, path: Path, sha256: str) -> _UnitMetrics | None:
-    """One metric file; None with a warning when it is stale or not as expected."""
-    content = reader.versioned(path)
-    if content is None:
+    """Read one score file; None with a warning when it is stale or not as expected."""
+    scores = reader.read(path, Scores)
+    if scores is None:
+        return None
+    if scores.video_sha256 != sha256:
+        reader.warn(path, "measured another video than the one recorded; left out.")
         return None
     try:
-        if content["video_sha256"] != sha256:
-            reader.warn(path, "measured another video than the one recorded; left out.")
-            return None
-        return _parse(content)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        reader.warn(path, f"not a metric file, {error!r}; left out.")
+        return _parse(scores)
+    except (ValueError, IndexError) as error:
+        reader.warn(path, f"its parts do not fit together, {error!r}; left out.")
         return None
 
 
-def _info(fields: Mapping[str, Any]) -> MetricInfo:
-    """The fields that reports show; a suite may write more."""
-    return MetricInfo(*(fields[name] for name in MetricInfo.__dataclass_fields__))
-
-
-def _parse(content: Mapping[str, Any]) -> _UnitMetrics:
-    infos: dict[str, MetricInfo] = {}
-    scores: list[tuple[float, str, float | None, str | None]] = []
+def _parse(scores: Scores) -> _UnitMetrics:
+    lines: list[tuple[float, str, float | None, str | None]] = []
     curves: dict[str, np.ndarray] = {}
     # The clip list joins the clips of all durations; the short tail clip of a shorter duration
     # would stand as a second value at the same time.
-    longest = content["durations"][max(content["durations"], key=float)]
-    clips = [content["clips"][index] for index in longest["clips"]]
-    for name, metric in content["metrics"].items():
-        infos[name] = _info(metric["info"])
-        for duration, value in metric["durations"].items():
-            reason = None if value is not None else metric["reason"] or "no reason given"
-            scores.append((float(duration), name, value, reason))
-        if metric["curve"] is not None:
-            values = [metric["curve"][index] for index in longest["clips"]]
-            spans = [(clip["start_s"], clip["end_s"]) for clip in clips]
+    longest = scores.durations[max(scores.durations, key=float)]
+    clips = [scores.clips[index] for index in longest.clips]
+    for name, metric in scores.metrics.items():
+        for duration, value in metric.durations.items():
+            reason = None if value is not None else metric.reason or "no reason given"
+            lines.append((float(duration), name, value, reason))
+        if metric.curve is not None:
+            values = [metric.curve[index] for index in longest.clips]
+            spans = [(clip.start_s, clip.end_s) for clip in clips]
             numbers = [(*span, value) for span, value in zip(spans, values, strict=True)]
             curves[name] = np.array(numbers, dtype=np.float64).reshape(-1, 3)
-    stillness = (content.get("frozen") or {}).items()
-    frozen = tuple(float(duration) for duration, still in stillness if still and still["flag"])
+    frozen = tuple(float(d) for d, still in scores.frozen.items() if still and still.flag)
     drift = {
-        name: told
-        for name, metric in content["metrics"].items()
-        if (told := {d: line for d, line in (metric.get("drift") or {}).items() if line})
+        name: drifts
+        for name, metric in scores.metrics.items()
+        if (drifts := {d: asdict(found) for d, found in metric.drift.items() if found})
     }
-    return _UnitMetrics(str(content["suite_version"]), infos, scores, curves, frozen, drift)
+    infos = {name: metric.info for name, metric in scores.metrics.items()}
+    return _UnitMetrics(scores.suite_version, infos, lines, curves, frozen, drift)

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from backbones.engine.runtime import Runtime
 from harness.core.files import write_text
-from harness.core.schema import build
+from harness.core.typed_files import read_typed
 from harness.store.units import Unit
 
 
@@ -92,14 +93,8 @@ class Shard:
         )
 
     def to_json(self) -> str:
-        """The shard as JSON, on one line: a sweep may have thousands of shards."""
-        fields = {
-            **vars(self),
-            "runtime": asdict(self.runtime),
-            "units": [vars(unit) for unit in self.units],
-            "evaluations": [vars(task) for task in self.evaluations],
-        }
-        return json.dumps(fields)
+        """Return the shard as JSON, on one line: a sweep may have thousands of shards."""
+        return msgspec.json.encode(self).decode()
 
     def write(self, path: Path) -> None:
         """Save as JSON."""
@@ -107,13 +102,12 @@ class Shard:
 
     @classmethod
     def read(cls, path: Path) -> Shard:
-        """Load from JSON."""
-        fields: dict[str, Any] = json.loads(path.read_text())
-        fields["stage"] = Stage(fields["stage"])
-        fields["runtime"] = build(Runtime, fields["runtime"], "runtime")
-        fields["units"] = tuple(Unit(**unit) for unit in fields["units"])
-        fields["evaluations"] = tuple(Evaluation(**task) for task in fields["evaluations"])
-        return cls(**fields)
+        """Load from JSON.
+
+        Raises:
+            StoreError: the file is damaged.
+        """
+        return read_typed(path, cls)
 
 
 def group_units(units: Iterable[Unit]) -> list[list[Unit]]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
+from harness.core.errors import StoreError
 from harness.store.files import Reader
+from harness.store.paths import StorePaths
+from methods.trace import TraceLine, read_trace
 
 COLUMNS = ["block", "query_s", "frame_s", "score"]
 
@@ -42,7 +44,7 @@ def retrieval_lines(
         block, query_s (start of the block), frame_s (start of the retrieved latent frame), score
         (similarity, None when the strategy has none). Empty when the unit retrieves nothing.
     """
-    path = reader.root / "units" / unit_id / "trace.jsonl"
+    path = reader.paths.trace_path(unit_id)
     if not path.is_file():
         reader.warn(path, "missing; its retrieval map is left out.")
         return []
@@ -51,40 +53,29 @@ def retrieval_lines(
         return latent_start_s(latent, num_latents, num_frames, fps)
 
     lines: list[tuple[int, float, float, float | None]] = []
-    for plan in reader.json_lines(path):
-        try:
-            memory = [
-                frame
-                for frame, role in zip(plan["frames"], plan["roles"], strict=True)
-                if role == "memory"
-            ]
-            scores = plan["scores"] if plan["scores"] is not None else [None] * len(memory)
-            lines += [
-                (plan["block"], second(plan["first_frame"]), second(frame), score)
-                for frame, score in zip(memory, scores, strict=True)
-            ]
-        except (KeyError, TypeError, ValueError) as error:
-            reader.warn(path, f"a line is not a plan, {error!r}; left out.")
+    for plan in reader.read_lines(path, TraceLine):
+        memory = plan.memory_frames
+        lines += [
+            (plan.block, second(plan.first_frame), second(frame), score)
+            for frame, score in zip(memory, plan.scores or (None,) * len(memory), strict=True)
+        ]
     return lines
 
 
-def rope_scheme(unit_folder: Path) -> str | None:
-    """Whether the temporal positions of a unit are those of the window or of the whole video.
+def rope_scheme(trace: Path) -> str | None:
+    """Tell whether temporal positions are those of the window or of the whole video.
 
     Returns:
         "relative" or "absolute"; None without a readable trace.
     """
     try:
-        last = (
-            (unit_folder / "trace.jsonl").read_text(encoding="utf-8").rstrip().rpartition("\n")[2]
-        )
-        plan = json.loads(last)
-        moved = plan["query_positions"][0] != plan["first_frame"]
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        last = trace.read_bytes().rstrip().rpartition(b"\n")[2]
+        plan = TraceLine.from_json(last, str(trace))
+    except (OSError, StoreError):
         return None
-    if plan["first_frame"] == 0:
+    if plan.first_frame == 0 or not plan.query_positions:
         return None  # a single block has the same positions either way
-    return "relative" if moved else "absolute"
+    return "relative" if plan.query_positions[0] != plan.first_frame else "absolute"
 
 
 class RetrievedAt(NamedTuple):
@@ -103,17 +94,13 @@ def load_blocks(folder: Path, unit: dict[str, Any]) -> list[RetrievedAt]:
         folder: the sweep.
         unit: a line of `Sweep.units`.
     """
-    path = folder / "units" / unit["unit_id"] / "trace.jsonl"
+    path = StorePaths(folder).trace_path(unit["unit_id"])
     if not path.is_file():
         return []
     blocks = []
-    for plan in Reader(folder).json_lines(path):
-        pairs = zip(plan["frames"], plan["roles"], strict=True)
-        memory = tuple(int(frame) for frame, role in pairs if role == "memory")
-        start_s = latent_start_s(
-            plan["first_frame"], int(unit["num_latents"]), int(unit["num_frames"]), unit["fps"]
-        )
-        scores = None if plan["scores"] is None else tuple(plan["scores"])
-        if memory:
-            blocks.append(RetrievedAt(start_s, int(plan["first_frame"]), memory, scores))
+    num_latents, num_frames = int(unit["num_latents"]), int(unit["num_frames"])
+    for plan in read_trace(path):
+        if isinstance(plan, TraceLine) and (memory := plan.memory_frames):
+            start_s = latent_start_s(plan.first_frame, num_latents, num_frames, unit["fps"])
+            blocks.append(RetrievedAt(start_s, plan.first_frame, memory, plan.scores))
     return blocks

@@ -11,6 +11,7 @@ from backbones import BACKBONES
 from harness.core.devices import pick_device
 from harness.core.errors import LongtakeError
 from harness.core.schema import build
+from harness.store.lines import UnitLine
 from methods import METHODS
 
 if TYPE_CHECKING:
@@ -62,18 +63,18 @@ class Unit:
     num_latents: int
 
     @property
-    def line(self) -> dict[str, Any]:
-        """What units.jsonl says of it."""
-        return {
-            "unit_id": self.id,
-            "backbone": self.backbone,
-            "method": self.method,
-            "prompt_id": f"{self.prompt_set}/{self.prompt_id}",
-            "prompt": self.prompt,
-            "evaluation_prompt": self.evaluation_prompt,
-            "seed": self.seed,
-            "row_id": self.row_id,
-        }
+    def line(self) -> UnitLine:
+        """Its line in units.jsonl."""
+        return UnitLine(
+            unit_id=self.id,
+            backbone=self.backbone,
+            method=self.method,
+            prompt_id=f"{self.prompt_set}/{self.prompt_id}",
+            prompt=self.prompt,
+            evaluation_prompt=self.evaluation_prompt,
+            seed=self.seed,
+            row_id=self.row_id,
+        )
 
     def build_strategy(self) -> MemoryStrategy:
         """A fresh memory strategy for this unit."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from harness.store.scores import MetricInfo
+from eval.metric import MetricInfo
 from reports.tables.export import caption
 from reports.tables.formatting import DASH, one_line, seconds, text
 from reports.tables.table import P_LEVEL, Comparison, Group, Row

@@ -17,6 +17,7 @@ import av
 
 from harness.core.machine import num_cores
 from harness.store.frames import Sweep, as_dicts
+from harness.store.paths import RECORD, TRACE, StorePaths
 from reports.site.strips import write_strip
 from reports.site.web_video import copy_playable, why_not_playable
 
@@ -103,7 +104,7 @@ class AssetWriter:
     def _addresses(
         self, unit: dict[str, Any], folder: Path, video: Path | None, strip: Path | None
     ) -> UnitAssets:
-        files = {name: folder / name for name in ("record.json", "trace.jsonl")}
+        files = {name: folder / name for name in (RECORD, TRACE)}
         metrics = {suite: self._metrics_file(suite, unit) for suite in self._sweep.metrics}
         if self._mode is Assets.copy:
             copies = self._out / "files" / unit["unit_id"]
@@ -115,16 +116,16 @@ class AssetWriter:
         return UnitAssets(
             video=None if video is None else self.link(video),
             strip=None if strip is None else self.link(strip),
-            record=present.get("record.json"),
-            trace=present.get("trace.jsonl"),
+            record=present.get(RECORD),
+            trace=present.get(TRACE),
             metrics={suite: self.link(path) for suite, path in metrics.items() if path.is_file()},
         )
 
     def _metrics_file(self, suite: str, unit: dict[str, Any]) -> Path:
         """The scores of a unit, which may lie in another store than its video."""
-        places = [source.folder / "metrics" / suite for source in self._sweep.sources]
-        own = places.pop(unit["source"])
-        paths = [place / f"{unit['unit_id']}.json" for place in (own, *places)]
+        stores = [StorePaths(source.folder) for source in self._sweep.sources]
+        own = stores.pop(unit["source"])
+        paths = [paths.scores_path(suite, unit["unit_id"]) for paths in (own, *stores)]
         return next((path for path in paths if path.is_file()), paths[0])
 
     def _try(self, video: Path, action: Callable[[], None]) -> bool:

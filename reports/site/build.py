@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.core.errors import LongtakeError
 from harness.store.frames import Sweep, load_sweeps
+from harness.store.paths import StorePaths
 from reports.papers.latex import write_latex_tables
 from reports.papers.quoted import load_quoted
 from reports.site.assets import Advance, Assets, AssetWriter
@@ -90,7 +91,7 @@ def build_report(
     folders = [sweep_dir] if isinstance(sweep_dir, Path) else list(sweep_dir)
     sweep = load_sweeps(folders)
     quoted = load_quoted(options.quoted)
-    out = sweep.folder / "report" if out is None else Path(out).resolve()
+    out = StorePaths(sweep.folder).report_dir if out is None else Path(out).resolve()
     comparisons = compare_all(sweep, options.baseline)
     points = drift_points(sweep, comparisons)
     assets = AssetWriter(sweep, out, options.assets)

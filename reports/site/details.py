@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from harness.core.typed_files import to_plain
 from harness.store.files import Reader
 from harness.store.frames import Sweep, as_dicts
+from harness.store.record import Record
 from harness.store.trace import retrieval_lines
 from reports.site.assets import UnitAssets
 from reports.site.site_files import short
@@ -145,7 +147,8 @@ def unit_details(
     for unit in as_dicts(done):
         unit_id = unit["unit_id"]
         reader = Reader(sweep.sources[unit["source"]].folder)
-        record = reader.json(reader.root / "units" / unit_id / "record.json") or {}
+        record = reader.read(reader.paths.record_path(unit_id), Record)
+        generation = record.generation if record else None
         at = places.get(unit_id, nowhere)
         files = assets[unit_id]
         retrievals = []
@@ -180,11 +183,13 @@ def unit_details(
                 "scores": scores.get(unit_id, {}),
                 "curves": _curves(names, columns, np.asarray(at)),
                 "retrievals": retrievals,
-                "timings": sorted((record.get("timings_s") or {}).items()),
-                "memory": sorted((record.get("memory_mib") or {}).items()),
+                "timings": sorted(generation.timings_s.items()) if generation else [],
+                "memory": sorted(generation.memory_mib.items()) if generation else [],
                 "drift": sweep.drift.get(unit_id, {}),
                 "frozen": still.get(unit_id, []),
-                "manifest": json.dumps(record, indent=1, ensure_ascii=False),
+                "manifest": json.dumps(
+                    to_plain(record) if record else {}, indent=1, ensure_ascii=False
+                ),
             },
             reader.warnings,
         )

@@ -12,7 +12,8 @@ import pandas as pd
 
 from backbones import BACKBONES
 from harness.store.frames import Source, Sweep, as_dicts
-from harness.store.outcomes import failure_file
+from harness.store.header import UNKNOWN_REVISION
+from harness.store.paths import StorePaths
 from harness.store.trace import rope_scheme
 from methods import METHODS
 from reports.papers.quoted import QuotedTable
@@ -88,10 +89,10 @@ def _source(source: Source, link: Link) -> dict[str, Any]:
     return {
         "name": header.name,
         "folder": str(source.folder),
-        "header": link(source.folder / "sweep.yaml"),
+        "header": link(StorePaths(source.folder).header_path),
         "created": header.created,
-        "revision": header.revision,
-        "versions": sorted(header.versions.items()),
+        "revision": header.revision or UNKNOWN_REVISION,
+        "versions": [item for item in sorted(header.versions.items()) if item[1]],
         "commands": [
             {
                 "time": command.time,
@@ -113,7 +114,7 @@ def _row_facts(sweep: Sweep) -> list[dict[str, Any]]:
             first = as_dicts(done.head(1))[0]
             fact |= {
                 "budget": short(first["budget_latents"]),
-                "rope": None if first["imported"] else rope_scheme(sweep.unit_folder(first)),
+                "rope": None if first["imported"] else rope_scheme(_trace_path(sweep, first)),
                 "trained": _known(first["trained_latents"]),
                 "licence": _known(first["licence"]),
                 "weights": _known(first["weights"]),
@@ -295,13 +296,17 @@ def _quoted(table: QuotedTable, link: Link) -> dict[str, Any]:
     }
 
 
+def _trace_path(sweep: Sweep, unit: dict[str, Any]) -> Path:
+    return sweep.paths_of(unit).trace_path(unit["unit_id"])
+
+
 def _failures(sweep: Sweep, link: Link) -> list[dict[str, Any]]:
     """Units without a usable record, with a link to the file that says why, if there is one."""
     failures = []
     unfinished = sweep.units[sweep.units["status"].isin(["failed", "missing"])]
     for unit in as_dicts(unfinished.head(MAX_LISTED)):
-        folder = sweep.unit_folder(unit)
-        file, record = failure_file(folder), folder / "record.json"
+        paths = sweep.paths_of(unit)
+        file, record = paths.first_failure_path(unit["unit_id"]), paths.record_path(unit["unit_id"])
         if file is None and record.is_file():
             file = record
         failures.append(

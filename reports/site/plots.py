@@ -21,8 +21,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from eval.metric import MetricInfo
 from harness.store.frames import Sweep
-from harness.store.scores import MetricInfo
 from reports.site.style import LIGHT, LINES, Stroke, strokes
 from reports.tables.table import Comparison, Row
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.core.errors import LongtakeError
+from harness.store.paths import StorePaths
 from reports.site.build import ReportOptions, ReportPaths, build_report
 
 Show = Callable[[ReportPaths], None]
@@ -84,10 +85,12 @@ def fingerprint(folders: Sequence[Path]) -> str:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    yield from (folder / name for name in ("sweep.yaml", "units.jsonl"))
-    for unit in _entries(folder / "units"):
-        yield from (unit / name for name in ("record.json", "failure.json", "partial"))
-    yield from _entries(folder / "metrics")  # changes with every file that is added or replaced
+    paths = StorePaths(folder)
+    yield from (paths.header_path, paths.unit_lines_path)
+    for unit in _entries(paths.units_dir):
+        name = unit.name
+        yield from (paths.record_path(name), paths.failure_path(name), paths.partial_dir(name))
+    yield from _entries(paths.metrics_dir)  # changes with every file that is added or replaced
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -15,10 +15,10 @@ from statistics import fmean
 
 import pandas as pd
 
+from eval.metric import MetricInfo
 from eval.statistics import Interval, holm, paired_difference
 from harness.core.errors import LongtakeError
 from harness.store.frames import Sweep
-from harness.store.scores import MetricInfo
 from reports.studies.retrieved import retrieved_measures
 from reports.tables.table import P_LEVEL
 

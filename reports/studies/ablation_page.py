@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from eval.statistics import MIN_CLUSTERS
 from harness.store.frames import Sweep
+from harness.store.header import UNKNOWN_REVISION
 from reports.site.style import PALETTE
 from reports.studies.ablation import ALL, Ablation, Comparison, compare
 from reports.tables.formatting import DASH, column_decimals, text
@@ -61,7 +62,7 @@ def build_ablation(sweep: Sweep, folder: Path) -> Path:
         },
         plots=plots,
         legend=LEGEND,
-        revision=sweep.header.revision,
+        revision=sweep.header.revision or UNKNOWN_REVISION,
         warnings=sweep.warnings,
     )
     target = folder / "index.html"

@@ -6,30 +6,30 @@ from statistics import fmean
 
 import pandas as pd
 
+from eval.metric import Direction, MetricInfo
 from eval.retrieval.measures import redundancy
 from harness.store.frames import Sweep, as_dicts
-from harness.store.scores import MetricInfo
 from harness.store.trace import load_blocks
 
 RETRIEVED = (
     MetricInfo(
         "retrieved_duplicates",
         "Retrieved duplicates",
-        "lower",
+        Direction.lower,
         "share",
         "Retrieved frames with another retrieved one within 3 latents.",
     ),
     MetricInfo(
         "retrieved_spread",
         "Spread of retrieved frames",
-        "higher",
+        Direction.higher,
         "latents",
         "Mean distance in time of two frames retrieved together.",
     ),
     MetricInfo(
         "retrieved_coverage",
         "Coverage",
-        "higher",
+        Direction.higher,
         "share",
         "Share of the video's frames that were ever retrieved.",
     ),

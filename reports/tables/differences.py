@@ -9,6 +9,7 @@ import pandas as pd
 
 from eval.statistics import paired_difference
 from harness.store.frames import Sweep, as_dicts
+from harness.store.header import UNKNOWN_REVISION
 from reports.site.site_files import short
 
 Label = tuple[str, str]
@@ -45,7 +46,9 @@ def _settings(before: Sweep, after: Sweep) -> list[tuple[str, str, str]]:
     def known(sweep: Sweep) -> dict[str, str]:
         suites = {f"suite {name}": version[0] for name, version in sweep.versions.items()}
         devices = {"devices": ", ".join(sorted(set(sweep.units["device"].dropna())))}
-        return {"revision": sweep.header.revision, **sweep.header.versions, **suites, **devices}
+        versions = {name: version for name, version in sweep.header.versions.items() if version}
+        revision = sweep.header.revision or UNKNOWN_REVISION
+        return {"revision": revision, **versions, **suites, **devices}
 
     old, new = known(before), known(after)
     return [

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from eval.metric import Kind
 from harness.store.frames import Sweep
-from reports.tables.boards import Kind
 from reports.tables.comparison import timing_table
 from reports.tables.formatting import markdown_table, one_line, seconds, text
 from reports.tables.table import Comparison, Row

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from eval.metric import MetricInfo
 from eval.statistics import (
     Interval,
     average_ranks,
@@ -17,7 +18,6 @@ from eval.statistics import (
     paired_difference,
     rank_intervals,
 )
-from harness.store.scores import MetricInfo
 from reports.tables.table import Cell, Group, LeftOut, Pair, Row, Versus
 
 BASELINE = "sliding_window"

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from eval.metric import Kind, MetricInfo
 from eval.statistics import Interval, PairedDifference
-from harness.store.scores import MetricInfo
-from reports.tables.boards import Kind, kind_of
+from reports.tables.boards import kind_of
 from reports.tables.formatting import column_decimals
 
 Pair = tuple[str, int]
@@ -142,7 +142,7 @@ class Comparison:
     @property
     def kind(self) -> Kind:
         """Return the kind of its numbers."""
-        return kind_of(self.suite)
+        return kind_of(self.metrics)
 
     @property
     def name(self) -> str:

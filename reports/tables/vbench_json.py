@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.store.files import Reader
+from eval.metric import Kind
+from eval.scoring.results import Scores
 from harness.store.frames import Sweep, as_dicts
-from reports.tables.boards import Kind
+from harness.store.run_store import RunStore
 from reports.tables.table import Comparison, Group, Row
 
 
@@ -41,7 +42,7 @@ def write_vbench_results(sweep: Sweep, comparison: Comparison, folder: Path) -> 
     return written
 
 
-def _results(videos: Mapping[str, dict[str, Any]], duration_s: float) -> dict[str, Any]:
+def _results(videos: Mapping[str, Scores], duration_s: float) -> dict[str, Any]:
     # Imported here: it loads what the suite needs, and no other report does.
     from eval.vbench_long.dataset import score_dataset
 
@@ -53,7 +54,7 @@ def _results(videos: Mapping[str, dict[str, Any]], duration_s: float) -> dict[st
     }
 
 
-def _scores(sweep: Sweep, suite: str, group: Group, row: Row) -> dict[str, dict[str, Any]]:
+def _scores(sweep: Sweep, suite: str, group: Group, row: Row) -> dict[str, Scores]:
     """Return the score files of the compared videos of a row, by unit."""
     units = sweep.units
     of_row = units[
@@ -66,23 +67,20 @@ def _scores(sweep: Sweep, suite: str, group: Group, row: Row) -> dict[str, dict[
     found = {}
     for unit in as_dicts(of_row):
         if (unit["prompt_id"], unit["seed"]) in pairs:
-            reader = Reader(sweep.sources[unit["source"]].folder)
-            path = reader.root / "metrics" / suite / f"{unit['unit_id']}.json"
-            scores = reader.json(path) if path.is_file() else None
+            scores = RunStore(sweep.paths_of(unit).root).scores(suite, unit["unit_id"])
             if scores is not None:
                 found[unit["unit_id"]] = scores
     return found
 
 
-def _clips(
-    videos: Mapping[str, Mapping[str, Any]], name: str, duration: str
-) -> list[dict[str, Any]]:
+def _clips(videos: Mapping[str, Scores], name: str, duration: str) -> list[dict[str, Any]]:
     listed = []
     for unit_id, scores in videos.items():
-        metric = scores["metrics"][name]
-        values = metric.get("official_clip_scores") or metric["clip_scores"]
-        for index in scores["durations"][duration]["clips"]:
-            clip = scores["clips"][index]
-            place = f"{unit_id}/{clip['start_frame']:06d}-{clip['end_frame']:06d}"
+        metric = scores.metrics[name]
+        values = metric.official_clip_scores or metric.clip_scores
+        assert values is not None, "a dimension with a number has clip scores"
+        for index in scores.durations[duration].clips:
+            clip = scores.clips[index]
+            place = f"{unit_id}/{clip.start_frame:06d}-{clip.end_frame:06d}"
             listed.append({"video_path": place, "video_results": values[index]})
     return listed

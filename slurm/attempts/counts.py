@@ -126,7 +126,7 @@ def count_all_attempts(
 
 def saved_chunks(store: Path, item: str) -> int:
     """Return the number of saved chunks of an unfinished unit; evaluations have none."""
-    return len(list((RunStore(store).unit_dir(item) / "partial").glob("[0-9]*.safetensors")))
+    return len(RunStore(store).chunk_paths(item))
 
 
 def write_counts(shard_path: Path, counts: Mapping[str, AttemptCounts]) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from submitit.helpers import Checkpointable
 
 from harness.run.worker import run_shard
+from harness.store.paths import StorePaths
 from harness.store.run_store import RunStore
 from harness.store.shards import Shard
 from slurm.attempts.attempt import AttemptFile, Ending, read_attempts
@@ -64,7 +65,7 @@ class ReportTask(Checkpointable):
 
         attempt = AttemptFile(Path(path), task_id(), {})
         root = Path(path).parents[3]
-        write_rows(RunStore(root), [folder.name for folder in (root / "metrics").glob("*/")])
+        write_rows(RunStore(root), StorePaths(root).suites())
         paths = build_report(root)
         print(*paths.ablations, paths.index, sep="\n")
         attempt.end(Ending.finished)

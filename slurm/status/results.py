@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
+from harness.core.errors import StoreError
 from harness.store.run_store import RunStore
 from harness.store.shards import Shard
 from slurm.attempts.attempt import Ending, read_attempts
@@ -26,14 +26,12 @@ class Results:
 
     def __init__(self, store: Path) -> None:
         self._store = RunStore(store)
-        self._units = store / "units"
         # Scores of all units lie in one folder per suite, which is fast to list. Records lie in a
         # folder per unit and are looked up one by one, when asked for.
         self._scores = {
-            f"{folder.name}:{entry.name.removesuffix('.json')}": entry.stat().st_mtime_ns
-            for folder in (store / "metrics").glob("*")
-            if folder.is_dir()
-            for entry in os.scandir(folder)
+            f"{suite}:{entry.name.removesuffix('.json')}": entry.stat().st_mtime_ns
+            for suite in self._store.suites()
+            for entry in os.scandir(self._store.suite_dir(suite))
             if entry.name.endswith(".json")
         }
 
@@ -43,7 +41,7 @@ class Results:
             attempts = read_attempts(folder.attempts_path(shard.number))
             return any(attempt.ending is Ending.finished for attempt in attempts)
         if shard.stage is JobStage.generate:
-            written = _mtime_ns(self._units / item / "record.json")
+            written = _mtime_ns(self._store.record_path(item))
         else:
             # A suite that is a class of the user, "module:Class:unit", is filed by class name.
             suite, _, unit_id = item.rpartition(":")
@@ -55,7 +53,7 @@ class Results:
 
     def has_video(self, unit_id: str) -> bool:
         """Return True if a unit has a record."""
-        return _mtime_ns(self._units / unit_id / "record.json") > 0
+        return _mtime_ns(self._store.record_path(unit_id)) > 0
 
     def has_failed(self, item: str, folder: SubmissionFolder) -> bool:
         """Return True if a worker recorded a failure of an item since a submission."""
@@ -63,11 +61,11 @@ class Results:
 
     def failure(self, item: str) -> str:
         """Return the reason that the worker recorded for a failed item."""
-        path = self._store.failure_path(item)
         try:
-            return str(json.loads(path.read_text())["error"])
-        except (OSError, ValueError, KeyError) as unreadable:
-            return f"{path.name} cannot be read: {unreadable}"
+            failure = self._store.failure(item)
+        except (OSError, StoreError) as unreadable:
+            return str(unreadable)
+        return failure.error if failure else "its failure report is gone"
 
 
 def _mtime_ns(path: Path) -> int:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import yaml
 
+from tests.reports.synthetic import record_file
+
 AXIS = "Question & answer"
 
 
@@ -24,19 +26,17 @@ def make_store(
         for prompt, value in values.items():
             unit_id = f"{row}-{prompt}"
             line = {"unit_id": unit_id, "backbone": "tiny", "method": row, "row_id": row}
-            lines.append(line | {"prompt_id": prompt, "prompt": prompt, "seed": 0})
-            record = {
-                "schema": 1,
-                "num_latents": 12,
+            lines.append(
+                line
+                | {"prompt_id": prompt, "prompt": prompt, "evaluation_prompt": prompt, "seed": 0}
+            )
+            record = record_file("tiny_short", "random", "p0", 0) | {
+                "unit_id": unit_id,
                 "num_frames": 45,
-                "fps": 16,
                 "duration_s": 3.0,
-                "memory_mib": {"peak_host": 1.0, "peak_device": None},
-                "environment": {"gpu": None, "host_cpu": "c"},
-                "identity": {},
-                "video": {"file": "video.mp4", "sha256": "a" * 64},
-                "timings_s": {},
+                "video": {"file": "video.mp4", "sha256": "a" * 64, "bytes": 1, "mtime_ns": 1},
             }
+            record["generation"] |= {"num_latents": 12}
             (folder / "units" / unit_id).mkdir(parents=True)
             (folder / "units" / unit_id / "record.json").write_text(json.dumps(record))
             info = {
@@ -45,11 +45,12 @@ def make_store(
                 "direction": "higher",
                 "unit": "",
                 "description": "",
+                "kind": "proxy metrics",
             }
             metric = {"info": info, "reason": None, "clip_scores": [value], "curve": [value]}
             clip = {"start_frame": 0, "end_frame": 32, "start_s": 0.0, "end_s": 2.0, "sha256": "a"}
             scores = {
-                "schema": 1,
+                "schema": 2,
                 "suite": "offline",
                 "suite_version": "1",
                 "unit_id": unit_id,

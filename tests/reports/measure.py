@@ -20,7 +20,7 @@ import yaml
 from playwright.sync_api import sync_playwright
 
 from tests.reports.conftest import FLAGS
-from tests.reports.synthetic import trace_lines, write_json, write_video
+from tests.reports.synthetic import record_file, trace_lines, write_json, write_video
 
 NUM_BACKBONES, NUM_METHODS, NUM_METRICS, NUM_CLIPS = 5, 20, 10, 15
 SHA256 = "a" * 44
@@ -34,6 +34,7 @@ def write_large_store(folder: Path, num_videos: int, template: Path) -> None:
     per_prompt = NUM_BACKBONES * NUM_METHODS
     clips = [
         {"start_s": 2.0 * i, "end_s": 2.0 * i + 2, "start_frame": 32 * i, "end_frame": 32 * i + 32}
+        | {"sha256": SHA256}
         for i in range(NUM_CLIPS)
     ]
     trace = "".join(json.dumps(line) + "\n" for line in trace_lines("rag layout=aged")[:40])
@@ -44,16 +45,19 @@ def write_large_store(folder: Path, num_videos: int, template: Path) -> None:
         unit, sha256 = f"{number:020x}", f"{number:020x}{SHA256}"
         text = f"Prompt number {prompt}: a red fox walks over snow while the sun sets behind it."
         label = {"unit_id": unit, "backbone": backbone, "method": method}
-        lines.append(label | {"prompt_id": f"set/{prompt:04d}", "prompt": text, "seed": 0})
-        record = {
-            "schema": 1,
+        lines.append(
+            {**label, "prompt_id": f"set/{prompt:04d}", "prompt": text, "evaluation_prompt": text}
+            | {"seed": 0, "row_id": f"{row}"}
+        )
+        record = record_file("tiny_short", "random", "p0", 0) | {
+            "unit_id": unit,
             "identity": {"backbone": {"name": "b"}, "method": {"name": "m", "k": row}},
-            **{"num_latents": 120, "num_frames": 477, "fps": 16, "duration_s": 30.0},
-            **{"width": 96, "height": 64, "context_budget_latents": 12},
-            "video": {"file": "video.mp4", "sha256": sha256},
+            **{"num_frames": 477, "duration_s": 30.0},
+            "video": {"file": "video.mp4", "sha256": sha256, "bytes": 1, "mtime_ns": 1},
+        }
+        record["generation"] |= {
+            "num_latents": 120,
             "timings_s": {"end_to_end": 60.0 + row, "denoise": 40.0, "vae_decode": 9.0},
-            "memory_mib": {"peak_host": 900.0, "peak_device": None},
-            "environment": {"host_cpu": "Test CPU", "gpu": None},
         }
         write_json(folder / "units" / unit / "record.json", record)
         (folder / "units" / unit / "video.mp4").hardlink_to(template)
@@ -68,8 +72,13 @@ def write_large_store(folder: Path, num_videos: int, template: Path) -> None:
                 "durations": {"15": float(np.mean(curve[:8])), "30": float(np.mean(curve))},
             }
         scores = {
-            **{"schema": 1, "suite_version": "1", "video_sha256": sha256, "clips": clips},
-            "durations": {"15": {"clips": list(range(8))}, "30": {"clips": list(range(15))}},
+            **{"schema": 2, "suite": "offline", "suite_version": "1", "unit_id": unit, "fps": 16},
+            **{"video_sha256": sha256, "prompt": text, "clips": clips, "not_set_up": []},
+            "durations": {
+                "15": {"num_frames": 240, "clips": list(range(8))},
+                "30": {"num_frames": 477, "clips": list(range(15))},
+            },
+            "timings_s": {},
             "metrics": metrics,
         }
         write_json(folder / "metrics" / "offline" / f"{unit}.json", scores)

@@ -40,20 +40,50 @@ SUBJECT = {"sliding_window": 0.8, "rag layout=aged": 0.85, "random": 0.8}
 FLICKER = {"sliding_window": 1.0, "rag layout=aged": 3.0, "random": 2.0}
 
 DRIFT = {"slope_per_min": -0.25, "early_half": 0.9, "late_half": 0.7, "late_similarity": None}
+INFO_KEYS = ("title", "direction", "unit", "description", "heading")
 INFOS = {
-    "subject": ("Subject consistency", "higher", "", "Similarity of a frame to the first frames."),
-    "flicker": ("Flicker", "lower", "px", "Mean change between neighbouring frames."),
-    "text": ("Text alignment", "higher", "", "Similarity of frames and prompt."),
-    "hits": ("Retrieval hits", "higher", "%", "How often memory shows the same scene."),
+    "subject": (
+        "Subject consistency",
+        "higher",
+        "",
+        "Similarity of a frame to the first frames.",
+        "Other",
+    ),
+    "flicker": ("Flicker", "lower", "px", "Mean change between neighbouring frames.", "Temporal"),
+    "text": ("Text alignment", "higher", "", "Similarity of frames and prompt.", "Prompt"),
+    "hits": (
+        "Retrieval hits",
+        "higher",
+        "%",
+        "How often memory shows the same scene.",
+        "Retrieval",
+    ),
 }
 
 
 FACTS = {
-    "trained_latents": 21,
-    "licence": "Apache-2.0",
-    "weights": "released",
-    "official_setting": True,
-    "long_setting": False,
+    "tiny_long": {
+        "trained_latents": 21,
+        "weights": "released",
+        "official_setting": True,
+    },
+    "tiny_short": {
+        "trained_latents": 7,
+        "weights": "embedded",
+        "official_setting": False,
+    },
+}
+
+
+MACHINE = {
+    "host_cpu": "Test CPU",
+    "gpu": None,
+    "cuda": None,
+    "torch": "2",
+    "python": "3.11",
+    "platform": "Linux",
+    "threads": 1,
+    "revision": None,
 }
 
 
@@ -105,7 +135,7 @@ def metric_file(backbone: str, method: str, prompt_id: str, seed: int) -> dict:
         "hits": "no memory frames" if at_30["hits"] is None else None,
     }
     metrics = {}
-    for index, (name, (title, direction, unit, description)) in enumerate(INFOS.items()):
+    for index, (name, info) in enumerate(INFOS.items()):
         value = at_30[name]
         slope = {"rag layout=aged": 0.001, "random": 0.004}.get(method, 0.006)
         curve = None
@@ -117,10 +147,8 @@ def metric_file(backbone: str, method: str, prompt_id: str, seed: int) -> dict:
         metrics[name] = {
             "info": {
                 "name": name,
-                "title": title,
-                "direction": direction,
-                "unit": unit,
-                "description": description,
+                **dict(zip(INFO_KEYS, info, strict=True)),
+                "kind": "proxy metrics",
             },
             "reason": reasons.get(name),
             "clip_scores": curve,
@@ -129,7 +157,7 @@ def metric_file(backbone: str, method: str, prompt_id: str, seed: int) -> dict:
             "drift": {"30": None, "60": curve and DRIFT},
         }
     return {
-        "schema": 1,
+        "schema": 2,
         "suite": "offline",
         "suite_version": "1",
         "unit_id": unit_id(backbone, method, prompt_id, seed),
@@ -140,30 +168,50 @@ def metric_file(backbone: str, method: str, prompt_id: str, seed: int) -> dict:
         "durations": durations,
         "metrics": metrics,
         "frozen": {"30": {"flag": prompt_id == "p0", "still_share": 0.5}, "60": None},
+        "not_set_up": [],
         "timings_s": {"decode": 0.5},
     }
 
 
 def record_file(backbone: str, method: str, prompt_id: str, seed: int) -> dict:
     return {
-        "schema": 1,
+        "schema": 2,
         "unit_id": unit_id(backbone, method, prompt_id, seed),
         "identity": {
             "version": 1,
             "backbone": {"name": "tiny", "weights": backbone},
             "method": {"name": "rag", "label": method},
         },
-        "prompt": {"id": prompt_id, "text": PROMPTS[prompt_id], "set": "test"},
+        "prompt": {
+            "set": "test",
+            "id": prompt_id,
+            "text": PROMPTS[prompt_id],
+            "evaluation_text": PROMPTS[prompt_id],
+        },
         "seed": seed,
-        "num_latents": NUM_LATENTS,
         "num_frames": NUM_FRAMES,
         "duration_s": 60.0,
-        "durations_s": [30.0, 60.0],
         "fps": FPS,
         "width": 96,
         "height": 64,
-        "context_budget_latents": 12,
         "video": {"file": "video.mp4", "sha256": sha256(method), "bytes": 1, "mtime_ns": 1},
+        "finished": "2026-01-01T00:00:00Z",
+        "generation": generation(backbone, method, seed),
+    }
+
+
+def generation(backbone: str, method: str, seed: int) -> dict:
+    return {
+        "num_latents": NUM_LATENTS,
+        "context_budget_latents": 12,
+        "facts": {
+            "backbone_plugin": "tiny",
+            "method_plugin": "rag",
+            "licence": "Apache-2.0",
+            "long_setting": False,
+            "prompt_cut_tokens": 0,
+            **FACTS[backbone],
+        },
         "timings_s": {
             "end_to_end": 87.0 if method == "sliding_window" else 99.0,
             "denoise": 60.0,
@@ -177,9 +225,9 @@ def record_file(backbone: str, method: str, prompt_id: str, seed: int) -> dict:
             "steady_block": 0.75,
         },
         "memory_mib": {"peak_host": 900.0 + seed, "peak_device": None},
-        "environment": {"host_cpu": "Test CPU", "gpu": None, "torch": "2", "python": "3.11"},
-        "finished": "2026-01-01T00:00:00Z",
-    } | ({"facts": FACTS} if backbone == "tiny_long" else {})
+        "machine": MACHINE,
+        "kernels": {"attention": "flash", "compiled": False},
+    }
 
 
 def trace_lines(method: str) -> list[dict]:
@@ -262,7 +310,8 @@ def write_store(folder: Path, videos: dict[str, Path]) -> None:
                     names = ("backbone", "method", "prompt_id", "seed")
                     lines.append(
                         {"unit_id": unit_id(*key), **dict(zip(names, key, strict=True))}
-                        | {"prompt": prompt}
+                        | {"prompt": prompt, "evaluation_prompt": prompt}
+                        | {"row_id": f"{backbone}-{method}"}
                     )
                     write_unit(folder, key, videos[method])
     text = "".join(json.dumps(line) + "\n" for line in lines)
@@ -291,7 +340,8 @@ def add_vbench_suite(store: Path) -> None:
         content["metrics"] = {}
         for name in DIMENSIONS:
             known = name == "subject_consistency"
-            content["metrics"][name] = subject | {"info": subject["info"] | {"name": name}}
+            info = subject["info"] | {"name": name, "kind": "VBench-Long"}
+            content["metrics"][name] = subject | {"info": info}
             if not known:
                 content["metrics"][name] |= {"clip_scores": None, "curve": None, "drift": {}}
                 content["metrics"][name] |= {"reason": "no weights"}

@@ -1,4 +1,4 @@
-"""Lower bound of the time of a steady block, from the measured rates."""
+"""The least time that the arithmetic of a steady block could take at the measured rates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cost of VBench-Long in the official code and here: same clips, weights and threads."""
+"""What VBench-Long costs, the official code against ours: same clips, weights and threads."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from eval.vbench_long.official import run_official
 from eval.video.decode import probe
 from eval.video.reencode import clip_path
 from eval.video.split import Span
-from harness.core.environment import describe_machine
-from harness.core.errors import ConfigError
+from harness.core.environment import Machine, describe_machine
+from harness.core.errors import LongtakeError
+from harness.core.typed_files import read_typed
 from harness.store.record import frames_by_time
 from harness.studies.bench.scoring import UNIT, ScoringCost
 
@@ -33,12 +34,11 @@ class DimensionRow:
     """One dimension, at the longest duration.
 
     Attributes:
-        dimension: its name.
-        official_s: CPU seconds of the official code, including loading its networks.
-        ours_s: CPU seconds of the networks that the dimension needs here, including loading them;
-            wall seconds if it needs none. Decoding is shared by all, so only the totals contain it.
+        official_s: CPU seconds of the official code, with loading its networks.
+        ours_s: CPU seconds of the networks that the dimension needs here, with loading them; wall
+            seconds where it needs none. Decoding is shared, so it is in the totals alone.
         official: score of the official code.
-        ours: score here, aggregated like the official one.
+        ours: score here, aggregated as the official code does.
     """
 
     dimension: str
@@ -50,15 +50,15 @@ class DimensionRow:
 
 @dataclass(frozen=True)
 class TotalRow:
-    """All dimensions, each code in a process of its own.
+    """All dimensions, in a process of its own each.
 
     Attributes:
-        label: the durations.
+        label: which durations.
         num_clips: clips scored by the official code, and here.
-        official_s: CPU seconds of the official code, including imports.
-        ours_s: CPU seconds here, including imports.
-        official_mib: peak memory of the official code.
-        ours_mib: peak memory here.
+        official_s: CPU seconds, imports included.
+        ours_s: the same.
+        official_mib: peak memory.
+        ours_mib: the same.
     """
 
     label: str
@@ -71,14 +71,14 @@ class TotalRow:
 
 @dataclass(frozen=True)
 class MetricsBench:
-    """Result: one row per dimension, the totals, and the machine."""
+    """Both tables, and what they were measured on."""
 
     dimensions: tuple[DimensionRow, ...]
     totals: tuple[TotalRow, ...]
-    machine: dict[str, Any]
+    machine: Machine
 
     def to_json(self) -> dict[str, Any]:
-        """Return the result as JSON values."""
+        """Plain values."""
         return asdict(self)
 
 
@@ -89,26 +89,25 @@ def bench_metrics(
     device: str,
     on_step: Callable[[str], None],
 ) -> MetricsBench:
-    """Score a video with both codes, duration by duration; here also all durations at once.
+    """Score a video with both, duration by duration; ours also with all durations at once.
 
     Args:
         video: the video.
-        durations_s: durations to score, in seconds from the start.
-        threads: CPU threads of torch and OpenCV.
-        device: torch device name.
-        on_step: called with the name of each step when it starts.
+        durations_s: seconds from its start.
+        threads: of torch and OpenCV.
+        device: torch device.
+        on_step: told what begins.
 
     Raises:
-        MetricUnavailable: the official code failed, or a dimension cannot be computed here.
-        LongtakeError: the video cannot be read.
-        ConfigError: the video is shorter than a duration.
+        MetricUnavailable: the official code failed, or a dimension has no number here.
+        LongtakeError: the video can't be read, or is shorter than a duration.
     """
     info = probe(video)
     frames: dict[str, int] = {}
     for seconds in sorted(durations_s):
         num_frames = frames_by_time(seconds, info.fps, info.num_frames)
         if num_frames is None:
-            raise ConfigError(f"{video} is shorter than {seconds:g} s.")
+            raise LongtakeError(f"{video} has no {seconds:g} seconds.")
         frames[f"{seconds:g}"] = num_frames
     totals: list[TotalRow] = []
     with tempfile.TemporaryDirectory(prefix="longtake-bench-metrics-") as folder:
@@ -119,15 +118,15 @@ def bench_metrics(
         ) -> ScoringCost:
             return _ours(root, video, durations_frames, metrics, threads, device)
 
-        on_step("clips")  # encoded here, so that nobody's figures contain it
+        on_step("clips")  # encoded here, so that no figure contains it
         ours(frames, ["temporal_flickering"])
         for name, num_frames in frames.items():
             on_step(f"{name} s, ours")
             cost = ours({name: num_frames})
             on_step(f"{name} s, official code")
             clips = [
-                clip_path(root / "clips" / UNIT, Span(clip["start_frame"], clip["end_frame"]))
-                for clip in cost.scores["clips"]
+                clip_path(root / "clips" / UNIT, Span(clip.start_frame, clip.end_frame))
+                for clip in cost.scores.clips
             ]
             official = run_official(
                 {PROMPT + OFFICIAL_SUFFIX: (video, clips)}, DIMENSIONS, device, threads
@@ -149,7 +148,7 @@ def bench_metrics(
             totals.append(
                 TotalRow(
                     "all of them",
-                    (sum(row.num_clips[0] for row in totals), len(cost.scores["clips"])),
+                    (sum(row.num_clips[0] for row in totals), len(cost.scores.clips)),
                     sum(row.official_s for row in totals),
                     cost.cpu_s,
                     max(row.official_mib for row in totals),
@@ -183,10 +182,10 @@ def _ours(
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if ended.returncode != 0:
         raise MetricUnavailable(f"scoring failed: {ended.stderr.strip().splitlines()[-1]}")
-    cost = ScoringCost(**json.loads((root / "cost.json").read_text()))
-    for name, metric in cost.scores["metrics"].items():
-        if metric["reason"]:
-            raise MetricUnavailable(f"{name}: {metric['reason']}")
+    cost = read_typed(root / "cost.json", ScoringCost)
+    for name, metric in cost.scores.metrics.items():
+        if metric.reason:
+            raise MetricUnavailable(f"{name}: {metric.reason}")
     return cost
 
 
@@ -201,7 +200,7 @@ def _row(
         dimension,
         official["cpu_s"][dimension],
         sum(cost.networks_s[network.name] for network in networks)
-        or cost.scores["timings_s"][dimension],
+        or cost.scores.timings_s[dimension],
         float(official[dimension][0]),
         score,
     )

@@ -1,4 +1,4 @@
-"""A process that scores one video with our code and reports its cost; see `bench.metrics`."""
+"""One video scored by our code in a process of its own, with what it cost."""
 
 from __future__ import annotations
 
@@ -7,48 +7,49 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from eval.clip import Clip
 from eval.network import Network
 from eval.networks.pool import NetworkPool
+from eval.scoring.results import Scores
 from eval.scoring.scorer import Scorer, Workspace
 from eval.scoring.suite import SUITES, Suite
 from harness.core.machine import peak_host_mib, prepare_process
+from harness.core.typed_files import write_typed
 
 UNIT = "video"
 
 
 @dataclass(frozen=True)
 class ScoringCost:
-    """Scores of one video, and the cost of computing them.
+    """What scoring one video cost.
 
     Attributes:
         scores: the scores, as plain values.
-        networks_s: CPU seconds of each network, including loading it.
-        cpu_s: CPU seconds of the whole process.
-        peak_mib: peak memory of the process.
+        networks_s: CPU seconds of every network, with loading it.
+        cpu_s: of the whole process.
+        peak_mib: most memory of the process.
     """
 
-    scores: dict[str, Any]
+    scores: Scores
     networks_s: dict[str, float]
     cpu_s: float
     peak_mib: float
 
 
 class MeasuredPool(NetworkPool):
-    """A pool that measures the CPU time of each network."""
+    """Notes the CPU time of every network."""
 
     def __init__(self, device: str) -> None:
         super().__init__(device)
         self.seconds: dict[str, float] = defaultdict(float)
 
     def run(self, network: Network, clip: Clip) -> np.ndarray:
-        """Run a network on a clip and add its CPU time."""
+        """Run a network on a clip."""
         started = time.process_time()
         output = super().run(network, clip)
         self.seconds[network.name] += time.process_time() - started
@@ -56,11 +57,7 @@ class MeasuredPool(NetworkPool):
 
 
 def main(root: Path) -> None:
-    """Score the video of `job.json` and write `cost.json`.
-
-    Clips are kept in the folder for the official code. Features are not, so that every call
-    computes them.
-    """
+    """Score what `job.json` says; clips are kept in the folder, features are not."""
     job = json.loads((root / "job.json").read_text())
     prepare_process(job["threads"])
     official = SUITES["vbench_long"]
@@ -75,12 +72,12 @@ def main(root: Path) -> None:
         workspace=Workspace(root / "clips", Path(tempfile.mkdtemp(dir=root))),
     )
     cost = ScoringCost(
-        asdict(scores),
+        scores,
         dict(pool.seconds),
         time.process_time(),
         peak_host_mib(),
     )
-    (root / "cost.json").write_text(json.dumps(asdict(cost)))
+    write_typed(root / "cost.json", cost)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eval.scoring.scorer import Scorer, Scores, write_scores
+from eval.scoring.scorer import Scorer, Scores
 from eval.scoring.suite import Suite
 from eval.video.decode import VideoDamaged
 from harness.core.errors import LongtakeError
+from harness.core.typed_files import write_typed
 
 WriteVideo = Callable[..., Path]
 
@@ -87,12 +88,12 @@ def test_result_file_keeps_the_contract(
     video = write_video(frames)
     scores = score(PIXELS, video, s2=32, s5=77)
     target = tmp_path / "metrics" / "offline" / "unit.json"
-    write_scores(target, scores)
+    write_typed(target, scores)
     content = json.loads(target.read_text())
 
     assert list(target.parent.iterdir()) == [target]
     assert {key: content[key] for key in ("schema", "suite", "suite_version", "unit_id")} == {
-        "schema": 1,
+        "schema": 2,
         "suite": "offline",
         "suite_version": "1",
         "unit_id": "unit",
@@ -158,8 +159,8 @@ def test_writing_again_replaces_the_file(
 ) -> None:
     scores = score(PIXELS, write_video(make_scene().frames(32)), s2=32)
     target = tmp_path / "scores.json"
-    write_scores(target, scores)
-    write_scores(target, replace(scores, unit_id="other"))
+    write_typed(target, scores)
+    write_typed(target, replace(scores, unit_id="other"))
     assert json.loads(target.read_text())["unit_id"] == "other"
 
 

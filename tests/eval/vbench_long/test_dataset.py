@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from eval.scoring.results import Scores
 from eval.vbench_long.dataset import (
     DIMENSIONS,
     VideoClips,
@@ -13,6 +14,7 @@ from eval.vbench_long.dataset import (
 )
 from eval.vbench_long.final_scores import QUALITY, final_scores
 from eval.vbench_long.fusion import fuse
+from harness.core.typed_files import from_plain
 
 
 def video(
@@ -61,9 +63,16 @@ def test_missing_clip_makes_the_number_missing() -> None:
 
 
 def content(prompt: str, scores: list[float], official: list[float] | None = None) -> Any:
-    clips = [{"start_frame": 32 * i, "end_frame": 32 * i + 32} for i in range(len(scores))]
+    clips = [
+        {"start_frame": 32 * i, "end_frame": 32 * i + 32, "start_s": 2.0 * i, "end_s": 2.0 * i + 2}
+        | {"sha256": "0"}
+        for i in range(len(scores))
+    ]
     mean = sum(scores) / len(scores)
+    info = {"name": "m", "title": "M", "direction": "higher", "unit": "", "description": ""}
     metric = {
+        "info": info,
+        "curve": None,
         "clip_scores": scores,
         "official_clip_scores": official,
         "durations": {"4": mean},
@@ -71,16 +80,27 @@ def content(prompt: str, scores: list[float], official: list[float] | None = Non
         "reason": None,
     }
     return {
+        "suite": "vbench_long",
+        "suite_version": "1",
+        "unit_id": prompt,
+        "video_sha256": "0" * 64,
+        "fps": 16,
+        "not_set_up": [],
+        "timings_s": {},
         "prompt": prompt,
         "clips": clips,
-        "durations": {"4": {"clips": list(range(len(scores)))}},
+        "durations": {"4": {"num_frames": 64, "clips": list(range(len(scores)))}},
         "metrics": dict.fromkeys(DIMENSIONS, metric),
     }
 
 
+def typed(files: list[Any]) -> list[Scores]:
+    return [from_plain(file, Scores, "scores") for file in files]
+
+
 def test_official_and_per_video_stand_side_by_side() -> None:
     files = [content("a", [0.2, 0.4], [0.1, 0.1]), content("b", [1.0], [0.9])]
-    scores = score_dataset(files, "4")
+    scores = score_dataset(typed(files), "4")
     overall = scores["overall_consistency"]
     assert overall.official == pytest.approx((0.1 + 0.1 + 0.9) / 3)
     assert overall.per_video == pytest.approx((0.3 + 1.0) / 2)
@@ -94,20 +114,24 @@ def test_every_sample_of_a_prompt_is_fused_with_its_own_mapped_score() -> None:
         metric = file["metrics"]["subject_consistency"] | {"parts": {"4": {"mapped": mapped}}}
         file["metrics"] = {**file["metrics"], "subject_consistency": metric}
     expected = (fuse(0.2, 0.9) + fuse(0.4, 0.9) + fuse(0.6, 0.1) + fuse(0.8, 0.1)) / 4
-    assert score_dataset(files, "4")["subject_consistency"].official == pytest.approx(expected)
+    assert score_dataset(typed(files), "4")["subject_consistency"].official == pytest.approx(
+        expected
+    )
 
 
 def test_a_video_without_a_number_leaves_the_row_without_one_and_says_why() -> None:
     files = [content("a", [0.2]), content("b", [0.4])]
     files[1]["metrics"] = {
         **files[1]["metrics"],
-        "imaging_quality": {
+        "imaging_quality": files[1]["metrics"]["imaging_quality"]
+        | {
             "clip_scores": None,
+            "official_clip_scores": None,
             "durations": {"4": None},
             "reason": "weights missing",
         },
     }
-    imaging = score_dataset(files, "4")["imaging_quality"]
+    imaging = score_dataset(typed(files), "4")["imaging_quality"]
     assert (imaging.official, imaging.per_video) == (None, None)
     assert imaging.reasons == ("weights missing",)
 

@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 
-from harness.store.record import Record
+from harness.store.record import Origin, Prompt, Record, VideoFile
 from harness.store.run_store import RunStore
 
 pytestmark = pytest.mark.slow
@@ -159,13 +159,13 @@ def test_imported_rows_join_a_sweep_but_never_a_generated_row(cli, tmp_path: Pat
     listed = manifest(folder, a="a ball")
     given = (f"videos={folder}", f"manifest={listed}", "name=both", "suite=flow_motion")
     (generated,) = RunStore(tmp_path / "runs" / "both").unit_lines()
-    labels = (f"backbone={generated['backbone']}", f"method={generated['method']}")
+    labels = (f"backbone={generated.backbone}", f"method={generated.method}")
     refused = cli("eval", *given, *labels)
     assert refused.code == 2
     assert "already has a generated row" in refused.err
     assert cli("eval", *given, "backbone=Sora", "duration=2").code == 0
     lines = RunStore(tmp_path / "runs" / "both").unit_lines()
-    assert [line["backbone"] for line in lines] == [generated["backbone"], "Sora"]
+    assert [line.backbone for line in lines] == [generated.backbone, "Sora"]
 
 
 @pytest.mark.parametrize(
@@ -184,8 +184,20 @@ def test_mistakes_on_the_command_line(cli, arguments: tuple[str, ...], message: 
 
 
 def record(num_frames: int, fps: str) -> Record:
-    blank: dict[str, Any] = dict.fromkeys(Record.__dataclass_fields__)
-    return Record(**blank | {"num_frames": num_frames, "facts": {"imported": True, "fps": fps}})
+    return Record(
+        unit_id="u",
+        identity={},
+        prompt=Prompt("set", "id", "text", "text"),
+        seed=0,
+        num_frames=num_frames,
+        duration_s=float(num_frames / Fraction(fps)),
+        fps=int(Fraction(fps)),
+        width=96,
+        height=64,
+        video=VideoFile("video.mp4", "a" * 64, 1, 1),
+        finished="",
+        origin=Origin("a.mp4", fps),
+    )
 
 
 def test_durations_of_imported_videos_are_counted_by_time() -> None:

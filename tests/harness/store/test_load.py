@@ -4,7 +4,6 @@ import json
 import os
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from harness.core.errors import LongtakeError
@@ -56,11 +55,11 @@ def test_unit_without_any_file_is_missing(store: Path) -> None:
     ("file", "content", "said"),
     [
         (f"metrics/offline/{UNIT}.json", "{torn", "not valid JSON"),
-        (f"metrics/offline/{UNIT}.json", "[]", "not a JSON object"),
-        (f"metrics/offline/{UNIT}.json", '{"schema": 2}', "schema 2, expected 1"),
-        (f"metrics/offline/{UNIT}.json", '{"schema": 1}', "not a metric file"),
+        (f"metrics/offline/{UNIT}.json", "[]", "expected `object`, got `array`"),
+        (f"metrics/offline/{UNIT}.json", '{"schema": 1}', "schema 1, expected 2"),
+        (f"metrics/offline/{UNIT}.json", '{"schema": 2}', "missing required field `suite`"),
         (f"units/{UNIT}/record.json", "{torn", "not valid JSON"),
-        (f"units/{UNIT}/record.json", '{"schema": 1}', "not a record"),
+        (f"units/{UNIT}/record.json", '{"schema": 2}', "missing required field `unit_id`"),
     ],
 )
 def test_unreadable_file_is_named_and_left_out(
@@ -109,15 +108,16 @@ def test_repeated_and_torn_unit_lines(store: Path) -> None:
     path.write_text(path.read_text() * 2 + '{"unit_id": "x"')
     sweep = load_sweep(store)
     assert len(sweep.units) == 36
-    assert sweep.warnings == ("units.jsonl: line 73 is not a JSON object; left out.",)
+    (warning,) = sweep.warnings
+    assert warning.startswith("units.jsonl: line 73: not valid JSON")
 
 
 def test_header_without_revision_or_with_absent_packages(store: Path) -> None:
     path = store / "sweep.yaml"
     path.write_text(path.read_text().replace("0123abc", "null").replace("2.4.6", "null"))
     header = load_sweep(store).header
-    assert header.revision == "unknown (not run from a checkout)"
-    assert list(header.versions) == ["torch"]
+    assert header.revision is None
+    assert header.versions == {"torch": "2.13.0", "numpy": None}
 
 
 def test_unknown_sweep_suggests_the_nearest(pristine_store: Path) -> None:
@@ -142,7 +142,8 @@ def test_unit_id_that_is_no_file_name_is_left_out(store: Path) -> None:
     path.write_text(path.read_text() + json.dumps(line) + "\n")
     sweep = load_sweep(store)
     assert len(sweep.units) == 36
-    assert sweep.warnings == ("units.jsonl: unit id '../../outside' is no file name; left out.",)
+    (warning,) = sweep.warnings
+    assert warning == "units.jsonl: line 37: unit id '../../outside' is no file name; left out."
 
 
 @pytest.mark.parametrize("video", [{"file": "../../secret"}, {"sha256": "../x"}])
@@ -167,13 +168,13 @@ def test_unit_with_fresh_progress_is_running_and_with_old_is_missing(store: Path
     assert (unit["status"], unit["reason"]) == ("missing", "stopped after 45 latent frames or more")
 
 
-def test_facts_are_told_and_may_be_absent(pristine_store: Path) -> None:
+def test_facts_of_a_record_are_columns(pristine_store: Path) -> None:
     units = load_sweep(pristine_store).units.set_index("unit_id")
-    with_facts, without = units.loc["tiny_long-rag-p0-0"], units.loc["tiny_short-rag-p0-0"]
-    assert (with_facts["trained_latents"], with_facts["official_setting"]) == (21, True)
-    assert pd.isna(without["trained_latents"])
-    assert not without["imported"]
-    assert with_facts["method_args"] == {"label": "rag layout=aged"}
+    released, embedded = units.loc["tiny_long-rag-p0-0"], units.loc["tiny_short-rag-p0-0"]
+    assert (released["trained_latents"], released["official_setting"]) == (21, True)
+    assert (embedded["trained_latents"], embedded["official_setting"]) == (7, False)
+    assert not embedded["imported"]
+    assert released["method_args"] == {"label": "rag layout=aged"}
 
 
 def test_settled_means_all_ended_and_scored(store: Path) -> None:

@@ -59,10 +59,11 @@ def test_scores_may_lie_in_another_store_than_first_holds_the_video(
 
 
 def test_other_bytes_under_one_id_are_a_conflict(store: Path, other: Path, tmp_path: Path) -> None:
-    environment = {"host_cpu": "Test CPU", "gpu": "Other GPU"}
     record = json.loads((other / "units" / UNIT / "record.json").read_text())
     video = record["video"] | {"sha256": "cd" * 32}
-    edit_record(other, UNIT, video=video, environment=environment)
+    generation = record["generation"]
+    generation["machine"] |= {"gpu": "Other GPU"}
+    edit_record(other, UNIT, video=video, generation=generation)
     scores = other / "metrics/offline" / f"{UNIT}.json"
     scores.write_text(json.dumps(json.loads(scores.read_text()) | {"video_sha256": "cd" * 32}))
     merged = load_sweeps([store, other])

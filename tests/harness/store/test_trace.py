@@ -19,6 +19,8 @@ def plan(block: int, **changes: object) -> dict:
         "block": block,
         "first_frame": 3 * block,
         "frames": [0, 5, 16, 17],
+        "positions": [0, 0, 7, 8],
+        "query_positions": [9, 10, 11],
         "roles": ["sink", "memory", "local", "local"],
         "scores": [0.5],
     } | changes
@@ -46,7 +48,9 @@ def test_bad_line_is_named_and_left_out(tmp_path: Path) -> None:
     reader = write_trace(tmp_path, plan(6, scores=[0.1, 0.2]), plan(7))
     frame = load_retrievals(reader, "u", 120, 477, 16)
     assert frame["block"].tolist() == [7]
-    assert reader.warnings[0].startswith("units/u/trace.jsonl: a line is not a plan")
+    assert reader.warnings[0].startswith(
+        "units/u/trace.jsonl: line 1: there isn't one score per memory frame"
+    )
 
 
 def test_missing_trace_is_named(tmp_path: Path) -> None:

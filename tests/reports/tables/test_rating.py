@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.store.scores import MetricInfo
-from reports.tables.boards import Kind, group_of, grouped, kind_of
+from eval.metric import Direction, Heading, Kind, MetricInfo
+from reports.tables.boards import grouped, kind_of
 from reports.tables.rating import Competitor, rate_group
 from reports.tables.table import Cell, Group, Row
 
-QUALITY = MetricInfo("quality", "Quality", "higher", "", "")
-ERROR = MetricInfo("error", "Error", "lower", "", "")
+QUALITY = MetricInfo("quality", "Quality", Direction.higher, "", "")
+ERROR = MetricInfo("error", "Error", Direction.lower, "", "")
 
 
 def competitor(method: str, **values: list[float | None]) -> Competitor:
@@ -117,26 +117,31 @@ def test_rank_interval_comes_with_enough_prompts() -> None:
     assert [row.rank_interval for row in rated.rows] == [(1, 1), (2, 2)]
 
 
-def test_kinds_and_headings() -> None:
-    assert (kind_of("offline"), kind_of("vbench_long")) == (Kind.proxy, Kind.vbench_long)
-    assert kind_of("Brightness") is Kind.own
-    headings = {
-        "subject_consistency": "Consistency",
-        "overall_consistency": "Prompt",
-        "motion_smoothness": "Temporal",
-        "dynamic_degree": "Motion",
-        "imaging_quality": "Frame quality",
-        "sky_error": "Ground truth",
-        "brightness": "Other",
-    }
-    infos = tuple(MetricInfo(name, name, "higher", "", "") for name in headings)
-    assert {info.name: group_of(info) for info in infos} == headings
-    assert [heading for heading, _ in grouped(infos)] == [
-        "Consistency",
-        "Temporal",
-        "Motion",
-        "Frame quality",
-        "Prompt",
-        "Ground truth",
-        "Other",
+def info(name: str, heading: str = Heading.other, kind: Kind = Kind.own) -> MetricInfo:
+    return MetricInfo(name, name, Direction.higher, "", "", heading, kind)
+
+
+def test_a_suite_is_of_the_kind_of_its_metrics() -> None:
+    proxy, truth = info("a", kind=Kind.proxy), info("b", kind=Kind.truth)
+    assert kind_of([truth, proxy]) is Kind.proxy
+    assert kind_of([truth]) is Kind.truth
+    assert kind_of([info("brightness")]) is Kind.own
+    assert kind_of([]) is Kind.own
+
+
+def test_columns_stand_under_the_headings_their_metrics_declare() -> None:
+    infos = [
+        info("brightness"),
+        info("safety", "Safety"),
+        info("text", Heading.prompt),
+        info("subject", Heading.consistency),
+        info("background", Heading.consistency),
     ]
+    named = {heading: [i.name for i in under] for heading, under in grouped(infos)}
+    assert named == {
+        "Consistency": ["subject", "background"],
+        "Prompt": ["text"],
+        "Safety": ["safety"],
+        "Other": ["brightness"],
+    }
+    assert list(named) == ["Consistency", "Prompt", "Safety", "Other"]

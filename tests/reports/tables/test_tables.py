@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eval.metric import Kind
 from harness.core.errors import LongtakeError
 from harness.store.frames import load_sweep
-from reports.tables.boards import Kind
 from reports.tables.comparison import compare, compare_all, timing_table
 from reports.tables.export import markdown, write_tables
 from reports.tables.formatting import column_decimals, text
@@ -122,7 +122,7 @@ def test_timing_table_has_a_line_per_row(pristine_store: Path) -> None:
 def test_resumed_unit_counts_for_scores_but_not_for_speed(store: Path) -> None:
     path = store / "units/tiny_short-random-p0-0/record.json"
     record = json.loads(path.read_text())
-    record["timings_s"] |= {"replay": 5.0, "end_to_end": 1.0}
+    record["generation"]["timings_s"] |= {"replay": 5.0, "end_to_end": 1.0}
     path.write_text(json.dumps(record))
     sweep = load_sweep(store)
     row = row_of(compare(sweep, "offline", 30.0), "tiny_short", "random")

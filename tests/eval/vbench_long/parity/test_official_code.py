@@ -24,8 +24,6 @@ TOLERANCES = {"motion_smoothness": 1e-5, "imaging_quality": 1e-5, "dynamic_degre
 def test_every_dimension_equals_the_official_class(
     weights: Callable[..., None], tmp_path: Path
 ) -> None:
-    import json
-    from dataclasses import asdict
 
     weights(*layout.ALL_FILES)
     frames = Scene(seed=3, height=HEIGHT, width=WIDTH).frames(22 * 3)[::3][:13]
@@ -38,7 +36,7 @@ def test_every_dimension_equals_the_official_class(
 
     files = sorted((tmp_path / "clips" / "unit").glob("0*.mp4"))
     official = run_official({"a disc-0": (video, files)}, DIMENSIONS, "cpu", threads=1)
-    ours = score_dataset([json.loads(json.dumps(asdict(scores)))], "3")
+    ours = score_dataset([scores], "3")
     for dimension in DIMENSIONS:
         expected, found = official[dimension][0], ours[dimension].official
         assert found == pytest.approx(expected, abs=TOLERANCES.get(dimension, 1e-6)), dimension

@@ -1,0 +1,99 @@
+"""Typed JSON: one declared dataclass per file, checked where the file is read.
+
+A type may carry a class attribute `SCHEMA`, the version of its layout. It is written as the key
+"schema" and compared before anything else, so that a file of another version is named as such.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from harness.core.errors import StoreError
+from harness.core.files import write_text
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Versioned:
+    schema: int | None = None
+
+
+def to_plain(value: Any) -> dict[str, Any]:
+    """Return the JSON object of a dataclass, "schema" first."""
+    plain = msgspec.to_builtins(value, str_keys=True)
+    schema = getattr(value, "SCHEMA", None)
+    return plain if schema is None else {"schema": schema, **plain}
+
+
+def write_typed(path: Path, value: Any) -> None:
+    """Write a dataclass as JSON, atomically.
+
+    Raises:
+        ValueError: a number in it is infinite or not a number; JSON has none of them.
+    """
+    text = json.dumps(to_plain(value), ensure_ascii=False, indent=1, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def read_typed(path: Path, cls: type[T]) -> T:
+    """Read the dataclass `cls` from a JSON file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        StoreError: the file cannot be read, is no JSON, or doesn't fit the type; names the field.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror}.") from error
+    return from_json(data, cls, str(path))
+
+
+def from_json(data: bytes | str, cls: type[T], name: str) -> T:
+    """Read the dataclass `cls` from JSON text.
+
+    Args:
+        data: the text, UTF-8.
+        cls: a dataclass whose field types can be imported from its module.
+        name: what the text is, for messages.
+
+    Raises:
+        StoreError: as `read_typed`.
+    """
+    expected = getattr(cls, "SCHEMA", None)
+    try:
+        if expected is not None:
+            found = msgspec.json.decode(data, type=_Versioned).schema
+            if found != expected:
+                raise StoreError(f"{name}: schema {found!r}, expected {expected}.")
+        return msgspec.json.decode(data, type=cls)
+    except msgspec.ValidationError as error:
+        raise StoreError(f"{name}: {_lowered(error)}.") from error
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise StoreError(f"{name}: not valid JSON ({_lowered(error)}).") from error
+
+
+def from_plain(value: Any, cls: type[T], name: str) -> T:
+    """Read the dataclass `cls` from plain values, as YAML gives them.
+
+    Raises:
+        StoreError: the values don't fit the type; names the field.
+    """
+    try:
+        return msgspec.convert(value, type=cls)
+    except msgspec.ValidationError as error:
+        raise StoreError(f"{name}: {_lowered(error)}.") from error
+
+
+def _lowered(error: Exception) -> str:
+    """The library's own words: "Expected `int`, got `str` - at `$.video.bytes`"."""
+    text = " ".join(str(error).split()).replace(" - at `$.", " at `")
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,97 @@
+"""The file sweep.yaml: every command that worked on a sweep, and the versions it ran with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.core.errors import StoreError
+from harness.core.files import write_text
+from harness.core.typed_files import from_plain, to_plain
+
+UNKNOWN_REVISION = "unknown (not run from a checkout)"
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command.
+
+    Attributes:
+        time: when it was last run, UTC.
+        argv: the command line.
+        configs: resolved settings of each row it asked for.
+    """
+
+    time: str
+    argv: tuple[str, ...]
+    configs: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def rows(self) -> frozenset[tuple[str, str]]:
+        """Labels (backbone, method) of the rows it asked for."""
+        return frozenset(
+            (str(config["backbone"]["label"]), str(config["method"]["label"]))
+            for config in self.configs
+        )
+
+    @property
+    def suites(self) -> frozenset[str]:
+        """Names of the suites it asked for; "module:Class" is filed under its last part."""
+        return frozenset(
+            str(suite).rpartition(":")[2]
+            for config in self.configs
+            for suite in config.get("suite") or ()
+        )
+
+
+@dataclass(frozen=True)
+class Header:
+    """The content of sweep.yaml.
+
+    Attributes:
+        name: name of the sweep.
+        created: when its first command ran, UTC.
+        commands: all commands, the newest last.
+        revision: commit of the code; None when it did not run from a checkout.
+        versions: versions of packages; None for those that are not installed.
+    """
+
+    name: str
+    created: str
+    commands: tuple[Command, ...]
+    revision: str | None
+    versions: dict[str, str | None]
+
+    @property
+    def durations_s(self) -> list[float]:
+        """All durations that were asked for, in seconds."""
+        configs = [config for command in self.commands for config in command.configs]
+        return sorted({float(d) for config in configs for d in config.get("duration") or ()})
+
+
+def read_header(path: Path) -> Header:
+    """Read a sweep.yaml.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        StoreError: the file is damaged.
+    """
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise StoreError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
+    header = from_plain(content, Header, f"{path} is not a sweep header")
+    try:
+        _ = [(command.rows, command.suites) for command in header.commands], header.durations_s
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise StoreError(f"{path} is not a sweep header: configs, {error!r}.") from error
+    return header
+
+
+def write_header(path: Path, header: Header) -> None:
+    """Write a sweep.yaml, atomically."""
+    write_text(path, yaml.safe_dump(to_plain(header), sort_keys=False, allow_unicode=True))

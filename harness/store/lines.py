@@ -1,0 +1,53 @@
+"""The lines of units.jsonl: which unit stands in which row of the table."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+# Ids become file names, and a store may come from a stranger.
+_FILE_NAME = re.compile(r"\w[\w.-]{0,100}")
+
+
+@dataclass(frozen=True)
+class UnitLine:
+    """One unit in one row.
+
+    Attributes:
+        unit_id: the unit.
+        backbone: label of the row's backbone.
+        method: label of the row's method.
+        prompt_id: "set/id" of the prompt.
+        prompt: generation prompt.
+        evaluation_prompt: prompt that metrics compare with.
+        seed: seed of all noise.
+        row_id: identity of the row; labels may come to mean something else, ids don't.
+    """
+
+    unit_id: str
+    backbone: str
+    method: str
+    prompt_id: str
+    prompt: str
+    evaluation_prompt: str
+    seed: int
+    row_id: str
+
+    def __post_init__(self) -> None:
+        if not _FILE_NAME.fullmatch(self.unit_id):
+            raise ValueError(f"unit id {self.unit_id!r} is no file name")
+
+    @property
+    def row(self) -> tuple[str, str]:
+        """Labels of the row."""
+        return self.backbone, self.method
+
+    @property
+    def cell(self) -> tuple[str, str, str, int, str]:
+        """One video of one row; a newer line about it takes the place of an older one."""
+        return self.backbone, self.method, self.prompt_id, self.seed, self.row_id
+
+    @property
+    def label(self) -> str:
+        """Name of the unit for people."""
+        return f"{self.backbone} | {self.method} | {self.prompt_id} seed {self.seed}"
