@@ -1,4 +1,4 @@
-"""The least time that the arithmetic of a steady block could take at the measured rates."""
+"""Lower bound of the time of a steady block, from the measured rates."""
 
 from __future__ import annotations
 

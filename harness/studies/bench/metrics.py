@@ -1,4 +1,4 @@
-"""What VBench-Long costs, the official code against ours: same clips, weights and threads."""
+"""Cost of VBench-Long in the official code and here: same clips, weights and threads."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from eval.video.decode import probe
 from eval.video.reencode import clip_path
 from eval.video.split import Span
 from harness.core.environment import Machine, describe_machine
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError
 from harness.core.typed_files import read_typed
 from harness.store.record import frames_by_time
 from harness.studies.bench.scoring import UNIT, ScoringCost
@@ -34,11 +34,12 @@ class DimensionRow:
     """One dimension, at the longest duration.
 
     Attributes:
-        official_s: CPU seconds of the official code, with loading its networks.
-        ours_s: CPU seconds of the networks that the dimension needs here, with loading them; wall
-            seconds where it needs none. Decoding is shared, so it is in the totals alone.
+        dimension: its name.
+        official_s: CPU seconds of the official code, including loading its networks.
+        ours_s: CPU seconds of the networks that the dimension needs here, including loading them;
+            wall seconds if it needs none. Decoding is shared by all, so only the totals contain it.
         official: score of the official code.
-        ours: score here, aggregated as the official code does.
+        ours: score here, aggregated like the official one.
     """
 
     dimension: str
@@ -50,15 +51,15 @@ class DimensionRow:
 
 @dataclass(frozen=True)
 class TotalRow:
-    """All dimensions, in a process of its own each.
+    """All dimensions, each code in a process of its own.
 
     Attributes:
-        label: which durations.
+        label: the durations.
         num_clips: clips scored by the official code, and here.
-        official_s: CPU seconds, imports included.
-        ours_s: the same.
-        official_mib: peak memory.
-        ours_mib: the same.
+        official_s: CPU seconds of the official code, including imports.
+        ours_s: CPU seconds here, including imports.
+        official_mib: peak memory of the official code.
+        ours_mib: peak memory here.
     """
 
     label: str
@@ -71,14 +72,14 @@ class TotalRow:
 
 @dataclass(frozen=True)
 class MetricsBench:
-    """Both tables, and what they were measured on."""
+    """Result: one row per dimension, the totals, and the machine."""
 
     dimensions: tuple[DimensionRow, ...]
     totals: tuple[TotalRow, ...]
     machine: Machine
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return the result as JSON values."""
         return asdict(self)
 
 
@@ -89,25 +90,26 @@ def bench_metrics(
     device: str,
     on_step: Callable[[str], None],
 ) -> MetricsBench:
-    """Score a video with both, duration by duration; ours also with all durations at once.
+    """Score a video with both codes, duration by duration; here also all durations at once.
 
     Args:
         video: the video.
-        durations_s: seconds from its start.
-        threads: of torch and OpenCV.
-        device: torch device.
-        on_step: told what begins.
+        durations_s: durations to score, in seconds from the start.
+        threads: CPU threads of torch and OpenCV.
+        device: torch device name.
+        on_step: called with the name of each step when it starts.
 
     Raises:
-        MetricUnavailable: the official code failed, or a dimension has no number here.
-        LongtakeError: the video can't be read, or is shorter than a duration.
+        MetricUnavailable: the official code failed, or a dimension cannot be computed here.
+        LongtakeError: the video cannot be read.
+        ConfigError: the video is shorter than a duration.
     """
     info = probe(video)
     frames: dict[str, int] = {}
     for seconds in sorted(durations_s):
         num_frames = frames_by_time(seconds, info.fps, info.num_frames)
         if num_frames is None:
-            raise LongtakeError(f"{video} has no {seconds:g} seconds.")
+            raise ConfigError(f"{video} is shorter than {seconds:g} s.")
         frames[f"{seconds:g}"] = num_frames
     totals: list[TotalRow] = []
     with tempfile.TemporaryDirectory(prefix="longtake-bench-metrics-") as folder:

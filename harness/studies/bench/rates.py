@@ -1,4 +1,4 @@
-"""What this machine can do at best: matrix products and copies, measured."""
+"""Peak rates of this machine, measured: matrix products and copies."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COPY_BYTES = 2**28
 
 @dataclass(frozen=True)
 class Rates:
-    """Best of a few trials.
+    """Rates of a device, the best of a few trials.
 
     Attributes:
         matmul_flops_per_s: multiplications and additions of a product as in a feed-forward network:
@@ -37,7 +37,7 @@ class Rates:
 
 @torch.inference_mode()
 def measure_rates(backbone: Backbone) -> Rates:
-    """Measure on the device of a loaded backbone."""
+    """Measure the rates of the device of a loaded backbone."""
     spec, device = backbone.spec, backbone.device
     tokens = spec.block_latents * spec.shape.tokens_per_latent
     width = spec.shape.heads * spec.shape.head_dim

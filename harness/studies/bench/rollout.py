@@ -1,4 +1,4 @@
-"""Timing the parts of one video on this machine, method by method, in one run."""
+"""Timing of the parts of one video on this machine, method by method, in one run."""
 
 from __future__ import annotations
 
@@ -39,22 +39,22 @@ _PROFILED_BLOCKS = 2
 
 @dataclass(frozen=True)
 class BlockRow:
-    """One block of a method, in seconds; the median over the second half of the video.
+    """Times of one block of a method in seconds, medians over the second half of the video.
 
     Attributes:
         first: the first block, which has no context.
-        steady: a block with a full context, from its begin to that of the next one.
-        frames_per_s: video frames made per second of it.
+        steady: a block with a full context, from its start to the start of the next one.
+        frames_per_s: video frames generated per second of `steady`.
         denoising_pass: one of its denoising passes.
-        clean_pass: the pass that makes keys and values.
+        clean_pass: the pass that computes keys and values of the clean latents.
         gather: rotating keys to their positions.
-        append: keeping keys and values.
-        encode: the strategy taking note of the clean latents.
+        append: storing keys and values.
+        encode: the strategy observing the clean latents.
         search: the strategy planning the next block.
         fetch: copying retrieved frames to the device.
-        fetch_hidden: share of `fetch` that nothing waited for; None where nothing was fetched.
-        decode: VAE.
-        floor: the least that the arithmetic could take at the measured rates.
+        fetch_hidden: share of `fetch` that overlapped with other work; None if nothing was fetched.
+        decode: decoding by the VAE.
+        floor: lower bound of the arithmetic at the measured rates.
     """
 
     first: float
@@ -77,13 +77,13 @@ class VideoRow:
     """One video of a method.
 
     Attributes:
-        rollout_s: all blocks.
-        decode_s: VAE decode.
-        encode_s: writing the .mp4.
-        score_s: all metrics of the suites.
-        total_s: from the first noise to the finished file, and scoring.
-        peak_device_mib: highest device memory; None on the processor.
-        peak_host_mib: highest memory of the process.
+        rollout_s: seconds of all blocks.
+        decode_s: seconds of decoding by the VAE.
+        encode_s: seconds of writing the .mp4.
+        score_s: seconds of all metrics of the suites.
+        total_s: seconds from the first noise to the finished file, plus `score_s`.
+        peak_device_mib: peak device memory; None on the CPU.
+        peak_host_mib: peak memory of the process.
         kv_mib: memory of keys and values by tier.
     """
 
@@ -113,13 +113,13 @@ class BenchRow:
 
 @dataclass(frozen=True)
 class BenchResult:
-    """All rows, and what they were measured on."""
+    """Result: one row per method and backbone, and the machine."""
 
     rows: tuple[BenchRow, ...]
     machine: Machine
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return the result as JSON values."""
         return asdict(self)
 
 
@@ -129,16 +129,16 @@ def bench(
     on_unit: Callable[[str], None],
     profile: Path | None = None,
 ) -> BenchResult:
-    """Make and score every unit once, in a folder that is thrown away.
+    """Generate and score every unit once, in a temporary folder.
 
-    The first unit of a backbone is made twice, the first time unmeasured, so that every row is
+    The first unit of a backbone is generated twice, the first time unmeasured, so that every row is
     measured warm.
 
     Args:
-        units: one per row.
-        settings: of the sweep.
-        on_unit: told what begins.
-        profile: where to write a torch trace of the last blocks of the last row.
+        units: one unit per row.
+        settings: settings of the sweep.
+        on_unit: called with the name of each step when it starts.
+        profile: path for a torch trace of the last blocks of the last row; None for none.
     """
     prepare_process(num_threads(settings.executor, settings.device))
     device = pick_device(settings.device)
@@ -210,7 +210,7 @@ def _measure(
     total_s = time.perf_counter() - started
     timings = [block.timings() for block in blocks]
     begins = [block.moments.whole[0] for block in blocks]
-    # Work between two blocks counts, such as waiting for the video to be written.
+    # From start to start, so that work between two blocks counts, such as waiting for the writer.
     periods_s = [later.seconds_since(begin) for begin, later in pairwise(begins)]
     duration_s = unit.num_latents / geometry.latents_per_s
     started = time.perf_counter()
@@ -277,7 +277,7 @@ def _block_row(
 
 @contextmanager
 def _profiling(path: Path | None) -> Iterator[Callable[[], None]]:
-    """Gives a function that starts the profile, which is written when the block ends."""
+    """Yield a function that starts the profile, which is written when the `with` block ends."""
     if path is None:
         yield lambda: None
         return

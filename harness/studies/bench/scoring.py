@@ -1,4 +1,4 @@
-"""One video scored by our code in a process of its own, with what it cost."""
+"""A process that scores one video with our code and reports its cost; see `bench.metrics`."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ UNIT = "video"
 
 @dataclass(frozen=True)
 class ScoringCost:
-    """What scoring one video cost.
+    """Scores of one video, and the cost of computing them.
 
     Attributes:
         scores: the scores, as plain values.
-        networks_s: CPU seconds of every network, with loading it.
-        cpu_s: of the whole process.
-        peak_mib: most memory of the process.
+        networks_s: CPU seconds of each network, including loading it.
+        cpu_s: CPU seconds of the whole process.
+        peak_mib: peak memory of the process.
     """
 
     scores: Scores
@@ -42,14 +42,14 @@ class ScoringCost:
 
 
 class MeasuredPool(NetworkPool):
-    """Notes the CPU time of every network."""
+    """A pool that measures the CPU time of each network."""
 
     def __init__(self, device: str) -> None:
         super().__init__(device)
         self.seconds: dict[str, float] = defaultdict(float)
 
     def run(self, network: Network, clip: Clip) -> np.ndarray:
-        """Run a network on a clip."""
+        """Run a network on a clip and add its CPU time."""
         started = time.process_time()
         output = super().run(network, clip)
         self.seconds[network.name] += time.process_time() - started
@@ -57,7 +57,11 @@ class MeasuredPool(NetworkPool):
 
 
 def main(root: Path) -> None:
-    """Score what `job.json` says; clips are kept in the folder, features are not."""
+    """Score the video of `job.json` and write `cost.json`.
+
+    Clips are kept in the folder for the official code. Features are not, so that every call
+    computes them.
+    """
     job = json.loads((root / "job.json").read_text())
     prepare_process(job["threads"])
     official = SUITES["vbench_long"]

@@ -1,7 +1,7 @@
-"""Timing retrieval itself at any size: encoding one block and searching the index.
+"""Timing of retrieval at any size: encoding one block and searching the index.
 
-The floor of an exact search is one read of the index. The paper gives 3.96 ms to encode and 0.08 ms
-to search per block, on a GPU.
+An exact search takes at least as long as one read of the index. The paper reports 3.96 ms to encode
+and 0.08 ms to search per block, on a GPU.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _WARM_UP, _REPEATS = 3, 21
 
 @dataclass(frozen=True)
 class SearchRow:
-    """Milliseconds of one size, medians.
+    """Median times for one size of the index.
 
     Attributes:
-        num_frames: in the index.
-        dim: of a descriptor.
+        num_frames: frames in the index.
+        dim: length of a descriptor.
         index_mib: size of the index.
-        floor_ms: one read of the index.
-        search_ms: one exact top-K, until the frame numbers are on the host.
+        floor_ms: time of one read of the index.
+        search_ms: time of one exact top-K, until the frame numbers are on the host.
     """
 
     num_frames: int
@@ -44,7 +44,7 @@ class SearchRow:
 
 @dataclass(frozen=True)
 class SearchBench:
-    """All rows, the time to encode a block, and the machine."""
+    """Result: the time to encode one block, one row per size, and the machine."""
 
     encode_ms: float
     latent_shape: tuple[int, int, int]
@@ -52,7 +52,7 @@ class SearchBench:
     machine: Machine
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return the result as JSON values."""
         return asdict(self)
 
 
@@ -62,11 +62,11 @@ def bench_search(
     """Time the encoder of `config` on one block and searches among `sizes` frames.
 
     Args:
-        sizes: frames in the index.
-        dim: of a descriptor.
+        sizes: numbers of frames in the index.
+        dim: length of a descriptor.
         count: K.
-        config: the encoder; its weights are random, which costs the same.
-        device: where.
+        config: size of the encoder; its weights are random, which takes the same time.
+        device: device that computes.
     """
     encoder = ConvEncoder(config).to(device).eval().requires_grad_(False)
     block = torch.randn(_BLOCK_LATENTS, *config.latent_shape, device=device)
@@ -89,7 +89,7 @@ def _row(size: int, dim: int, count: int, device: torch.device) -> SearchRow:
 
 
 def _time_ms(call: Callable[[], object], device: torch.device) -> float:
-    """Median wall time, waiting for the device."""
+    """Return the median wall time of a call, including the wait for the device."""
     times = []
     for repeat in range(_WARM_UP + _REPEATS):
         started = time.perf_counter()

@@ -41,17 +41,17 @@ class RetrievalStudy:
     """The settings of a study.
 
     Attributes:
-        folder: where the page goes.
-        retrieval: the candidates of a search, and how many frames it may return.
-        sweep: a finished sweep whose videos retrieved something; None for none.
-        num_world: videos of the embedded world to render.
-        corpus: folder of rollouts to search; None for none.
-        videos: files of several shots each.
+        folder: folder of the page.
+        retrieval: strategy that determines the candidates of a search and K.
+        sweep: run store of a finished sweep whose videos retrieved something; None for none.
+        num_world: number of videos of the embedded world to render.
+        corpus: folder of a corpus whose rollouts are searched; None for none.
+        videos: video files of several shots each.
         photos: pictures to pan over.
-        encoders: as `choose_encoder` reads them.
-        length_s: of rendered videos and pans.
-        seed: of rendered videos.
-        num_pictures: videos of each kind, and of each row of the sweep, to draw.
+        encoders: names of encoders, as `choose_encoder` reads them.
+        length_s: length of rendered videos and pans.
+        seed: seed of rendered videos.
+        num_pictures: number of videos to draw, of each kind and of each row of the sweep.
     """
 
     folder: Path
@@ -69,7 +69,7 @@ class RetrievalStudy:
 
 @dataclass(frozen=True)
 class StudyResult:
-    """A finished study: its page, the measures of every video, and remarks for the reader."""
+    """A finished study: its page, the measures of each video, and notes for the reader."""
 
     page: Path
     measures: pd.DataFrame
@@ -77,15 +77,15 @@ class StudyResult:
 
 
 def run_study(study: RetrievalStudy, listener: Listener) -> StudyResult:
-    """Search, compare, draw, and write the page.
+    """Search the videos, relate retrieval to drift, draw the pictures and write the page.
 
     Args:
         study: the settings.
-        listener: where progress goes.
+        listener: receiver of progress.
 
     Raises:
-        ConfigError: there is nothing to search, or two files share a name.
-        LongtakeError: an input or an encoder cannot be used.
+        ConfigError: nothing to search, or two files with the same name.
+        LongtakeError: an input or an encoder that cannot be used.
     """
     study.folder.mkdir(parents=True, exist_ok=True)
     pictures: list[Picture] = []
@@ -95,14 +95,15 @@ def run_study(study: RetrievalStudy, listener: Listener) -> StudyResult:
         relations = relate_all(drift_videos(study.sweep))
         if not relations:
             notes.append(
-                f"No video of {study.sweep} is scored, so nothing can be related to its drift; "
-                f"score them with python -m harness eval sweep={study.sweep}."
+                f"No video of {study.sweep} is scored, so retrieval can't be related to drift. "
+                f"Score them with: python -m harness eval sweep={study.sweep}"
             )
         pictures += _draw_sweep(study.folder, study.sweep, study.num_pictures)
     videos = _load_videos(study)
     if not videos and study.sweep is None:
         raise ConfigError(
-            "Nothing to search: world=N, corpus=FOLDER, video=FILE, photo=FILE or sweep=FOLDER."
+            "Nothing to search; set one of world=N, corpus=FOLDER, video=FILE, photo=FILE and "
+            "sweep=FOLDER."
         )
     benchmark = Benchmark((), {})
     if videos:
@@ -173,10 +174,10 @@ def draw_benchmark(
     """Draw maps, similarities and trajectories of the first videos of each kind, and ages.
 
     Args:
-        folder: where the .png files go.
-        videos: all that were searched.
-        benchmark: what was found.
-        num_pictures: videos of each kind to draw.
+        folder: folder of the .png files.
+        videos: the searched videos.
+        benchmark: results of the searches.
+        num_pictures: number of videos of each kind to draw.
 
     Returns:
         The pictures, in the order of the page.
@@ -185,7 +186,7 @@ def draw_benchmark(
 
     def add(title: str, subject: str, stem: str) -> Path:
         words = re.sub(r"\W+", "_", f"{stem} {subject}").strip("_")[:_STEM_CHARS]
-        # The number keeps names apart that differ in punctuation only.
+        # The number distinguishes subjects that differ only in punctuation.
         file = f"{len(pictures):02d}_{words}.png"
         pictures.append(Picture(f"{title}: {subject}", file))
         return folder / file
@@ -218,7 +219,7 @@ def _map_panels(
     video: RetrievalVideo, benchmark: Benchmark, encoders: Collection[str]
 ) -> list[MapPanel]:
     """Return one panel per encoder; random and the oracle have no similarities to show."""
-    # What was retrieved is the same for every relevance, so the first stands for all.
+    # The retrieved frames are the same for every kind of relevance, so the first is enough.
     about = next(iter(video.gains), "")
     panels = []
     for one in benchmark.searched:
@@ -237,7 +238,7 @@ def _map_panels(
 
 
 def _ages_latents(benchmark: Benchmark) -> dict[str, dict[str, list[int]]]:
-    """Return by kind of video and searcher the ages of all retrieved frames."""
+    """Return the ages of all retrieved frames, by kind of video and by searcher."""
     ages: dict[str, dict[str, list[int]]] = {}
     for one in benchmark.searched:
         ages.setdefault(one.kind, {}).setdefault(one.searcher, []).extend(

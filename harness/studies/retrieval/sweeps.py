@@ -1,4 +1,4 @@
-"""Finished sweeps for the retrieval report: what was retrieved, and how the videos went on."""
+"""Retrieved frames and score curves of the videos of a finished sweep."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from eval.retrieval.drift_relation import Curve, RetrievedBlock
 from eval.video.decode import read_frames
-from harness.core.errors import LongtakeError
+from harness.core.errors import StoreError
 from harness.store.frames import Sweep, as_dicts, load_sweep
 from harness.store.trace import load_blocks
 from reports.studies.retrieval_pictures import MapPanel
@@ -23,7 +23,7 @@ _THUMBNAIL_FRAMES = 16
 
 @dataclass(frozen=True)
 class SweepMap:
-    """The retrieval map of one finished video."""
+    """Retrieval map of one finished video: its panel, thumbnails and length."""
 
     title: str
     panel: MapPanel
@@ -32,17 +32,20 @@ class SweepMap:
 
 
 def drift_videos(folder: Path) -> Videos:
-    """Per metric, the videos that retrieved: prompt, blocks, curve; empty without any scores.
+    """Return the videos that retrieved, by metric: prompt, blocks and score curve of each.
+
+    The result is empty if no video is scored.
 
     Raises:
-        LongtakeError: the folder is no sweep, or no finished video of it retrieved anything.
+        StoreError: no finished video retrieved anything.
+        LongtakeError: the folder is no run store.
     """
     sweep = load_sweep(folder)
     retrieving = list(_retrieving(sweep))
     if not retrieving:
-        raise LongtakeError(
-            f"{folder}: no finished video retrieved anything; it takes a method that retrieves "
-            "(method=rag) and more than 4.5 s of video."
+        raise StoreError(
+            f"{folder}: no finished video retrieved anything. Retrieval needs a method that "
+            "retrieves (method=rag) and more than 4.5 s of video."
         )
     infos = [info for suite in sweep.metrics.values() for info in suite.values()]
     signs = {info.name: 1 if info.higher_is_better else -1 for info in infos}
@@ -63,7 +66,7 @@ def drift_videos(folder: Path) -> Videos:
 
 
 def sweep_maps(folder: Path, count: int) -> list[SweepMap]:
-    """Retrieval maps of the first `count` videos of every row that retrieves."""
+    """Build retrieval maps of the first `count` videos of every row that retrieves."""
     sweep = load_sweep(folder)
     maps: list[SweepMap] = []
     made: Counter[tuple[str, str]] = Counter()
@@ -89,7 +92,7 @@ def sweep_maps(folder: Path, count: int) -> list[SweepMap]:
 
 
 def _retrieving(sweep: Sweep) -> Iterator[tuple[dict[str, Any], list[RetrievedBlock]]]:
-    """Finished units that retrieved something, with what each block did."""
+    """Yield the finished units that retrieved something, with the retrieval of each block."""
     for unit in as_dicts(sweep.units[sweep.units["status"] == "done"]):
         if blocks := [RetrievedBlock(*block) for block in load_blocks(sweep.folder, unit)]:
             yield unit, blocks

@@ -117,7 +117,7 @@ def test_front_page_data_says_where_numbers_come_from(index: Path) -> None:
     assert "not VBench scores" in board["note"]
     rows = {(row["backbone"], row["method"]): row for row in site["rows"]}
     assert rows["tiny_long", "random"]["official"] is True
-    assert rows["tiny_short", "random"]["official"] is None
+    assert rows["tiny_short", "random"]["official"] is False
     assert rows["tiny_short", "rag layout=aged"]["rope"] == "relative"
     assert "similar" in rows["tiny_short", "rag layout=aged"]["definition"]
 
