@@ -38,7 +38,7 @@ __all__ = [
 
 
 class Direction(StrEnum):
-    """Which values of a metric are better."""
+    """The direction in which a metric's values get better."""
 
     higher = "higher"
     lower = "lower"  # type: ignore[assignment]  # hides str.lower, meaningless for a direction
@@ -96,12 +96,12 @@ class MetricInfo:
 
 @dataclass(frozen=True)
 class ClipMeasure:
-    """What a metric keeps of a clip.
+    """The measure of one clip.
 
     Attributes:
         score: the clip's score.
-        feature: a unit vector of the whole clip, when later clips are compared with the first.
-        official: the score that the official code gives, where one of its quirks makes it differ.
+        feature: unit vector of the whole clip, if later clips are to be compared with the first.
+        official: score of the official code, where one of its quirks makes it differ.
     """
 
     score: float
@@ -111,7 +111,7 @@ class ClipMeasure:
 
 @dataclass(frozen=True)
 class Combined:
-    """The number of a video, and the numbers it was made of."""
+    """The number of a video, and the numbers it was computed from."""
 
     value: float
     parts: Mapping[str, float]

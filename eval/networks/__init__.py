@@ -1,1 +1,1 @@
-"""Networks as metrics use them: loading, features, weights, the cache of outputs."""
+"""Networks that metrics share: loading, weights, and the cache of outputs."""

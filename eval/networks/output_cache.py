@@ -1,7 +1,8 @@
-"""Outputs of networks on disk, by clip and network: what was computed once is never run again.
+"""Outputs of networks on disk, by clip and network, so that no network runs twice on a clip.
 
-One file per clip, so that a store of many videos does not drown in small files. Two workers at the
-same clip may each lose an entry to the other; it is computed again when it is next needed.
+One file per clip holds the outputs of all networks, which keeps the number of files low. The file
+is replaced as a whole and not locked: of two workers that write the same clip at once, the later
+one drops the entry of the other, which is computed again when it is next needed.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class OutputCache:
 
     Args:
         root: folder of the files; None keeps nothing.
-        device: the outputs of a GPU are kept apart from those of a processor.
+        device: torch device; outputs of a GPU and of a processor have different keys.
     """
 
     def __init__(self, root: Path | None, device: str) -> None:
@@ -32,13 +33,13 @@ class OutputCache:
         self._keys: dict[str, str] = {}
 
     def key(self, network: Network) -> str:
-        """The key of a network, found out once."""
+        """Return the key of a network, which is computed once: it hashes weights."""
         if network.name not in self._keys:
             self._keys[network.name] = network.key(self._device)
         return self._keys[network.name]
 
     def get(self, network: Network, clip: Clip, clip_sha256: str) -> np.ndarray | None:
-        """The output of `network` on `clip`; None if it is not there or can't be read."""
+        """Return the output of `network` on `clip`; None if it is missing or damaged."""
         if self._root is None:
             return None
         path = self._path(self._root, network, clip, clip_sha256)
@@ -54,10 +55,11 @@ class OutputCache:
             np.savez(fresh, **arrays)  # type: ignore[arg-type]
 
     def _path(self, root: Path, network: Network, clip: Clip, clip_sha256: str) -> Path:
-        """Frames of other shape or rate can have the same bytes, so both belong to the name."""
+        """Return the file of a clip, or of a prompt for the networks that read it."""
         if network.reads_prompt:
             seen: Sequence[object] = ("prompt", clip.prompt)
         else:
+            # Clips of other shapes or rates can have the same bytes: black frames, for example.
             seen = ("frames", clip.frames_FHWC.shape, clip.fps, clip_sha256)
         digest = hashlib.sha256(repr(seen).encode()).hexdigest()
         return root / digest[:2] / f"{digest[2:40]}.npz"

@@ -1,4 +1,4 @@
-"""What the torch networks share: looking for packages and weights, loading, frames as tensors."""
+"""Base of the torch networks: check packages and weights, load, turn frames into tensors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import numpy as np
 from eval.clip import Clip
 from eval.errors import MetricUnavailable
 from eval.networks.weights import LayoutFile, check_files, load_weights
-from harness.core.tensor_files import loading_tensors
 from harness.core.weights_files import file_sha256
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ class TorchNetwork(ABC):
         name: unique.
         size_mib: float32 weights, about.
         version: raise when the code around the network changes its output.
-        packages: import names of what has to be installed.
+        packages: import names of the packages it needs.
         files: the weights.
     """
 
@@ -47,10 +46,10 @@ class TorchNetwork(ABC):
     reads_prompt: bool = False
 
     def check(self) -> None:
-        """Look for packages and weights.
+        """Check that packages and weights are here.
 
         Raises:
-            MetricUnavailable: one is missing, with what to do.
+            MetricUnavailable: one is missing; the text says how to get it.
         """
         for package in self.packages:
             if not _installed(package):
@@ -62,7 +61,7 @@ class TorchNetwork(ABC):
         return f"{self.name} v{self.version}"
 
     def key(self, device: str) -> str:
-        """Name, version, digests of the weights, and whether a GPU computes."""
+        """Return name, version, digests of the weights and kind of device."""
         digests = "-".join(file_sha256(file.path)[:12] for file in self.files)
         return f"{self._named} {digests} {device.partition(':')[0]}"
 
@@ -86,7 +85,7 @@ class TorchNetwork(ABC):
 
     @abstractmethod
     def build(self, device: str) -> Callable[[Clip], np.ndarray]:
-        """Import the package, read the weights, return what runs on a clip."""
+        """Import the package, read the weights and return the function that runs on a clip."""
 
 
 def _installed(package: str) -> bool:
@@ -98,10 +97,10 @@ def _installed(package: str) -> bool:
 
 @contextmanager
 def without_side_effects() -> Iterator[None]:
-    """Undo what importing the packages does to logging, and leave out random initialisation.
+    """Protect logging from the imported packages, and skip random initialisation of weights.
 
-    Filling hundreds of millions of weights with random numbers that are then overwritten takes
-    longer than reading them.
+    Filling hundreds of millions of weights with random numbers, which are overwritten at once,
+    takes longer than reading them.
     """
     from torch.nn import init
     from torch.nn.modules import activation
@@ -109,7 +108,7 @@ def without_side_effects() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     names = [name for name in vars(init) if name.endswith("_") and not name.startswith("_")]
-    # Attention has imported some of them under names of its own.
+    # torch's attention module imports some of them by name, so they are replaced there too.
     places = [(m, name) for m in (init, activation) for name in names if hasattr(m, name)]
     functions = [(module, name, getattr(module, name)) for module, name in places]
 
@@ -126,45 +125,29 @@ def without_side_effects() -> Iterator[None]:
         root.handlers[:], root.level = handlers, level
 
 
-def read_state(file: LayoutFile) -> Any:
-    """The tensors of a .pth file, mapped into memory rather than read where its format allows."""
-    import torch
-
-    load = loading_tensors(torch.load)
-    try:
-        return load(file.path, map_location="cpu", mmap=True)
-    except RuntimeError as error:
-        if "mmap" not in str(error):
-            raise
-        return load(file.path, map_location="cpu")
-
-
 def ready(module: nn.Module, device: str) -> nn.Module:
-    """In evaluation mode, without gradients, on the device."""
+    """Put a module on the device, in evaluation mode and without gradients."""
     return module.eval().requires_grad_(False).to(device)
 
 
-def batches(
-    clip: Clip, size: int, device: str, indices: slice | list[int] | None = None
-) -> Iterator[Tensor]:
-    """Frames of a clip as float tensors (frame, 3, height, width), 0..255, a few at a time."""
+def batches(clip: Clip, size: int, device: str) -> Iterator[Tensor]:
+    """Yield `size` frames of a clip at a time as floats (frame, 3, height, width), 0..255."""
     import torch
 
-    frames_FHWC = clip.frames_FHWC if indices is None else clip.frames_FHWC[indices]
-    for start in range(0, len(frames_FHWC), size):
-        part = torch.from_numpy(frames_FHWC[start : start + size]).to(device)
+    for start in range(0, len(clip.frames_FHWC), size):
+        part = torch.from_numpy(clip.frames_FHWC[start : start + size]).to(device)
         yield part.permute(0, 3, 1, 2).float()
 
 
 def batch_size(device: str, on_processor: int, on_gpu: int) -> int:
-    """Frames per forward pass."""
+    """Return the number of frames per forward pass."""
     return on_processor if device == "cpu" else on_gpu
 
 
 def features(
     clip: Clip, size: int, device: str, prepare: Callable[[Tensor], Tensor], network: Any
 ) -> np.ndarray:
-    """Features (frame, dim), float32, of all frames."""
+    """Return features (frame, dim), float32, of all frames."""
     import torch
 
     parts = [network(prepare(frames_FCHW)).float() for frames_FCHW in batches(clip, size, device)]

@@ -1,7 +1,7 @@
-"""Weights files in the official cache layout: where they are, what they are, and which are wrong.
+"""Weights files in the official cache layout: checking, reading, remembering unusable ones.
 
 The layout is that of VBench and DreamSim below ~/.cache, so files fetched for the official code
-serve here as they are. `VBENCH_CACHE_DIR` moves the part below vbench/, `TORCH_HOME` that below
+are used as they are. `VBENCH_CACHE_DIR` moves the part below vbench/, `TORCH_HOME` that below
 torch/, as they do for the official code.
 """
 
@@ -18,15 +18,16 @@ from zipfile import BadZipFile
 
 from eval.errors import MetricUnavailable
 from harness.core.files import cache_root, write_json
+from harness.core.tensor_files import loading_tensors
 from harness.core.weights_files import WeightsFile
 
 T = TypeVar("T")
-# What torch, pickle and zip say of a file with other content.
+# Errors of torch, pickle and zipfile for a file with other content.
 _WRONG_CONTENT = (RuntimeError, ValueError, KeyError, EOFError, UnpicklingError, BadZipFile)
 
 
 class WeightsUnusable(MetricUnavailable):
-    """A weights file that is there but is not what its name says; known until it changes."""
+    """A weights file that holds something else; remembered until the file changes."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,12 @@ class LayoutFile(WeightsFile):
 
     @property
     def url(self) -> str:
-        """Where it, or the archive that holds it, is downloaded from."""
+        """Address of the file, or of the archive that holds it."""
         return self.address
 
     @property
     def path(self) -> Path:
-        """Where it belongs on this machine."""
+        """Path of the file on this machine."""
         top, _, rest = self.file.partition("/")
         moved = {"vbench": "VBENCH_CACHE_DIR", "torch": "TORCH_HOME"}.get(top)
         if moved and (folder := os.environ.get(moved)):
@@ -58,13 +59,13 @@ class LayoutFile(WeightsFile):
         return Path.home() / ".cache" / self.file
 
     def check(self) -> None:
-        """Make sure that the file is there.
+        """Check that the file exists.
 
         Raises:
             MetricUnavailable: it is missing.
         """
         if not self.path.is_file():
-            where = f"{self.url}, there {self.member}" if self.member else self.url
+            where = f"{self.url} ({self.member} inside)" if self.member else self.url
             raise MetricUnavailable(
                 f"weights missing: {self.path}; get them with "
                 f"`python -m harness fetch-weights suite=vbench_long`, or from {where}"
@@ -72,11 +73,11 @@ class LayoutFile(WeightsFile):
 
 
 def check_files(files: Sequence[LayoutFile], network: str) -> None:
-    """Make sure that files are there and not known to be no weights of `network`.
+    """Check that files exist and did not fail to load as weights of `network` before.
 
     Raises:
         MetricUnavailable: one is missing.
-        WeightsUnusable: they could not be loaded before and have not changed since.
+        WeightsUnusable: they failed to load before and have not changed since.
     """
     for file in files:
         file.check()
@@ -85,7 +86,7 @@ def check_files(files: Sequence[LayoutFile], network: str) -> None:
 
 
 def load_weights(files: Sequence[LayoutFile], load: Callable[[], T], network: str) -> T:
-    """Call `load`, which reads `files`, and remember files that are not weights of `network`.
+    """Call `load`, which reads `files`, and remember the files if they are not of `network`.
 
     Args:
         files: the weights.
@@ -93,19 +94,38 @@ def load_weights(files: Sequence[LayoutFile], load: Callable[[], T], network: st
         network: name and version.
 
     Raises:
-        WeightsUnusable: they are not.
+        WeightsUnusable: the files are not weights of this network.
     """
     try:
         return load()
-    except _WRONG_CONTENT as error:  # all others are not the fault of what is in the files
+    except _WRONG_CONTENT as error:
+        # torch raises a plain RuntimeError for lack of memory too, which says nothing of the file.
         if "out of memory" in str(error):
             raise
         line = " ".join(str(error).split())[:300]
         names = ", ".join(str(file.path) for file in files)
         reason = f"{names} cannot be loaded as weights of {network}: {line}"
-        # Two processes at once may lose a note, which is then found out again.
+        # Of two processes that write at once one loses its note, and fails to load again later.
         write_json(_notes(), _unusable() | {_stamp(files, network): reason})
         raise WeightsUnusable(reason) from error
+
+
+def read_state(path: Path) -> Any:
+    """Read the tensors of a .pth file, mapped into memory if its format allows.
+
+    Objects beside the tensors, as in the published `amt-s.pth`, are replaced by placeholders: no
+    code of the file runs.
+    """
+    import torch
+
+    load = loading_tensors(torch.load)
+    try:
+        return load(path, map_location="cpu", mmap=True)
+    except RuntimeError as error:
+        # Only torch's zip format can be mapped; older files are read.
+        if "mmap" not in str(error):
+            raise
+        return load(path, map_location="cpu")
 
 
 def _unusable() -> dict[str, Any]:
@@ -121,7 +141,10 @@ def _notes() -> Path:
 
 
 def _stamp(files: Sequence[LayoutFile], network: str) -> str:
-    """Changes with any of the files and with the network: other networks may share a good file."""
+    """Return a text that changes with any of the files and with the network.
+
+    The network is part of it because a file may be right for another one.
+    """
     stamps = [network]
     for file in files:
         stat = file.path.stat()

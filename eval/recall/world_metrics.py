@@ -1,4 +1,4 @@
-"""Exact metrics of the tiny world: how far a video is from what its prompt asks for.
+"""Exact metrics of the tiny world: the distance of a video from its prompt's description.
 
 A prompt of the grammar fixes the sky's gradient, the land's color and the look of the subject, so
 these errors need no reference video and no learned features. They are zero, up to rounding, on
@@ -158,12 +158,12 @@ class SubjectShapeError(_WorldMetric):
 
 
 def _matches(frames_FHWC: np.ndarray, prompt: ScenePrompt) -> list[SubjectMatch]:
-    """The subject in the frames at one and three quarters of a clip."""
+    """Find the subject in the frames at one and three quarters of a clip."""
     num = len(frames_FHWC)
     return [_match(frames_FHWC[num * quarter // 4].tobytes(), prompt) for quarter in (1, 3)]
 
 
-# Both subject metrics look at the same frames: 256 frames are more than a 120 s video needs, 13 MB.
+# Both subject metrics use the same frames. 256 frames, 13 MB, are more than a 120 s video has.
 @lru_cache(maxsize=256)
 def _match(frame: bytes, prompt: ScenePrompt) -> SubjectMatch:
     return match_subject(np.frombuffer(frame, np.uint8).reshape(_FRAME_SHAPE), prompt)

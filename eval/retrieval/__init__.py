@@ -1,1 +1,1 @@
-"""Measures of retrieval against ground truth, and its relation to drift."""
+"""Measures of retrieval against ground truth, and how retrieval relates to drift."""

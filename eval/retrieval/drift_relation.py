@@ -1,11 +1,11 @@
-"""How what a block retrieved relates to how the video goes on: over the units of a finished sweep.
+"""Relation of what a block retrieved to the quality of the video after it, in finished sweeps.
 
-For every block that retrieved and every quality curve of the video: how the curve changes from the
-clip before the block to the clips of the seconds after it. The relation is Spearman's rank
+For every block that retrieved and every quality curve of the video, the change of the curve from
+the clip before the block to the clips of the seconds after it. The relation is Spearman's rank
 correlation within a video, so that easy and hard prompts are not mixed up, averaged over videos
 with a bootstrap interval that draws whole prompts.
 
-A correlation here is no effect: drifting videos also change what is similar to what.
+A correlation here is not an effect: drift itself changes which frames are similar.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ PREDICTORS = {
 
 @dataclass(frozen=True)
 class RetrievedBlock:
-    """What one block retrieved.
+    """The frames that one block retrieved.
 
     Attributes:
-        start_s: when the block begins.
+        start_s: start of the block in the video.
         first_frame: its first latent frame.
         frames: retrieved latent frames.
         scores: their similarities, or None.
@@ -67,10 +67,10 @@ class Relation:
     """Correlation of a predictor with the change of a metric; positive: more of it, less drift.
 
     Attributes:
-        mean: over videos; None with a reason when no video allows one.
+        mean: over videos; None, with a reason, if no video allows a correlation.
         interval: 95 %, clustered by prompt.
-        num_videos: that allow a correlation.
-        reason: why there is none.
+        num_videos: number of videos that allow a correlation.
+        reason: why there is no mean.
     """
 
     mean: float | None
@@ -80,7 +80,7 @@ class Relation:
 
 
 def predictors(block: RetrievedBlock) -> dict[str, float | None]:
-    """The predictors of one block; None where one does not apply."""
+    """Return the predictors of one block; None for those that do not apply."""
     if not block.frames:
         return dict.fromkeys(PREDICTORS)
     ages = [block.first_frame - frame for frame in block.frames]
@@ -92,7 +92,10 @@ def predictors(block: RetrievedBlock) -> dict[str, float | None]:
 
 
 def change_after(curve: Curve, start_s: float) -> float | None:
-    """How much better the curve is in the seconds after `start_s` than in the clip before it."""
+    """Return how much the curve improves from the clip before `start_s` to the seconds after it.
+
+    None if no clip ends before it or none lies in those seconds.
+    """
     before = (curve.end_s <= start_s + 1e-6) & np.isfinite(curve.values)
     after = (
         (curve.start_s >= start_s - 1e-6)
@@ -115,7 +118,7 @@ def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float |
 def relate(
     videos: Sequence[tuple[Hashable, Sequence[RetrievedBlock], Curve]], predictor: str
 ) -> Relation:
-    """The relation over some videos, each with its prompt."""
+    """Correlate a predictor with the change of a curve, over videos given with their prompts."""
     correlations, prompts = [], []
     for prompt, blocks, curve in videos:
         pairs = [
@@ -143,7 +146,7 @@ def relate(
 def relate_all(
     videos: Mapping[str, Sequence[tuple[Hashable, Sequence[RetrievedBlock], Curve]]],
 ) -> dict[tuple[str, str], Relation]:
-    """Every predictor against every metric of `videos`."""
+    """Correlate every predictor with every metric of `videos`."""
     return {
         (predictor, metric): relate(of_metric, predictor)
         for metric, of_metric in videos.items()

@@ -1,7 +1,7 @@
-"""How good retrieval is, judged without generating anything: by what is known to be relevant.
+"""Measures of retrieval against known relevance, without generating anything.
 
-A query is one latent frame; its candidates are older frames; each candidate has a gain (0..1, how
-much it shows the same) and counts as relevant from `RELEVANT` on.
+A query is one latent frame and its candidates are older frames. Each candidate has a gain, 0..1 for
+the share of the same content it shows, and is relevant if the gain is at least `RELEVANT`.
 
 Letters: C candidates, N latent frames of a video.
 """
@@ -32,7 +32,7 @@ MEASURES = {
 
 @dataclass(frozen=True)
 class Query:
-    """One search: frame `frame` asks for `candidates`."""
+    """One search: `frame` looks for similar frames among `candidates`."""
 
     frame: int
     candidates: range
@@ -40,14 +40,14 @@ class Query:
 
 @dataclass(frozen=True)
 class QueryResult:
-    """What one search found.
+    """The result of one search.
 
     Attributes:
         query: the search.
         frames: retrieved frames, best first.
         cosines: their similarity; None for a selector that has none.
-        measures: see MEASURES; None where a measure does not apply (no relevant candidate, no
-            other candidate, a single frame, no similarity).
+        measures: those of `MEASURES`; None where a measure does not apply (no relevant candidate,
+            no other candidate, a single frame, no similarity).
     """
 
     query: Query
@@ -64,9 +64,9 @@ class Searched:
         video: name.
         kind: of the video.
         searcher: label of the encoder, "random" or "oracle".
-        about: what relevance is about; empty where nothing is known.
+        about: subject of relevance; empty where none is known.
         results: one per query; for random several rounds of them, one after the other.
-        num_rounds: how many rounds.
+        num_rounds: number of rounds in `results`.
     """
 
     video: str
@@ -80,7 +80,7 @@ class Searched:
 def search(
     embeddings: np.ndarray, query: Query, count: int
 ) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """The most similar candidates and their cosines, equal ones oldest first.
+    """Return the most similar candidates and their cosines, equal ones oldest first.
 
     Args:
         embeddings: unit vectors (N, D).
@@ -96,13 +96,13 @@ def search(
 
 
 def random_frames(query: Query, count: int, seed: str) -> tuple[int, ...]:
-    """The control: any candidates, in any order; the same `seed` draws the same ones."""
+    """Draw random candidates, as the control; the same `seed` draws the same ones."""
     draw = random.Random(f"{seed}/{query.frame}")
     return tuple(draw.sample(query.candidates, min(count, len(query.candidates))))
 
 
 def oracle_frames(gains_N: np.ndarray, query: Query, count: int) -> tuple[int, ...]:
-    """The ceiling: the candidates of the largest gain, oldest first."""
+    """Return the candidates of the largest gain, as the upper bound; equal ones oldest first."""
     gains_C = gains_N[query.candidates.start : query.candidates.stop]
     order = np.argsort(-gains_C, kind="stable")[:count]
     return tuple(int(place) + query.candidates.start for place in order)
@@ -116,13 +116,13 @@ def measure(
     candidate_cosines_C: np.ndarray | None,
     count: int,
 ) -> QueryResult:
-    """Judge one search.
+    """Compute the measures of one search.
 
     Args:
         query: the search.
-        frames: what was retrieved, best first.
+        frames: the retrieved frames, best first.
         cosines: similarity of each.
-        gains_N: gain of every frame for this query, or None when nothing is known.
+        gains_N: gain of every frame for this query, or None if unknown.
         candidate_cosines_C: similarity of every candidate, for the margin.
         count: K.
     """
@@ -159,7 +159,7 @@ def _discounted(gains: np.ndarray) -> float:
 
 
 def redundancy(frames: Sequence[int]) -> dict[str, float | None]:
-    """Duplicates and spread of frames retrieved together; None for fewer than two."""
+    """Return duplicates and spread of frames retrieved together; None for fewer than two."""
     if len(frames) < 2:
         return {"duplicates": None, "spread_latents": None}
     apart = np.abs(np.subtract.outer(frames, frames)).astype(float)
@@ -171,16 +171,16 @@ def redundancy(frames: Sequence[int]) -> dict[str, float | None]:
 
 
 def coverage(results: Sequence[QueryResult]) -> float | None:
-    """Share of all frames that were ever candidates and were ever retrieved."""
+    """Return the share of candidates that were retrieved by any of the searches."""
     candidates = {frame for result in results for frame in result.query.candidates}
     taken = {frame for result in results for frame in result.frames}
     return len(taken) / len(candidates) if candidates else None
 
 
 def means(results: Sequence[QueryResult], num_rounds: int = 1) -> dict[str, float | None]:
-    """Mean of every measure over the queries it applies to, and the coverage of the video.
+    """Return the mean of every measure over the queries it applies to, and the coverage.
 
-    Coverage is that of a round: several rounds together would reach frames that none does alone.
+    Coverage is computed per round: several rounds together reach more frames than one.
     """
     found: dict[str, float | None] = {}
     for name in MEASURES:

@@ -1,1 +1,1 @@
-"""Scoring videos with suites of metrics, and the files it writes."""
+"""Scoring of videos by suites of metrics, and the result files."""

@@ -1,4 +1,4 @@
-"""What becomes of a metric over time: the numbers that a mean over clips hides."""
+"""Change of a metric over the time of a video, which a mean over clips does not show."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Drift:
-    """How the curve of a metric runs over one duration; clips count at the middle of their time.
+    """Change of a metric's curve over one duration; a clip counts at the middle of its time.
 
     Attributes:
         slope_per_min: of the least-squares line through the curve, per minute.
@@ -32,7 +32,7 @@ def drift(
     similarities: Sequence[float] | None,
     duration_s: float,
 ) -> Drift | None:
-    """Drift of one duration.
+    """Return the drift of one duration.
 
     Args:
         middles_s: the middle of each clip, in seconds from the start.
@@ -53,5 +53,5 @@ def drift(
 
 
 def similarity(a_D: np.ndarray, b_D: np.ndarray) -> float:
-    """Cosine of two unit vectors, cut off at 0."""
+    """Return the cosine of two unit vectors, negative values set to 0."""
     return max(0.0, float(a_D @ b_D))

@@ -1,4 +1,4 @@
-"""One metric on one video: a failure is recorded as a reason and never stops the other metrics."""
+"""One metric on one video. A failure is recorded as a reason and does not stop other metrics."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from eval.scoring.results import ScoredClip, ScoredDuration, ScoredMetric
 
 @dataclass(frozen=True)
 class ScoredSpan:
-    """What is scored of a video.
+    """The clips and durations of a video that are scored.
 
     Attributes:
         clips: union of the clips of all durations.
-        durations: what belongs to each duration.
+        durations: frames and clips of each duration.
         openings: returns the outputs on a duration's openings, the first frames of its clips taken
             as a clip; None for a single clip. Called only for metrics with `opening_networks`.
     """
@@ -38,10 +38,10 @@ class ScoredSpan:
 
 
 class MetricRun:
-    """The measures of one metric on one video so far, or why it cannot be computed.
+    """The measures of one metric on one video so far, or the reason why it cannot be computed.
 
     Args:
-        metric: a metric that is set up.
+        metric: the metric, set up.
         reason: why it could not be set up, or None.
     """
 
@@ -49,11 +49,11 @@ class MetricRun:
         self.metric = metric
         self.seconds = 0.0
         self._reason = reason
-        self._measures: list[ClipMeasure | str] = []  # a reason where the clip failed
+        self._measures: list[ClipMeasure | str] = []  # the reason, for a clip that failed
 
     @property
     def alive(self) -> bool:
-        """Whether the metric was set up."""
+        """Whether the metric can still be computed."""
         return self._reason is None
 
     def measure(self, clip: Clip, outputs: Outputs) -> None:
@@ -79,11 +79,11 @@ class MetricRun:
         self.seconds += perf_counter() - started
 
     def finish(self, span: ScoredSpan) -> ScoredMetric:
-        """Combine the measures of each duration."""
+        """Combine the measures of each duration into the metric's result."""
         started = perf_counter()
         measured = [m for m in self._measures if isinstance(m, ClipMeasure)]
         if self._reason is None and not measured:
-            # Mostly one cause for all: the metric does not apply to this video.
+            # All clips failed, usually for one reason: the metric does not apply to this video.
             self._reason = str(self._measures[0]).partition(": ")[2]
         scored = self._null(span) if self._reason is not None else self._combine(span, measured)
         self.seconds += perf_counter() - started
@@ -170,7 +170,7 @@ class MetricRun:
 
 
 def reason_of(error: Exception) -> str:
-    """One line for the result file."""
+    """Return an error as one line for the result file."""
     text = " ".join(str(error).split())
     return text if isinstance(error, MetricUnavailable) else f"{type(error).__name__}: {text}"
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from eval.metric import MetricInfo
 from eval.scoring.drift import Drift
-from eval.scoring.stillness import Frozen
+from eval.scoring.stillness import Stillness
 from eval.video.reencode import ClipEncoder
 
 
@@ -87,6 +87,6 @@ class Scores:
     metrics: Mapping[str, ScoredMetric]
     not_set_up: tuple[str, ...]
     timings_s: Mapping[str, float]
-    frozen: Mapping[str, Frozen | None] = field(default_factory=dict)
+    frozen: Mapping[str, Stillness | None] = field(default_factory=dict)
     encoder: ClipEncoder | None = None
     networks: Mapping[str, str] = field(default_factory=dict)

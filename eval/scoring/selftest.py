@@ -1,4 +1,4 @@
-"""Self-test of metrics: which notice a spoiled video, which are blind, which are fooled."""
+"""Self-test of metrics: their reaction to degraded videos."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ import av
 import numpy as np
 
 from eval.metric import Direction, MetricInfo
-from eval.scoring.results import ScoredMetric
-from eval.scoring.scorer import Scorer, Scores
+from eval.scoring.results import ScoredMetric, Scores
+from eval.scoring.scorer import Scorer
 from eval.scoring.suite import Suite
 from eval.video.degrade import DEGRADATIONS
 
 FPS = 16
 STRENGTHS = (0.0, 0.5, 1.0)
-# A smaller change than this share of the untouched value counts as none.
+# A smaller change, as a share of the value of the original video, counts as none.
 BLIND_SHARE = 0.005
 
 
 @dataclass(frozen=True)
 class Reaction:
-    """How a metric takes a degradation, over all videos.
+    """Reaction of a metric to a degradation, over all videos.
 
     Attributes:
         values: mean over videos at each strength.
-        verdict: "worse" or "better" at every step, in brackets if not at every step; "blind".
-        num_agreeing: videos whose change has the sign of the mean.
+        verdict: "worse" or "better", in brackets if not at every step; "blind" for no change.
+        num_agreeing: number of videos whose change has the sign of the mean.
     """
 
     values: tuple[float, ...]
@@ -47,7 +47,7 @@ class SelfTest:
         reactions: by metric, by degradation.
         frozen: share of videos flagged as frozen, by degradation and strength.
         missing: metrics without a number, with the reason.
-        num_videos: how many.
+        num_videos: number of videos.
     """
 
     infos: Mapping[str, MetricInfo]
@@ -60,12 +60,12 @@ class SelfTest:
 def run_selftest(
     videos: Mapping[str, np.ndarray], suites: Sequence[Suite], progress: Callable[[int, int], None]
 ) -> SelfTest:
-    """Score every video, spoiled in every way and strength.
+    """Score every video with every degradation at every strength.
 
     Args:
         videos: frames (frame, height, width, 3) of at least two videos, equal in shape, 16 fps.
-        suites: what to test.
-        progress: called with scored and all videos.
+        suites: suites whose metrics are tested.
+        progress: called with the number of scored videos and of all.
     """
     scorers = [Scorer(suite) for suite in suites]
     names = list(videos)
@@ -78,15 +78,15 @@ def run_selftest(
         for kind, degrade in DEGRADATIONS.items():
             strengths = [untouched]
             for strength in STRENGTHS[1:]:
-                spoiled = degrade(videos[name], videos[other], strength, FPS)
-                strengths.append([_score(scorer, spoiled) for scorer in scorers])
+                degraded = degrade(videos[name], videos[other], strength, FPS)
+                strengths.append([_score(scorer, degraded) for scorer in scorers])
                 progress(done := done + 1, total)
             series[kind].append(strengths)
     return _summary(series, len(scorers))
 
 
 def _summary(series: Mapping[str, Sequence[Sequence[Sequence[Scores]]]], num: int) -> SelfTest:
-    """From the scores by degradation, video, strength and suite."""
+    """Summarise the scores by degradation, video, strength and suite."""
     infos: dict[str, MetricInfo] = {}
     missing: dict[str, str] = {}
     reactions: dict[str, dict[str, Reaction]] = {}

@@ -1,19 +1,19 @@
-"""Whether a video stands still: beside every consistency, which a frozen video would win."""
+"""Detection of videos that stand still, and therefore have the best consistency of all."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# Below this a clip shows nothing that moves: a still one gives 0, the calmest clip of the videos in
-# docs/metrics_selftest.md gives 1.65.
+# A clip with less flow is still. A frozen clip has 0, the calmest clip of the videos in
+# docs/metrics_selftest.md 1.65.
 STILL_PX = 0.25
 FROZEN_SHARE = 0.5
 
 
 @dataclass(frozen=True)
-class Frozen:
-    """Stillness over one duration.
+class Stillness:
+    """Stillness of a video over one duration.
 
     Attributes:
         flag: at least half of the clips are still.
@@ -24,17 +24,14 @@ class Frozen:
     still_share: float
 
 
-def frozen(motions_px: Sequence[float | None]) -> Frozen | None:
-    """Stillness of a video.
+def stillness(motions_px: Sequence[float | None]) -> Stillness | None:
+    """Return the stillness of a video, or None if no clip's motion is known.
 
     Args:
         motions_px: flow motion of each clip (`eval.metrics.flow.FlowMotion`); None where unknown.
-
-    Returns:
-        None if the motion of no clip is known.
     """
     known = [motion < STILL_PX for motion in motions_px if motion is not None]
     if not known:
         return None
     share = sum(known) / len(known)
-    return Frozen(share >= FROZEN_SHARE, share)
+    return Stillness(share >= FROZEN_SHARE, share)

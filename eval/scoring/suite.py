@@ -1,7 +1,7 @@
-"""Which metrics exist, and the suites they are scored in.
+"""The registered metrics, and the suites they are scored in.
 
-A suite has a version: change it whenever a number of the suite may change, because results of
-different versions are not comparable.
+Change the version of a suite whenever one of its numbers may change: results of different versions
+are not comparable.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from eval.metric import networks_of, opening_networks_of
+from eval.metric import Metric, check_arguments, networks_of, opening_networks_of
 from harness.core.errors import UnknownName, unknown_name
 from harness.core.registry import Registry
 
@@ -49,8 +49,8 @@ class Suite:
     Attributes:
         metrics: registered names, or "module:attribute" of a class.
         reencoded: whether clips are encoded again before they are scored, as VBench-Long does.
-        clip_s: seconds to score two seconds of 832x480 video on four cores; rather too many.
-        gpu_clip_s: the same with a GPU; None where a GPU is of no use.
+        clip_s: estimated seconds to score two seconds of 832x480 video on four cores, rounded up.
+        gpu_clip_s: the same with a GPU; None if the suite does not use one.
     """
 
     name: str
@@ -101,19 +101,21 @@ SUITES = {
 
 
 def can_set_up(metric: str) -> bool:
-    """Whether a metric, by its name in a suite, finds all it needs here."""
+    """Return whether everything is here that a metric, by its name in a suite, needs."""
     try:
-        METRICS.load(metric)().setup()
+        built: Metric = METRICS.load(metric)()
+        check_arguments(built)
+        built.setup()
     except Exception:
         return False
     return True
 
 
 def network_keys(suite: str) -> dict[str, set[str]]:
-    """The networks of a suite, with their keys on every kind of device.
+    """Return the networks of a suite by name, each with its keys on every kind of device.
 
-    No keys stand for a network whose key can't be told here: its weights are not on this machine,
-    or come with a package and never change under one version of it.
+    The set is empty for a network whose key is unknown here: its weights are not on this machine,
+    or they come with a package and do not change within a version of it.
     """
     from eval.metrics.flow import DIS_FLOW  # imports OpenCV
 
@@ -129,7 +131,7 @@ def network_keys(suite: str) -> dict[str, set[str]]:
 
 
 def check_suites(names: Iterable[str]) -> None:
-    """Make sure that suites can be scored later.
+    """Check that suites exist and their metrics can be imported.
 
     Raises:
         LongtakeError: an unknown suite, or a metric that can't be imported.
@@ -140,26 +142,28 @@ def check_suites(names: Iterable[str]) -> None:
 
 
 def find_suite(name: str = DEFAULT_SUITE) -> Suite:
-    """The suite called `name`; a metric is a suite of its own, as dear as the one it belongs to.
+    """Return the suite called `name`; the name of a metric means a suite of that metric alone.
+
+    Such a suite has the cost estimates of the suite that contains the metric.
 
     Args:
         name: one of `SUITES`, a registered metric, or "module:attribute" of a class.
 
     Raises:
-        LongtakeError: unknown name, with the nearest known one.
+        UnknownName: unknown name, with the nearest known one.
     """
     if name in SUITES:
-        # A plug-in may have the name of one of our metrics; a suite of ours means ours.
+        # A plug-in may have the name of a built-in metric; a built-in suite means the built-in one.
         suite = SUITES[name]
         return replace(suite, metrics=tuple(map(METRICS.own_name, suite.metrics)))
     try:
         identity = METRICS.identity(name)
     except UnknownName as error:
         raise unknown_name("suite", name, [*SUITES, *METRICS.names()]) from error
-    # The version of a plug-in is its source, so editing it scores again.
+    # The digest of a plug-in's source is its version, so that editing it makes old scores stale.
     version = identity.get("source_sha256", "1")[:12]
     own = Suite(name.rpartition(":")[2], version, metrics=(name,))
     for suite in SUITES.values():
-        if identity == {"name": identity["name"]} and identity["name"] in suite.metrics:
+        if "source_sha256" not in identity and identity["name"] in suite.metrics:
             return replace(own, clip_s=suite.clip_s, gpu_clip_s=suite.gpu_clip_s)
     return own

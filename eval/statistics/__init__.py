@@ -1,6 +1,6 @@
-"""Means with honest uncertainty, paired comparisons and average ranks.
+"""Means with clustered uncertainty, paired comparisons and average ranks.
 
-The prompt is the unit of chance throughout: its videos are one cluster.
+The prompt is the unit of sampling throughout: its videos are one cluster.
 """
 
 from eval.statistics.clusters import (

@@ -1,7 +1,8 @@
-"""Means whose uncertainty treats a prompt as one sample, and the bootstrap over prompts.
+"""Clustered standard errors, and bootstrap intervals over prompts.
 
-Videos of one prompt are alike, so they are no independent samples: standard errors and intervals
-treat a prompt as one cluster. To compare two methods, pass the differences of their paired videos.
+Videos of one prompt are similar and therefore not independent samples: standard errors and
+intervals treat a prompt as one cluster. To compare two methods, pass the differences of their
+paired videos.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from scipy import stats
 
 NUM_RESAMPLES = 10_000
 MIN_CLUSTERS = 6
-"""Fewer prompts give no 95 % interval: were all five to agree, a sign test still says p = 0.06."""
-_CHUNK = 2_000_000  # numbers drawn at a time, so that many prompts do not fill the memory
+"""Fewest prompts for a 95 % interval: if five of five agree, a sign test gives only p = 0.06."""
+_CHUNK = 2_000_000  # numbers drawn at a time, which bounds the memory for many prompts
 
 
 class Estimate(NamedTuple):
-    """A mean and its clustered standard error, which one cluster alone cannot give."""
+    """A mean and its clustered standard error, which is None for a single cluster."""
 
     mean: float
     stderr: float | None
@@ -37,7 +38,7 @@ class Interval(NamedTuple):
 
 
 def mean_and_stderr(values: Sequence[float], clusters: Sequence[Hashable]) -> Estimate:
-    """Mean of `values` and its standard error when values of one cluster depend on each other.
+    """Return the mean and its standard error, for values that depend on each other in a cluster.
 
     variance = G/(G-1) * sum over clusters of (sum of deviations from the mean in it)^2 / n^2, with
     n values in G clusters. Each value in its own cluster gives the usual standard error. Source:
@@ -64,7 +65,7 @@ def bootstrap_interval(
     num_resamples: int = NUM_RESAMPLES,
     seed: int = 0,
 ) -> Interval | None:
-    """Expanded percentile bootstrap interval of the mean, drawing whole clusters with replacement.
+    """Return the expanded percentile bootstrap interval of the mean, drawing whole clusters.
 
     The plain percentile interval is too short for few clusters, by the factor sqrt((G-1)/G) and by
     the difference of the normal and the t distribution. Its quantile levels are therefore widened
@@ -75,7 +76,7 @@ def bootstrap_interval(
         values: finite numbers, at least one.
         clusters: the cluster, usually the prompt, of each value.
         level: coverage asked for.
-        num_resamples: how often to draw.
+        num_resamples: number of bootstrap resamples.
         seed: the same seed gives the same interval.
 
     Returns:
@@ -108,9 +109,9 @@ def _tail(level: float, num_clusters: int) -> float:
 
 
 def resamples(num_clusters: int, num_resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each resample draws each cluster, in chunks [resamples, clusters] of float64.
+    """Yield how often each resample draws each cluster, in chunks [resamples, clusters] of float64.
 
-    The same arguments give the same draws, so that rows over the same prompts are drawn together.
+    The same arguments give the same draws, so rows over the same prompts share their resamples.
     """
     if num_clusters * num_resamples <= _CHUNK:
         yield _small_resamples(num_clusters, num_resamples, seed)
@@ -136,10 +137,10 @@ def _draw(generator: np.random.Generator, num_clusters: int, num_resamples: int)
 def cluster_sums(
     values: Sequence[float], clusters: Sequence[Hashable]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Sum and number of the values of each cluster, in order of first appearance."""
+    """Return sum and number of the values of each cluster, in order of first appearance."""
     assert len(values) == len(clusters) > 0, "one cluster per value, at least one value"
     numbers = np.asarray(values, dtype=np.float64)
-    assert np.isfinite(numbers).all(), "missing values must be dropped, and reported, before"
+    assert np.isfinite(numbers).all(), "drop and report missing values before"
     index = {cluster: i for i, cluster in enumerate(dict.fromkeys(clusters))}
     member = np.array([index[cluster] for cluster in clusters])
     return np.bincount(member, weights=numbers), np.bincount(member)

@@ -1,4 +1,4 @@
-"""Is one method better than another on the same prompts, seeds and noise?"""
+"""Comparison of two methods on the same prompts, seeds and noise."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from eval.statistics.signed_rank import wilcoxon
 
 
 class PairedDifference(NamedTuple):
-    """What the pairs of two methods say.
+    """Difference of two methods over their common pairs.
 
     Attributes:
         mean: mean of (method - baseline) over the pairs.
@@ -28,7 +28,8 @@ class PairedDifference(NamedTuple):
         effect_size: mean over standard deviation of the means per prompt (Cohen's d for pairs);
             None for one prompt or no spread.
         win_rate: share of pairs in which the method is better, a tie counting half.
-        num_pairs, num_prompts: what it is over.
+        num_pairs: number of pairs.
+        num_prompts: number of prompts among them.
     """
 
     mean: float
@@ -62,7 +63,7 @@ def paired_difference(
         seed: of the bootstrap.
 
     Returns:
-        None when they share no pair.
+        The comparison; None if they share no pair.
     """
     pairs = [pair for pair in method if pair in baseline]
     if not pairs:

@@ -1,4 +1,4 @@
-"""The average rank of LongLive-RAG's tables, and how far other prompts would move it."""
+"""The average rank of LongLive-RAG's tables, and its interval over prompts."""
 
 from __future__ import annotations
 
@@ -65,10 +65,11 @@ def rank_intervals(
     num_resamples: int = 2_000,
     seed: int = 0,
 ) -> list[Interval] | None:
-    """95 % bootstrap interval of the average rank of each of R competitors.
+    """Return 95 % bootstrap intervals of the average rank of each of R competitors.
 
-    Each resample draws whole prompts, the same for all competitors and metrics, and ranks anew. It
-    says how stable the order is, not where a true rank lies: a rank has no more than R values.
+    Each resample draws whole prompts, the same for all competitors and metrics, and ranks again.
+    The interval shows how stable the order is; it does not cover a true rank, which has only R
+    possible values.
 
     Args:
         values_MRV: per metric the values [competitor, video], all finite; column v is the same

@@ -1,4 +1,4 @@
-"""Paired tests that ask only for symmetry, and the correction for asking often."""
+"""The signed-rank test, and Holm's correction for multiple tests."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 from scipy import stats
 
 MAX_EXACT = 60
-"""Up to so many differences the null distribution is counted out, ties included."""
+"""Largest number of differences for which p is exact, ties included."""
 
 
 def wilcoxon(differences: Sequence[float]) -> float | None:
-    """Two-sided p of the signed-rank test that differences are symmetric about zero.
+    """Return the two-sided p of the signed-rank test that differences are symmetric about zero.
 
     Zeros are dropped, equal sizes share the mean of their ranks. Up to `MAX_EXACT` differences the
     distribution over all signs is exact; above, normal with the variance corrected for ties.
@@ -41,9 +41,9 @@ def wilcoxon(differences: Sequence[float]) -> float | None:
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Adjust p-values so that among all of them a false one has at most the level's chance.
+    """Adjust p-values for the number of tests (Holm, 1979), which bounds the family-wise error.
 
-    Source: Holm (1979). A None, for a test that could not be made, stays None and does not count.
+    A None, for a test that could not be made, stays None and does not count.
     """
     made = sorted((p, index) for index, p in enumerate(p_values) if p is not None)
     adjusted: list[float | None] = [None] * len(p_values)

@@ -1,5 +1,5 @@
-"""VBench-Long: the official numbers of eight dimensions, and what they hide.
+"""VBench-Long: eight dimensions with the numbers of the official code, and numbers per video.
 
 Protocol `long_custom_input` with slow-fast fusion (`dev_flag`) of Vchitect/VBench. The networks are
-the official ones, from the installed packages (extra `vbench`); everything around them is ours.
+the official ones, from installed packages (extra `vbench`); the code around them is Longtake's.
 """

@@ -30,7 +30,9 @@ from eval.vbench_long.networks.openai_clip import CLIP_VITB32
 
 
 class SlowFastConsistency:
-    """Consistency within clips (fast) and of the clips' first frames (slow); networks by subclass.
+    """Consistency within clips (fast) and of the clips' first frames (slow).
+
+    A subclass names the two networks.
 
     Clip score and curve: C of all frames of the clip, within it alone.
     Number of the video: half the mean clip score, half C of the first frames, mapped by the
@@ -52,7 +54,7 @@ class SlowFastConsistency:
         return (self.between,)
 
     def setup(self) -> None:
-        """Look for packages and weights of both networks.
+        """Check for packages and weights of both networks.
 
         Raises:
             MetricUnavailable: one is missing.
@@ -61,7 +63,7 @@ class SlowFastConsistency:
         self.between.check()
 
     def measure(self, clip: Clip, outputs: Outputs) -> ClipMeasure:
-        """C within the clip; the feature kept is the mean over its frames.
+        """Return C within the clip, and the mean feature of its frames.
 
         Raises:
             MetricUnavailable: a clip of one frame.
@@ -73,7 +75,7 @@ class SlowFastConsistency:
         return ClipMeasure(consistency(features_FD), mean_D / np.linalg.norm(mean_D))
 
     def combine(self, measures: Sequence[ClipMeasure], openings: Outputs | None) -> Combined:
-        """Fused as the official code does, over the clips of this video alone."""
+        """Fuse both parts as the official code does, over the clips of this video."""
         in_clip = float(np.mean([measure.score for measure in measures]))
         if openings is None:
             return Combined(in_clip, {"in_clip": in_clip})
@@ -83,7 +85,7 @@ class SlowFastConsistency:
         return Combined(fuse(in_clip, mapped), parts)
 
     def curve(self, measures: Sequence[ClipMeasure]) -> list[float]:
-        """The clip scores."""
+        """Return the clip scores."""
         return [measure.score for measure in measures]
 
 
@@ -126,6 +128,6 @@ class BackgroundConsistency(SlowFastConsistency):
 
 
 def unit_vectors(features_FD: np.ndarray) -> np.ndarray:
-    """Features as float64 vectors of length 1."""
+    """Return features as float64 vectors of length 1."""
     exact_FD = features_FD.astype(np.float64)
     return exact_FD / np.linalg.norm(exact_FD, axis=1, keepdims=True)

@@ -1,10 +1,10 @@
-"""From videos to the number of a row: as the official code averages, and as one should.
+"""The number of a row from its videos: as the official code averages, and as a mean over videos.
 
-`official`: the mean over all clips of all videos, so that a long video weighs more; consistency is
+`official`: the mean over all clips of all videos, so that a long video weighs more. Consistency is
 fused by the official look-up, which cuts the name of a video at its first "_". `per_video`: the
-mean of the videos' numbers. They are equal where all videos have the same number of clips, more
-than one, and no prompt has a "_"; overall consistency is officially compared with the prompt and
-"-0". The two are never mixed.
+mean of the videos' numbers. The two are equal if all videos have the same number of clips, more
+than one, and no prompt has a "_", except for overall consistency, for which the official code
+compares with the prompt followed by "-0". They are never mixed.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class DimensionScore:
     Attributes:
         official: with the official aggregation; None if any clip has no score.
         per_video: mean of the videos' numbers; None if any video has none.
-        num_videos: videos looked at.
-        num_clips: their clips.
+        num_videos: number of videos.
+        num_clips: number of their clips.
         reasons: why scores are missing.
     """
 
@@ -55,12 +55,12 @@ class VideoClips:
     """One dimension of one video at one duration.
 
     Attributes:
-        name: of the video file in the official layout, without suffix.
-        scores: official clip scores; None where there is none.
-        num_pairs: neighbouring frames in each clip.
+        name: name of the video file in the official layout, without suffix.
+        scores: official clip scores; None for a clip without one.
+        num_pairs: number of pairs of neighbouring frames in each clip.
         number: the video's number.
-        mapped: mapped clip-to-clip score; None where there is none.
-        reason: why something is missing.
+        mapped: mapped clip-to-clip score; None for dimensions without one and for single clips.
+        reason: why the number is missing.
     """
 
     name: str
@@ -72,7 +72,7 @@ class VideoClips:
 
 
 def score_dataset(videos: Sequence[Scores], duration: str) -> dict[str, DimensionScore]:
-    """The dimensions of one row.
+    """Return the dimensions of one row.
 
     Args:
         videos: scores of the row's videos that have the duration.
@@ -92,7 +92,7 @@ def score_dataset(videos: Sequence[Scores], duration: str) -> dict[str, Dimensio
 
 
 def official_names(prompts: Sequence[str]) -> list[str]:
-    """How the official layout calls videos: the prompt, and the number of the sample of it."""
+    """Return the names of videos in the official layout: prompt, and number of the sample."""
     samples: Counter[str] = Counter()
     names = []
     for prompt in prompts:
@@ -102,7 +102,7 @@ def official_names(prompts: Sequence[str]) -> list[str]:
 
 
 def official_mean(dimension: str, videos: Sequence[VideoClips]) -> float | None:
-    """The official dataset number; None if a clip has no score."""
+    """Return the official dataset number; None if a clip has no score."""
     scores = [score for video in videos for score in video.scores]
     if not scores or any(score is None for score in scores):
         return None
@@ -111,10 +111,13 @@ def official_mean(dimension: str, videos: Sequence[VideoClips]) -> float | None:
         return float(np.mean(known))
     mapped = {video.name: video.mapped for video in videos if video.mapped is not None}
     if not mapped:
-        # Nothing to fuse with: the subject is then averaged over pairs, the background over clips.
+        # No video has two clips, so there is nothing to fuse. The official code then averages the
+        # subject over all pairs of frames, the background over clips.
         pairs = [pairs for video in videos for pairs in video.num_pairs]
         weights = pairs if dimension == "subject_consistency" else None
         return float(np.average(known, weights=weights))
+    # The official code finds a video's mapped score by the part of the clip's file name before "_".
+    # A prompt that contains "_" therefore finds none, or that of another video; 0 means none.
     fused = [
         fuse(score, mapped.get(video.name.split("_")[0], 0.0))
         for video in videos

@@ -28,7 +28,7 @@ from eval.vbench_long.networks.viclip import VICLIP_TEXT, VICLIP_VIDEO
 
 
 class TemporalFlickering(ClipMean):
-    """VBench-Long's temporal flickering, without the static filter (as for own videos)."""
+    """VBench-Long's temporal flickering, without the static filter, as for custom videos."""
 
     info = MetricInfo(
         name="temporal_flickering",
@@ -44,7 +44,7 @@ class TemporalFlickering(ClipMean):
     )
 
     def measure(self, clip: Clip) -> ClipMeasure:
-        """Mean over pairs of consecutive frames, all pixels and channels.
+        """Return the mean over pairs of consecutive frames, all pixels and channels.
 
         Raises:
             MetricUnavailable: the clip is a single frame.
@@ -56,12 +56,12 @@ class TemporalFlickering(ClipMean):
 
 
 class _NetworkMean(ClipMean):
-    """Base of those that need networks."""
+    """Base of the dimensions that need networks."""
 
     networks: tuple[TorchNetwork, ...]
 
     def setup(self) -> None:
-        """Look for packages and weights.
+        """Check for packages and weights.
 
         Raises:
             MetricUnavailable: one is missing.
@@ -88,7 +88,7 @@ class MotionSmoothness(_NetworkMean):
     )
 
     def measure(self, clip: Clip, outputs: Outputs) -> ClipMeasure:
-        """Mean over the interpolated frames."""
+        """Return the mean over the interpolated frames."""
         return ClipMeasure((255.0 - float(outputs[AMT].mean())) / 255.0)
 
 
@@ -110,7 +110,7 @@ class DynamicDegree(_NetworkMean):
     )
 
     def measure(self, clip: Clip, outputs: Outputs) -> ClipMeasure:
-        """1 or 0."""
+        """Return 1 if enough pairs of frames move, else 0."""
         return ClipMeasure(float(bool(is_dynamic(outputs[RAFT_NETWORK], clip))))
 
 
@@ -129,7 +129,7 @@ class AestheticQuality(_NetworkMean):
     )
 
     def measure(self, clip: Clip, outputs: Outputs) -> ClipMeasure:
-        """Mean over frames, and the mean embedding to compare clips by."""
+        """Return the mean over frames, and the mean embedding for comparing clips."""
         output_FD = outputs[AESTHETIC_VITL14].astype(np.float64)
         mean_D = output_FD[:, :-1].mean(axis=0)
         score = float(output_FD[:, -1].mean()) / 10
@@ -151,15 +151,15 @@ class ImagingQuality(_NetworkMean):
     )
 
     def measure(self, clip: Clip, outputs: Outputs) -> ClipMeasure:
-        """Mean over frames, divided by 100 clip by clip (the official details are not)."""
+        """Return the mean over frames, divided by 100 (official clip scores are not divided)."""
         return ClipMeasure(float(outputs[MUSIQ_NETWORK].mean()) / 100)
 
 
 class OverallConsistency(_NetworkMean):
     """VBench-Long's overall consistency: ViCLIP's similarity of a clip and its prompt.
 
-    The official code compares with the name of the clips' folder, so with the prompt and "-0"; that
-    score is kept as the official one beside that of the prompt itself.
+    The official code reads the prompt from the name of the clips' folder, which ends in "-0". The
+    score with that suffix is kept as the official one, beside that of the prompt itself.
     """
 
     networks = (VICLIP_VIDEO, VICLIP_TEXT)
@@ -174,7 +174,7 @@ class OverallConsistency(_NetworkMean):
     )
 
     def measure(self, clip: Clip, outputs: Outputs) -> ClipMeasure:
-        """Cosine with the prompt; officially with the prompt and its suffix.
+        """Return the cosine with the prompt and, as the official score, with the prompt and suffix.
 
         Raises:
             MetricUnavailable: the video has no prompt.

@@ -1,8 +1,8 @@
-"""The final scores: dimensions normalised and weighed.
+"""The final scores: dimensions normalised and weighted.
 
-Source: VBench, scripts/constant.py and cal_final_score.py; the same constants for long videos. The
+Source: VBench, scripts/constant.py and cal_final_score.py; long videos have the same constants. The
 official script counts a missing dimension as a score of 0. Here a sum that lacks a dimension is
-missing and says which; the official number stands beside it under its own name.
+None, and the missing dimensions are listed; the official number is given under its own name.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Scale:
     weight: float = 1.0
 
     def normalised(self, score: float) -> float:
-        """(score - minimum) / (maximum - minimum), not cut off at 0 and 1."""
+        """Return (score - minimum) / (maximum - minimum), not limited to 0..1."""
         return (score - self.minimum) / (self.maximum - self.minimum)
 
 
@@ -49,10 +49,10 @@ QUALITY_WEIGHT, SEMANTIC_WEIGHT = 4, 1
 
 @dataclass(frozen=True)
 class FinalScores:
-    """Sums over dimensions.
+    """Weighted means over dimensions.
 
     Attributes:
-        normalised: of each dimension that has a score.
+        normalised: normalised score of each dimension that has one.
         quality: weighted mean of the seven quality dimensions; None if one is missing.
         semantic: likewise of the nine semantic ones, of which this suite computes one.
         total: (4 quality + semantic) / 5; None if either is.
@@ -70,7 +70,7 @@ class FinalScores:
 
 
 def final_scores(scores: Mapping[str, float | None]) -> FinalScores:
-    """Final scores of one row.
+    """Return the final scores of one row.
 
     Args:
         scores: by dimension; None or absent where there is none. Imaging quality as 0..1.

@@ -1,4 +1,4 @@
-"""Slow-fast fusion: consistency within clips joined with consistency from clip to clip.
+"""Slow-fast fusion of consistency within clips and consistency from clip to clip.
 
 Source: VBench-Long with `dev_flag`; mapping tables and weights are those of its configuration.
 """
@@ -18,7 +18,7 @@ _TABLES = Path(__file__).parent / "data" / "mapping_tables.json"
 
 @lru_cache
 def mapping_table(dimension: str) -> tuple[float, ...]:
-    """Values of the mapping at 0.00, 0.01, ..., 1.00.
+    """Return the values of the mapping at 0.00, 0.01, ..., 1.00.
 
     Args:
         dimension: subject_consistency or background_consistency.
@@ -27,11 +27,12 @@ def mapping_table(dimension: str) -> tuple[float, ...]:
 
 
 def map_clip_to_clip(dimension: str, score: float) -> float:
-    """Stretch a clip-to-clip score to the range of in-clip scores: linear between table entries."""
+    """Map a clip-to-clip score to the range of in-clip scores, linear between table entries."""
     table = mapping_table(dimension)
     return float(np.interp(score, np.arange(len(table)) / (len(table) - 1), table))
 
 
 def fuse(in_clip: float, mapped: float) -> float:
-    """Half each; the in-clip score alone where there is no clip-to-clip score (mapped to 0)."""
+    """Return the weighted sum, half each; the in-clip score alone if `mapped` is 0."""
+    # As in the official code, where 0 stands for a video without a clip-to-clip score.
     return WEIGHT_IN_CLIP * in_clip + WEIGHT_CLIP_TO_CLIP * mapped if mapped != 0.0 else in_clip

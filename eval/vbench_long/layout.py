@@ -56,7 +56,7 @@ VICLIP = LayoutFile(
     address="https://huggingface.co/OpenGVLab/VBench_Used_Models/resolve/main/"
     "ViClip-InternVid-10M-FLT.pth",
 )
-# Copied from the package openai-clip, so nobody has to fetch it.
+# Copied from the package openai-clip, so it is never fetched.
 VICLIP_VOCABULARY = LayoutFile("", "vbench/ViCLIP/bpe_simple_vocab_16e6.txt.gz", "MIT")
 DINO_B16 = LayoutFile(
     "facebookresearch/dino",
@@ -74,7 +74,7 @@ DINOV2_B14 = LayoutFile(
 
 
 def _dreamsim(member: str) -> LayoutFile:
-    """One file of DreamSim's ensemble; they come in one archive, which is unpacked as it is."""
+    """Describe one file of DreamSim's ensemble, a member of one archive."""
     return LayoutFile(
         "ssundaram21/dreamsim",
         member,

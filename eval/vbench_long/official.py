@@ -1,8 +1,8 @@
-"""The unmodified official class VBenchLong, run on our clips in a process of its own.
+"""Run of the unmodified official class VBenchLong on our clips, in its own process.
 
-Three things are given to it that it takes for granted: `torchvision.io.write_video`, which newer
-versions of torchvision no longer have; the device for DreamSim, which it loads on a GPU; and a
-`torch.load` that, as before version 2.6, reads files with more than tensors in them.
+The process supplies three things that the class relies on: `torchvision.io.write_video`, which
+newer versions of torchvision no longer have; a device for DreamSim, which it would load on a GPU;
+and a `torch.load` that, as before version 2.6, reads files with other objects beside tensors.
 """
 
 from __future__ import annotations
@@ -34,21 +34,24 @@ def run_official(
 
     Args:
         videos: official name of each video (`<prompt>-<number>`), its file and its clips in order.
-        dimensions: which.
+        dimensions: names of the dimensions.
         device: torch device.
-        threads: of torch.
+        threads: threads of torch.
 
     Returns:
-        What the official code writes: for each dimension the dataset score and details; beside
-        them `cpu_s` by dimension, models loaded, `total_cpu_s` of the process and `peak_rss_mib`.
+        The results of the official code, for each dimension the dataset score and the details; and
+        `cpu_s` by dimension, loading of models included, `total_cpu_s` of the process, and
+        `peak_rss_mib`.
 
     Raises:
-        MetricUnavailable: it failed, with its last line, or a name that no file can have.
+        MetricUnavailable: the official code failed, with the last line of its output; or a name is
+            too long for a file, or contains a slash.
     """
     for name in videos:
         if "/" in name or len(f"{name}_000.mp4".encode()) > 255:
             raise MetricUnavailable(
-                f"{name[:60]!r}... cannot be a file name, as the official code needs"
+                f"{name[:60]!r}... is too long for a file name or contains '/'; the official code "
+                "names files by the prompt"
             )
     with tempfile.TemporaryDirectory(prefix="longtake-official-") as folder:
         root = Path(folder)
@@ -72,14 +75,14 @@ def run_official(
         if ended.returncode != 0:
             lines = [line for line in ended.stderr.splitlines() if line.strip()]
             raise MetricUnavailable(
-                f"the official code failed: {lines[-1] if lines else 'silently'}"
+                f"the official code failed: {lines[-1] if lines else 'without a message'}"
             )
         results: dict[str, Any] = json.loads((root / "results.json").read_text())
         return results
 
 
 def _main(root: Path) -> None:
-    """Body of the process."""
+    """Evaluate the dimensions of `job.json` and write `results.json`."""
     job = json.loads((root / "job.json").read_text())
     import torch
     import torchvision.io
@@ -129,7 +132,7 @@ def _main(root: Path) -> None:
 
 
 def _write_video(filename: str, video_array: Any, fps: float, **_: Any) -> None:
-    """What torchvision's function did: encode with libx264's defaults, by as many threads."""
+    """Encode with libx264's defaults, as torchvision's function of this name did."""
     import numpy as np
 
     from eval.video.reencode import encode, official_encoder

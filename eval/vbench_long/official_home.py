@@ -1,7 +1,8 @@
-"""A home folder in which the official code finds its files: links to yours, and what it lacks.
+"""A temporary home folder in which the official code finds its files.
 
-The official loaders want checkouts of two repositories for torch.hub. Where you have them they are
-used; otherwise a stand-in offers the same network from the installed packages.
+It links to the user's weights. The official loaders also expect checkouts of two repositories for
+torch.hub: the user's are linked if they exist, otherwise a replacement builds the same network from
+the installed packages.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ dependencies = ["torch"]
 
 
 def dino_vitb16(pretrained=True, **ignored):
-    """DINO ViT-B/16, in the code that the package dreamsim carries."""
+    """DINO ViT-B/16, with the code of the package dreamsim."""
     import torch
     from dreamsim.feature_extraction.vision_transformer import vit_base
 
@@ -32,7 +33,7 @@ dependencies = ["torch"]
 
 
 def dinov2_vitb14(pretrained=True, **ignored):
-    """DINOv2 ViT-B/14, in the code of timm."""
+    """DINOv2 ViT-B/14, with the code of timm."""
     import torch
     from eval.vbench_long.networks.dinov2 import create
 
@@ -51,13 +52,14 @@ _HEAD_SHAPES = {
 
 
 def make_home(home: Path) -> None:
-    """Fill a new folder so that it can be HOME for the official code."""
+    """Fill a new folder that serves as HOME for the official code."""
     cache = home / ".cache"
     user = Path.home() / ".cache"
     for file in ALL_FILES:
         if file.path.is_file():
             _link(file.path, cache / file.file)
     _link(provide_vocabulary(), cache / VICLIP_VOCABULARY.file)
+    # Some official loaders look below torch.hub's folder, others directly below ~/.cache.
     for hub in (cache / "torch" / "hub", cache):
         _repository(user / "torch/hub/facebookresearch_dino_main", hub, "dino_main", _DINO)
         _repository(user / "torch/hub/facebookresearch_dinov2_main", hub, "dinov2_main", _DINOV2)
@@ -72,7 +74,7 @@ def make_home(home: Path) -> None:
 
 
 def write_configuration(folder: Path) -> dict[str, str]:
-    """The tables that the wheel lacks, from ours; returns the official keyword arguments."""
+    """Write the tables that the wheel of vbench lacks; return keyword arguments naming them."""
     tables = {}
     for short, dimension in (("sb", "subject_consistency"), ("bg", "background_consistency")):
         table = mapping_table(dimension)
@@ -103,7 +105,7 @@ def _repository(of_user: Path, hub: Path, name: str, stand_in: str) -> None:
 
 
 def _projection(of_user: Path, target: Path) -> None:
-    """DreamSim reads a projection head that the ensemble never uses; zeros do."""
+    """Provide the projection head that DreamSim reads but the ensemble never uses: zeros."""
     import torch
 
     if of_user.is_file():

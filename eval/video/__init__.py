@@ -1,1 +1,1 @@
-"""Video files: decoding, the clip split, re-encoding, degradations."""
+"""Video files: decoding, the clip split, encoding of clips, degradations."""

@@ -26,7 +26,7 @@ class VideoDamaged(LongtakeError):
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What the container says of its video stream; `fps` is the exact average frame rate."""
+    """Properties of a video stream as the container states them; `fps` is the exact average."""
 
     num_frames: int
     fps: Fraction
@@ -35,7 +35,7 @@ class VideoInfo:
 
 
 def probe(path: Path) -> VideoInfo:
-    """Frames, frame rate and size of a video, without decoding it.
+    """Return number of frames, frame rate and size of a video, without decoding it.
 
     Raises:
         VideoDamaged: the file is missing, or is not a video.
@@ -49,7 +49,7 @@ def probe(path: Path) -> VideoInfo:
 
 
 def count_frames(path: Path) -> int:
-    """Frames that really decode; containers of foreign videos are often wrong about it.
+    """Decode a video and count its frames; containers often state a wrong number.
 
     Raises:
         VideoDamaged: the file cannot be read.
@@ -62,7 +62,7 @@ def read_frames(path: Path, num_frames: int | None = None) -> Iterator[np.ndarra
 
     Args:
         path: the video file.
-        num_frames: stop after so many frames; None reads to the end.
+        num_frames: frames to read; None for all.
 
     Yields:
         RGB frames, uint8, (height, width, 3), all of one size.
@@ -72,7 +72,7 @@ def read_frames(path: Path, num_frames: int | None = None) -> Iterator[np.ndarra
             video ends before `num_frames`.
     """
     decoded = 0
-    # Reused: converting each frame on its own would set up the colour conversion anew every time.
+    # Reused, because each new one sets up the colour conversion again.
     reformatter = VideoReformatter()
     with _open(path) as (container, stream):
         stream.thread_type = "AUTO"
@@ -91,7 +91,7 @@ def read_frames(path: Path, num_frames: int | None = None) -> Iterator[np.ndarra
 
 @contextmanager
 def _open(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The container and its first video stream; errors of the decoder become `VideoDamaged`."""
+    """Open a container and its first video stream; decoder errors become `VideoDamaged`."""
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:

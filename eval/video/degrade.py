@@ -1,4 +1,4 @@
-"""Ways to spoil a video, with a strength from 0 (untouched) to 1: what metrics are tested with."""
+"""Degradations of a video with a strength from 0 (none) to 1, to test metrics with."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Degradation = Callable[[np.ndarray, np.ndarray, float, int], np.ndarray]
 
 
 def blur(frames: np.ndarray, other: np.ndarray, strength: float, fps: int) -> np.ndarray:
-    """Gaussian blur, up to 4 pixels, everywhere."""
+    """Blur all frames with a Gaussian of up to 4 pixels."""
     if strength == 0:
         return frames
     return np.stack([cv2.GaussianBlur(frame, (0, 0), 4 * strength) for frame in frames])
 
 
 def growing_blur(frames: np.ndarray, other: np.ndarray, strength: float, fps: int) -> np.ndarray:
-    """Blur that sets in slowly: none at the start, up to 4 pixels at the end."""
+    """Blur increasingly: not at the start, by up to 4 pixels at the end."""
     sigmas = 4 * strength * np.linspace(0, 1, len(frames))
     return np.stack(
         [
@@ -32,34 +32,34 @@ def growing_blur(frames: np.ndarray, other: np.ndarray, strength: float, fps: in
 
 
 def noise(frames: np.ndarray, other: np.ndarray, strength: float, fps: int) -> np.ndarray:
-    """Gaussian noise of its own in every frame, up to a deviation of 40 of 255."""
+    """Add independent Gaussian noise to every frame, with a deviation of up to 40 of 255."""
     generator = np.random.default_rng(0)
     grain = generator.normal(0, 40 * strength, frames.shape)
     return np.clip(frames + grain, 0, 255).astype(np.uint8)
 
 
 def color_drift(frames: np.ndarray, other: np.ndarray, strength: float, fps: int) -> np.ndarray:
-    """Red grows and blue fades over time, by up to 60 % at the end."""
+    """Increase red and decrease blue over time, by up to 60 % at the end."""
     share = strength * np.linspace(0, 0.6, len(frames))[:, None, None, None]
     gain = np.concatenate([1 + share, np.ones_like(share), 1 - share], axis=-1)
     return np.clip(frames * gain, 0, 255).astype(np.uint8)
 
 
 def freeze(frames: np.ndarray, other: np.ndarray, strength: float, fps: int) -> np.ndarray:
-    """The last part stands still; all of it at full strength."""
+    """Freeze the last part of the video, at full strength all of it."""
     last = round((len(frames) - 1) * (1 - strength))
     return frames[np.minimum(np.arange(len(frames)), last)]
 
 
 def swap(frames: np.ndarray, other: np.ndarray, strength: float, fps: int) -> np.ndarray:
-    """From half time on another video shows through; alone at full strength."""
+    """Blend another video into the second half, at full strength replacing it."""
     half = len(frames) // 2
     mixed = (1 - strength) * frames[half:] + strength * other[half : len(frames)]
     return np.concatenate([frames[:half], mixed.round().astype(np.uint8)])
 
 
 def cuts(frames: np.ndarray, other: np.ndarray, strength: float, fps: int) -> np.ndarray:
-    """Pieces of another video, half a second each; every other half second at full strength."""
+    """Insert half-second pieces of another video, at full strength every other half second."""
     cut = frames.copy()
     piece = max(1, fps // 2)
     starts = range(piece, len(frames), 2 * piece)
@@ -69,7 +69,7 @@ def cuts(frames: np.ndarray, other: np.ndarray, strength: float, fps: int) -> np
 
 
 def shuffled_clips(frames: np.ndarray, other: np.ndarray, strength: float, fps: int) -> np.ndarray:
-    """The first two-second clips move round by one place; all of them at full strength."""
+    """Rotate the first two-second clips by one place, at full strength all of them."""
     length = CLIP_SECONDS * fps
     clips = [frames[start : start + length] for start in range(0, len(frames), length)]
     moved = max(1, round(strength * len(clips)))

@@ -1,9 +1,9 @@
-"""Clips as VBench-Long sees them: cut from the video and encoded again.
+"""Clips cut from the video and encoded again, as VBench-Long scores them.
 
 The official code writes every clip with torchvision's write_video (libx264, default quality,
-yuv420p) and scores what comes back from that file. The same is done here once per clip, in one pass
-over the video, and the files are kept: x264 need not give the same bytes twice, so numbers are
-comparable only on the same files. `clips.json` beside them says what encoded them.
+yuv420p) and scores the frames decoded from that file. Here each clip is encoded once, in one pass
+over the video, and the files are kept: x264 is not bit-deterministic, so numbers are comparable
+only on the same files. `clips.json` beside them records the encoder and the digest of each file.
 """
 
 from __future__ import annotations
@@ -23,17 +23,18 @@ from av.video.stream import VideoStream
 from eval.errors import MetricUnavailable
 from eval.video.decode import read_frames
 from eval.video.split import Span, stream_clips
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError
 from harness.core.files import replacing, write_json
 
-# One thread: the official automatic number, which follows the cores, gives other bytes elsewhere.
+# x264's output depends on its number of threads. The official default follows the number of cores,
+# so the same video would give other clips on another machine.
 DEFAULT_THREADS = 1
 _CODEC: Final = "libx264"
 
 
 @dataclass(frozen=True)
 class ClipEncoder:
-    """What encodes clips. `threads` 0 lets x264 choose by the number of cores."""
+    """Settings and versions of the encoder of clips; with `threads` 0 x264 chooses the number."""
 
     codec: str
     pixel_format: str
@@ -44,20 +45,20 @@ class ClipEncoder:
 
 
 def official_encoder() -> ClipEncoder:
-    """The settings of torchvision's write_video, with LONGTAKE_X264_THREADS threads (default 1).
+    """Return the settings of torchvision's write_video, with LONGTAKE_X264_THREADS threads (1).
 
     Raises:
-        LongtakeError: the variable is no whole number.
+        ConfigError: the variable is not a whole number.
     """
     threads = os.environ.get("LONGTAKE_X264_THREADS", str(DEFAULT_THREADS))
     if not threads.isdecimal():
-        raise LongtakeError(f"LONGTAKE_X264_THREADS is {threads!r}; expected a whole number.")
+        raise ConfigError(f"LONGTAKE_X264_THREADS is {threads!r}; expected a whole number.")
     version = ".".join(str(part) for part in av.library_versions["libavcodec"])
     return ClipEncoder(_CODEC, "yuv420p", (), int(threads), av.__version__, version)
 
 
 def encode(path: Path, frames_FHWC: np.ndarray, fps: int, encoder: ClipEncoder) -> None:
-    """Write frames as the official code writes a clip.
+    """Write frames with the settings of the official code.
 
     Raises:
         MetricUnavailable: odd width or height, which yuv420p cannot hold.
@@ -83,9 +84,9 @@ class ClipFiles:
     """The encoded clips of one video.
 
     Args:
-        folder: where they are kept.
+        folder: folder of the files.
         video: the video they are cut from.
-        video_sha256: its content; clips of another one are made anew.
+        video_sha256: digest of the video; clips of another content are encoded again.
         fps: frames per second, rounded down.
     """
 
@@ -97,18 +98,18 @@ class ClipFiles:
         self._made_by = {"video_sha256": video_sha256, "fps": fps, "encoder": _plain(self.encoder)}
 
     def path(self, span: Span) -> Path:
-        """The file of one clip."""
+        """Return the file of one clip."""
         return clip_path(self._folder, span)
 
     def read(self, spans: Sequence[Span], num_frames: int) -> Iterator[np.ndarray]:
-        """The frames (frame, height, width, 3) of each clip, decoded from its file.
+        """Yield the frames (frame, height, width, 3) of each clip, decoded from its file.
 
-        Clips that are missing, or no longer what `clips.json` says, are encoded first. The video is
-        decoded at most once, and not at all when every clip is there.
+        Clips that are missing, or differ from what `clips.json` records, are encoded first. The
+        video is decoded once, or not at all if every clip is there.
 
         Args:
             spans: clips sorted by start and by end.
-            num_frames: frames to read of the video.
+            num_frames: number of frames to read from the video.
 
         Raises:
             VideoDamaged: the video cannot be read.
@@ -119,22 +120,24 @@ class ClipFiles:
         if missing:
             sources = stream_clips(read_frames(self._video, num_frames), spans)
         for span in spans:
+            # The decode is sequential: with any clip missing, the frames of all must be taken.
             frames_FHWC = next(sources) if missing else None
             if span in missing:
                 assert frames_FHWC is not None
                 encode(self.path(span), frames_FHWC, self._fps, self.encoder)
                 known[_name(span)] = _sha256(self.path(span))
-                self._note(known)
+                self._note(known)  # after each clip, so that a stopped run keeps what it encoded
             yield np.stack(list(read_frames(self.path(span))))
 
     def openings(self, name: str, firsts_FHWC: np.ndarray) -> np.ndarray:
-        """The first frames of several clips, written as one video and read back.
+        """Return the first frames of several clips, written as one video and decoded again.
 
         Args:
-            name: of the file, without suffix.
+            name: name of the file, without suffix.
             firsts_FHWC: one frame per clip.
         """
         path = self._folder / f"{name}.mp4"
+        # The frames change when clips are encoded again, so their digest is part of the key.
         made_of = hashlib.sha256(firsts_FHWC.tobytes()).hexdigest()
         known = self._known()
         if known.get(f"{name} of {made_of}", "") != _sha256(path):
@@ -144,7 +147,7 @@ class ClipFiles:
         return np.stack(list(read_frames(path)))
 
     def _known(self) -> dict[str, str]:
-        """sha256 of the files, by clip; nothing if they were made otherwise."""
+        """Return the recorded sha256 by clip; none of another video or other settings."""
         try:
             notes = json.loads((self._folder / "clips.json").read_text())
             same = all(notes[key] == value for key, value in self._made_by.items())
@@ -157,7 +160,7 @@ class ClipFiles:
 
 
 def clip_path(folder: Path, span: Span) -> Path:
-    """The file of one clip in the folder of its video."""
+    """Return the file of one clip in the folder of its video."""
     return folder / f"{span.start:06d}-{span.end:06d}.mp4"
 
 
@@ -166,13 +169,13 @@ def _name(span: Span) -> str:
 
 
 def _plain(encoder: ClipEncoder) -> dict[str, Any]:
-    """As JSON gives it back."""
+    """Return the encoder as JSON decodes it: with lists in place of tuples."""
     plain: dict[str, Any] = json.loads(json.dumps(asdict(encoder)))
     return plain
 
 
 def _sha256(path: Path) -> str:
-    """Of the file; none for a missing one, which equals no digest."""
+    """Return the digest of a file; for a missing one a word that equals no digest."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

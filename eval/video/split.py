@@ -1,7 +1,7 @@
-"""The clip split of VBench-Long, and its feeding from one sequential decode.
+"""The clip split of VBench-Long, cut from one sequential decode.
 
-A video is scored in clips of two seconds. Several durations of one video are prefixes of it; their
-clips overlap almost completely, so each clip of the union is cut and scored once.
+A video is scored in clips of two seconds. The durations of one video are its prefixes and share
+almost all clips, so each clip of the union is cut and scored once.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError
 
 CLIP_SECONDS = 2
 
@@ -42,13 +42,13 @@ class ClipPlan:
 
 
 def clip_length(fps: Fraction | int) -> int:
-    """Frames of a full clip: the frame rate is rounded down first, as VBench-Long does.
+    """Return the number of frames of a clip; the frame rate is rounded down, as by VBench-Long.
 
     Raises:
-        LongtakeError: less than one frame per second.
+        ConfigError: less than one frame per second.
     """
     if fps < 1:
-        raise LongtakeError(f"A video of {float(fps):g} frames per second; expected at least 1.")
+        raise ConfigError(f"A video of {float(fps):g} frames per second; expected at least 1.")
     return int(fps) * CLIP_SECONDS
 
 
@@ -70,17 +70,17 @@ def split(num_frames: int, clip_frames: int) -> tuple[Span, ...]:
 
 
 def plan_clips(durations_frames: Mapping[str, int], clip_frames: int) -> ClipPlan:
-    """The union of the clips of several durations of one video.
+    """Return the union of the clips of several durations of one video.
 
     Args:
         durations_frames: name of each duration to its number of frames, counted from the start.
         clip_frames: frames of a full clip.
 
     Raises:
-        LongtakeError: no duration, or one without frames.
+        ConfigError: no duration, or one without frames.
     """
     if not durations_frames or min(durations_frames.values()) < 1:
-        raise LongtakeError(
+        raise ConfigError(
             f"Durations to score are {dict(durations_frames)} frames; expected at least one "
             "duration, each of at least one frame."
         )
@@ -94,7 +94,7 @@ def plan_clips(durations_frames: Mapping[str, int], clip_frames: int) -> ClipPla
 def stream_clips(frames: Iterable[np.ndarray], spans: Sequence[Span]) -> Iterator[np.ndarray]:
     """Cut a stream of frames into clips as they become complete.
 
-    Holds no more frames than the longest clip has, apart from the clip being handed out.
+    Holds no more frames than the longest clip has, besides the clip that is yielded.
 
     Args:
         frames: (height, width, 3) frames in order of time, at least up to the last span's end.

@@ -18,9 +18,9 @@ FPS = 16
 
 
 class Scene:
-    """A camera pans over a random landscape while a thing circles in the middle.
+    """A camera pans over a random landscape while an object circles in the middle.
 
-    Scenes of even and odd seeds differ much: a rough landscape with a disc, a tiled one with a bar.
+    Scenes of even and odd seeds differ: a rough landscape with a disc, a tiled one with a bar.
     """
 
     def __init__(self, seed: int = 0, height: int = 96, width: int = 128) -> None:
@@ -100,7 +100,7 @@ def _session_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def networks(_session_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The feature networks, exported once per test session, or the test fails."""
+    """Provide the feature networks, exported once per session; fail if they are not installed."""
     for network in (EFFICIENTNET_LITE0, MOBILENET_V2):
         for module in (network.weights_module, network.code_module):
             if importlib.util.find_spec(module) is None:

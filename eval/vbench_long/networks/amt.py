@@ -1,4 +1,4 @@
-"""AMT-S (Li et al., 2023): can every second frame be interpolated from its neighbours?"""
+"""AMT-S (Li et al., 2023), which interpolates every second frame from its neighbours."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 
 from eval.clip import Clip
 from eval.errors import MetricUnavailable
-from eval.networks.torch_network import TorchNetwork, batch_size, read_state, ready
+from eval.networks.torch_network import TorchNetwork, batch_size, ready
+from eval.networks.weights import read_state
 from eval.vbench_long.layout import AMT_S
 
 
@@ -22,7 +23,7 @@ class Amt(TorchNetwork):
     files = (AMT_S,)
 
     def work_mib(self, clip: Clip) -> int:
-        """Its activations have the resolution of the frames: 2.5 KiB a pixel, measured."""
+        """Return the memory of activations at the frames' resolution: 2.5 KiB a pixel, measured."""
         return int(2.5 * clip.frames_FHWC[0, ..., 0].size) // 1024
 
     def build(self, device: str) -> Callable[[Clip], np.ndarray]:
@@ -32,7 +33,7 @@ class Amt(TorchNetwork):
 
         module = importlib.import_module("vbench.third_party.amt.networks.AMT-S")
         network = module.Model(corr_radius=3, corr_lvls=4, num_flows=3)
-        network.load_state_dict(read_state(AMT_S)["state_dict"])
+        network.load_state_dict(read_state(AMT_S.path)["state_dict"])
         ready(network, device)
         halfway = torch.tensor(0.5).view(1, 1, 1, 1).to(device)
         size = batch_size(device, on_processor=1, on_gpu=8)
@@ -56,7 +57,7 @@ class Amt(TorchNetwork):
                 times = halfway.expand(len(frames) - 1, 1, 1, 1)
                 between = network(images_FCHW[:-1], images_FCHW[1:], times, eval=True)
                 guessed = between["imgt_pred"][..., top : top + height, left : left + width]
-                # Cut off, not rounded, to whole values: as the official code does.
+                # Truncated to whole values, not rounded, as in the official code.
                 guessed_FHWC = (guessed * 255.0).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
                 for place, image_HWC in enumerate(guessed_FHWC.cpu().numpy(), start=start):
                     known.append(float(np.mean(cv2.absdiff(odd_FHWC[place], image_HWC))))
@@ -66,7 +67,7 @@ class Amt(TorchNetwork):
 
 
 def _to_multiple(length: int, divisor: int) -> tuple[int, int]:
-    """Padding before and after."""
+    """Return the padding before and after."""
     missing = -length % divisor
     return missing // 2, missing - missing // 2
 

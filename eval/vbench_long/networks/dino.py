@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eval.clip import Clip
-from eval.networks.torch_network import TorchNetwork, batch_size, features, read_state, ready
+from eval.networks.torch_network import TorchNetwork, batch_size, features, ready
+from eval.networks.weights import read_state
 from eval.vbench_long.layout import DINO_B16
 from eval.vbench_long.networks.transforms import dino_input
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 class DinoVitB16(TorchNetwork):
     """CLS token after the last norm, (frame, 768), of frames that are not cropped.
 
-    The code is the copy of facebookresearch/dino that the package dreamsim carries: positions of
-    other than 14 x 14 patches are interpolated with its offset of 0.1.
+    The code is the copy of facebookresearch/dino in the package dreamsim, which interpolates
+    positions of other than 14 x 14 patches with the original offset of 0.1.
     """
 
     name = "dino_vitb16"
@@ -36,11 +37,11 @@ class DinoVitB16(TorchNetwork):
 
 
 def load_dino() -> nn.Module:
-    """DINO with the weights of the layout."""
+    """Build DINO with the weights of the layout."""
     from dreamsim.feature_extraction.vision_transformer import vit_base
 
     network: nn.Module = vit_base(patch_size=16)
-    network.load_state_dict(read_state(DINO_B16))
+    network.load_state_dict(read_state(DINO_B16.path))
     return network
 
 

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eval.clip import Clip
-from eval.networks.torch_network import TorchNetwork, batch_size, features, read_state, ready
+from eval.networks.torch_network import TorchNetwork, batch_size, features, ready
+from eval.networks.weights import read_state
 from eval.vbench_long.layout import DINOV2_B14
 from eval.vbench_long.networks.transforms import dinov2_input
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-# Patches on a side: of the weights (518 pixels), and of the frames shown (224 pixels).
+# Patches per side: of the weights (518 pixels), and of the frames (224 pixels).
 _TRAINED, _SHOWN = 37, 16
 
 
@@ -29,13 +30,13 @@ class DinoV2VitB14(TorchNetwork):
     files = (DINOV2_B14,)
 
     def build(self, device: str) -> Callable[[Clip], np.ndarray]:
-        network = ready(create(read_state(DINOV2_B14)), device)
+        network = ready(create(read_state(DINOV2_B14.path)), device)
         size = batch_size(device, on_processor=4, on_gpu=32)
         return partial(features, size=size, device=device, prepare=dinov2_input, network=network)
 
 
 def create(state: Mapping[str, Tensor]) -> nn.Module:
-    """The network for images of 224 x 224 with the tensors of the official file."""
+    """Build the network for images of 224 x 224 with the tensors of the official file."""
     import timm
 
     fitting = {key: value for key, value in state.items() if key != "mask_token"}
@@ -48,9 +49,9 @@ def create(state: Mapping[str, Tensor]) -> nn.Module:
 
 
 def shown_positions(positions_1ND: Tensor) -> Tensor:
-    """Position embeddings for 16 x 16 patches, interpolated as facebookresearch/dinov2 does.
+    """Interpolate position embeddings to 16 x 16 patches as facebookresearch/dinov2 does.
 
-    Its scale factor has an offset of 0.1 patch, so this is no plain resize to 16 x 16.
+    Its scale factor has an offset of 0.1 patch, which differs from a plain resize to 16 x 16.
     """
     import torch
     from torch.nn import functional

@@ -17,9 +17,9 @@ from eval.networks.torch_network import (
     TorchNetwork,
     batch_size,
     features,
-    read_state,
     ready,
 )
+from eval.networks.weights import read_state
 from eval.vbench_long.layout import (
     DINO_B16,
     DREAMSIM_CLIP,
@@ -40,8 +40,8 @@ _LORA_KEY = re.compile(r"extractor_list\.(\d)\.model\.(.+)\.lora_([AB])\.weight$
 class DreamSim(TorchNetwork):
     """Joined embeddings of DINO, CLIP and OpenCLIP, less their mean, unit length: (frame, 1792).
 
-    The low-rank updates (LoRA) are added to the weights once, where the package multiplies with
-    them for every image.
+    The low-rank updates (LoRA) are added to the weights once; the package applies them to every
+    image.
     """
 
     name = "dreamsim_ensemble"
@@ -56,7 +56,7 @@ class DreamSim(TorchNetwork):
         folder = str(DREAMSIM_CLIP.path.parent)
         dino = load_dino()
         clip_vision, clip_projection = load_clip_as_dino(16, folder)
-        give_memory_back()  # of the file, which the package reads as a whole
+        give_memory_back()  # the package reads the whole file into memory
         open_vision, open_projection = load_open_clip_as_dino(16, folder)
         give_memory_back()
         _add_updates([dino, clip_vision, open_vision])
@@ -86,7 +86,7 @@ class DreamSim(TorchNetwork):
 
 
 def _last_block(dino: Any, images_FCHW: Tensor) -> Tensor:
-    """CLS token of the last block, before the norm."""
+    """Return the CLS token of the last block, before the norm."""
     tokens_FND = dino.prepare_tokens(images_FCHW)
     for block in dino.blocks:
         tokens_FND = block(tokens_FND)
@@ -99,10 +99,10 @@ def _add_updates(networks: list[nn.Module]) -> None:
     config = json.loads(DREAMSIM_LORA_CONFIG.path.read_text())
     scale = config["lora_alpha"] / config["r"]
     pairs: dict[tuple[int, str], dict[str, Tensor]] = {}
-    for key, value in read_state(DREAMSIM_LORA).items():
+    for key, value in read_state(DREAMSIM_LORA.path).items():
         found = _LORA_KEY.search(key)
         if found is None:
-            raise ValueError(f"{key} is no low-rank update of one of the three networks")
+            raise ValueError(f"{key} is not a low-rank update of one of the three networks")
         place, module, half = found.groups()
         pairs.setdefault((int(place), module), {})[half] = value
     for (place, module), pair in pairs.items():

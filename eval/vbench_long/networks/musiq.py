@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from eval.clip import Clip
-from eval.networks.torch_network import TorchNetwork, batch_size, batches, read_state, ready
+from eval.networks.torch_network import TorchNetwork, batch_size, batches, ready
+from eval.networks.weights import read_state
 from eval.vbench_long.layout import MUSIQ_SPAQ
 from eval.vbench_long.networks.transforms import musiq_input
 
@@ -25,10 +26,10 @@ class Musiq(TorchNetwork):
         from pyiqa.archs.musiq_arch import MUSIQ
 
         network = MUSIQ(pretrained=False)
-        state = read_state(MUSIQ_SPAQ)
+        state = read_state(MUSIQ_SPAQ.path)
         network.load_state_dict(state.get("params", state))
         ready(network, device)
-        # On a processor single frames are twice as fast as batches.
+        # On a processor single frames are twice as fast as batches, measured.
         size = batch_size(device, on_processor=1, on_gpu=8)
 
         def rate(clip: Clip) -> np.ndarray:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eval.clip import Clip
-from eval.networks.torch_network import TorchNetwork, batch_size, features, read_state, ready
-from eval.networks.weights import LayoutFile
+from eval.networks.torch_network import TorchNetwork, batch_size, features, ready
+from eval.networks.weights import LayoutFile, read_state
 from eval.vbench_long.layout import AESTHETIC_HEAD, CLIP_B32, CLIP_L14
 from eval.vbench_long.networks.transforms import clip_input
 from harness.core.machine import give_memory_back
@@ -37,7 +37,7 @@ class ClipB32(TorchNetwork):
 
 
 class AestheticL14(TorchNetwork):
-    """Image embedding of ViT-L/14, and LAION's aesthetic score (0..10) behind it: (frame, 769)."""
+    """Image embedding of ViT-L/14 followed by LAION's aesthetic score (0..10): (frame, 769)."""
 
     name = "aesthetic_vitl14"
     size_mib = 1200
@@ -50,7 +50,7 @@ class AestheticL14(TorchNetwork):
         from torch.nn import functional
 
         head = nn.Linear(768, 1)
-        head.load_state_dict(read_state(AESTHETIC_HEAD))
+        head.load_state_dict(read_state(AESTHETIC_HEAD.path))
         ready(head, device)
         vision = ready(load_vision(CLIP_L14, width=1024, patch=14), device)
 
@@ -65,15 +65,15 @@ class AestheticL14(TorchNetwork):
 
 
 def load_vision(file: LayoutFile, width: int, patch: int) -> nn.Module:
-    """The vision tower of an official TorchScript archive, weights rounded to half precision.
+    """Load the vision tower of an official TorchScript archive, weights rounded to half precision.
 
-    The official code rounds on every device and computes in half precision on a GPU; here the
-    rounded weights compute in float32 everywhere.
+    The official code rounds the weights on every device and computes in half precision on a GPU.
+    Here the rounded weights compute in float32 on every device.
 
     Args:
         file: the archive.
-        width: of its tokens.
-        patch: pixels on a side of a patch.
+        width: width of the tokens.
+        patch: pixels per side of a patch.
 
     Raises:
         ValueError: it holds another model.
@@ -84,9 +84,11 @@ def load_vision(file: LayoutFile, width: int, patch: int) -> nn.Module:
     archive = torch.jit.load(str(file.path), map_location="cpu")
     prefix = "visual."
     stored = dict(archive.named_parameters())
+    # The archive keeps its parameters alive, so each is emptied as soon as it is copied or known to
+    # be unused; otherwise a ViT-L would be in memory twice.
     for key in [key for key in stored if not key.startswith(prefix)]:
         _empty(stored.pop(key))
-    give_memory_back()  # the text tower's
+    give_memory_back()
     state = {}
     for key, parameter in stored.items():
         name, value = key.removeprefix(prefix), parameter.detach()
@@ -108,7 +110,7 @@ def load_vision(file: LayoutFile, width: int, patch: int) -> nn.Module:
 
 
 def _empty(parameter: nn.Parameter) -> None:
-    """Let go of its values, though an archive holds it."""
+    """Free the values of a parameter that an archive still refers to."""
     parameter.data = parameter.new_empty(0)
 
 

@@ -1,4 +1,4 @@
-"""RAFT (Teed and Deng, 2020): does anything move?"""
+"""RAFT (Teed and Deng, 2020): optical flow for the dynamic degree."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eval.clip import Clip
-from eval.networks.torch_network import TorchNetwork, batch_size, read_state, ready
+from eval.networks.torch_network import TorchNetwork, batch_size, ready
+from eval.networks.weights import read_state
 from eval.vbench_long.layout import RAFT_THINGS
 
 if TYPE_CHECKING:
@@ -20,25 +21,27 @@ TOP_FRACTION = 0.05
 
 
 def kept_frames(clip: Clip) -> np.ndarray:
-    """The frames that the dynamic degree looks at, about eight a second."""
+    """Return the frames that the dynamic degree uses, about eight per second."""
     kept: np.ndarray = clip.frames_FHWC[:: max(1, round(clip.fps / FLOW_FPS))]
     return kept
 
 
 def threshold_px(clip: Clip) -> float:
-    """The length that a pair of frames must exceed to count as moving."""
+    """Return the length of flow that a pair of frames must exceed to count as moving."""
     return 6.0 * (min(clip.frames_FHWC.shape[1:3]) / 256.0)
 
 
 def pairs_needed(clip: Clip) -> int:
-    """So many pairs must move for the clip to be dynamic."""
+    """Return the number of moving pairs that makes the clip dynamic."""
     return round(4 * (len(kept_frames(clip)) / 16.0))
 
 
 def is_dynamic(radii_px: np.ndarray, clip: Clip) -> bool | None:
-    """Whether enough pairs move; None while the pairs left out may still decide it."""
+    """Return whether enough pairs move; None while the remaining pairs may still decide it."""
     moving = int(np.sum(radii_px > threshold_px(clip)))
     left = len(kept_frames(clip)) - 1 - len(radii_px)
+    # The official loop tests after each pair, so a clip that needs no moving pair is dynamic at its
+    # first pair, and one without any pair is not.
     if len(radii_px) and moving >= pairs_needed(clip):
         return True
     return None if left and moving + left >= pairs_needed(clip) else False
@@ -47,11 +50,11 @@ def is_dynamic(radii_px: np.ndarray, clip: Clip) -> bool | None:
 class Raft(TorchNetwork):
     """Mean length of the longest 5 % of the flow, per pair of kept frames: (pair,).
 
-    Against the official code: each frame is encoded once, only the last of the 20 up-samplings is
-    made, and pairs after the answer is certain are left out. None of it changes the answer.
+    Unlike the official code it encodes each frame once, makes only the last of the 20 up-samplings,
+    and stops when the remaining pairs cannot change the answer. The answer is the same.
 
     Args:
-        every_pair: go on when the answer is certain.
+        every_pair: do not stop early.
     """
 
     size_mib = 25
@@ -63,7 +66,7 @@ class Raft(TorchNetwork):
         self.name = "raft_all" if every_pair else "raft"
 
     def work_mib(self, clip: Clip) -> int:
-        """Correlations of all pairs of points at an eighth of the resolution, four times over."""
+        """Return four times the memory of the correlations between all pairs of points."""
         num_points = clip.frames_FHWC[0, ..., 0].size // 64
         return 4 * 4 * num_points**2 // 2**20
 
@@ -73,7 +76,7 @@ class Raft(TorchNetwork):
 
         settings = EasyDict(small=False, mixed_precision=False, alternate_corr=False)
         network = RAFT(settings)
-        state = read_state(RAFT_THINGS)
+        state = read_state(RAFT_THINGS.path)
         network.load_state_dict({key.removeprefix("module."): v for key, v in state.items()})
         ready(network, device)
         size = batch_size(device, on_processor=1, on_gpu=4)
@@ -90,7 +93,7 @@ class Raft(TorchNetwork):
 
 
 def _radii(network: Any, frames_FHWC: np.ndarray, size: int, device: str) -> Iterator[np.ndarray]:
-    """Radii of the next `size` pairs each; a frame between two batches is encoded twice."""
+    """Yield the radii of `size` pairs at a time; the frame between two batches is encoded twice."""
     import torch
     from vbench.third_party.RAFT.core.utils_core.utils import InputPadder
 
@@ -102,7 +105,7 @@ def _radii(network: Any, frames_FHWC: np.ndarray, size: int, device: str) -> Ite
 
 
 def _flow(network: Any, images_FCHW: Tensor) -> Tensor:
-    """Flow (pair, 2, height, width) between consecutive images."""
+    """Return the flow (pair, 2, height, width) between consecutive images."""
     import torch
     from vbench.third_party.RAFT.core.corr import CorrBlock
 

@@ -1,6 +1,6 @@
 """The official image transforms, on float frames 0..255: resized without rounding, then scaled.
 
-Floats keep what bicubic interpolation shoots beyond 0 and 255, as in the official code.
+As in the official code, values that bicubic interpolation puts below 0 or above 255 are kept.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def clip_input(frames_FCHW: Tensor) -> Tensor:
-    """Shorter side to 224 (bicubic), centre crop, CLIP's mean and deviation."""
+    """Resize the shorter side to 224 (bicubic), centre crop, CLIP's mean and deviation."""
     from torchvision.transforms import functional as images
     from torchvision.transforms.functional import InterpolationMode
 
@@ -25,7 +25,7 @@ def clip_input(frames_FCHW: Tensor) -> Tensor:
 
 
 def dino_input(frames_FCHW: Tensor) -> Tensor:
-    """Shorter side to 224 (bilinear), no crop, ImageNet's mean and deviation."""
+    """Resize the shorter side to 224 (bilinear), no crop, ImageNet's mean and deviation."""
     from torchvision.transforms import functional as images
 
     resized = images.resize(frames_FCHW, [224], antialias=False)
@@ -33,7 +33,7 @@ def dino_input(frames_FCHW: Tensor) -> Tensor:
 
 
 def dinov2_input(frames_FCHW: Tensor) -> Tensor:
-    """Shorter side to 256 (bicubic, antialiased), crop 224, ImageNet's mean and deviation."""
+    """Resize the shorter side to 256 (bicubic, antialiased), crop 224, ImageNet's statistics."""
     from torchvision.transforms import functional as images
     from torchvision.transforms.functional import InterpolationMode
 
@@ -42,7 +42,7 @@ def dinov2_input(frames_FCHW: Tensor) -> Tensor:
 
 
 def dreamsim_input(frames_FCHW: Tensor) -> Tensor:
-    """224 x 224 whatever the aspect (bicubic, antialiased), 0..1; DreamSim normalises itself."""
+    """Resize to 224 x 224 at any aspect (bicubic, antialiased), 0..1; DreamSim normalises."""
     from torchvision.transforms import functional as images
     from torchvision.transforms.functional import InterpolationMode
 
@@ -51,7 +51,7 @@ def dreamsim_input(frames_FCHW: Tensor) -> Tensor:
 
 
 def musiq_input(frames_FCHW: Tensor) -> Tensor:
-    """Longer side to at most 512 (bilinear, both sides rounded down), 0..1."""
+    """Shrink the longer side to at most 512 (bilinear, both sides rounded down), 0..1."""
     from torchvision.transforms import functional as images
 
     height, width = frames_FCHW.shape[-2:]

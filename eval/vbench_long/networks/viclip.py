@@ -1,4 +1,4 @@
-"""ViCLIP-L/14 (InternVid; Wang et al., 2023): does a clip show what its prompt says?"""
+"""ViCLIP-L/14 (InternVid; Wang et al., 2023): embeddings of clips and prompts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eval.clip import Clip
-from eval.networks.torch_network import TorchNetwork, read_state, ready
+from eval.networks.torch_network import TorchNetwork, ready
+from eval.networks.weights import read_state
 from eval.vbench_long.layout import VICLIP, VICLIP_VOCABULARY
 from eval.vbench_long.networks.transforms import clip_input
 
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 NUM_FRAMES = 8
-# The official code takes the prompt from the name of the clips' folder, number included.
+# The official code takes the prompt from the name of the clips' folder, with the sample's number.
 OFFICIAL_SUFFIX = "-0"
 
 
 def middle_frames(num_frames: int) -> list[int]:
-    """The middle frame of each of eight equal intervals; the last again if there are fewer."""
+    """Return the middle frames of eight equal intervals; of fewer frames the last is repeated."""
     bounds = np.linspace(0, num_frames, min(NUM_FRAMES, num_frames) + 1).astype(int)
     chosen = [int(low + high - 1) // 2 for low, high in pairwise(bounds)]
     return chosen + [chosen[-1]] * (NUM_FRAMES - len(chosen))
@@ -45,13 +46,14 @@ class ViClipVideo(TorchNetwork):
         from vbench.third_party.ViCLIP.viclip_vision import clip_joint_l14
 
         network = clip_joint_l14(num_frames=NUM_FRAMES, drop_path=0.1, checkpoint_num=0)
-        # The mapped weights themselves: a gigabyte less than copying.
+        # assign=True uses the mapped weights themselves, which saves a copy of a gigabyte.
         network.load_state_dict(_part("vision_encoder."), assign=True)
         ready(network, device)
 
         def embed(clip: Clip) -> np.ndarray:
             frames = clip.frames_FHWC[middle_frames(len(clip.frames_FHWC))]
-            # Whole numbers here: resizing rounds and cuts off, other than for the image networks.
+            # Resizing whole numbers rounds and clips them, as the official code does here; for the
+            # image networks it resizes floats.
             images = clip_input(torch.from_numpy(frames).permute(0, 3, 1, 2).to(device))
             embedded_1D = network(images.permute(1, 0, 2, 3)[None].contiguous()).float()
             unit: np.ndarray = (
@@ -63,7 +65,7 @@ class ViClipVideo(TorchNetwork):
 
 
 class ViClipText(TorchNetwork):
-    """Embeddings of the prompt, and of it with the official suffix, unit length: (2, 768)."""
+    """Embeddings of the prompt without and with the official suffix, unit length: (2, 768)."""
 
     name = "viclip_text"
     size_mib = 500
@@ -94,7 +96,7 @@ class ViClipText(TorchNetwork):
 
 
 def _part(prefix: str) -> dict[str, Tensor]:
-    state = read_state(VICLIP)["model"]
+    state = read_state(VICLIP.path)["model"]
     return {
         key.removeprefix(prefix): value.float()
         for key, value in state.items()
@@ -103,9 +105,9 @@ def _part(prefix: str) -> dict[str, Tensor]:
 
 
 def provide_vocabulary() -> Path:
-    """Put the vocabulary where vbench looks for it on import, before it tries to download it.
+    """Copy the vocabulary to where vbench, on import, expects it and would download it to.
 
-    The file inside the package openai-clip is the same.
+    The package openai-clip contains the same file.
     """
     from clip import simple_tokenizer
     from vbench.utils import CACHE_DIR

@@ -81,7 +81,7 @@ def test_blurring_and_sharpening_lower_sharpness_retention(make_scene) -> None:
     assert metric.curve([first, soft, first]) == [1, soft.score / first.score, 1]
 
 
-def test_blur_that_grows_is_a_falling_curve(make_scene) -> None:
+def test_growing_blur_gives_a_falling_curve(make_scene) -> None:
     metric = SharpnessRetention()
     frames = panned(1, make_scene)
     clips = [frames] + [
@@ -109,6 +109,6 @@ def test_black_video_gives_finite_clip_scores(metric_type: type[Metric]) -> None
 
 
 @pytest.mark.parametrize("metric_type", [FlickerStability, FlowMotion, WarpSmoothness])
-def test_single_frame_is_refused_with_a_reason(metric_type: type[Metric], make_scene) -> None:
+def test_single_frame_has_no_score_but_a_reason(metric_type: type[Metric], make_scene) -> None:
     with pytest.raises(MetricUnavailable, match="clip of"):
         measure(metric_type(), make_scene().frames(1))

@@ -50,7 +50,7 @@ def test_exported_network_equals_the_torch_module(network: ImageNetwork, make_sc
 
 @pytest.mark.usefixtures("networks")
 @both_networks
-def test_changed_scene_is_further_than_shifted_or_brightened_one(
+def test_another_scene_is_less_similar_than_a_shifted_or_brightened_one(
     network: ImageNetwork, make_scene
 ) -> None:
     frame = make_scene(seed=0).frame(0)
@@ -72,7 +72,7 @@ def test_features_do_not_depend_on_batch_or_threads(network: ImageNetwork, make_
 
 
 @pytest.mark.usefixtures("networks")
-def test_export_happens_once_and_leaves_only_the_network(
+def test_network_is_exported_once_and_nothing_else_is_left_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LONGTAKE_CACHE", str(tmp_path / "cache"))
@@ -99,7 +99,7 @@ def test_missing_package_names_the_command_that_installs_it(
 
 
 @pytest.mark.usefixtures("networks")
-def test_code_of_the_network_is_needed_for_the_export_only(
+def test_code_of_the_network_is_needed_only_for_the_export(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     onnx_file(EFFICIENTNET_LITE0)

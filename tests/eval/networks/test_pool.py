@@ -58,7 +58,7 @@ def clip(value: int = 3, shape: tuple[int, int] = (4, 6), prompt: str = "") -> C
     return Clip(np.full((5, *shape, 3), value, np.uint8), 0, 16, prompt)
 
 
-def test_pool_loads_once_and_lets_go_of_what_does_not_fit() -> None:
+def test_pool_loads_once_and_unloads_what_does_not_fit() -> None:
     pool = NetworkPool("cpu", budget_mib=35)
     a, b, c = (Counting(name) for name in "abc")
     for network in (a, b, a, c, a, b):
@@ -90,18 +90,18 @@ def test_pool_tries_a_failing_network_once() -> None:
     assert broken.loads == 1
 
 
-class Homeless(Counting):
+class WithoutPackage(Counting):
     def load(self, device: str) -> Callable[[Clip], np.ndarray]:
         self.loads += 1
         raise ImportError("No module named 'pkg_resources'")
 
 
 def test_pool_tries_a_network_without_its_package_once() -> None:
-    pool, homeless = NetworkPool("cpu", budget_mib=25), Homeless("homeless")
+    pool, without_package = NetworkPool("cpu", budget_mib=25), WithoutPackage("without_package")
     for _ in range(2):
         with pytest.raises(ImportError, match="pkg_resources"):
-            pool.run(homeless, clip())
-    assert homeless.loads == 1 and pool.could_not_load(homeless)
+            pool.run(without_package, clip())
+    assert without_package.loads == 1 and pool.could_not_load(without_package)
 
 
 def test_budget_of_the_environment_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +110,7 @@ def test_budget_of_the_environment_is_checked(monkeypatch: pytest.MonkeyPatch) -
         NetworkPool("cpu")
 
 
-def test_cache_tells_clips_networks_shapes_and_devices_apart(tmp_path: Path) -> None:
+def test_cache_distinguishes_clips_networks_shapes_and_devices(tmp_path: Path) -> None:
     cache = OutputCache(tmp_path, "cpu")
     a, b = Counting("a"), Counting("b")
     cache.put(a, clip(), "hash", np.arange(3))
@@ -124,7 +124,7 @@ def test_cache_tells_clips_networks_shapes_and_devices_apart(tmp_path: Path) -> 
     assert OutputCache(None, "cpu").get(a, clip(), "hash") is None
 
 
-def test_damaged_cache_file_is_made_anew(tmp_path: Path) -> None:
+def test_damaged_cache_file_is_replaced(tmp_path: Path) -> None:
     cache, network = OutputCache(tmp_path, "cpu"), Counting("a")
     cache.put(network, clip(), "hash", np.arange(3))
     (file,) = tmp_path.rglob("*.npz")
@@ -162,7 +162,7 @@ def suite(*metrics: type) -> Suite:
     return Suite("counted", "1", names)
 
 
-def test_new_metric_and_new_duration_cost_only_what_is_new(
+def test_new_metric_and_new_duration_run_only_what_is_new(
     write_video: Callable[..., Path],
     make_scene,
     counting: dict[str, Counting],

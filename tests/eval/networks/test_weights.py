@@ -44,7 +44,7 @@ def test_missing_file_is_named_with_the_command_that_gets_it() -> None:
         assert part in str(caught.value)
 
 
-def test_wrong_file_is_known_until_it_changes() -> None:
+def test_unusable_file_is_remembered_until_it_changes() -> None:
     put(b"not weights")
     check_files([FILE], "DINO")
 
@@ -55,7 +55,7 @@ def test_wrong_file_is_known_until_it_changes() -> None:
         load_weights([FILE], load, "DINO")
     with pytest.raises(WeightsUnusable, match="cannot be loaded as weights of DINO"):
         check_files([FILE], "DINO")
-    check_files([FILE], "DINOv2")  # another network may make good use of it
+    check_files([FILE], "DINOv2")  # the file may be right for another network
     put(b"the right weights now")
     check_files([FILE], "DINO")
 
@@ -70,7 +70,7 @@ def test_wrong_file_is_known_until_it_changes() -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_other_troubles_are_not_held_against_the_file(error: Exception) -> None:
+def test_other_errors_do_not_mark_the_file_as_unusable(error: Exception) -> None:
     put(b"weights")
 
     def load() -> None:

@@ -28,7 +28,7 @@ def world_clips() -> list[tuple[ScenePrompt, Clip]]:
 
 @pytest.fixture
 def changed() -> Callable[[Clip, Callable[[np.ndarray], np.ndarray]], Clip]:
-    """Applies a change of one frame to all frames of a clip."""
+    """Return a function that applies a change of one frame to all frames of a clip."""
 
     def apply(clip: Clip, change: Callable[[np.ndarray], np.ndarray]) -> Clip:
         frames_FHWC = np.stack([change(frame) for frame in clip.frames_FHWC])

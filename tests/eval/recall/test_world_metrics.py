@@ -104,7 +104,7 @@ def test_a_frame_without_subject_has_the_largest_shape_error(world_clips, change
         assert score("shape", empty) > 0.9, str(prompt)
 
 
-def test_shape_error_does_not_see_the_color_of_the_land(world_clips, changed):
+def test_shape_error_does_not_depend_on_the_color_of_the_land(world_clips, changed):
     """Painting what lies far from the subject changes neither subject error."""
 
     def paint_bottom(frame):
@@ -120,7 +120,7 @@ def test_shape_error_does_not_see_the_color_of_the_land(world_clips, changed):
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_a_foreign_prompt_makes_the_metric_unavailable(name, world_clips):
+def test_a_prompt_outside_the_grammar_makes_the_metric_unavailable(name, world_clips):
     _, clip = world_clips[0]
     with pytest.raises(MetricUnavailable, match=r"needs a prompt of the tiny world: .*slot 1"):
         score(name, replace(clip, prompt="A cat walks on grass"))

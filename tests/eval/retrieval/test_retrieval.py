@@ -37,7 +37,7 @@ def judge(frames: tuple[int, ...], about: np.ndarray, count: int = 4) -> dict[st
     return dict(measure(QUERY, frames, None, about, None, count).measures)
 
 
-def test_measures_of_one_query_are_those_worked_out_by_hand() -> None:
+def test_measures_of_one_query_by_hand() -> None:
     about = gains(
         f3=1.0, f5=0.8, f9=0.75, f10=0.7, f25=1.0
     )  # 10 is below the threshold, 25 no candidate
@@ -49,12 +49,12 @@ def test_measures_of_one_query_are_those_worked_out_by_hand() -> None:
     assert found["age_latents"] == pytest.approx(20 - 22 / 4)
 
 
-def test_recall_counts_only_what_the_places_can_hold() -> None:
+def test_recall_is_relative_to_what_the_places_can_hold() -> None:
     about = gains(**{f"f{frame}": 1.0 for frame in range(2, 12)})
     assert judge((2, 3), about, count=2)["recall"] == 1.0
 
 
-def test_a_query_without_relevant_candidates_is_not_judged() -> None:
+def test_a_query_without_relevant_candidates_has_no_recall() -> None:
     found = judge((2, 3), gains(f25=1.0))
     assert found["recall"] is found["precision"] is found["ndcg"] is None
     assert found["duplicates"] == 1.0
@@ -75,7 +75,7 @@ def test_duplicates_and_spread() -> None:
     assert redundancy((3,)) == {"duplicates": None, "spread_latents": None}
 
 
-def test_search_is_stable_and_keeps_to_the_candidates() -> None:
+def test_search_is_stable_and_returns_only_candidates() -> None:
     vectors = np.ones((30, 2)) / 2**0.5
     assert search(vectors, QUERY, 3)[0] == (2, 3, 4)
     vectors[7] = (1, 0)
@@ -83,7 +83,7 @@ def test_search_is_stable_and_keeps_to_the_candidates() -> None:
     assert search(vectors, QUERY, 1) == ((7,), (1.0,))
 
 
-def test_controls_keep_to_the_candidates() -> None:
+def test_controls_return_only_candidates() -> None:
     assert oracle_frames(gains(f4=0.2, f6=1.0, f25=1.0), QUERY, 2) == (6, 4)
     drawn = random_frames(QUERY, 4, "a")
     assert drawn == random_frames(QUERY, 4, "a")
@@ -116,7 +116,7 @@ def curve(values: list[float], sign: int = 1) -> Curve:
     return Curve(start, start + 2, np.array(values), sign)
 
 
-def test_change_is_the_next_seconds_against_the_clip_before() -> None:
+def test_change_compares_the_next_seconds_with_the_clip_before() -> None:
     assert change_after(curve([1, 2, 4, 6, 9]), 4.0) == pytest.approx((4 + 6) / 2 - 2)
     assert change_after(curve([1, 2, 4, 6, 9], sign=-1), 4.0) == pytest.approx(-3)
     assert change_after(curve([1, 2]), 4.0) is None
@@ -131,7 +131,7 @@ def test_rank_correlation_of_known_orders() -> None:
     assert rank_correlation([1, 1, 3], [1, 2, 3]) == pytest.approx(0.8660254)
 
 
-def test_a_relation_is_found_where_there_is_one_and_null_has_a_reason() -> None:
+def test_an_existing_relation_is_found_and_a_missing_one_has_a_reason() -> None:
     generator = np.random.default_rng(0)
     videos = []
     for prompt in range(6):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eval.scoring.drift import drift
-from eval.scoring.stillness import STILL_PX, frozen
+from eval.scoring.stillness import STILL_PX, stillness
 
 
 def test_slope_and_halves_of_a_straight_line() -> None:
@@ -34,11 +34,11 @@ def test_a_shift_moves_the_halves_and_leaves_the_slope(values: list[float], shif
     assert after.late_half == pytest.approx(before.late_half + shift, abs=1e-9)
 
 
-def test_frozen_from_half_of_the_clips_on() -> None:
+def test_video_is_frozen_if_half_of_its_clips_are_still() -> None:
     still, moving = STILL_PX / 2, STILL_PX * 2
-    flags = [frozen([still] * n + [moving] * (4 - n)) for n in range(5)]
+    flags = [stillness([still] * n + [moving] * (4 - n)) for n in range(5)]
     assert [flag.flag for flag in flags if flag] == [False, False, True, True, True]
     assert [flag.still_share for flag in flags if flag] == list(np.arange(5) / 4)
-    assert frozen([None, None]) is None
-    half = frozen([None, still])
+    assert stillness([None, None]) is None
+    half = stillness([None, still])
     assert half is not None and half.still_share == 1

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eval.scoring.scorer import Scorer, Scores
+from eval.scoring.results import Scores
+from eval.scoring.scorer import Scorer
 from eval.scoring.suite import Suite
 from eval.video.decode import VideoDamaged
 from harness.core.errors import LongtakeError
@@ -67,7 +68,7 @@ class BadCurve(Brightness):
 
 @pytest.fixture
 def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The name of a module that is no part of this project and defines metrics."""
+    """Return the name of a module outside this project that defines metrics."""
     folder = tmp_path / "outside"
     folder.mkdir()
     (folder / "outside_metrics.py").write_text(OUTSIDE)
@@ -208,7 +209,7 @@ def test_metric_of_another_package_is_scored(
     assert scores.metrics["prompt_length"].durations["2"] == len("a red disc")
 
 
-def test_failing_metric_is_null_with_its_reason_and_stops_no_other(
+def test_failing_metric_is_null_with_its_reason_and_does_not_stop_others(
     write_video: WriteVideo, make_scene, outside: str
 ) -> None:
     names = ("Failing", "BadSetup", "NotANumber", "BadCombine", "BadCurve", "Brightness")
@@ -268,7 +269,7 @@ def test_progress_counts_clips(write_video: WriteVideo, make_scene) -> None:
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
 
-def test_unknown_and_repeated_metrics_are_refused() -> None:
+def test_unknown_and_repeated_metrics_are_an_error() -> None:
     with pytest.raises(LongtakeError, match="Did you mean 'flow_motion'"):
         Scorer(replace(PIXELS, metrics=("flow_moton",)))
     with pytest.raises(LongtakeError, match="two metrics called 'flow_motion'"):
@@ -281,6 +282,6 @@ def test_windows_of_one_clip_give_the_same_scores(
     """Memory is bounded by the window, whatever the length of the video."""
     video = write_video(make_scene().frames(150))
     together = score(PIXELS, video, s4=77, s9=150)
-    monkeypatch.setattr("eval.scoring.scorer.WINDOW_MIB", 0)
+    monkeypatch.setattr("eval.scoring.video_scoring.WINDOW_MIB", 0)
     one_by_one = score(PIXELS, video, s4=77, s9=150)
     assert replace(one_by_one, timings_s={}) == replace(together, timings_s={})

@@ -14,16 +14,16 @@ LOWER = MetricInfo("m", "M", Direction.lower, "", "A test.")
 
 
 @pytest.mark.parametrize("kind", DEGRADATIONS)
-def test_degradation_leaves_shape_and_at_zero_the_frames(kind: str, make_scene) -> None:
+def test_degradation_keeps_the_shape_and_at_strength_zero_the_frames(kind: str, make_scene) -> None:
     frames, other = make_scene(seed=0).frames(96), make_scene(seed=1).frames(96)
     np.testing.assert_array_equal(DEGRADATIONS[kind](frames, other, 0.0, FPS), frames)
     weak, strong = (DEGRADATIONS[kind](frames, other, strength, FPS) for strength in (0.5, 1.0))
-    for spoiled in (weak, strong):
-        assert spoiled.shape == frames.shape and spoiled.dtype == np.uint8
-        assert (spoiled != frames).any()
+    for degraded in (weak, strong):
+        assert degraded.shape == frames.shape and degraded.dtype == np.uint8
+        assert (degraded != frames).any()
 
-    def change(spoiled: np.ndarray) -> float:
-        return float(np.abs(spoiled.astype(int) - frames).mean())
+    def change(degraded: np.ndarray) -> float:
+        return float(np.abs(degraded.astype(int) - frames).mean())
 
     assert change(weak) <= change(strong)
 
@@ -39,7 +39,7 @@ def test_verdicts() -> None:
 
 
 @pytest.mark.slow
-def test_pixel_metrics_react_as_they_must(make_scene) -> None:
+def test_pixel_metrics_react_to_their_degradation(make_scene) -> None:
     videos = {str(seed): make_scene(seed=seed).frames(96) for seed in (0, 1)}
     seen: list[tuple[int, int]] = []
     result = run_selftest(videos, [PIXELS], lambda *counts: seen.append(counts))

@@ -67,14 +67,14 @@ def test_a_metric_from_outside_has_the_version_of_its_source(
     assert find_suite("own_metric:FlowMotion").version != outside.version
 
 
-def test_a_metric_is_as_dear_as_the_suite_it_belongs_to() -> None:
+def test_a_metric_has_the_cost_estimates_of_its_suite() -> None:
     for suite in SUITES.values():
         for name in suite.metrics:
             own = find_suite(name)
             assert (own.clip_s, own.gpu_clip_s) == (suite.clip_s, suite.gpu_clip_s)
 
 
-def test_unknown_names_are_answered_with_the_nearest() -> None:
+def test_unknown_names_suggest_the_nearest() -> None:
     with pytest.raises(LongtakeError, match=r"Unknown suite 'ofline'\. Did you mean 'offline'"):
         find_suite("ofline")
     with pytest.raises(LongtakeError, match=r"suite 'flow_mtion'\. Did you mean 'flow_motion'"):

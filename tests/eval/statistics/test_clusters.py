@@ -14,7 +14,7 @@ from eval.statistics.clusters import resamples
 values = st.lists(st.floats(-100, 100), min_size=MIN_CLUSTERS, max_size=12)
 
 
-def test_values_of_their_own_give_the_usual_standard_error() -> None:
+def test_one_value_per_cluster_gives_the_usual_standard_error() -> None:
     # Deviations -1.5, -0.5, 0.5, 1.5: variance of the mean = (5 / 3) / 4.
     estimate = mean_and_stderr([1, 2, 3, 4], ["a", "b", "c", "d"])
     assert estimate.mean == 2.5
@@ -62,7 +62,7 @@ def test_bootstrap_draws_whole_prompts() -> None:
     assert bootstrap_interval(numbers, prompts) == pytest.approx((low, high))
 
 
-def test_draws_in_chunks_are_of_the_same_law() -> None:
+def test_draws_in_chunks_have_the_same_distribution() -> None:
     chunks = list(resamples(3000, 1500, seed=0))
     assert len(chunks) > 1
     drawn = np.concatenate(chunks)

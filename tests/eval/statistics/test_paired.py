@@ -35,7 +35,7 @@ def test_only_shared_pairs_count() -> None:
     assert paired_difference({("a", 0): 1.0}, {("b", 0): 1.0}, True) is None
 
 
-def test_lower_is_better_turns_the_wins_not_the_difference() -> None:
+def test_lower_is_better_reverses_the_wins_not_the_difference() -> None:
     up = paired_difference(values_of([2, 2]), values_of([1, 3]), True)
     down = paired_difference(values_of([2, 2, 0]), values_of([1, 3, 1]), False)
     assert up is not None and down is not None
@@ -44,7 +44,7 @@ def test_lower_is_better_turns_the_wins_not_the_difference() -> None:
     assert down.win_rate == pytest.approx(2 / 3)
 
 
-def test_tests_see_prompts_not_videos() -> None:
+def test_significance_counts_prompts_not_videos() -> None:
     generator = np.random.default_rng(0)
     per_prompt = generator.normal(0.5, 1, 12)
     method = values_of(np.repeat(per_prompt, 4).tolist(), seeds=4)
@@ -56,7 +56,7 @@ def test_tests_see_prompts_not_videos() -> None:
     assert (found.num_pairs, found.num_prompts) == (48, 12)
 
 
-def test_nothing_differs() -> None:
+def test_equal_methods_have_no_p_value() -> None:
     same = values_of([1.0] * 8)
     found = paired_difference(same, same, True)
     assert found is not None

@@ -70,7 +70,7 @@ def test_clear_order_has_a_rank_interval_of_no_width() -> None:
     assert intervals == [(3, 3), (2, 2), (1, 1)]
 
 
-def test_rank_interval_of_equals_spans_all_ranks() -> None:
+def test_rank_interval_of_equal_competitors_spans_all_ranks() -> None:
     values = np.random.default_rng(2).normal(size=(2, 30))
     intervals = rank_intervals([values], ["lower"], list(range(30)))
     assert intervals is not None

@@ -1,4 +1,4 @@
-"""Do intervals and tests keep their promise where the truth is known?
+"""Simulations with a known truth: coverage of intervals, and error rates of tests.
 
 Every figure below has a tolerance of four standard deviations of its own simulation.
 """
@@ -20,7 +20,7 @@ def tolerance(share: float, num_trials: int = NUM_TRIALS) -> float:
 
 
 def coverage(num_prompts: int, num_seeds: int, skewed: bool) -> float:
-    """How often the 95 % interval holds the true mean 1, with dependent videos per prompt."""
+    """Return the share of 95 % intervals that cover the true mean 1, of dependent videos."""
     generator = np.random.default_rng(num_prompts + num_seeds)
     prompts = np.repeat(np.arange(num_prompts), num_seeds).tolist()
     hits = 0
@@ -42,7 +42,7 @@ def test_interval_covers_the_mean_of_symmetric_values(num_prompts: int, num_seed
     assert found <= 0.97 + tolerance(0.97)
 
 
-def test_interval_of_skewed_values_loses_little() -> None:
+def test_interval_of_skewed_values_covers_little_less() -> None:
     assert coverage(30, 1, skewed=True) >= 0.91 - tolerance(0.91)
 
 

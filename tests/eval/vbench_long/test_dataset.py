@@ -25,7 +25,7 @@ def video(
     return VideoClips(name, scores, (pairs,) * len(scores), number, mapped, None)
 
 
-def test_official_mean_weighs_videos_by_their_clips() -> None:
+def test_official_mean_weights_videos_by_their_clips() -> None:
     videos = [video("a-0", 0.2, 0.4, 0.6), video("b-0", 1.0)]
     assert official_mean("aesthetic_quality", videos) == pytest.approx(2.2 / 4)
 
@@ -57,7 +57,7 @@ def test_without_openings_subject_is_averaged_over_pairs_and_background_over_cli
     assert official_mean("background_consistency", videos) == pytest.approx(0.5)
 
 
-def test_missing_clip_makes_the_number_missing() -> None:
+def test_missing_clip_score_makes_the_number_missing() -> None:
     assert official_mean("aesthetic_quality", [video("a-0", 0.2, None)]) is None
     assert official_mean("aesthetic_quality", []) is None
 
@@ -98,7 +98,7 @@ def typed(files: list[Any]) -> list[Scores]:
     return [from_plain(file, Scores, "scores") for file in files]
 
 
-def test_official_and_per_video_stand_side_by_side() -> None:
+def test_official_and_per_video_numbers_are_both_given() -> None:
     files = [content("a", [0.2, 0.4], [0.1, 0.1]), content("b", [1.0], [0.9])]
     scores = score_dataset(typed(files), "4")
     overall = scores["overall_consistency"]

@@ -89,7 +89,7 @@ def test_stopping_early_gives_the_official_answer(radii_px: list[float]) -> None
     assert is_dynamic(np.array(radii_px), clip) is official
 
 
-def test_nothing_needed_is_dynamic_at_the_first_pair_and_one_frame_never() -> None:
+def test_clip_that_needs_no_moving_pair_is_dynamic_unless_it_is_one_frame() -> None:
     assert pairs_needed(still(4, 16)) == 0
     assert is_dynamic(np.zeros(1), still(4, 16)) is True
     assert is_dynamic(np.zeros(0), still(2, 16)) is False

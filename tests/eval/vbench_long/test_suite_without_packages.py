@@ -1,4 +1,4 @@
-"""The suite where its packages are not installed: every dimension that needs one says so."""
+"""The suite without its packages: every dimension that needs one names it."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def test_openings_are_encoded_as_the_official_code_does(
     assert np.abs(made.astype(int) - recorded).mean() < 0.5
 
 
-def test_clips_are_kept_and_only_what_changed_is_made_anew(
+def test_clips_are_kept_and_only_changed_ones_are_encoded_again(
     tmp_path: Path, write_video: Callable[..., Path], make_scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frames = make_scene().frames(77)

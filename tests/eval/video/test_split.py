@@ -44,7 +44,7 @@ def test_frame_rate_is_rounded_down_before_clips_are_measured(fps: Fraction, fra
     assert clip_length(fps) == frames
 
 
-def test_less_than_a_frame_per_second_is_refused() -> None:
+def test_less_than_one_frame_per_second_is_an_error() -> None:
     with pytest.raises(LongtakeError, match="at least 1"):
         clip_length(Fraction(1, 2))
 
@@ -72,7 +72,7 @@ def test_plan_gives_each_duration_its_own_split_and_each_clip_once(
 
 
 @pytest.mark.parametrize("durations_frames", [{}, {"30": 0}, {"30": 477, "60": -1}])
-def test_durations_without_frames_are_refused(durations_frames: dict[str, int]) -> None:
+def test_durations_without_frames_are_an_error(durations_frames: dict[str, int]) -> None:
     with pytest.raises(LongtakeError, match="at least one"):
         plan_clips(durations_frames, 32)
 

@@ -18,19 +18,19 @@ def test_frames_are_read_back_in_order_and_unchanged(write_video: WriteVideo, ma
     np.testing.assert_array_equal(list(read_frames(write_video(frames))), frames)
 
 
-def test_reading_stops_at_the_frame_asked_for(write_video: WriteVideo, make_scene) -> None:
+def test_reading_stops_after_the_given_number(write_video: WriteVideo, make_scene) -> None:
     frames = make_scene().frames(40)
     np.testing.assert_array_equal(list(read_frames(write_video(frames), 7)), frames[:7])
     assert len(list(read_frames(write_video(frames), 40))) == 40
 
 
 @pytest.mark.parametrize("name", ["video.mp4", "video.mkv"])
-def test_probe_knows_length_rate_and_size(name: str, write_video: WriteVideo, make_scene) -> None:
+def test_probe_returns_length_rate_and_size(name: str, write_video: WriteVideo, make_scene) -> None:
     video = write_video(make_scene(height=64, width=80).frames(21), name, fps=24)
     assert probe(video) == VideoInfo(num_frames=21, fps=Fraction(24), width=80, height=64)
 
 
-def test_shorter_video_than_asked_is_an_error(write_video: WriteVideo, make_scene) -> None:
+def test_video_shorter_than_required_is_an_error(write_video: WriteVideo, make_scene) -> None:
     video = write_video(make_scene().frames(20))
     with pytest.raises(VideoDamaged, match="ends after 20 frames; expected 32"):
         list(read_frames(video, 32))
