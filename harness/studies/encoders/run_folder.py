@@ -17,11 +17,13 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.core.files import write_json, write_text
+from harness.core.errors import StoreError
+from harness.core.files import write_text
+from harness.core.typed_files import read_typed, write_typed
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,14 @@ class TrainingState:
 
     def write(self, folder: Path) -> None:
         """Write training.json."""
-        write_json(folder / "training.json", asdict(self))
+        write_typed(folder / "training.json", self)
 
     @classmethod
     def read(cls, folder: Path) -> TrainingState | None:
         """Read training.json; None if it is missing or damaged, so that training starts over."""
         try:
-            return cls(**json.loads((folder / "training.json").read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            return read_typed(folder / "training.json", cls)
+        except (FileNotFoundError, StoreError):
             return None
 
 

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backbones.engine.runtime import AttentionKernel, Kernels, KVLimits, Runtime
+from harness.core.errors import StoreError
 from harness.store.shards import Evaluation, Shard, Stage, group_units, split_units
 from harness.store.units import Unit
 
@@ -96,6 +97,28 @@ def test_a_shard_is_equal_after_a_round_trip_through_its_file(tmp_path: Path, sh
     shard.write(path)
     assert Shard.read(path) == shard
     assert path.read_bytes().count(b"\n") == 1, "one line, whatever the prompts contain"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"seed":0', '"seed":"0"', r"expected `int`, got `str`.*units.*seed"),
+        ('"threads":2', '"thread":2', "missing required field `threads`"),
+        ('"generate"', '"make"', "stage"),
+        ('"evaluations":[]}', '"evaluations":[', "not valid JSON"),
+    ],
+)
+def test_a_damaged_shard_is_named_with_its_field(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    path = tmp_path / "shard.json"
+    Shard(Stage.generate, "runs/main", "cpu", 2, 8, Runtime(), (unit(0),)).write(path)
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    with pytest.raises(StoreError, match=message) as caught:
+        Shard.read(path)
+    assert str(path) in str(caught.value)
 
 
 @given(SHARDS, st.data())

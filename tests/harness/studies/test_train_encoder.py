@@ -93,6 +93,18 @@ def test_a_stopped_run_goes_on_to_the_same_files(
     assert len(curves[0]) == len(curves[1]) == 4
 
 
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"step": "4"}'])
+def test_a_damaged_state_starts_the_training_over(
+    tmp_path: Path, corpus: str, content: str
+) -> None:
+    run = load_run([f"corpus={corpus}", f"out={tmp_path / 'x'}", *FAST])
+    train(run, lambda step: None, lambda validation: None)
+    (tmp_path / "x" / "training.json").write_text(content)
+    steps: list[int] = []
+    train(run, steps.append, lambda validation: None)
+    assert steps == list(range(1, 7))
+
+
 @pytest.mark.parametrize(
     ("good_losses", "message", "kept_step"),
     [
