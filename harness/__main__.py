@@ -1,63 +1,95 @@
-"""`python -m harness`."""
+"""`python -m harness`: run one command and turn its errors into a line and an exit code."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
 
-from harness import __version__
-from harness.cli import COMMANDS
+import typer
+
+from harness.cli.app import app
 from harness.core.errors import LongtakeError
+from harness.core.packages import install_command
 
-_DESCRIPTION = """\
-Longtake: generate, score and compare long autoregressive videos.
+FAILED, MISTAKE, ENVIRONMENT, INTERRUPTED = 1, 2, 3, 130
 
-Settings are overrides in Hydra syntax, key=value; comma lists span a grid:
-  python -m harness sweep backbone=tiny_short,tiny_long method=sliding_window,rag duration=30,60
-"""
+# A path that the user named is wrong; any other error of the system is the environment's: disk full
+# or read-only, too many open files, no network.
+_WRONG_PATH = (
+    FileNotFoundError,
+    FileExistsError,
+    IsADirectoryError,
+    NotADirectoryError,
+    PermissionError,
+)
+_OURS = ("harness", "backbones", "methods", "eval", "reports", "slurm")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        The exit code: 0 fine, 1 something failed, 2 a mistake of the user, 130 stopped.
+        The exit code: 0 for success, 1 if something was made but failed, 2 for a mistake of the
+        user, 3 if the environment failed (cluster down, disk full, device lost), 130 when stopped.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m harness",
-        description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=f"longtake {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in COMMANDS:
-        command.add_to(commands)
-    arguments = parser.parse_args(argv)
+    arguments = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     # A researcher's own plug-in may lie in the folder they work in.
     if os.getcwd() not in sys.path:  # noqa: PTH109 - sys.path holds strings
         sys.path.append(os.getcwd())  # noqa: PTH109
     # By default libgomp's threads spin so long that a busy machine slows down fiftyfold.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     try:
-        return arguments.run(arguments)
-    except LongtakeError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return error.exit_code
-    except ModuleNotFoundError as error:
-        print(
-            f"error: the package {error.name!r} is not installed for this Python; after make demo: "
-            ". .venv/bin/activate",
-            file=sys.stderr,
-        )
-        return 1
-    except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        code = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has gone (| head); what is left goes nowhere, also at the interpreter's exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    # Shells complete the names of programs, and `python -m harness` is none.
+    program = "longtake" if arguments[0].endswith("-completion") else None
+    try:
+        code = typer.main.get_command(app).main(arguments, program, standalone_mode=False)
+    except LongtakeError as error:
+        return _fail(str(error), error.exit_code)
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        hint = f" See {context.command_path} --help." if context else ""
+        return _fail(f"{error.format_message().rstrip('.')}.{hint}", MISTAKE)
+    except ModuleNotFoundError as error:
+        name = error.name or ""
+        if name.partition(".")[0] in _OURS:
+            raise
+        return _fail(f"The package {name!r} is not installed: {install_command(name)}", MISTAKE)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        return _fail(str(error), MISTAKE if isinstance(error, _WRONG_PATH) else ENVIRONMENT)
+    except (MemoryError, RuntimeError) as error:
+        if not _is_device_failure(error):
+            raise
+        return _fail(str(error), ENVIRONMENT)
+    return int(code or 0)
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def _is_device_failure(error: Exception) -> bool:
+    """Whether memory ran out or a GPU was lost; by name, as torch may not be imported here."""
+    return isinstance(error, MemoryError) or type(error).__name__ in (
+        "OutOfMemoryError",
+        "AcceleratorError",
+    )
 
 
 if __name__ == "__main__":

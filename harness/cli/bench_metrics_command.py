@@ -1,74 +1,100 @@
-"""`python -m harness bench-metrics`."""
+"""`python -m harness dev bench-metrics`."""
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from rich.console import Console
-from rich.table import Table
+import typer
 
-from harness.cli.arguments import numbers, parse_pairs
-from harness.core.devices import pick_device
-from harness.core.errors import LongtakeError
-from harness.core.files import write_json
-from harness.core.machine import num_cores
-from harness.studies.bench.metrics import MetricsBench, bench_metrics
+from harness.cli.options import Device, Threads, numbers
+from harness.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from harness.cli.terminal import Terminal
+    from harness.studies.bench.metrics import MetricsBench
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Run the command; see harness.cli."""
-    pairs = parse_pairs(arguments.overrides, ("video", "duration", "threads", "device"))
-    if "video" not in pairs:
-        raise LongtakeError("Which video? video=FILE duration=4,8.")
-    durations_s = numbers(pairs.get("duration", "4"), "duration")
-    (threads,) = (int(n) for n in numbers(pairs.get("threads", str(num_cores())), "threads"))
-    if min(*durations_s, threads) <= 0:
-        raise LongtakeError("duration= and threads= must be positive.")
-    device = str(pick_device(pairs.get("device", "auto")))
-    console = Console()
-    with console.status("bench-metrics") as status:
-        result = bench_metrics(Path(pairs["video"]), durations_s, threads, device, status.update)
+def bench_metrics(
+    video: Annotated[Path, typer.Option(metavar="FILE", help="The video to score.")],
+    duration: Annotated[
+        str, typer.Option(metavar="S[,S]", help="Seconds from its start to score.")
+    ] = "4",
+    device: Device = "auto",
+    threads: Threads = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write the figures to this JSON file."),
+    ] = None,
+) -> int:
+    """Time VBench-Long on one video, the official code against ours.
+
+    Needs the extra vbench and the weights. Both score the same clips with the same threads, each in
+    a process of its own: CPU seconds, peak memory, difference of the scores.
+
+    ```
+    python -m harness dev bench-metrics video=FILE duration=30,60,120
+    ```
+    """
+    from harness.cli.terminal import Terminal
+    from harness.core.devices import pick_device
+    from harness.core.files import write_json
+    from harness.core.machine import num_cores
+    from harness.studies.bench import metrics
+
+    durations_s = numbers(duration, "duration")
+    if min(durations_s) <= 0:
+        raise ConfigError(f"duration={duration}: expected positive numbers.")
+    threads = threads or num_cores()
+    terminal = Terminal()
+    with terminal.console.status("bench-metrics") as status:
+        result = metrics.bench_metrics(
+            video, durations_s, threads, str(pick_device(device)), status.update
+        )
     longest = f"{max(durations_s):g} s"
-    console.print(_dimensions(result, f"{longest}, CPU seconds with loading, {threads} threads"))
-    console.print(_totals(result))
+    _print_dimensions(result, f"{longest}, CPU seconds with loading, {threads} threads", terminal)
+    _print_totals(result, terminal)
     machine = result.machine
-    console.print(
+    terminal.say(
         f"{machine.gpu or machine.host_cpu}, torch {machine.torch}; each total is one "
-        "process, imports included",
-        highlight=False,
-        soft_wrap=True,
+        "process, imports included"
     )
-    if arguments.json:
-        write_json(Path(arguments.json), result.to_json())
+    if out:
+        write_json(out, result.to_json())
     return 0
 
 
-def _dimensions(result: MetricsBench, title: str) -> Table:
-    table = Table("dimension", "official s", "ours s", "ratio", "official", "difference")
-    table.title = title
-    for row in result.dimensions:
-        table.add_row(
-            row.dimension,
-            f"{row.official_s:.1f}",
-            f"{row.ours_s:.1f}",
-            f"{row.official_s / row.ours_s:.2f}",
-            f"{row.official:.6f}",
-            f"{row.ours - row.official:+.1e}",
-        )
-    return table
+def _print_dimensions(result: MetricsBench, title: str, terminal: Terminal) -> None:
+    terminal.print_table(
+        ("dimension", "official s", "ours s", "ratio", "official", "difference"),
+        [
+            (
+                row.dimension,
+                f"{row.official_s:.1f}",
+                f"{row.ours_s:.1f}",
+                f"{row.official_s / row.ours_s:.2f}",
+                f"{row.official:.6f}",
+                f"{row.ours - row.official:+.1e}",
+            )
+            for row in result.dimensions
+        ],
+        title=title,
+    )
 
 
-def _totals(result: MetricsBench) -> Table:
-    table = Table("durations", "clips", "official s", "ours s", "ratio", "official MiB", "ours MiB")
-    for row in result.totals:
-        table.add_row(
-            row.label,
-            "/".join(map(str, dict.fromkeys(row.num_clips))),
-            f"{row.official_s:.1f}",
-            f"{row.ours_s:.1f}",
-            f"{row.official_s / row.ours_s:.2f}",
-            f"{row.official_mib:.0f}",
-            f"{row.ours_mib:.0f}",
-        )
-    return table
+def _print_totals(result: MetricsBench, terminal: Terminal) -> None:
+    terminal.print_table(
+        ("durations", "clips", "official s", "ours s", "ratio", "official MiB", "ours MiB"),
+        [
+            (
+                row.label,
+                "/".join(map(str, dict.fromkeys(row.num_clips))),
+                f"{row.official_s:.1f}",
+                f"{row.ours_s:.1f}",
+                f"{row.official_s / row.ours_s:.2f}",
+                f"{row.official_mib:.0f}",
+                f"{row.ours_mib:.0f}",
+            )
+            for row in result.totals
+        ],
+    )

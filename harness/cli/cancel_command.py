@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import argparse
-
-from harness.cli.arguments import parse_pairs, sweep_folder
-from harness.core.errors import LongtakeError
-from slurm import commands
-from slurm.status.state import read_state
+from harness.cli.options import Store, existing_store
+from harness.core.errors import ClusterError
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Run the command; see harness.cli."""
-    store = sweep_folder(parse_pairs(arguments.overrides, ("sweep",))).absolute()
-    state = read_state(store)
+def cancel(sweep: Store) -> int:
+    """Cancel all pending and running tasks of a sweep on a SLURM cluster.
+
+    What is finished stays, and `resume` continues from there.
+    """
+    from harness.cli.terminal import Terminal
+    from slurm import commands
+    from slurm.status.state import read_state
+
+    terminal = Terminal()
+    state = read_state(existing_store(sweep).absolute())
     if state.unreachable:
-        raise LongtakeError(f"Nothing was cancelled: {state.unreachable}")
+        raise ClusterError(f"Nothing was cancelled: {state.unreachable}")
     jobs = state.queued_jobs
     if not jobs:
-        print("Nothing waits or runs.")
+        terminal.say("No pending or running tasks.")
         return 0
     commands.run(["scancel", *jobs])
-    print(f"cancelled: {', '.join(jobs)}; what is finished stays, resume goes on from it")
+    terminal.say(f"cancelled: {', '.join(jobs)}; what is finished stays, resume continues from it")
     return 0

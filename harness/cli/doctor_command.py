@@ -2,38 +2,101 @@
 
 from __future__ import annotations
 
-import argparse
-import platform
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+import typer
 
-from harness.config.sweep import ExecutorKind, Settings, load_sweep, options
-from harness.core.environment import package_versions
-from harness.core.errors import LongtakeError
-from harness.core.machine import cpu_name, num_cores
-from harness.store.units import build_backbone
+from harness.cli.options import Json
+from harness.core.errors import ConfigError, LongtakeError
+
+if TYPE_CHECKING:
+    from harness.cli.terminal import Terminal
+    from harness.config.sweep import Settings
+    from harness.studies.diagnosis import Diagnosis
 
 _PROBE_WAIT_S = 300
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Run the command; see harness.cli."""
-    console = Console()
-    settings = load_sweep(arguments.overrides).settings
+def doctor(
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY=VALUE",
+            help="executor=slurm or executor=FILE.yaml asks that cluster as well; runs=FOLDER.",
+        ),
+    ] = None,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Also run a short job and describe its node.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Show what is installed, which weights are found and what can run here.
+
+    With `executor=slurm`, or a profile of your own, the live cluster is asked instead. The exit
+    code is 1 if a sweep would fail there.
+
+    ```
+    python -m harness doctor executor=site.yaml --probe
+    ```
+    """
+    from dataclasses import asdict
+
+    from harness.cli.terminal import Terminal
+    from harness.config.sweep import ExecutorKind, load_sweep
+    from harness.studies.diagnosis import diagnose
+
+    terminal = Terminal(as_json=as_json)
+    settings = load_sweep(overrides or []).settings
     if settings.executor.kind is ExecutorKind.slurm:
-        return _cluster(settings, arguments.probe, console)
-    if arguments.probe:
-        raise LongtakeError("--probe asks a cluster: doctor executor=slurm --probe.")
-    for table in (_machine(), _packages(), _backbones(), _metrics()):
-        console.print(table)
+        return _cluster(settings, probe, terminal)
+    if probe:
+        raise ConfigError("--probe asks a cluster: doctor executor=slurm --probe.")
+    found = diagnose()
+    if as_json:
+        terminal.print_json(asdict(found))
+    else:
+        _show(found, terminal)
     return 0
 
 
-def _cluster(settings: Settings, with_probe: bool, console: Console) -> int:
-    """The cluster profile against the live cluster; exit code 1 if a sweep would fail."""
+def _show(found: Diagnosis, terminal: Terminal) -> None:
+    from rich.text import Text
+
+    terminal.print_table(("machine", ""), list(found.machine.items()))
+    terminal.print_table(
+        ("package", "version"),
+        [
+            (name, version or Text("not installed", "yellow"))
+            for name, version in found.packages.items()
+        ],
+    )
+    rows = []
+    for backbone in found.backbones:
+        cell = Text(f"found: {', '.join(backbone.found)}" if backbone.found else "")
+        if backbone.missing:
+            cell.append("\n" if backbone.found else "")
+            cell.append(f"missing: {', '.join(backbone.missing)}", "yellow")
+        if backbone.error:
+            cell = Text(backbone.error, "yellow")
+        rows.append((backbone.name, cell))
+    caption = "python -m harness fetch-weights backbone=NAME fetches what is missing"
+    terminal.print_table(("backbone", "weights"), rows, caption=caption)
+    terminal.print_table(
+        ("suite", "metric", "can run here"),
+        [
+            (one.suite, one.metric, Text(f"no: {one.reason}", "yellow") if one.reason else "yes")
+            for one in found.metrics
+        ],
+    )
+
+
+def _cluster(settings: Settings, with_probe: bool, terminal: Terminal) -> int:
+    """Hold the cluster profile against the live cluster; exit code 1 if a sweep would fail."""
+    from dataclasses import asdict
+
+    from rich.text import Text
+
     from slurm.checks.doctor import Finding, examine, judge, requests
     from slurm.checks.probe import probe
 
@@ -41,75 +104,18 @@ def _cluster(settings: Settings, with_probe: bool, console: Console) -> int:
     findings = list(examine(profile, runs, settings.device, settings.suite))
     if with_probe and all(finding.ok for finding in findings):
         request = requests(profile, settings.device, settings.suite)["generate"]
-        with console.status("waiting for a node"):
+        with terminal.console.status("waiting for a node"):
             try:
                 facts = probe(profile, request, runs, _PROBE_WAIT_S)
                 findings += judge(facts, request, settings.device)
             except LongtakeError as error:
                 findings.append(Finding("node", False, str(error)))
-    table = Table("cluster", "")
-    for finding in findings:
-        answer = escape(finding.answer)
-        table.add_row(finding.question, answer if finding.ok else f"[red]no: {answer}")
-    console.print(table)
+    if terminal.as_json:
+        terminal.print_json({"cluster": [asdict(finding) for finding in findings]})
+    else:
+        rows = [
+            (one.question, one.answer if one.ok else Text(f"no: {one.answer}", "red"))
+            for one in findings
+        ]
+        terminal.print_table(("cluster", ""), rows)
     return 0 if all(finding.ok for finding in findings) else 1
-
-
-def _machine() -> Table:
-    import torch
-
-    table = Table("machine", "")
-    table.add_row("processor", f"{cpu_name()}, {num_cores()} cores")
-    for index in range(torch.cuda.device_count()):
-        free, total = torch.cuda.mem_get_info(index)
-        name = torch.cuda.get_device_name(index)
-        table.add_row(
-            f"cuda:{index}", f"{name}, {free / 2**30:.0f} of {total / 2**30:.0f} GiB free"
-        )
-    if not torch.cuda.is_available():
-        table.add_row("GPU", "none; device=auto uses the processor")
-    table.add_row("system", f"{platform.platform()}, Python {platform.python_version()}")
-    return table
-
-
-def _packages() -> Table:
-    table = Table("package", "version")
-    for name, version in package_versions().items():
-        table.add_row(name, version or "[yellow]not installed")
-    return table
-
-
-def _backbones() -> Table:
-    table = Table("backbone", "weights")
-    for name in options("backbone"):
-        component = load_sweep([f"backbone={name}"]).rows[0].backbone
-        try:
-            files = build_backbone(component.target, component.args).files()
-        except LongtakeError as error:
-            table.add_row(name, f"[yellow]{error}")
-            continue
-        missing = {file.role.partition("/")[0] for file in files if not file.path.is_file()}
-        roles = dict.fromkeys(file.role.partition("/")[0] for file in files)
-        found = [role for role in roles if role not in missing]
-        lines = [f"found: {', '.join(found)}"] if found else []
-        if missing:
-            lines.append(f"[yellow]missing: {', '.join(r for r in roles if r in missing)}")
-        table.add_row(name, "\n".join(lines))
-    table.caption = "python -m harness fetch-weights backbone=NAME fetches what is missing"
-    return table
-
-
-def _metrics() -> Table:
-    from eval.metric import MetricUnavailable
-    from eval.scoring.suite import METRICS, SUITES
-
-    table = Table("suite", "metric", "can run here")
-    for suite in SUITES.values():
-        for name in suite.metrics:
-            try:
-                METRICS.load(name)().setup()
-            except (MetricUnavailable, LongtakeError) as error:
-                table.add_row(suite.name, name, f"[yellow]no: {error}")
-            else:
-                table.add_row(suite.name, name, "yes")
-    return table

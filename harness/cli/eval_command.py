@@ -2,149 +2,211 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from eval.scoring.suite import DEFAULT_SUITE, check_suites
-from eval.video.decode import VideoDamaged
-from harness.cli.arguments import numbers, parse_pairs, sweep_folder
-from harness.cli.terminal import STOPPED, Terminal
-from harness.config.manifest import Manifest, read_manifest
-from harness.config.sweep import ExecutorKind, ExecutorSettings, Settings
-from harness.core.devices import pick_device
-from harness.core.errors import LongtakeError, unknown_name
-from harness.run.final_scores import write_rows
-from harness.run.stages import score
-from harness.run.sweep import missing_evaluations
-from harness.run.worker import stopping_on_signals
-from harness.store.imported import Row, check_row, import_video, plan_import, whole_durations_s
-from harness.store.record import Record
-from harness.store.run_store import RunStore
+import typer
 
-_SHARED = ("suite", "duration", "executor", "workers", "device", "engine")
-_IMPORT = ("videos", "manifest", "name", "runs", "backbone", "method")
-_ENGINES = ("longtake", "official")
+from harness.cli.options import Device, existing_store, numbers, one_of
+from harness.cli.parsing import typed
+from harness.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from harness.cli.terminal import Terminal
+    from harness.config.sweep import Settings
+    from harness.store.run_store import RunStore
+
+_OWN = "Your own videos"
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Run the command; see harness.cli."""
-    pairs = parse_pairs(arguments.overrides, ("sweep", *_IMPORT, *_SHARED))
-    suites = pairs.get("suite", DEFAULT_SUITE).split(",")
+def evaluate(
+    ctx: typer.Context,
+    sweep: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Run store, for example runs/main.")
+    ] = None,
+    suite: Annotated[
+        str, typer.Option(metavar="NAME[,NAME]", help="Suites or single metrics; see list suites.")
+    ] = "offline",
+    duration: Annotated[
+        str | None,
+        typer.Option(
+            metavar="S[,S]",
+            help="Seconds from the start; by default those of the sweep, or whole videos.",
+        ),
+    ] = None,
+    executor: Annotated[
+        str,
+        one_of(
+            "executor",
+            ("inline", "processes"),
+            "Score in this process, or in several worker processes.",
+        ),
+    ] = "inline",
+    workers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Worker processes.")
+    ] = None,
+    device: Device = "auto",
+    engine: Annotated[
+        str,
+        one_of(
+            "engine",
+            ("longtake", "official"),
+            "official compares the scored clips with the official VBench-Long code.",
+        ),
+    ] = "longtake",
+    videos: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            rich_help_panel=_OWN,
+            help="Videos (.mp4 .mov .mkv .webm .avi), in sub-folders as well.",
+        ),
+    ] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            rich_help_panel=_OWN,
+            help="A .jsonl file with a line per video, or the prompt file (.txt, one a line) that "
+            "the videos were made from.",
+        ),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_OWN, help="Run store they join; by default the name of the folder."
+        ),
+    ] = None,
+    runs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            rich_help_panel=_OWN,
+            help="Parent folder of that run store; by default runs.",
+        ),
+    ] = None,
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LABEL",
+            rich_help_panel=_OWN,
+            help="Label of their row; by default the name of the folder.",
+        ),
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LABEL", rich_help_panel=_OWN, help="Label of their row; by default imported."
+        ),
+    ] = None,
+) -> int:
+    """Score the finished videos of a sweep, or your own videos.
+
+    A line of a manifest is `{"video": "a.mp4", "prompt": "..."}`, with `evaluation_prompt`, `id`
+    and `seed` where needed. A prompt file fits folders written by VBench, Self-Forcing or LongLive;
+    prompts are never read from file names.
+
+    ```
+    python -m harness eval sweep=runs/main suite=offline,vbench_long duration=30,60
+    python -m harness eval videos=DIR manifest=prompts.jsonl suite=vbench_long name=mine
+    ```
+    """
+    from eval.scoring.suite import check_suites
+    from harness.cli.terminal import STOPPED, Terminal
+    from harness.config.sweep import ExecutorKind, ExecutorSettings, Settings
+    from harness.run.final_scores import write_rows
+    from harness.run.own_videos import OwnVideos, import_videos
+    from harness.store.imported import Row
+    from harness.store.run_store import RunStore
+
+    suites = suite.split(",")
     check_suites(suites)
+    durations_s = numbers(duration, "duration") if duration else None
+    settings = Settings(
+        suite=suites, executor=ExecutorSettings(ExecutorKind(executor), workers), device=device
+    )
     terminal = Terminal()
-    failed: dict[str, str] = {}
-    if "videos" in pairs:
-        store, failed = _import(pairs, terminal)
+    left_out: dict[str, str] = {}
+    if videos and manifest and not sweep:
+        row = Row(backbone or videos.resolve().name, method or "imported", manifest.stem)
+        own = OwnVideos(videos, manifest, row, ["python", "-m", "harness", "eval", *typed(ctx)])
+        store = RunStore((runs or Path("runs")) / (name or videos.resolve().name))
+        with terminal.console.status("reading videos"):
+            left_out = import_videos(own, store, durations_s)
+    elif sweep and not any((videos, manifest, name, runs, backbone, method)):
+        store = RunStore(existing_store(sweep))
     else:
-        if given := [key for key in _IMPORT if key in pairs]:
-            raise LongtakeError(f"{given[0]}= belongs to videos=FOLDER, which was left out.")
-        store = RunStore(sweep_folder(pairs))
-    code = _score(store, pairs, suites, terminal)
-    for name, reason in failed.items():
-        terminal.say(f"left out: {name}: {reason}", style="red")
+        raise _wrong_source(sweep, videos, manifest)
+    settings.name, settings.runs = store.root.name, str(store.root.parent)
+    durations_s = durations_s or store.durations_s()
+    if engine == "official":
+        code = _cross_check(store, durations_s, settings, terminal)
+    else:
+        code = _score(store, durations_s, settings, terminal)
+    for file, reason in left_out.items():
+        terminal.say(f"left out: {file}: {reason}", style="red")
     if code != STOPPED and (path := write_rows(store, suites)):
         terminal.say(f"rows: {path}")
-    if "videos" in pairs and code != STOPPED:
+    if videos and code != STOPPED:
         terminal.say(f"on the leaderboard: python -m harness report sweep={store.root}")
-    return 1 if failed and code == 0 else code
+    return 1 if left_out and code == 0 else code
 
 
-def _score(
-    store: RunStore, pairs: dict[str, str], suites: Sequence[str], terminal: Terminal
-) -> int:
-    lines = store.unit_lines()
-    if "duration" in pairs:
-        durations_s = numbers(pairs["duration"], "duration")
-    else:
-        durations_s = store.durations_s()
-    records = [store.record(line.unit_id) for line in lines]
-    for duration_s in durations_s:
-        if not any(record and record.frames_of(duration_s) for record in records):
-            raise LongtakeError(
-                f"duration={duration_s:g}: no finished video of {store.root} has that many seconds "
-                "in whole latent frames."
-            )
-    settings = Settings(
-        suite=list(suites), executor=_executor(pairs), device=pairs.get("device", "auto")
-    )
-    settings.name, settings.runs = store.root.name, str(store.root.parent)
-    prompts = {line.unit_id: line.evaluation_prompt for line in lines}
-    if pairs.get("engine", _ENGINES[0]) == "official":
-        from harness.run.official_engine import cross_check
-
-        return cross_check(store, durations_s, str(pick_device(settings.device)), terminal.console)
-    if pairs.get("engine", _ENGINES[0]) not in _ENGINES:
-        raise unknown_name("engine", pairs["engine"], _ENGINES)
-    tasks = missing_evaluations(store, prompts, durations_s, suites)
-    if not tasks:
-        terminal.say("Nothing to do: all finished units are scored.")
-        return 0
-    with stopping_on_signals() as stop_requested:
-        outcome = score(tasks, settings, store.labels(), terminal, stop_requested)
-    if outcome.stopped:
-        terminal.say("Stopped; run the same command again to continue.")
-        return STOPPED
-    return 1 if outcome.failed or missing_evaluations(store, prompts, durations_s, suites) else 0
-
-
-def _import(pairs: dict[str, str], terminal: Terminal) -> tuple[RunStore, dict[str, str]]:
-    """Put videos into a run store; returns it, and why videos were left out."""
-    if "manifest" not in pairs:
-        raise LongtakeError(
+def _wrong_source(sweep: Path | None, videos: Path | None, manifest: Path | None) -> ConfigError:
+    """Say what is missing or too much among sweep=, videos=, manifest= and the labels."""
+    if videos and sweep:
+        return ConfigError("videos= goes into a store of its own or name=NAME, not into sweep=.")
+    if videos and not manifest:
+        return ConfigError(
             "Which prompts do the videos show? manifest=FILE.jsonl, a line per video with "
             '"video" and "prompt", or the prompt file they were made from.'
         )
-    if "sweep" in pairs:
-        raise LongtakeError("videos= goes into a store of its own or name=NAME, not into sweep=.")
-    folder = Path(pairs["videos"])
-    manifest = read_manifest(folder, Path(pairs["manifest"]))
-    name = pairs.get("name", folder.resolve().name)
-    store = RunStore(Path(pairs.get("runs", "runs")) / name)
-    row = Row(
-        pairs.get("backbone", folder.resolve().name),
-        pairs.get("method", "imported"),
-        Path(pairs["manifest"]).stem,
+    if sweep:
+        return ConfigError(
+            "manifest=, name=, runs=, backbone= and method= belong to videos=FOLDER, which was "
+            "left out."
+        )
+    return ConfigError("Nothing to score: sweep=FOLDER, or videos=FOLDER manifest=FILE.")
+
+
+def _score(
+    store: RunStore, durations_s: Sequence[float], settings: Settings, terminal: Terminal
+) -> int:
+    from harness.cli.terminal import STOPPED
+    from harness.run.stages import score_store
+    from harness.run.worker import stopping_on_signals
+
+    with stopping_on_signals() as stop_requested:
+        outcome = score_store(store, durations_s, settings, terminal, stop_requested)
+    if outcome is None:
+        terminal.say("Nothing to do: all finished units are scored.")
+        return 0
+    if outcome.stopped:
+        terminal.say("Stopped; run the same command again to continue.")
+        return STOPPED
+    return 1 if outcome.failed else 0
+
+
+def _cross_check(
+    store: RunStore, durations_s: Sequence[float], settings: Settings, terminal: Terminal
+) -> int:
+    from harness.core.devices import pick_device
+    from harness.run.official_engine import cross_check
+
+    checked = cross_check(store, durations_s, str(pick_device(settings.device)), terminal)
+    terminal.print_table(
+        ("row", "dimension", "official code", "here", "difference"),
+        [
+            (
+                line["row"],
+                line["dimension"],
+                f"{line['official_code']:.6f}",
+                f"{line['here']:.6f}",
+                f"{line['here'] - line['official_code']:+.1e}",
+            )
+            for line in checked.lines
+        ],
     )
-    check_row(store, row)
-    failed = {str(path.relative_to(folder)): "not in the manifest" for path in manifest.unlisted}
-    records = _import_all(store, manifest, row, pairs, failed, terminal)
-    if not records:
-        raise LongtakeError(f"No video of {folder} could be read: {next(iter(failed.values()))}")
-    return store, failed
-
-
-def _import_all(
-    store: RunStore,
-    manifest: Manifest,
-    row: Row,
-    pairs: dict[str, str],
-    failed: dict[str, str],
-    terminal: Terminal,
-) -> list[Record]:
-    records, units = [], []
-    with terminal.console.status("reading videos"):
-        for planned in plan_import(manifest.videos, row):
-            units.append(planned)
-            try:
-                records.append(import_video(store, planned, row))
-            except VideoDamaged as error:
-                failed[planned.video.path.name] = str(error)
-                store.write_failure(planned.line.unit_id, str(error), "")
-    durations_s = whole_durations_s(records)
-    if "duration" in pairs:
-        durations_s = numbers(pairs["duration"], "duration")
-    argv = ["python", "-m", "harness", "eval", *(f"{key}={pairs[key]}" for key in pairs)]
-    labels = {"backbone": {"label": row.backbone}, "method": {"label": row.method}}
-    if records:
-        store.add_command(units, argv, [labels | {"duration": durations_s}])
-    return records
-
-
-def _executor(pairs: dict[str, str]) -> ExecutorSettings:
-    kind, workers = pairs.get("executor", "inline"), pairs.get("workers")
-    if kind not in list(ExecutorKind):
-        raise unknown_name("executor", kind, list(ExecutorKind))
-    if workers is not None and not (workers.isdecimal() and int(workers) > 0):
-        raise LongtakeError(f"workers={workers}: expected a positive whole number.")
-    return ExecutorSettings(ExecutorKind(kind), int(workers) if workers else None)
+    terminal.say(f"written to {checked.path}")
+    return 1 if checked.failed else 0

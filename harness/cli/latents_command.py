@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-import argparse
-
-from harness.cli.submit import must_submit, submit_corpus
-from harness.cli.terminal import Terminal
-from harness.core.events import Interrupted
-from harness.run.worker import stopping_on_signals
-from harness.studies.encoders.corpus_config import CorpusConfig
-from harness.studies.encoders.stages import make_corpus
+from harness.cli.options import Overrides
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Run the command; see harness.cli."""
+def latents(overrides: Overrides = None) -> int:
+    """Roll out videos and pack their clean latents into a corpus for the retrieval encoder.
+
+    Videos that are already in the run store FOLDER/NAME are reused (by default `name=corpus`).
+    Samples are named by their place in the grid, so any executor gives the same files.
+
+    Beside the settings of a sweep: `num=N` takes the first N prompts, `out=FOLDER` is where the
+    shards go (by default FOLDER/NAME/corpus), `shard_videos=N` is the number of videos in a shard
+    (by default 16).
+
+    ```
+    python -m harness latents backbone=tiny_short,tiny_long prompts=tiny_random num=16
+    ```
+    """
+    from harness.cli.submit import must_submit, submit_corpus
+    from harness.cli.terminal import Terminal
+    from harness.core.events import Interrupted
+    from harness.run.worker import stopping_on_signals
+    from harness.studies.encoders.corpus_config import CorpusConfig
+    from harness.studies.encoders.stages import make_corpus
+
     terminal = Terminal()
-    corpus = CorpusConfig.load(arguments.overrides)
+    corpus = CorpusConfig.load(overrides or [])
     if must_submit(corpus):
         return submit_corpus(corpus, corpus.command, terminal)
     try:

@@ -2,48 +2,68 @@
 
 from __future__ import annotations
 
-import argparse
+from typing import TYPE_CHECKING, Annotated
 
-from harness.cli.arguments import numbers, parse_pairs, sweep_folder
-from harness.core.errors import LongtakeError
-from slurm.status.logs import log_tail
-from slurm.status.state import SweepState, read_state
-from slurm.status.verdicts import ShardState, Verdict
+import typer
 
-_LINES = 20
+from harness.cli.options import Store, existing_store
+from harness.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from slurm.status.state import SweepState
+    from slurm.status.verdicts import ShardState
+
 _MOST_TASKS = 5
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Run the command; see harness.cli."""
-    pairs = parse_pairs(arguments.overrides, ("sweep", "task", "unit", "lines"))
-    state = read_state(sweep_folder(pairs).absolute())
-    num_lines = int(numbers(pairs["lines"], "lines")[0]) if "lines" in pairs else _LINES
-    chosen = _chosen(state, pairs)
+def logs(
+    sweep: Store,
+    task: Annotated[
+        str | None, typer.Option(metavar="ID", help="Task, as status shows it.")
+    ] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Unit, or the beginning of its id."),
+    ] = None,
+    lines: Annotated[int, typer.Option(min=1, metavar="N", help="Lines of each log.")] = 20,
+) -> int:
+    """Show the last lines that tasks on a SLURM cluster printed.
+
+    Without `task=` or `unit=`: of failed tasks, else of running ones.
+    """
+    from harness.cli.terminal import Terminal
+    from slurm.status.logs import log_tail
+    from slurm.status.state import read_state
+
+    terminal = Terminal()
+    state = read_state(existing_store(sweep).absolute())
+    chosen = _chosen(state, task, unit)
     for shard in chosen[:_MOST_TASKS]:
         for stream in ("out", "err"):
             path = shard.log(stream)
             if path is None:
                 continue
-            print(f"==> {shard.verdict} {shard.shard.stage} {shard.task_id}: {path}")
-            lines = log_tail(path, 200 * num_lines)[-num_lines:]
-            print("\n".join(lines) if lines else "(nothing)")
+            terminal.say(f"==> {shard.verdict} {shard.shard.stage} {shard.task_id}: {path}")
+            tail = log_tail(path, 200 * lines)[-lines:]
+            terminal.say("\n".join(tail) if tail else "(nothing)")
     if len(chosen) > _MOST_TASKS:
-        print(f"and {len(chosen) - _MOST_TASKS} more tasks: task=ID, unit=ID")
+        terminal.say(f"and {len(chosen) - _MOST_TASKS} more tasks: task=ID, unit=ID")
     return 0
 
 
-def _chosen(state: SweepState, pairs: dict[str, str]) -> list[ShardState]:
-    """The tasks asked for; else those that went wrong; else those that run."""
-    if "task" in pairs or "unit" in pairs:
+def _chosen(state: SweepState, task: str | None, unit: str | None) -> list[ShardState]:
+    """Return the tasks that were named; else those that failed; else those that run."""
+    from slurm.status.verdicts import Verdict
+
+    if task or unit:
         found = [
             shard
             for shard in state.shards
-            if pairs.get("task", shard.task_id) == shard.task_id
-            and any(pairs.get("unit", "") in item for item in shard.shard.items)
+            if task in (None, shard.task_id)
+            and any((unit or "") in item for item in shard.shard.items)
         ]
         if not found:
-            raise LongtakeError("No task of this sweep is called so; see status.")
+            raise ConfigError("No such task in this sweep; python -m harness status lists them.")
         return found
     wrong = [shard for shard in state.shards if shard.failed]
     return wrong or state.with_verdict(Verdict.running) or list(state.shards)

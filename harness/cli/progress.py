@@ -1,8 +1,8 @@
-"""What the terminal shows while work runs: a bar with ETA, and one line per finished unit."""
+"""A stage of work in the terminal: a bar with ETA, and one line per finished item."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from rich.console import Console
 from rich.progress import (
@@ -22,10 +22,11 @@ class ProgressView:
     """A context manager that shows the events of one stage.
 
     Args:
-        title: what the stage does.
-        amounts: work in each item (latent frames or clips), by the name that events use.
-        labels: how to call each item.
-        console: where to print; lines are plain when it is no terminal.
+        title: verb that names the stage.
+        amounts: work in each item (latent frames, clips or steps), by the name that events use.
+        labels: names of items for people; an item without one is shown as it is.
+        console: where the bar is drawn; without a terminal there is none.
+        say: prints a line, with a style.
     """
 
     def __init__(
@@ -34,19 +35,20 @@ class ProgressView:
         amounts: Mapping[str, int],
         labels: Mapping[str, str],
         console: Console,
+        say: Callable[[str, str | None], None],
     ) -> None:
         self._title = title
         self._amounts = amounts
         self._labels = labels
-        self._console = console
+        self._say = say
         self._made = dict.fromkeys(amounts, 0)
         self._num_ended = 0
         self._bar = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[unit]}"),
+            TextColumn("{task.fields[unit]}", markup=False),
             TimeElapsedColumn(),
             TextColumn("ETA"),
             TimeRemainingColumn(),
@@ -63,7 +65,7 @@ class ProgressView:
         self._bar.stop()
 
     def show(self, event: Event) -> None:
-        """Take in one event."""
+        """Advance the bar by one event, and print a line if an item ended."""
         label = self._labels.get(event.item, event.item)
         if event.kind is EventKind.loading:
             self._bar.update(self._task, unit=f"loading {event.text}")
@@ -76,8 +78,5 @@ class ProgressView:
             place = f"[{self._num_ended}/{len(self._amounts)}]"
             ok = event.kind is EventKind.done
             outcome = f"{event.seconds:.1f} s" if ok else f"FAILED {event.text}"
-            line = f"{self._title} {place} {label}: {outcome}"
-            self._console.print(
-                line, style=None if ok else "red", markup=False, highlight=False, soft_wrap=True
-            )
+            self._say(f"{self._title} {place} {label}: {outcome}", None if ok else "red")
         self._bar.update(self._task, completed=sum(self._made.values()), unit=label)

@@ -1,42 +1,64 @@
-"""`python -m harness replay`."""
+"""`python -m harness dev replay`."""
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from rich.console import Console
-from rich.progress import Progress
+import typer
 
-from harness.core.errors import LongtakeError
-from harness.core.machine import num_cores, prepare_process
-from harness.studies.replay import ReplayResult, replay
+from harness.cli.options import Json
+
+if TYPE_CHECKING:
+    from harness.studies.replay import ReplayResult
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Run the command; see harness.cli."""
-    rtol = _tolerance(arguments.rtol)
+def replay(
+    case: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CASE", help="The .safetensors file with noise, renoise and latents."
+        ),
+    ],
+    rtol: Annotated[float, typer.Option(help="Largest relative error that passes.")] = 1e-3,
+    as_json: Json = False,
+) -> int:
+    """Roll out with recorded noise and compare with recorded latents.
+
+    The settings are in the .json file beside the .safetensors file; docs/replay.md describes the
+    format. The exit code is 0 for PASS and 1 for FAIL.
+
+    ```
+    python -m harness dev replay tests/golden/rag_avg_pool.safetensors
+    ```
+    """
+    from dataclasses import asdict
+
+    from harness.cli.terminal import Terminal
+    from harness.core.machine import num_cores, prepare_process
+
+    terminal = Terminal(as_json=as_json)
     prepare_process(num_cores())
-    result = _with_progress(Path(arguments.case))
+    result = _with_progress(case)
     passed = result.passes(rtol)
-    print(f"relative error   {result.relative_error:.3g} (at most {rtol:g})")
-    print(f"retrieved frames {result.num_agreeing} of {result.num_blocks} blocks agree")
+    if as_json:
+        terminal.print_json({**asdict(result), "rtol": rtol, "passed": passed})
+        return 0 if passed else 1
+    terminal.say(f"relative error   {result.relative_error:.3g} (at most {rtol:g})")
+    terminal.say(f"retrieved frames {result.num_agreeing} of {result.num_blocks} blocks agree")
     if result.first_disagreement is not None:
-        print(f"first difference in the block at latent frame {result.first_disagreement}")
-    print("PASS" if passed else "FAIL")
+        terminal.say(f"first difference in the block at latent frame {result.first_disagreement}")
+    terminal.say("PASS" if passed else "FAIL")
     return 0 if passed else 1
 
 
 def _with_progress(case: Path) -> ReplayResult:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from harness.studies import replay as study
 
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("replay", total=None)
-        return replay(case, lambda done, total: bar.update(task, completed=done, total=total))
-
-
-def _tolerance(text: str | None) -> float:
-    try:
-        return float(text) if text else 1e-3
-    except ValueError as error:
-        raise LongtakeError(f"--rtol {text!r} is not a number.") from error
+        return study.replay(case, lambda done, total: bar.update(task, completed=done, total=total))

@@ -2,71 +2,97 @@
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+import typer
 
-from harness.cli.arguments import sweep_folder
-from harness.cli.submit import submit_work, submitting
-from harness.cli.terminal import Terminal
-from harness.config.slurm_profile import SlurmProfile
-from harness.core.errors import LongtakeError
-from harness.core.schema import build
-from harness.store.run_store import RunStore
-from slurm.campaign import Campaign
-from slurm.commands import release
-from slurm.plan.missing import missing_of_submissions
-from slurm.submission import submissions
-from slurm.submit.dispatch import Dispatcher
+from harness.cli.options import Store, existing_store
+from harness.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from harness.cli.terminal import Terminal
+    from harness.config.slurm_profile import SlurmProfile
 
 _PREFIX = "executor.slurm."
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Run the command; see harness.cli."""
-    changes = [item for item in arguments.overrides if item.startswith(_PREFIX)]
-    others = [item for item in arguments.overrides if item not in changes]
-    for item in others:
-        if not item.startswith("sweep="):
-            raise LongtakeError(f"{item!r}: resume takes sweep=FOLDER and {_PREFIX}KEY=VALUE.")
-    pairs = dict(item.split("=", 1) for item in others)
-    store = sweep_folder(pairs).absolute()
+def resume(
+    sweep: Store,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="executor.slurm.KEY=VALUE",
+            help="Changes to the profile of the last submission; docs/slurm.md lists the keys.",
+        ),
+    ] = None,
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again",
+            help="Also retry items that already failed executor.slurm.max_attempts times.",
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the sbatch text and the GPU-hours and exit.")
+    ] = False,
+) -> int:
+    """Submit what is missing of a sweep on a SLURM cluster.
+
+    Finished units and pending or running tasks are left alone.
+
+    ```
+    python -m harness resume sweep=runs/main executor.slurm.generate.mem_gib=64
+    ```
+    """
+    from harness.cli.submit import submitting
+    from harness.cli.terminal import Terminal
+    from slurm.submission import submissions
+
+    for override in overrides or ():
+        if not override.startswith(_PREFIX):
+            raise ConfigError(f"{override!r}: resume takes sweep=FOLDER and {_PREFIX}KEY=VALUE.")
+    store = existing_store(sweep).absolute()
     if not submissions(store):
-        raise LongtakeError(
-            f"Nothing of {store} was submitted to SLURM; to go on here, repeat the sweep command."
+        raise ConfigError(
+            f"Nothing of {store} was submitted to SLURM; run the sweep command again to continue "
+            "on this machine."
         )
-    with submitting(store, arguments.dry_run):
-        return _resume(store, changes, arguments, Terminal())
+    with submitting(store, dry_run):
+        return _resume(store, overrides or [], again, dry_run, Terminal())
 
 
 def _resume(
-    store: Path, changes: list[str], arguments: argparse.Namespace, terminal: Terminal
+    store: Path, changes: Sequence[str], again: bool, dry_run: bool, terminal: Terminal
 ) -> int:
+    from harness.cli.submit import submit_work
+    from harness.store.run_store import RunStore
+    from slurm.campaign import Campaign
+    from slurm.commands import release
+    from slurm.plan.missing import missing_of_submissions
+    from slurm.submission import submissions
+    from slurm.submit.dispatch import Dispatcher
+
     folders = submissions(store)
     newest = folders[-1].submission
     profile = _changed(newest.profile, changes)
-    campaign = Campaign(
-        Dispatcher(store, profile, newest.command, newest.cwd, again=arguments.again)
-    )
+    campaign = Campaign(Dispatcher(store, profile, newest.command, newest.cwd, again=again))
     held = campaign.state.held_tasks if campaign.state else []
-    if held and not arguments.dry_run:
+    if held and not dry_run:
         release(held)
         terminal.say(f"released: {', '.join(held)}, which SLURM could not launch")
     num_units = len({line.unit_id for line in RunStore(store).unit_lines()})
     report_on = num_units if campaign.wants_report else None
     work = missing_of_submissions(store, folders)
-    return submit_work(campaign, work, report_on, arguments.dry_run, terminal)
+    return submit_work(campaign, work, report_on, dry_run, terminal)
 
 
-def _changed(profile: dict[str, object], changes: list[str]) -> SlurmProfile:
-    """The profile of the last submission with some keys changed."""
-    try:
-        given = OmegaConf.from_dotlist([item.removeprefix(_PREFIX) for item in changes])
-        merged = OmegaConf.to_container(OmegaConf.merge(profile, given))
-    except OmegaConfBaseException as error:
-        raise LongtakeError(" ".join(str(error).split())) from error
-    assert isinstance(merged, dict)
-    values = {str(key): value for key, value in merged.items()}
+def _changed(profile: dict[str, object], changes: Sequence[str]) -> SlurmProfile:
+    """Return the profile of the last submission with some keys changed."""
+    from harness.config.overrides import merge
+    from harness.config.slurm_profile import SlurmProfile
+    from harness.core.schema import build
+
+    values = merge(profile, [change.removeprefix(_PREFIX) for change in changes])
     return build(SlurmProfile, values, "executor.slurm")

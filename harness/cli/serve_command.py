@@ -2,56 +2,60 @@
 
 from __future__ import annotations
 
-import argparse
 import threading
 import time
 from dataclasses import replace
+from typing import Annotated
 
-from rich.console import Console
+import typer
 
-from harness.cli.arguments import parse_lists
-from harness.cli.report_command import (
-    KEYS,
-    POLL_S,
-    build_with_bar,
-    report_settings,
-    watch_with_bar,
-)
-from harness.core.errors import LongtakeError
-from harness.run.worker import stopping_on_signals
-from reports.site.serve import LOOPBACK, ReportServer
-
-DEFAULT_PORT = 8000
+from harness.cli.options import AssetsMode, Baseline, Quoted, ReportFolder, Stores, existing_store
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Run the command; see harness.cli."""
-    lists = parse_lists(arguments.overrides, (*KEYS, "port", "host"))
-    folders, out, options = report_settings(lists)
-    port = _port(lists.get("port", [str(DEFAULT_PORT)])[-1])
-    host = lists.get("host", ["127.0.0.1"])[-1]
-    console = Console()
-    first = replace(options, live=True, papers=False) if arguments.watch else options
-    index = build_with_bar(folders, out, first, console).index
-    # Signals are caught before the address is said: whoever reads it may stop us at once.
+def serve(
+    sweep: Stores,
+    out: ReportFolder = None,
+    assets: AssetsMode = "link",
+    baseline: Baseline = None,
+    quoted: Quoted = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="The default is reached from this machine only.")
+    ] = "127.0.0.1",
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Build again whenever the sweep has more.")
+    ] = False,
+) -> int:
+    """Show the leaderboard of one or several sweeps in a local web server.
+
+    ```
+    python -m harness serve sweep=runs/main --watch
+    ```
+    """
+    from harness.cli.report_view import POLL_S, build_with_bar, watch_with_bar
+    from harness.cli.terminal import Terminal
+    from harness.run.worker import stopping_on_signals
+    from reports.site.assets import Assets
+    from reports.site.build import ReportOptions
+    from reports.site.serve import LOOPBACK, ReportServer
+
+    terminal = Terminal()
+    folders = [existing_store(folder) for folder in sweep]
+    options = ReportOptions(Assets(assets), baseline=baseline, quoted=tuple(quoted or ()))
+    first = replace(options, live=True, papers=False) if watch else options
+    index = build_with_bar(folders, out, first, terminal).index
+    # Signals are caught before the address is printed: whoever reads it may stop us at once.
     with (
         ReportServer(index, folders, host, port) as server,
         stopping_on_signals() as stop_requested,
     ):
-        serving = threading.Thread(target=server.serve_forever, daemon=True)
-        serving.start()
+        threading.Thread(target=server.serve_forever, daemon=True).start()
         print(f"{server.address}  (Ctrl-C stops)", flush=True)
         if host not in LOOPBACK:
-            print("Everybody who reaches this machine can read the report and its sweeps.")
-        if arguments.watch:
-            watch_with_bar(folders, out, options, console, stop_requested)
+            terminal.say("Anyone who can reach this machine can read the report and its sweeps.")
+        if watch:
+            watch_with_bar(folders, out, options, terminal, stop_requested)
         while not stop_requested():
             time.sleep(POLL_S)
         server.shutdown()
     return 0
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or not 0 <= int(text) < 65536:
-        raise LongtakeError(f"port={text}: expected a number from 0 to 65535.")
-    return int(text)

@@ -2,44 +2,78 @@
 
 from __future__ import annotations
 
-import argparse
 import time
+from typing import TYPE_CHECKING, Annotated, Any
 
-from rich.console import Console
-from rich.live import Live
+import typer
 
-from harness.cli.arguments import numbers, parse_pairs, sweep_folder
-from slurm.status.state import read_state
-from slurm.status.table import num_wrong, render
-from slurm.status.verdicts import Verdict
+from harness.cli.options import Json, Store, existing_store
 
-_EVERY_S = 10.0
+if TYPE_CHECKING:
+    from slurm.status.state import SweepState
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Run the command; see harness.cli."""
-    pairs = parse_pairs(arguments.overrides, ("sweep", "every"))
-    store = sweep_folder(pairs).absolute()
-    every_s = max(1.0, numbers(pairs["every"], "every")[0]) if "every" in pairs else _EVERY_S
-    console = Console()
+def status(
+    sweep: Store,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it again until nothing is pending or running.")
+    ] = False,
+    every: Annotated[
+        float, typer.Option(min=1, metavar="S", help="Seconds between two looks of --watch.")
+    ] = 10.0,
+    as_json: Json = False,
+) -> int:
+    """Show how far a sweep on a SLURM cluster is.
+
+    Results are read first, then one squeue asks for all jobs. The exit code is 1 if something
+    failed or was lost.
+    """
+    from rich.live import Live
+
+    from harness.cli.terminal import Terminal
+    from slurm.status.state import read_state
+    from slurm.status.table import num_wrong, render
+    from slurm.status.verdicts import Verdict
+
+    terminal = Terminal(as_json=as_json)
+    store = existing_store(sweep).absolute()
     state = read_state(store)
-    if arguments.watch:
-        with Live(render(state), console=console) as live:
+    if watch:
+        with Live(render(state), console=terminal.console) as live:
             while state.with_verdict(Verdict.pending, Verdict.running, Verdict.unknown):
-                time.sleep(every_s)
+                time.sleep(every)
                 state = read_state(store)
                 live.update(render(state))
-    else:
-        console.print(render(state), soft_wrap=True)
+    elif not as_json:
+        terminal.console.print(render(state), soft_wrap=True)
+    if as_json:
+        terminal.print_json(_as_dict(state))
     report = store / "report/index.html"
     if report.is_file():
-        console.print(f"leaderboard: {report}", markup=False, highlight=False, soft_wrap=True)
+        terminal.say(f"leaderboard: {report}")
     if wrong := num_wrong(state):
-        console.print(
+        terminal.say(
             f"{wrong} failed or lost; to submit them again: python -m harness resume sweep={store}",
             style="red",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
         )
     return 1 if wrong or state.unreachable else 0
+
+
+def _as_dict(state: SweepState) -> dict[str, Any]:
+    return {
+        "unreachable": state.unreachable,
+        "queued_jobs": list(state.queued_jobs),
+        "shards": [
+            {
+                "stage": shard.shard.stage.value,
+                "task": shard.task_id,
+                "verdict": shard.verdict.value,
+                "items": len(shard.shard.items),
+                "left": list(shard.left),
+                "failed": list(shard.failed),
+                "node": shard.node,
+                "error": shard.error,
+            }
+            for shard in state.shards
+        ],
+    }

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 from harness.cli.terminal import Terminal
 from harness.config.sweep import ExecutorKind, Settings, SweepConfig
@@ -19,6 +20,7 @@ from harness.studies.encoders.corpus_config import CorpusConfig
 from slurm.campaign import Campaign, stages_of
 from slurm.plan.arrays import Plan
 from slurm.plan.missing import MissingWork, missing_of_units
+from slurm.submission import JobStage
 from slurm.submit.dispatch import Dispatcher
 
 
@@ -124,23 +126,26 @@ def submit_work(
         dry_run: print the sbatch texts and submit nothing.
         terminal: where to print.
     """
-    open_work, abandoned = campaign.open(work), campaign.abandoned(work)
-    again = f"python -m harness resume --again sweep={shlex.quote(str(campaign.store))}"
+    open_items, abandoned = campaign.open(work).items, campaign.abandoned(work)
+    busy = len(work.items - abandoned - open_items)
+    is_due = open_items or (num_units is not None and campaign.report_is_due)
+    plan = campaign.plan(work, num_units) if is_due else None
+    if dry_run and terminal.as_json:
+        terminal.print_json(_as_dict(plan, campaign, busy, len(abandoned)))
+        return 0
     if abandoned:
+        sweep = shlex.quote(str(campaign.store))
         terminal.say(
             f"Skipped {_items(len(abandoned))} that failed {campaign.profile.max_attempts} times. "
-            f"To retry: {again}",
+            f"To retry: python -m harness resume --again sweep={sweep}",
             style="yellow",
         )
-    report_is_due = num_units is not None and campaign.report_is_due
-    if not open_work.items and not report_is_due:
-        busy = len(work.items - abandoned)
+    if plan is None:
         if busy:
             terminal.say(f"Already running or queued: {_items(busy)}.")
         elif not abandoned:
             terminal.say("Nothing is missing.")
         return _say_next(campaign, terminal)
-    plan = campaign.plan(work, num_units)
     _show(plan, terminal)
     if dry_run:
         for text in campaign.scripts(plan):
@@ -151,6 +156,18 @@ def submit_work(
     ids = ", ".join(f"{job.stage} {job.job_id}" for job in folder.submission.jobs)
     terminal.say(f"submitted: {ids}")
     return _say_next(campaign, terminal)
+
+
+def _as_dict(plan: Plan | None, campaign: Campaign, busy: int, num_skipped: int) -> dict[str, Any]:
+    """Return what a dry run would submit; no plan if there is nothing to submit."""
+    return {
+        "running_or_queued": busy,
+        "skipped": num_skipped,
+        "array_tasks": {stage.value: plan.count(stage) if plan else 0 for stage in JobStage},
+        "gpu_hours": plan.gpu_hours if plan else 0.0,
+        "most_gpu_hours": plan.most_gpu_hours if plan else 0.0,
+        "scripts": campaign.scripts(plan) if plan else [],
+    }
 
 
 def _items(count: int) -> str:

@@ -2,51 +2,78 @@
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
-from harness.cli.submit import must_submit, submit_corpus, submit_sweep
-from harness.cli.terminal import Terminal
-from harness.config.sweep import ExecutorKind, SweepConfig, load_sweep
-from harness.core.events import Interrupted
-from harness.run.estimate import estimate
-from harness.run.final_scores import write_rows
-from harness.run.stages import run_stages
-from harness.run.sweep import missing_units
-from harness.run.worker import stopping_on_signals
-from harness.store.run_store import RunStore
-from harness.store.units import plan_units
-from harness.studies.experiments.experiment import split_experiment
-from harness.studies.experiments.plan import ExperimentPlan
-from harness.studies.experiments.prepare import prepare_encoders
+import typer
+
+from harness.cli.options import Json, Overrides
+from harness.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from harness.cli.terminal import Terminal
+    from harness.config.sweep import Settings, SweepConfig
+    from harness.store.run_store import RunStore
+    from harness.store.units import Unit
+    from harness.studies.experiments.plan import ExperimentPlan
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Run the command; see harness.cli."""
-    terminal = Terminal()
-    name, overrides = split_experiment(arguments.overrides)
-    plan = ExperimentPlan.load(name, overrides) if name else None
-    argv = ["python", "-m", "harness", "sweep", *arguments.overrides]
-    if plan and not arguments.cfg:
-        code = _prepare(plan, argv, arguments.dry_run, terminal)
+def sweep(
+    overrides: Overrides = None,
+    cfg: Annotated[
+        bool, typer.Option("--cfg", help="Print the resolved configuration of every row and exit.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print units, estimated time and disk, and exit.")
+    ] = False,
+    no_report: Annotated[bool, typer.Option("--no-report", help="Stop after scoring.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Generate, score and report a grid of backbones and methods.
+
+    Comma lists span the grid. The same command again does only what is missing; Ctrl-C stops
+    cleanly. `experiment=NAME|FILE` runs a named grid with its own rows: delta_loss, rope,
+    paper_main. `--json` goes with `--dry-run`.
+
+    ```
+    python -m harness sweep backbone=tiny_short,tiny_long method=sliding_window,rag duration=30
+    ```
+    """
+    from harness.cli.submit import submit_sweep
+    from harness.cli.terminal import Terminal
+    from harness.config.sweep import ExecutorKind, load_sweep
+    from harness.run.final_scores import write_rows
+    from harness.run.stages import run_stages
+    from harness.run.worker import stopping_on_signals
+    from harness.store.run_store import RunStore
+    from harness.store.units import plan_units
+    from harness.studies.experiments.experiment import split_experiment
+    from harness.studies.experiments.plan import ExperimentPlan
+
+    if as_json and not dry_run:
+        raise ConfigError("sweep --json goes with --dry-run.")
+    terminal = Terminal(as_json=as_json)
+    name, others = split_experiment(overrides or [])
+    plan = ExperimentPlan.load(name, others) if name else None
+    argv = ["python", "-m", "harness", "sweep", *(overrides or [])]
+    if plan and not cfg:
+        code = _prepare(plan, argv, dry_run, terminal)
         if code is not None:
             return code
-    config = plan.config() if plan else load_sweep(overrides)
-    if arguments.cfg:
+    config = plan.config() if plan else load_sweep(others)
+    if cfg:
         _print_config(config, terminal)
         return 0
     units = plan_units(config)
     store = RunStore(config.settings.store)
-    if plan and not arguments.dry_run:
+    if plan and not dry_run:
         plan.note(store)
     if config.settings.executor.kind is ExecutorKind.slurm:
-        return submit_sweep(
-            units, config, argv, arguments.dry_run, not arguments.no_report, terminal
-        )
-    if arguments.dry_run:
-        estimate(units, missing_units(store, units), config.settings).show(terminal.console)
-        return 0
+        return submit_sweep(units, config, argv, dry_run, not no_report, terminal)
+    if dry_run:
+        return _dry_run(units, store, config.settings, terminal)
     store.add_command(units, argv, config.resolved)
     started = time.perf_counter()
     with stopping_on_signals() as stop_requested:
@@ -59,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     num_failed = len({item.rpartition(":")[2] for item in outcome.failed})
     terminal.say(f"{len(units)} units, {num_failed} failed, {seconds:.0f} s.")
     write_rows(store, config.settings.suite)
-    if not arguments.no_report:
+    if not no_report:
         _report(store, terminal)
     return 1 if outcome.failed else 0
 
@@ -68,6 +95,11 @@ def _prepare(
     plan: ExperimentPlan, argv: Sequence[str], dry_run: bool, terminal: Terminal
 ) -> int | None:
     """Train the encoders that are missing; return an exit code if the sweep has to wait."""
+    from harness.cli.submit import must_submit, submit_corpus
+    from harness.core.events import Interrupted
+    from harness.run.worker import stopping_on_signals
+    from harness.studies.experiments.prepare import prepare_encoders
+
     missing = plan.missing_encoders()
     if dry_run and missing:
         terminal.say(f"encoders to train first, their rows not counted below: {', '.join(missing)}")
@@ -80,6 +112,22 @@ def _prepare(
         except Interrupted:
             return terminal.say_stopped(argv)
     return None
+
+
+def _dry_run(units: list[Unit], store: RunStore, settings: Settings, terminal: Terminal) -> int:
+    from harness.run.estimate import estimate
+    from harness.run.sweep import missing_units
+
+    cost = estimate(units, missing_units(store, units), settings)
+    header = ("backbone", "method", "units", "missing")
+    if terminal.as_json:
+        rows = [dict(zip(header, row, strict=True)) for row in cost.rows]
+        terminal.print_json({**asdict(cost), "rows": rows})
+        return 0
+    terminal.print_table(header, [tuple(map(str, row)) for row in cost.rows])
+    terminal.say(f"generation: about {cost.generate_s / 60:.1f} min ({cost.source})")
+    terminal.say(f"disk: about {cost.disk_bytes / 2**20:.0f} MiB of latents and videos")
+    return 0
 
 
 def _report(store: RunStore, terminal: Terminal) -> None:

@@ -1,12 +1,16 @@
-"""The terminal: lines, tables and progress bars, data never parsed as markup."""
+"""The terminal: lines, tables, progress bars and JSON; data is never parsed as markup."""
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from harness.cli.progress import ProgressView
 from harness.core.events import Emit
@@ -15,21 +19,50 @@ STOPPED = 130
 
 
 class Terminal:
-    """Standard output for people, as the listener of long steps."""
+    """Where commands print, and the listener of long steps.
 
-    def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console()
+    Args:
+        console: where to print; standard output by default.
+        as_json: standard output gets one JSON document; everything else goes to standard error.
+        plain_width: width of tables where the output is a file or a pipe.
+    """
+
+    def __init__(
+        self,
+        console: Console | None = None,
+        as_json: bool = False,
+        plain_width: int | None = None,
+    ) -> None:
+        self.as_json = as_json
+        self.console = console or Console(stderr=as_json)
+        if plain_width and not self.console.is_terminal:
+            self.console.width = plain_width
 
     def say(self, text: str, style: str | None = None) -> None:
         """Print a line as it is: not wrapped, no markup."""
         self.console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+    def print_table(
+        self, header: Sequence[str], rows: Sequence[Sequence[str | Text]], **options: Any
+    ) -> None:
+        """Print rows as a table; `options` are those of rich's Table."""
+        table = Table(**options)
+        for cell in header:
+            table.add_column(Text(cell))
+        for row in rows:
+            table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+        self.console.print(table)
+
+    def print_json(self, data: Any) -> None:
+        """Print a JSON document on standard output."""
+        print(json.dumps(data, indent=2))
 
     @contextmanager
     def stage(
         self, title: str, amounts: Mapping[str, int], labels: Mapping[str, str]
     ) -> Iterator[Emit]:
         """Show the events of a stage as a bar with ETA and a line per finished item."""
-        with ProgressView(title, amounts, labels, self.console) as view:
+        with ProgressView(title, amounts, labels, self.console, self.say) as view:
             yield view.show
 
     def say_stopped(self, command: Sequence[str]) -> int:

@@ -1,19 +1,23 @@
-"""`python -m harness worker`: one shard, events as JSON lines on standard output."""
+"""`python -m harness dev worker`."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from pathlib import Path
+from typing import Annotated
 
-from harness.core.events import Event
-from harness.run.worker import run_shard, stopping_on_signals
-from harness.store.shards import Shard
+import typer
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Run the command; see harness.cli."""
+def worker(
+    shard: Annotated[Path, typer.Argument(metavar="SHARD", help="JSON file of the shard.")],
+) -> int:
+    """Run one shard for an executor; events are JSON lines on standard output."""
+    from harness.core.events import Event
+    from harness.run.worker import run_shard, stopping_on_signals
+    from harness.store.shards import Shard
+
     # Libraries print to standard output; only events may reach the parent.
     events = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
@@ -23,5 +27,5 @@ def run(arguments: argparse.Namespace) -> int:
         print(event.to_line(), file=events, flush=True)
 
     with stopping_on_signals() as stop_requested:
-        run_shard(Shard.read(Path(arguments.shard)), emit, stop_requested)
+        run_shard(Shard.read(shard), emit, stop_requested)
     return 0

@@ -1,21 +1,25 @@
-"""Command-line overrides in Hydra's syntax, and the grid that their comma lists span."""
+"""Command-line overrides in Hydra's syntax, and the grid that their comma lists span.
+
+This is the one place that takes `key=value` apart. `split` and `take` leave values as they were
+typed; `expand` parses them by Hydra's grammar.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, Transformer
+from hydra.core.override_parser.types import Override, QuotedString, Transformer
 from hydra.errors import HydraException, OverrideParseException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError
 
 # These keys are lists: a comma list fills them instead of spanning the grid.
 LIST_KEYS = ("duration", "seed", "suite")
@@ -24,10 +28,17 @@ GRID_KEYS = ("backbone", "method", "prompts")
 
 @dataclass(frozen=True)
 class Choice:
-    """One `key=value` of the command line; the value in Hydra's syntax, a name of a group plain."""
+    """One `key=value`, of a grid one combination's.
+
+    Attributes:
+        key: the key, with its dots.
+        value: the value as text; parsed by `expand` it is in Hydra's syntax, a group's name plain.
+        parsed: the value as Hydra's grammar reads it; None before that.
+    """
 
     key: str
     value: str
+    parsed: Any = field(default=None, compare=False)
 
     @property
     def group(self) -> str:
@@ -38,51 +49,152 @@ class Choice:
         return f"{self.key}={self.value}"
 
 
-def expand(arguments: Sequence[str]) -> list[list[Choice]]:
-    """All combinations that the comma lists of `arguments` span, in order.
+def split(arguments: Iterable[str]) -> list[Choice]:
+    """Split arguments at their first "=", values as they were typed.
 
     Raises:
-        LongtakeError: an argument that is no override, or a list for a key that takes one value.
+        ConfigError: an argument that is not of the form key=value.
     """
+    choices = []
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"{argument!r} is not of the form key=value.")
+        choices.append(Choice(key.lstrip("+"), value))
+    return choices
+
+
+def take(arguments: Iterable[str], keys: Collection[str]) -> tuple[dict[str, str], list[str]]:
+    """Take the arguments of some keys out, values as they were typed; return them and the rest.
+
+    Raises:
+        ConfigError: one of the keys is given twice.
+    """
+    taken: dict[str, str] = {}
+    rest = []
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if not equals or key not in keys:
+            rest.append(argument)
+        elif key in taken:
+            raise ConfigError(f"{key}= is given twice.")
+        else:
+            taken[key] = value
+    return taken, rest
+
+
+def override_with(first: Iterable[str], then: Sequence[str]) -> list[str]:
+    """Join overrides of which the later win; choosing a group drops what was set inside it before.
+
+    Raises:
+        ConfigError: see `split`.
+    """
+    keys = {choice.key for choice in split(then)}
+    kept = [str(c) for c in split(first) if c.key not in keys and c.group not in keys]
+    return [*kept, *then]
+
+
+def expand(arguments: Sequence[str]) -> list[list[Choice]]:
+    """Return all combinations that the comma lists of `arguments` span, in order.
+
+    Raises:
+        ConfigError: an argument that is no override, or a list for a key that takes one value.
+    """
+    return [list(row) for row in itertools.product(*(_choices(o) for o in _parse(arguments)))]
+
+
+def compose_plain(
+    folder: Path, name: str, options: Mapping[str, str], choices: Iterable[Choice] = ()
+) -> dict[str, Any]:
+    """Compose a configuration as plain values.
+
+    Args:
+        folder: a Hydra config folder.
+        name: its primary configuration.
+        options: the option of each group that is not the default.
+        choices: values to set, of keys that exist or not.
+
+    Raises:
+        ConfigError: what Hydra or OmegaConf refuses.
+    """
+    try:
+        with initialize_config_dir(str(folder), version_base="1.3"):
+            config = compose(name, [f"{group}={option}" for group, option in options.items()])
+        # Not given to Hydra as text: parsing is quadratic in the length of a list.
+        for choice in choices:
+            OmegaConf.update(config, choice.key, choice.parsed, force_add=True)
+        return _plain(config)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(" ".join(str(error).split())) from error
+
+
+def merge(values: Mapping[str, Any], arguments: Sequence[str]) -> dict[str, Any]:
+    """Return plain values with overrides applied.
+
+    Raises:
+        ConfigError: an argument that is no override of one value.
+    """
+    try:
+        config = OmegaConf.create(dict(values))
+        for override in _parse(arguments):
+            if override.is_sweep_override():
+                raise ConfigError(f"{override.input_line}: expected one value, not a list.")
+            OmegaConf.update(config, override.key_or_group, override.value(), force_add=True)
+        return _plain(config)
+    except OmegaConfBaseException as error:
+        raise ConfigError(" ".join(str(error).split())) from error
+
+
+def _parse(arguments: Sequence[str]) -> list[Override]:
     try:
         overrides = OverridesParser.create().parse_overrides(list(arguments))
     except OverrideParseException as error:
         reason = str(error).splitlines()[0]
-        raise LongtakeError(f"{error.override!r} is not of the form key=value: {reason}") from error
-    return [list(row) for row in itertools.product(*(_choices(item) for item in overrides))]
+        raise ConfigError(f"{error.override!r} is not of the form key=value: {reason}") from error
+    for override in overrides:
+        if override.is_delete():
+            raise ConfigError(
+                f"~{override.key_or_group}: a setting can't be deleted; give it a value."
+            )
+        if override.package is not None:
+            raise ConfigError(f"{override.input_line}: a key has no @package here.")
+    return overrides
 
 
-def _choices(override: Override) -> Iterable[Choice]:
+def _choices(override: Override) -> list[Choice]:
     key = override.key_or_group
-    if override.is_delete():
-        raise LongtakeError(f"~{key}: a setting can't be deleted; give it a value.")
     if not override.is_sweep_override():
+        value = override.value()
         if key in GRID_KEYS:
-            return [Choice(key, str(override.value()))]
-        value = override.get_value_element_as_str()
-        if key in LIST_KEYS and not value.startswith("["):
-            value = f"[{value}]"
-        return [Choice(key, value)]
-    plain = Transformer.identity if key in GRID_KEYS else Transformer.encode
-    values = [str(value) for value in override.sweep_iterator(plain)]
-    if key in LIST_KEYS:
-        return [Choice(key, f"[{','.join(values)}]")]
-    if key.partition(".")[0] not in GRID_KEYS:
-        raise LongtakeError(f"{key} takes one value, got a list: {', '.join(values)}.")
-    return [Choice(key, value) for value in values]
-
-
-def compose_plain(folder: Path, name: str, overrides: Sequence[str]) -> dict[str, Any]:
-    """The configuration `name` of a Hydra config folder with overrides, as plain values.
-
-    Raises:
-        LongtakeError: what Hydra or OmegaConf refuses.
-    """
+            return [Choice(key, str(value), value)]
+        text = override.get_value_element_as_str()
+        if key in LIST_KEYS and not isinstance(value, list):
+            return [Choice(key, f"[{text}]", [value])]
+        return [Choice(key, text, value)]
+    encode = Transformer.identity if key in GRID_KEYS else Transformer.encode
     try:
-        with initialize_config_dir(str(folder), version_base="1.3"):
-            config = compose(name, list(overrides))
-        plain = OmegaConf.to_container(config, resolve=True)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise LongtakeError(" ".join(str(error).split())) from error
+        texts = [str(text) for text in override.sweep_iterator(encode)]
+        values = [_unquoted(value) for value in override.sweep_iterator()]
+    except HydraException as error:
+        raise ConfigError(f"{override.input_line}: {error}.") from error
+    if key in LIST_KEYS:
+        return [Choice(key, f"[{','.join(texts)}]", values)]
+    if key.partition(".")[0] not in GRID_KEYS:
+        raise ConfigError(f"{key} takes one value, got a list: {', '.join(texts)}.")
+    return [Choice(key, text, value) for text, value in zip(texts, values, strict=True)]
+
+
+def _unquoted(value: Any) -> Any:
+    if isinstance(value, QuotedString):
+        return value.text
+    if isinstance(value, list):
+        return [_unquoted(part) for part in value]
+    if isinstance(value, dict):
+        return {_unquoted(key): _unquoted(part) for key, part in value.items()}
+    return value
+
+
+def _plain(config: DictConfig) -> dict[str, Any]:
+    plain = OmegaConf.to_container(config, resolve=True)
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}

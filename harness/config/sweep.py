@@ -239,14 +239,15 @@ def _default(group: str) -> str:
 
 
 def _compose(choices: Sequence[Choice]) -> dict[str, Any]:
-    return compose_plain(CONF, "sweep", [_as_override(choice) for choice in choices])
-
-
-def _as_override(choice: Choice) -> str:
-    if (CONF / choice.key).is_dir():
-        return f"{choice.key}={_option(choice.key, choice.value)}"
-    # Forced: whether a key exists is checked against the dataclasses, which know the nearest one.
-    return f"++{choice}"
+    options = {
+        choice.key: _option(choice.key, choice.value)
+        for choice in choices
+        if (CONF / choice.key).is_dir()
+    }
+    # Keys are set whether they exist or not: the dataclasses refuse those that don't, and know the
+    # nearest one.
+    settings = [choice for choice in choices if choice.key not in options]
+    return compose_plain(CONF, "sweep", options, settings)
 
 
 def _option(group: str, value: str) -> str:

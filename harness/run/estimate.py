@@ -22,8 +22,6 @@ from harness.store.run_store import RunStore
 from harness.store.units import Unit, build_backbone
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from backbones.engine.spec import BackboneSpec
     from harness.config.sweep import Settings
 
@@ -47,19 +45,6 @@ class Estimate:
     generate_s: float
     source: str
     disk_bytes: int
-
-    def show(self, console: Console) -> None:
-        """Print as a table."""
-        from rich.table import Table
-
-        table = Table("backbone", "method", "units", "missing")
-        for backbone, method, num_units, num_missing in self.rows:
-            table.add_row(backbone, method, str(num_units), str(num_missing))
-        console.print(table)
-        minutes = self.generate_s / 60
-        size = self.disk_bytes / 2**20
-        console.print(f"generation: about {minutes:.1f} min ({self.source})", highlight=False)
-        console.print(f"disk: about {size:.0f} MiB of latents and videos", highlight=False)
 
 
 def estimate(units: Sequence[Unit], missing: Sequence[Unit], settings: Settings) -> Estimate:

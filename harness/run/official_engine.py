@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-from rich.console import Console
-from rich.table import Table
+from typing import Any
 
 from eval.metric import MetricUnavailable
 from eval.scoring.results import Scores
@@ -16,6 +15,7 @@ from eval.vbench_long.official import run_official
 from eval.video.reencode import clip_path
 from eval.video.split import Span
 from harness.core.errors import LongtakeError
+from harness.core.events import Listener
 from harness.core.files import write_json
 from harness.core.machine import eval_threads
 from harness.store.run_store import RunStore
@@ -23,15 +23,27 @@ from harness.store.run_store import RunStore
 SUITE = "vbench_long"
 
 
+@dataclass(frozen=True)
+class CrossCheck:
+    """Dataset scores of the official code beside ours.
+
+    Attributes:
+        lines: row, dimension, score of the official code and here, its CPU seconds.
+        failed: whether the official code failed on a row.
+        path: the file with the lines.
+    """
+
+    lines: list[dict[str, Any]]
+    failed: bool
+    path: Path
+
+
 def cross_check(
-    store: RunStore, durations_s: Sequence[float], device: str, console: Console
-) -> int:
+    store: RunStore, durations_s: Sequence[float], device: str, listener: Listener
+) -> CrossCheck:
     """Run the official code on every row's clips and compare the dataset scores.
 
     Rows are run seed by seed, because the official layout knows one folder per prompt.
-
-    Returns:
-        0, or 1 if the official code failed on something.
 
     Raises:
         LongtakeError: nothing was scored with the suite yet.
@@ -41,7 +53,6 @@ def cross_check(
         raise LongtakeError(
             f"Score first: python -m harness eval sweep={store.root} suite={SUITE}."
         )
-    table = Table("row", "dimension", "official code", "here", "difference")
     report, failed = [], False
     for label, (duration, contents) in groups.items():
         ours = score_dataset(contents, duration)
@@ -55,24 +66,20 @@ def cross_check(
                 name: _files(store, scores, duration)
                 for name, scores in zip(names, contents, strict=True)
             }
-            with console.status(f"official code: {label}"):
-                theirs = run_official(videos, wanted, device, eval_threads())
+            listener.say(f"official code: {label}")
+            theirs = run_official(videos, wanted, device, eval_threads())
         except MetricUnavailable as error:
-            console.print(f"{label}: {error}", style="red", markup=False, soft_wrap=True)
+            listener.say(f"failed: {label}: {error}")
             failed = True
             continue
         for name in wanted:
             official, here = float(theirs[name][0]), ours[name].official
             assert here is not None
-            values = (f"{official:.6f}", f"{here:.6f}", f"{here - official:+.1e}")
-            table.add_row(label, name, *values)
             line = {"row": label, "dimension": name, "official_code": official, "here": here}
             report.append(line | {"official_cpu_s": theirs["cpu_s"][name]})
     path = store.cross_check_path(SUITE)
     write_json(path, report)
-    console.print(table)
-    console.print(f"written to {path}", markup=False, highlight=False, soft_wrap=True)
-    return 1 if failed else 0
+    return CrossCheck(report, failed, path)
 
 
 def _groups(store: RunStore, durations_s: Sequence[float]) -> dict[str, tuple[str, list[Scores]]]:

@@ -99,7 +99,7 @@ class ProcessPool:
             shard.write(path)
             with log_path.open("w") as log:
                 process = subprocess.Popen(
-                    [sys.executable, "-m", "harness", "worker", str(path)],
+                    [sys.executable, "-m", "harness", "dev", "worker", str(path)],
                     stdout=subprocess.PIPE,
                     stderr=log,
                     text=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.config.sweep import Settings
+from harness.core.errors import ConfigError
 from harness.core.events import Listener, StopRequested
 from harness.run.sweep import (
     Outcome,
@@ -73,6 +74,42 @@ def generate(
     amounts = {unit.id: unit.num_latents for unit in units}
     with listener.stage("generate", amounts, labels) as emit:
         return run_generation(units, settings, emit, stop_requested)
+
+
+def score_store(
+    store: RunStore,
+    durations_s: Sequence[float],
+    settings: Settings,
+    listener: Listener,
+    stop_requested: StopRequested,
+) -> Outcome | None:
+    """Score the finished units of a store with the suites of `settings`.
+
+    Returns:
+        How it ended; None if all of them were scored already.
+
+    Raises:
+        ConfigError: a duration that no finished video has.
+    """
+    lines = store.unit_lines()
+    records = [store.record(line.unit_id) for line in lines]
+    for duration_s in durations_s:
+        if not any(record and record.frames_of(duration_s) for record in records):
+            raise ConfigError(
+                f"duration={duration_s:g}: no finished video of {store.root} has that many seconds "
+                "in whole latent frames."
+            )
+    prompts = {line.unit_id: line.evaluation_prompt for line in lines}
+    tasks = missing_evaluations(store, prompts, durations_s, settings.suite)
+    if not tasks:
+        return None
+    outcome = score(tasks, settings, store.labels(), listener, stop_requested)
+    if outcome.stopped:
+        return outcome
+    failed = dict(outcome.failed)
+    for task in missing_evaluations(store, prompts, durations_s, settings.suite):
+        failed.setdefault(task.item, "it was not scored")
+    return Outcome(failed, False)
 
 
 def score(

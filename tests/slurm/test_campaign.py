@@ -149,7 +149,7 @@ def test_cancel_includes_jobs_whose_work_a_later_submission_took_over(
     assert sweep.slurm.calls[-1] == f"scancel {old}"
     sweep.slurm.queue([])
     assert main(["cancel", f"sweep={sweep.store}"]) == 0
-    assert "Nothing waits or runs." in capsys.readouterr().out
+    assert "No pending or running tasks." in capsys.readouterr().out
     assert len([call for call in sweep.slurm.calls if call.startswith("scancel")]) == 1
 
 

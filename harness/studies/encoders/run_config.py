@@ -83,8 +83,9 @@ def load_run(arguments: Sequence[str]) -> EncoderRun:
                 raise unknown_name(choice.key, choice.value, known)
     if not any(choice.key == "corpus" for choice in choices):
         raise ConfigError("corpus=FOLDER is missing; make a corpus with: python -m harness latents")
-    overrides = [str(c) if c.key in _GROUPS else f"++{c}" for c in choices]
-    run = build(EncoderRun, compose_plain(_CONF, "train_encoder", overrides), "training")
+    options = {choice.key: choice.value for choice in choices if choice.key in _GROUPS}
+    settings = [choice for choice in choices if choice.key not in _GROUPS]
+    run = build(EncoderRun, compose_plain(_CONF, "train_encoder", options, settings), "training")
     run.out = run.out or f"encoders/{_label(choices)}"
     run.command = ["python", "-m", "harness", "train-encoder", *arguments]
     run.check()

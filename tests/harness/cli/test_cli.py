@@ -4,15 +4,53 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import COMMANDS
+from harness.cli.app import DEV, GROUPS
 from tests.harness.support import FAST
 
+COMMANDS = [[name] for commands in GROUPS.values() for name in commands]
+COMMANDS += [["dev"], *(["dev", name] for name in DEV)]
 
-@pytest.mark.parametrize("command", [command.name for command in COMMANDS])
-def test_every_command_has_help(cli, command: str) -> None:
-    result = cli(command, "--help")
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help(cli, command: list[str]) -> None:
+    result = cli(*command, "--help")
     assert result.code == 0
-    assert "usage:" in result.out
+    assert "Usage:" in result.out
+
+
+def test_alone_the_program_shows_its_commands_by_group(cli) -> None:
+    result = cli()
+    assert result.code == 0
+    assert cli("--help").out == result.out
+    places = [result.out.index(f"─ {panel} ─") for panel in (*GROUPS, "Develop")]
+    assert places == sorted(places)
+    for commands in GROUPS.values():
+        assert all(f"│ {name} " in result.out for name in commands)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["swep"], "Did you mean 'sweep'?"),
+        (["replay", "x"], "Did you mean 'dev replay'?"),
+        (["bench-metrics"], "Did you mean 'dev bench-metrics'?"),
+        (["dev", "bnch"], "Did you mean 'dev bench'?"),
+        (["sweep", "--dryrun", "duration=3"], "No such option: --dryrun (Possible options: --dry"),
+        (["sweep", "--json"], "goes with --dry-run"),
+        (["list", "method"], "Did you mean 'methods'?"),
+        (["cancel", "swep=x"], "Did you mean 'sweep'?"),
+        (["cancel", "sweep=x", "y"], "unexpected extra argument"),
+        (["status"], "Missing option '--sweep'"),
+        (["resume", "sweep=x", "duration=3"], "resume takes sweep=FOLDER and executor.slurm."),
+    ],
+)
+def test_a_mistake_names_only_what_is_wrong(cli, arguments: list[str], message: str) -> None:
+    result = cli(*arguments)
+    assert result.code == 2
+    assert result.err.startswith("error: ")
+    assert result.err.count("\n") == 1
+    assert message in result.err
+    assert "duration" not in result.err or arguments[0] == "resume"
 
 
 @pytest.mark.parametrize(
@@ -138,7 +176,7 @@ def test_an_unknown_sweep_folder_suggests_the_nearest(cli, command: str) -> None
 
 @pytest.mark.slow
 def test_bench_writes_its_figures(cli) -> None:
-    result = cli("bench", *FAST, "method=sliding_window,rag", "--json", "bench.json")
+    result = cli("dev", "bench", *FAST, "method=sliding_window,rag", "out=bench.json")
     assert result.code == 0
     assert "sliding_window" in result.out
     assert "rollout_s" in Path("bench.json").read_text()
@@ -171,7 +209,7 @@ def test_two_things_of_one_label_are_refused(cli) -> None:
 
 def test_an_unwritable_run_folder_is_one_clear_line(cli) -> None:
     result = cli("sweep", *FAST, "runs=/proc/nowhere")
-    assert result.code == 1
+    assert result.code == 2
     assert result.err.startswith("error: ")
     assert result.err.count("\n") == 1
 

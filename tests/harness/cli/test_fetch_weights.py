@@ -14,7 +14,7 @@ import pytest
 
 from eval.networks.weights import LayoutFile
 from eval.vbench_long.layout import ALL_FILES
-from harness.cli import fetch_weights_command
+from harness.cli import downloads
 from harness.core.fetch import FetchError, Unreachable, fetch, part_of
 from harness.core.weights_files import WeightsFile, file_sha256, weights_root
 
@@ -208,7 +208,7 @@ class Source:
 
 @pytest.fixture
 def two_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch_weights_command, "build_backbone", lambda *_: Source())
+    monkeypatch.setattr(downloads, "build_backbone", lambda *_: Source())
 
 
 def test_the_command_fetches_what_is_missing_once(cli, hub: Hub, two_files) -> None:
@@ -257,7 +257,7 @@ def test_a_server_that_answers_is_asked_though_another_does_not(cli, monkeypatch
         asked.append(source.url)
         raise (Unreachable if "huggingface" in source.url else FetchError)("no")
 
-    monkeypatch.setattr(fetch_weights_command, "fetch_or_unpack", fetch)
+    monkeypatch.setattr(downloads, "fetch_or_unpack", fetch)
     assert cli("fetch-weights", "suite=vbench_long").code == 1
     servers = [urlsplit(url).netloc for url in asked]
     assert servers.count("huggingface.co") == 1
@@ -268,7 +268,7 @@ def test_too_little_room_is_said_before_anything_is_fetched(
     cli, hub, two_files, monkeypatch
 ) -> None:
     usage = type("Usage", (), {"free": 10**6})
-    monkeypatch.setattr(fetch_weights_command.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(downloads.shutil, "disk_usage", lambda _: usage)
     result = cli("fetch-weights", "backbone=longlive")
     assert result.code == 2
     assert "4.19 MB to fetch" in result.err

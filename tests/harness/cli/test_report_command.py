@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.__main__ import main
-from harness.cli.report_command import report_settings
-from harness.core.errors import LongtakeError
 from reports.site.assets import Assets
+from reports.site.build import ReportPaths
 from tests.reports.synthetic import METHODS, write_store, write_video
 
 pytestmark = pytest.mark.slow
@@ -25,24 +24,38 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "demo"
 
 
-def test_settings_by_name(store: Path, tmp_path: Path) -> None:
-    folders, out, options = report_settings(
-        {"sweep": [str(store)], "out": ["site"], "assets": ["copy"], "quoted": ["a.yaml", "b.yaml"]}
-    )
+def test_settings_reach_the_report(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list = []
+
+    def build(folders, out, options, terminal):
+        asked.extend((folders, out, options))
+        return ReportPaths(tmp_path / "index.html", (), ())
+
+    monkeypatch.setattr("harness.cli.report_view.build_with_bar", build)
+    by_key = [f"sweep={store}", "out=site", "assets=copy", "quoted=a.yaml", "quoted=b.yaml"]
+    assert main(["report", *by_key]) == 0
+    by_option = [part for text in by_key for part in f"--{text}".split("=")]
+    assert main(["report", *by_option]) == 0
+    assert asked[:3] == asked[3:], "key=value and --key value are the same"
+    folders, out, options = asked[:3]
     assert (folders, out) == ([store], Path("site"))
     assert options.assets is Assets.copy
     assert options.quoted == (Path("a.yaml"), Path("b.yaml"))
 
 
-def test_mistakes_are_told(store: Path) -> None:
-    for lists, said in (
-        ({}, "Which sweep"),
-        ({"sweep": [str(store)], "assets": ["cpy"]}, "Did you mean 'copy'"),
-        ({"sweep": [str(store)], "out": ["a", "b"]}, "out= is given twice"),
-        ({"sweep": [str(store.parent / "dmo")]}, "Did you mean 'demo'"),
+def test_mistakes_are_one_clear_line(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, said in (
+        ([], "Missing option '--sweep'"),
+        ([f"sweep={store}", "assets=cpy"], "Did you mean 'copy'"),
+        ([f"sweep={store.parent / 'dmo'}"], "Did you mean 'demo'"),
+        ([f"swep={store}"], "Did you mean 'sweep'"),
+        ([f"sweep={store}", "--wach"], "--watch"),
     ):
-        with pytest.raises(LongtakeError, match=said):
-            report_settings(lists)
+        assert main(["report", *arguments]) == 2
+        error = capsys.readouterr().err
+        assert said in error and error.count("\n") == 1, error
 
 
 def test_unknown_baseline_is_one_line_and_exit_code_2(
@@ -73,4 +86,6 @@ def test_serve_builds_answers_and_stops_on_ctrl_c(store: Path, tmp_path: Path) -
 
 def test_serve_refuses_a_port_that_is_none(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve", f"sweep={store}", "port=http"]) == 2
-    assert "expected a number from 0 to 65535" in capsys.readouterr().err
+    assert "'--port': Input should be a valid integer" in capsys.readouterr().err
+    assert main(["serve", f"sweep={store}", "port=65536"]) == 2
+    assert "less than or equal to 65535" in capsys.readouterr().err

@@ -15,8 +15,8 @@ QUICK = ("prompts.num=1", "duration=6", "suite=[]", "device=cpu", "executor.thre
 
 def test_every_part_of_a_video_is_timed(cli, tmp_path: Path) -> None:
     figures, profile = tmp_path / "bench.json", tmp_path / "trace.json"
-    options = ("--json", str(figures), "--profile", str(profile))
-    result = cli("bench", *WAN, *QUICK, "method=sliding_window,rag", *options)
+    options = ("--out", str(figures), "--profile", str(profile))
+    result = cli("dev", "bench", *WAN, *QUICK, "method=sliding_window,rag", *options)
     assert result.code == 0
     assert "row 2: self_forcing weights=random flavor=debug | rag" in result.out
     content = json.loads(figures.read_text())

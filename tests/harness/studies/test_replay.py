@@ -35,7 +35,7 @@ def cut(case: Path, num_latents: int) -> None:
 
 def test_an_equal_rollout_passes(cli, case: Path) -> None:
     cut(case, 24)
-    result = cli("replay", str(case))
+    result = cli("dev", "replay", str(case))
     assert result.code == 0
     assert "8 of 8 blocks agree" in result.out
     assert result.out.splitlines()[-1] == "PASS"
@@ -46,10 +46,10 @@ def test_other_latents_fail(cli, case: Path) -> None:
     tensors = load_file(case)
     tensors["latents"] = tensors["latents"] * 1.01
     save_file(tensors, case)
-    result = cli("replay", str(case))
+    result = cli("dev", "replay", str(case))
     assert result.code == 1
     assert result.out.splitlines()[-1] == "FAIL"
-    assert cli("replay", str(case), "--rtol", "0.1").code == 0
+    assert cli("dev", "replay", str(case), "--rtol", "0.1").code == 0
 
 
 def test_other_retrieved_frames_fail(cli, case: Path) -> None:
@@ -57,7 +57,7 @@ def test_other_retrieved_frames_fail(cli, case: Path) -> None:
     settings = json.loads(case.with_suffix(".json").read_text())
     settings["retrieval"][0]["selected_global_frames"] = [[2]]
     case.with_suffix(".json").write_text(json.dumps(settings))
-    result = cli("replay", str(case))
+    result = cli("dev", "replay", str(case))
     assert result.code == 1
     assert "6 of 7 blocks agree" in result.out
     assert "latent frame 18" in result.out
@@ -65,7 +65,7 @@ def test_other_retrieved_frames_fail(cli, case: Path) -> None:
 
 def test_a_file_of_another_kind_is_one_clear_line(cli, case: Path) -> None:
     case.write_bytes(case.read_bytes()[:1000])
-    result = cli("replay", str(case))
+    result = cli("dev", "replay", str(case))
     assert result.code == 2
     assert "not a recorded rollout" in result.err
 
@@ -77,6 +77,6 @@ def test_settings_that_do_not_fit_the_tensors_are_one_clear_line(cli, case: Path
         if change == {"prompt": None}:
             del changed["meta"]["prompt"]
         case.with_suffix(".json").write_text(json.dumps(changed))
-        result = cli("replay", str(case))
+        result = cli("dev", "replay", str(case))
         assert result.code == 2
         assert result.err.count("\n") == 1

@@ -1,0 +1,129 @@
+"""The command line: all commands, in groups."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.bench_command import bench
+from harness.cli.bench_metrics_command import bench_metrics
+from harness.cli.bench_search_command import bench_search
+from harness.cli.cancel_command import cancel
+from harness.cli.doctor_command import doctor
+from harness.cli.eval_command import evaluate
+from harness.cli.fetch_weights_command import fetch_weights
+from harness.cli.generate_command import generate
+from harness.cli.latents_command import latents
+from harness.cli.list_command import list_
+from harness.cli.logs_command import logs
+from harness.cli.parsing import CommandGroup, KeyValueCommand
+from harness.cli.replay_command import replay
+from harness.cli.report_command import report
+from harness.cli.resume_command import resume
+from harness.cli.retrieval_command import retrieval
+from harness.cli.selftest_metrics_command import selftest_metrics
+from harness.cli.serve_command import serve
+from harness.cli.status_command import status
+from harness.cli.sweep_command import sweep
+from harness.cli.train_encoder_command import train_encoder
+from harness.cli.worker_command import worker
+from harness.core.version import __version__
+
+Command = Callable[..., int]
+
+GROUPS: Mapping[str, Mapping[str, Command]] = {
+    "Run": {"sweep": sweep, "generate": generate, "eval": evaluate},
+    "Look": {"report": report, "serve": serve, "list": list_, "status": status, "logs": logs},
+    "Prepare": {
+        "doctor": doctor,
+        "fetch-weights": fetch_weights,
+        "latents": latents,
+        "train-encoder": train_encoder,
+        "retrieval": retrieval,
+    },
+    "Cluster": {"resume": resume, "cancel": cancel},
+}
+DEV: Mapping[str, Command] = {
+    "replay": replay,
+    "bench": bench,
+    "bench-metrics": bench_metrics,
+    "bench-search": bench_search,
+    "selftest-metrics": selftest_metrics,
+    "worker": worker,
+}
+
+# Settings that a command takes as overrides are those of a YAML file, which its --help shows.
+_CONF = Path(__file__).parents[1] / "config" / "conf"
+_SETTINGS = {
+    sweep: "sweep.yaml",
+    generate: "sweep.yaml",
+    latents: "sweep.yaml",
+    bench: "sweep.yaml",
+    train_encoder: "training/train_encoder.yaml",
+}
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"longtake {__version__}")
+        raise typer.Exit
+
+
+def _main(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Longtake generates, scores and compares long autoregressive videos.
+
+    Settings are overrides in Hydra syntax, `key=value`; comma lists span a grid. An option that
+    takes a value may be written `key=value` as well: `sweep=runs/main` is `--sweep runs/main`.
+
+    ```
+    python -m harness sweep backbone=tiny_short,tiny_long method=sliding_window,rag duration=30,60
+    ```
+    """
+
+
+def _add(app: typer.Typer, name: str, command: Command, panel: str | None = None) -> None:
+    file = _SETTINGS.get(command)
+    settings = (_CONF / file).read_text(encoding="utf-8") if file else None
+    app.command(
+        name,
+        cls=KeyValueCommand,
+        help=inspect.getdoc(command),
+        epilog=f"```yaml\n{settings}```" if settings else None,
+        rich_help_panel=panel,
+    )(command)
+
+
+def _build() -> typer.Typer:
+    app = typer.Typer(
+        cls=CommandGroup,
+        callback=_main,
+        rich_markup_mode="markdown",
+        pretty_exceptions_enable=False,
+    )
+    for panel, commands in GROUPS.items():
+        for name, command in commands.items():
+            _add(app, name, command, panel)
+    dev = typer.Typer(
+        cls=CommandGroup,
+        rich_markup_mode="markdown",
+        no_args_is_help=True,
+        help="Check and time Longtake itself.",
+    )
+    for name, command in DEV.items():
+        _add(dev, name, command)
+    app.add_typer(dev, name="dev", rich_help_panel="Develop")
+    return app
+
+
+app = _build()

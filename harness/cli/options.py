@@ -1,0 +1,105 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harness.core.errors import ConfigError, unknown_name
+
+
+def one_of(kind: str, names: tuple[str, ...], text: str) -> Any:
+    """Declare an option that takes one of `names`; a wrong one is answered with the nearest."""
+
+    def check(name: str) -> str:
+        if name not in names:
+            raise unknown_name(kind, name, names)
+        return name
+
+    return typer.Option(
+        metavar="|".join(names), help=text, callback=check, autocompletion=lambda: list(names)
+    )
+
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KEY=VALUE", help="Settings in Hydra syntax, listed below."),
+]
+Store = Annotated[
+    Path, typer.Option("--sweep", metavar="FOLDER", help="Run store, for example runs/main.")
+]
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON document on standard output, nothing else there."),
+]
+Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")]
+Threads = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="CPU threads; all cores by default."),
+]
+
+# Options of report and serve.
+Stores = Annotated[
+    list[Path],
+    typer.Option(
+        "--sweep", metavar="FOLDER", help="Run store; give several to merge them by unit id."
+    ),
+]
+ReportFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="FOLDER",
+        help="Folder of the page; by default FOLDER/report of the first sweep.",
+    ),
+]
+AssetsMode = Annotated[
+    str,
+    one_of(
+        "assets",
+        ("link", "copy", "none"),
+        "Videos and files: leave in place, copy beside the page, or leave out.",
+    ),
+]
+Baseline = Annotated[
+    str | None,
+    typer.Option(
+        metavar="METHOD",
+        help="Method to compare with; sliding_window if the sweep has it.",
+    ),
+]
+Quoted = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE",
+        help="YAML file of published numbers, shown apart; docs/leaderboard.md has the format.",
+    ),
+]
+
+
+def existing_store(folder: Path) -> Path:
+    """Return the folder of the run store called `folder`, also looked for in runs/.
+
+    Raises:
+        UnknownName: there is no such folder, with the nearest one beside it.
+    """
+    if folder.is_dir():
+        return folder
+    if (Path("runs") / folder).is_dir():
+        return Path("runs") / folder
+    siblings = [path.name for path in folder.parent.glob("*") if path.is_dir()]
+    raise unknown_name(f"sweep in {folder.parent}", folder.name, siblings)
+
+
+def numbers(text: str, key: str) -> list[float]:
+    """Return the numbers of a comma list.
+
+    Raises:
+        ConfigError: a part is not a number.
+    """
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise ConfigError(f"{key}={text}: expected numbers separated by commas.") from error

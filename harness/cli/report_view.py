@@ -1,0 +1,88 @@
+"""Building a report with a bar in the terminal, once or again and again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from harness.cli.terminal import Terminal
+from harness.core.events import StopRequested
+from reports.site.build import ReportOptions, ReportPaths, build_report
+from reports.site.watch import watch
+
+POLL_S = 0.2
+
+
+def build_with_bar(
+    folders: Sequence[Path], out: Path | None, options: ReportOptions, terminal: Terminal
+) -> ReportPaths:
+    """Build a report; the bar counts the videos that are read."""
+    with _bar(terminal.console) as bar:
+        task = bar.add_task("report", total=None, text="videos")
+        return build_report(
+            folders, out, options, lambda done, total: bar.update(task, completed=done, total=total)
+        )
+
+
+def watch_with_bar(
+    folders: Sequence[Path],
+    out: Path | None,
+    options: ReportOptions,
+    terminal: Terminal,
+    stop_requested: StopRequested,
+) -> ReportPaths | None:
+    """Build again until all units are finished; None if a stop was requested before."""
+    with _bar(terminal.console) as bar:
+        task = bar.add_task("watch", total=None, text="")
+        shown: dict[str, int] = {}
+
+        def show(paths: ReportPaths) -> None:
+            counts = dict(paths.counts)
+            text = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+            bar.update(
+                task,
+                completed=counts["done"] + counts["failed"],
+                total=sum(counts.values()),
+                text=text,
+            )
+            if counts != shown:
+                terminal.say(f"{text}: {paths.index}")
+                shown.clear()
+                shown.update(counts)
+
+        def stop(seconds: float) -> bool:
+            until = time.monotonic() + seconds
+            while not stop_requested() and time.monotonic() < until:
+                time.sleep(POLL_S)
+            return stop_requested()
+
+        def complain(text: str) -> None:
+            terminal.say(f"not built: {text}")
+
+        return watch(folders, out, options, show, complain, stop)
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[text]}", markup=False),
+        TextColumn("ETA"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )

@@ -1,0 +1,98 @@
+"""What the command line can name, with a summary of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from backbones import BACKBONES
+from eval.scoring.suite import METRICS, SUITES
+from harness.config.prompts import GENERATORS, shipped_sets
+from harness.config.sweep import CONF, load_sweep, options
+from harness.core.errors import unknown_name
+from harness.core.modules import read_docstring
+from harness.core.registry import Registry
+from methods import METHODS
+from methods.encoders import ENCODERS
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A name with one line about it.
+
+    Attributes:
+        name: as it is typed.
+        summary: what it stands for.
+        origin: the distribution it comes from; "you" for files of the user.
+    """
+
+    name: str
+    summary: str
+    origin: str
+
+
+def catalog(kind: str) -> list[Listed]:
+    """Return everything of a kind: backbones, methods, encoders, metrics, suites, ...
+
+    Raises:
+        UnknownName: there is no such kind.
+    """
+    if kind not in KINDS:
+        raise unknown_name("kind of thing to list", kind, KINDS)
+    return list(KINDS[kind]())
+
+
+def _with_presets(group: str, registry: Registry) -> Iterator[Listed]:
+    for name in options(group):
+        preset = CONF / group / f"{name}.yaml"
+        if preset.is_file():
+            yield Listed(name, _first_comment(preset), "longtake")
+        else:
+            entry = registry.entries()[name]
+            yield Listed(name, _first_docstring_line(entry.target), entry.origin)
+
+
+def _plugins(registry: Registry) -> Iterator[Listed]:
+    for name, entry in sorted(registry.entries().items()):
+        yield Listed(name, _first_docstring_line(entry.target), entry.origin)
+
+
+def _suites() -> Iterator[Listed]:
+    for name, suite in SUITES.items():
+        yield Listed(name, f"version {suite.version}: {', '.join(suite.metrics)}", "longtake")
+
+
+def _prompts() -> Iterator[Listed]:
+    for name in options("prompts"):
+        prompts = load_sweep([f"prompts={name}"]).rows[0].prompts
+        version = f"{len(prompts.prompts)} prompts, sha256 {prompts.sha256[:12]}"
+        summary = f"{_first_comment(CONF / 'prompts' / f'{name}.yaml')} {version}"
+        yield Listed(name, summary, "longtake")
+    sources = ", ".join([*shipped_sets(), *GENERATORS.names()])
+    yield Listed("FILE.txt, FILE.jsonl", f"your own; values of prompts.source: {sources}", "you")
+
+
+def _experiments() -> Iterator[Listed]:
+    for path in sorted((CONF / "experiment").glob("*.yaml")):
+        yield Listed(path.stem, _first_comment(path), "longtake")
+
+
+def _first_comment(path: Path) -> str:
+    return path.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
+
+
+def _first_docstring_line(target: str) -> str:
+    docstring = read_docstring(target)
+    return "not installed" if docstring is None else docstring.partition("\n")[0]
+
+
+KINDS: dict[str, Callable[[], Iterator[Listed]]] = {
+    "backbones": lambda: _with_presets("backbone", BACKBONES),
+    "methods": lambda: _with_presets("method", METHODS),
+    "encoders": lambda: _plugins(ENCODERS),
+    "metrics": lambda: _plugins(METRICS),
+    "suites": _suites,
+    "prompts": _prompts,
+    "experiments": _experiments,
+}

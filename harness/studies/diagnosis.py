@@ -1,0 +1,107 @@
+"""What can run on this machine: processor and GPUs, packages, weights, metrics."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+
+import torch
+
+from eval.metric import MetricUnavailable
+from eval.scoring.suite import METRICS, SUITES
+from harness.config.sweep import load_sweep, options
+from harness.core.environment import package_versions
+from harness.core.errors import LongtakeError
+from harness.core.machine import cpu_name, num_cores
+from harness.store.units import build_backbone
+
+
+@dataclass(frozen=True)
+class BackboneWeights:
+    """The weights of a backbone.
+
+    Attributes:
+        name: the backbone.
+        found: roles whose files are all there: transformer, text_encoder, vae, ...
+        missing: the other roles.
+        error: why that cannot be said; empty if it can.
+    """
+
+    name: str
+    found: tuple[str, ...]
+    missing: tuple[str, ...]
+    error: str
+
+
+@dataclass(frozen=True)
+class MetricCheck:
+    """Whether a metric of a suite can run; `reason` says why not and is empty if it can."""
+
+    suite: str
+    metric: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Everything `doctor` says about this machine.
+
+    Attributes:
+        machine: processor, GPUs and system, in words.
+        packages: version of each package that matters; None where it is not installed.
+        backbones: weights of each backbone.
+        metrics: each metric of each suite.
+    """
+
+    machine: dict[str, str]
+    packages: dict[str, str | None]
+    backbones: tuple[BackboneWeights, ...]
+    metrics: tuple[MetricCheck, ...]
+
+
+def diagnose() -> Diagnosis:
+    """Look at this machine; nothing is downloaded."""
+    return Diagnosis(
+        _machine(),
+        package_versions(),
+        tuple(_weights(name) for name in options("backbone")),
+        tuple(_check(suite.name, name) for suite in SUITES.values() for name in suite.metrics),
+    )
+
+
+def _machine() -> dict[str, str]:
+    machine = {"processor": f"{cpu_name()}, {num_cores()} cores"}
+    for index in range(torch.cuda.device_count()):
+        free, total = torch.cuda.mem_get_info(index)
+        machine[f"cuda:{index}"] = (
+            f"{torch.cuda.get_device_name(index)}, {free / 2**30:.0f} of {total / 2**30:.0f} GiB "
+            "free"
+        )
+    if not torch.cuda.is_available():
+        machine["GPU"] = "none; device=auto uses the processor"
+    machine["system"] = f"{platform.platform()}, Python {platform.python_version()}"
+    return machine
+
+
+def _weights(name: str) -> BackboneWeights:
+    component = load_sweep([f"backbone={name}"]).rows[0].backbone
+    try:
+        files = build_backbone(component.target, component.args).files()
+    except LongtakeError as error:
+        return BackboneWeights(name, (), (), str(error))
+    roles = dict.fromkeys(file.role.partition("/")[0] for file in files)
+    missing = {file.role.partition("/")[0] for file in files if not file.path.is_file()}
+    return BackboneWeights(
+        name,
+        tuple(role for role in roles if role not in missing),
+        tuple(role for role in roles if role in missing),
+        "",
+    )
+
+
+def _check(suite: str, metric: str) -> MetricCheck:
+    try:
+        METRICS.load(metric)().setup()
+    except (MetricUnavailable, LongtakeError) as error:
+        return MetricCheck(suite, metric, str(error))
+    return MetricCheck(suite, metric, "")
