@@ -40,7 +40,7 @@ _REGISTRIES: dict[str, tuple[Registry, str]] = {
 
 
 class ExecutorKind(StrEnum):
-    """Where units run."""
+    """Executors: this process, worker processes on this machine, or a SLURM cluster."""
 
     inline = "inline"
     processes = "processes"
@@ -49,7 +49,7 @@ class ExecutorKind(StrEnum):
 
 @dataclass
 class ExecutorSettings:
-    """Where units run.
+    """Executor of a sweep, and its workers.
 
     Args:
         kind: inline, processes or slurm.
@@ -64,7 +64,7 @@ class ExecutorSettings:
     slurm: SlurmProfile = field(default_factory=SlurmProfile)
 
     def __post_init__(self) -> None:
-        # OmegaConf builds a throw-away instance with placeholders, hence the type checks.
+        # OmegaConf also builds a temporary instance whose fields are placeholders, not numbers.
         for key in ("workers", "threads"):
             number = getattr(self, key)
             if isinstance(number, int) and number < 1:
@@ -73,7 +73,7 @@ class ExecutorSettings:
 
 @dataclass
 class Settings:
-    """What all rows of a sweep share; the keys of harness/config/conf/sweep.yaml."""
+    """Settings that all rows of a sweep share; the keys of harness/config/conf/sweep.yaml."""
 
     name: str = "main"
     runs: str = "runs"
@@ -100,7 +100,7 @@ class Settings:
 
     @property
     def runtime(self) -> Runtime:
-        """How rollouts are computed."""
+        """Settings of the engine: kernels, memory limits and determinism."""
         return Runtime(self.kernels, self.kv, self.deterministic)
 
     @property
@@ -114,7 +114,7 @@ class Component:
     """A plug-in with its arguments, before it is built.
 
     Attributes:
-        label: how people refer to it, for example "rag layout=aged".
+        label: name for people, for example "rag layout=aged".
         target: registered name, or "module:attribute".
         args: arguments as given; the rest keep their defaults.
     """
@@ -206,7 +206,7 @@ def _component(group: str, label: str, values: dict[str, Any]) -> Component:
 
 
 def _check_labels(rows: Sequence[Row]) -> None:
-    """A label stands for one thing: rows of the report are told apart by their labels."""
+    """Refuse two components with one label, because labels are the rows of the report."""
     met: dict[tuple[str, str], Component] = {}
     for row in rows:
         for group, component in (("backbone", row.backbone), ("method", row.method)):

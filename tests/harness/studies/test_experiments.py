@@ -68,7 +68,7 @@ def test_from_nothing_to_a_table_and_nothing_twice(cli, tmp_path: Path) -> None:
 
 
 def test_encoders_of_another_corpus_are_refused(tmp_path: Path) -> None:
-    """Which corpus belongs to the experiment is known without making it."""
+    """The expected corpus is known from the settings, before it is made."""
     content = yaml.safe_load(QUICK)
     content["rows"] = {"recon": content["rows"]["recon"]}
     content["axes"] = {}
@@ -127,7 +127,7 @@ def test_a_dry_run_says_what_must_be_trained(cli, tmp_path: Path) -> None:
     assert not (tmp_path / "runs" / "quick_corpus").exists()
 
 
-def test_the_command_line_wins_and_a_chosen_group_starts_anew() -> None:
+def test_the_command_line_wins_and_choosing_a_group_drops_its_settings() -> None:
     plan = ExperimentPlan.load("rope", ["backbone=tiny_long", "prompts.num=1", "duration=3"])
     rows = plan.config().rows
     assert {row.backbone.label for row in rows} == {"tiny_long"}

@@ -54,7 +54,7 @@ def test_a_run_leaves_checkpoints_curves_and_its_command(cli, tmp_path: Path, co
 
 
 class Killed(Exception):
-    """Nobody catches it, as nobody hears of a kill -9."""
+    """Stands for kill -9: nothing catches it."""
 
 
 @pytest.mark.parametrize(
