@@ -1,0 +1,219 @@
+"""The worker on shards of one-block videos: what it reports, records and leaves to others."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from backbones.engine.runtime import Runtime
+from harness.config.sweep import load_sweep
+from harness.core.events import Event, EventKind
+from harness.run.worker import run_shard, stopping_on_signals
+from harness.store.run_store import RunStore
+from harness.store.shards import Evaluation, Shard, Stage
+from harness.store.units import Unit, plan_units
+
+FAILING = """
+from dataclasses import dataclass
+from methods.sliding_window import SlidingWindow
+
+@dataclass
+class Failing(SlidingWindow):
+    def plan(self, first_frame):
+        raise RuntimeError("no plan today")
+"""
+
+
+@dataclass
+class Heard:
+    """Everything a worker reported."""
+
+    events: list[Event] = field(default_factory=list)
+
+    def __call__(self, event: Event) -> None:
+        self.events.append(event)
+
+    def of(self, *kinds: EventKind) -> list[tuple[EventKind, str]]:
+        return [(event.kind, event.item) for event in self.events if event.kind in kinds]
+
+    def ends(self) -> list[tuple[EventKind, str]]:
+        return self.of(EventKind.done, EventKind.failed, EventKind.interrupted)
+
+    def text(self, item: str) -> str:
+        (text,) = [e.text for e in self.events if e.item == item and e.kind is EventKind.failed]
+        return text
+
+
+def never() -> bool:
+    return False
+
+
+def after(calls: int) -> Callable[[], bool]:
+    """A request to stop that comes once it was asked for `calls` times."""
+    asked = 0
+
+    def stop() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > calls
+
+    return stop
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    return RunStore(tmp_path / "store")
+
+
+def units_of(*overrides: str, num_blocks: int = 1) -> tuple[Unit, ...]:
+    quick = ("backbone.denoising_step_list=[1000]", f"duration={0.75 * num_blocks}")
+    return tuple(plan_units(load_sweep([*quick, "prompts.num=1", *overrides])))
+
+
+def shard_of(store: RunStore, units: tuple[Unit, ...]) -> Shard:
+    return Shard(Stage.generate, str(store.root), "cpu", 1, 1, Runtime(), units)
+
+
+def scoring(store: RunStore, units: tuple[Unit, ...], *suites: str) -> Shard:
+    tasks = tuple(Evaluation(unit.id, suite, "", {"0.75": 9}) for unit in units for suite in suites)
+    return replace(shard_of(store, ()), stage=Stage.evaluate, evaluations=tasks)
+
+
+def made(store: RunStore, *overrides: str) -> tuple[Unit, ...]:
+    units = units_of(*overrides)
+    run_shard(shard_of(store, units), Heard(), never)
+    return units
+
+
+def test_every_unit_is_reported_from_its_begin_to_its_end(store: RunStore) -> None:
+    units = units_of("seed=0,1", num_blocks=2)
+    heard = Heard()
+    run_shard(shard_of(store, units), heard, never)
+    assert heard.events[0] == Event(EventKind.loading, text=units[0].backbone)
+    for unit in units:
+        amounts = [e.amount for e in heard.events if (e.kind, e.item) == ("progress", unit.id)]
+        assert amounts == [0, 3, 6]
+        assert store.finished(unit) is not None
+    assert heard.ends() == [(EventKind.done, unit.id) for unit in units]
+
+
+def test_what_another_worker_has_finished_is_not_made_again(store: RunStore) -> None:
+    units = made(store)
+    heard = Heard()
+    run_shard(shard_of(store, units), heard, never)
+    assert heard.ends() == [(EventKind.done, units[0].id)]
+    assert not heard.of(EventKind.progress)
+
+
+def test_a_unit_that_raises_is_recorded_and_the_next_one_made(store: RunStore) -> None:
+    Path("failing_worker.py").write_text(FAILING)
+    units = units_of("method=failing_worker:Failing,sliding_window")
+    heard = Heard()
+    run_shard(shard_of(store, units), heard, never)
+    bad, good = units
+    assert heard.ends() == [(EventKind.failed, bad.id), (EventKind.done, good.id)]
+    # The reader is told where it was raised, since this is no mistake of the user.
+    assert heard.text(bad.id).startswith("RuntimeError: no plan today (failing_worker.py:8 in plan")
+    failure = json.loads((store.unit_dir(bad.id) / "failure.json").read_text())
+    assert failure["error"] == heard.text(bad.id)
+    assert "Traceback" in failure["traceback"]
+
+
+def test_a_backbone_that_cannot_be_loaded_fails_every_unit_of_the_shard(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    units = units_of("seed=0,1")
+    monkeypatch.setattr("backbones.tiny.backbone.DATA", tmp_path / "nowhere")
+    heard = Heard()
+    run_shard(shard_of(store, units), heard, never)
+    assert heard.ends() == [(EventKind.failed, unit.id) for unit in units]
+
+
+def test_a_failure_that_cannot_be_written_is_still_reported(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    Path("failing_disk.py").write_text(FAILING)
+    units = units_of("method=failing_disk:Failing")
+    monkeypatch.setattr(RunStore, "write_failure", full)
+    heard = Heard()
+    run_shard(shard_of(store, units), heard, never)
+    assert "no plan today" in heard.text(units[0].id)
+    assert "No space left on device" in heard.text(units[0].id)
+
+
+def test_nothing_begins_after_a_request_to_stop(store: RunStore) -> None:
+    heard = Heard()
+    run_shard(shard_of(store, units_of("seed=0,1")), heard, lambda: True)
+    assert not heard.of(EventKind.progress, EventKind.done)
+
+
+def test_a_unit_that_is_stopped_keeps_its_blocks_and_continues(store: RunStore) -> None:
+    units = units_of(num_blocks=4)
+    heard = Heard()
+    run_shard(shard_of(store, units), heard, after(2))
+    assert heard.ends() == [(EventKind.interrupted, units[0].id)]
+    assert list((store.unit_dir(units[0].id) / "partial").iterdir())
+    again = Heard()
+    run_shard(shard_of(store, units), again, never)
+    assert again.ends() == [(EventKind.done, units[0].id)]
+    assert any(event.replayed for event in again.events)
+
+
+def test_a_finished_video_is_scored_suite_by_suite(store: RunStore) -> None:
+    units = made(store)
+    heard = Heard()
+    run_shard(scoring(store, units, "flicker_stability", "flow_motion"), heard, never)
+    items = [f"{suite}:{units[0].id}" for suite in ("flicker_stability", "flow_motion")]
+    assert heard.ends() == [(EventKind.done, item) for item in items]
+    loaded = [event.text for event in heard.events if event.kind is EventKind.loading]
+    assert loaded == ["suite flicker_stability", "suite flow_motion"]
+    for suite in ("flicker_stability", "flow_motion"):
+        assert (store.root / "metrics" / suite / f"{units[0].id}.json").is_file()
+
+
+def test_a_suite_that_is_unknown_fails_and_the_next_one_is_scored(store: RunStore) -> None:
+    units = made(store)
+    heard = Heard()
+    run_shard(scoring(store, units, "flicker", "flicker_stability"), heard, never)
+    assert [kind for kind, _ in heard.ends()] == [EventKind.failed, EventKind.done]
+    assert "Did you mean" in heard.text(f"flicker:{units[0].id}")
+
+
+def test_a_video_that_is_not_the_recorded_one_loses_its_record(store: RunStore) -> None:
+    first, second = made(store, "seed=0,1")
+    ours, theirs = (store.unit_dir(unit.id) / "video.mp4" for unit in (first, second))
+    ours.write_bytes(theirs.read_bytes())
+    heard = Heard()
+    run_shard(scoring(store, (first,), "flicker_stability"), heard, never)
+    assert "not the video that its record describes" in heard.text(f"flicker_stability:{first.id}")
+    assert store.record(first.id) is None, "so that the next command makes the video again"
+    assert store.record(second.id) is not None
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_a_request_to_stop(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with stopping_on_signals() as stop_requested:
+        assert not stop_requested()
+        os.kill(os.getpid(), number)
+        assert stop_requested()
+    assert signal.getsignal(number) is before
+
+
+def test_a_second_ctrl_c_interrupts_at_once() -> None:
+    with stopping_on_signals() as stop_requested, pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop_requested()
+        os.kill(os.getpid(), signal.SIGINT)
+        signal.pause()
