@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from harness.__main__ import main
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
+NO_SETTINGS = ("torch.compile", "facts.source")  # dotted names of other things
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -62,3 +64,55 @@ def test_every_method_of_the_readme_exists() -> None:
     first_cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     named = set(re.findall(r"`(\w+)`", " ".join(first_cells)))
     assert named | {"sliding_window_absolute"} == set(options("method"))
+
+
+def test_every_setting_that_pages_name_exists() -> None:
+    known = set(known_settings())
+    leaves = {key.rpartition(".")[2] for key in known if "." in key}
+    groups = {key.partition(".")[0] for key in known if "." in key}
+    wrong = []
+    for page in PAGES:
+        for span in re.findall(r"`([^`\n]+)`", page.read_text()):
+            key = re.match(r"([a-z_]+(?:\.[a-z_]+)*)(=|$)", span)
+            if key is None:
+                continue
+            name, equals = key.groups()
+            group, _, leaf = name.partition(".")
+            is_setting = equals or (leaf and (group in groups or leaf.split(".")[-1] in leaves))
+            if is_setting and name not in known and name not in NO_SETTINGS:
+                wrong.append(f"{page.name}: {span}")
+    assert not wrong
+
+
+def known_settings() -> Iterator[str]:
+    """Yield every key of a sweep and a training, and every option of a command."""
+    import typer
+
+    from backbones import BACKBONES
+    from harness.cli.app import app
+    from harness.config.prompts import PromptSettings
+    from harness.config.sweep import Settings
+    from harness.core.schema import with_defaults
+    from harness.studies.encoders.run_config import EncoderRun
+    from methods import METHODS
+
+    yield from ("experiment", "num", "out", "shard_videos", "backbone", "method", "prompts")
+    yield from dotted(with_defaults(Settings))
+    yield from dotted(with_defaults(EncoderRun))
+    yield from dotted({"prompts": with_defaults(PromptSettings)})
+    for group, registry in (("backbone", BACKBONES), ("method", METHODS)):
+        for name in registry.names():
+            yield from dotted({group: with_defaults(registry.load(name))})
+    commands = [typer.main.get_command(app)]
+    while commands:
+        command = commands.pop()
+        commands += getattr(command, "commands", {}).values()
+        yield from (parameter.name for parameter in command.params)
+
+
+def dotted(values: dict, prefix: str = "") -> Iterator[str]:
+    """Yield the keys of nested values, with dots."""
+    for key, value in values.items():
+        yield prefix + key
+        if isinstance(value, dict):
+            yield from dotted(value, f"{prefix}{key}.")

@@ -7,9 +7,10 @@ prompt set); what can't differ between rows is in `Settings`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from yaml import YAMLError
 from backbones import BACKBONES
 from backbones.engine.runtime import Kernels, KVLimits, Runtime
 from eval.scoring.suite import check_suites
-from harness.config.overrides import Choice, compose_plain, expand
+from harness.config.overrides import LIST_KEYS, Choice, compose_plain, expand
 from harness.config.prompts import PromptSet, PromptSettings, load_prompts
 from harness.config.slurm_profile import SlurmProfile
 from harness.core.errors import LongtakeError, unknown_name
@@ -143,21 +144,26 @@ class SweepConfig:
 
 
 def options(group: str) -> list[str]:
-    """Names that `group=` accepts: shipped YAML files and plug-ins of other distributions."""
-    shipped = {path.stem for path in (CONF / group).glob("*.yaml")}
+    """Return the names that `group=` accepts: presets (YAML files) and registered plug-ins."""
+    names = {path.stem for path in (CONF / group).glob("*.yaml")}
     if group in _REGISTRIES:
         registry, _ = _REGISTRIES[group]
-        shipped |= {name for name, e in registry.entries().items() if e.origin != "longtake"}
-    return sorted(shipped)
+        names |= registry.entries().keys()
+    return sorted(names)
 
 
-def load_sweep(arguments: Sequence[str]) -> SweepConfig:
+def load_sweep(arguments: Sequence[str], unlabelled: Sequence[str] = ()) -> SweepConfig:
     """Compose and validate the sweep that command-line overrides describe.
+
+    Args:
+        arguments: overrides as typed.
+        unlabelled: those of them that the labels of backbones and methods leave out.
 
     Raises:
         LongtakeError: anything in the overrides that doesn't fit, with the nearest valid name.
     """
     settings, rows, resolved = None, [], []
+    hidden = {choice for row in expand(unlabelled) for choice in row}
     for choices in expand(arguments):
         config = _compose(choices)
         groups = {name: config.pop(name) for name in ("backbone", "method", "prompts")}
@@ -165,7 +171,7 @@ def load_sweep(arguments: Sequence[str]) -> SweepConfig:
         if unknown := [key for key in config if key not in known]:
             raise unknown_name("setting", unknown[0], [*known, *groups])
         settings = build(Settings, config, "setting")
-        row = _row(choices, groups)
+        row = _row(choices, groups, hidden)
         rows.append(row)
         prompts = groups["prompts"] | {"sha256": row.prompts.sha256}
         parts = {name: _resolved(name, getattr(row, name)) for name in _REGISTRIES}
@@ -183,10 +189,11 @@ def _resolved(group: str, component: Component) -> dict[str, Any]:
     return {"label": component.label, key: component.target, **with_defaults(instance)}
 
 
-def _row(choices: Sequence[Choice], groups: dict[str, Any]) -> Row:
+def _row(choices: Sequence[Choice], groups: dict[str, Any], hidden: Collection[Choice]) -> Row:
+    labelled = [choice for choice in choices if choice not in hidden or "." not in choice.key]
     return Row(
-        _component("backbone", _label("backbone", choices), groups["backbone"]),
-        _component("method", _label("method", choices), groups["method"]),
+        _component("backbone", _label("backbone", labelled), groups["backbone"]),
+        _component("method", _label("method", labelled), groups["method"]),
         load_prompts(
             _label("prompts", choices), build(PromptSettings, groups["prompts"], "prompts")
         ),
@@ -220,7 +227,7 @@ def _check_labels(rows: Sequence[Row]) -> None:
 
 def _label(group: str, choices: Iterable[Choice]) -> str:
     """The chosen option, followed by whatever was overridden in it."""
-    name = next((c.value for c in choices if c.key == group), None) or _default(group)
+    name = next((c.value for c in choices if c.key == group), None) or _defaults()[group]
     arguments = [(c.key.partition(".")[2], c.value) for c in choices if c.group == group]
     # How many prompts of a set are taken doesn't make it another set.
     left_out = ("", "num") if group == "prompts" else ("",)
@@ -233,21 +240,24 @@ def _label(group: str, choices: Iterable[Choice]) -> str:
     return " ".join([stem, *overridden])
 
 
-def _default(group: str) -> str:
-    defaults = OmegaConf.load(CONF / "sweep.yaml").defaults
-    return next(item[group] for item in defaults if item != "_self_" and group in item)
+@cache
+def _defaults() -> dict[str, str]:
+    """Return the option of each group that is used when none is chosen."""
+    listed = OmegaConf.load(CONF / "sweep.yaml").defaults
+    return {
+        str(group): option for item in listed if item != "_self_" for group, option in item.items()
+    }
 
 
 def _compose(choices: Sequence[Choice]) -> dict[str, Any]:
-    options = {
-        choice.key: _option(choice.key, choice.value)
-        for choice in choices
-        if (CONF / choice.key).is_dir()
-    }
+    chosen = {choice.key: choice.value for choice in choices if choice.key in _defaults()}
+    options = {key: _option(key, value) for key, value in (_defaults() | chosen).items()}
     # Keys are set whether they exist or not: the dataclasses refuse those that don't, and know the
     # nearest one.
-    settings = [choice for choice in choices if choice.key not in options]
-    return compose_plain(CONF, "sweep", options, settings)
+    settings = [choice for choice in choices if choice.key not in (*options, *LIST_KEYS)]
+    # OmegaConf makes a node of every element; a list may be as long as seed=range(10000).
+    lists = {choice.key: choice.parsed for choice in choices if choice.key in LIST_KEYS}
+    return compose_plain(CONF, "sweep", options, settings) | lists
 
 
 def _option(group: str, value: str) -> str:
@@ -261,6 +271,10 @@ def _option(group: str, value: str) -> str:
     if group == "prompts" and value.endswith((".txt", ".jsonl")):
         return _store(group, value, {"source": value})
     if value not in options(group):
+        if group in _REGISTRIES:
+            registry, _ = _REGISTRIES[group]
+            if value in {entry.name for entry in registry.entries().values()}:
+                registry.target(value)  # raises: several distributions registered the name
         raise unknown_name(group, value, options(group))
     return value
 

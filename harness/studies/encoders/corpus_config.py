@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.config.overrides import split, take
 from harness.config.sweep import SweepConfig, load_sweep
 from harness.core.errors import ConfigError
 from harness.store.units import Unit, plan_units
@@ -58,10 +59,8 @@ class CorpusConfig:
 
 def _split(overrides: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     """Return the settings of the corpus, and those of its rollouts with this command's defaults."""
-    pairs = [item.partition("=") for item in overrides]
-    own = {key: value for key, _, value in pairs if key in _OWN}
-    settings = [item for item, (key, _, _) in zip(overrides, pairs, strict=True) if key not in own]
-    given = {key for key, _, _ in pairs}
+    own, settings = take(overrides, _OWN)
+    given = {choice.key for choice in split(settings)}
     if "num" in own:
         if "prompts.num" in given:
             raise ConfigError("num= and prompts.num= are the same setting; give one.")

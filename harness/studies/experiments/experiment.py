@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from harness.config.overrides import Choice, split, take
 from harness.config.sweep import CONF
 from harness.core.errors import ConfigError, unknown_name
 from harness.core.schema import build
@@ -54,7 +55,7 @@ class Experiment:
                 if label not in self.rows:
                     raise unknown_name("row of an axis", label, self.rows)
         for overrides in self.rows.values():
-            for label in filter(None, map(encoder_of, overrides)):
+            for label in filter(None, map(encoder_of, split(overrides))):
                 if label not in self.encoders:
                     raise unknown_name("encoder of a row", label, self.encoders)
 
@@ -98,13 +99,11 @@ def split_experiment(overrides: Sequence[str]) -> tuple[str | None, list[str]]:
     Raises:
         ConfigError: `experiment=` is given twice.
     """
-    named = [item.partition("=")[2] for item in overrides if item.startswith("experiment=")]
-    if len(named) > 1:
-        raise ConfigError("experiment= is given twice.")
-    return (named[0] if named else None), [o for o in overrides if not o.startswith("experiment=")]
+    taken, others = take(overrides, ("experiment",))
+    return taken.get("experiment"), others
 
 
-def encoder_of(override: str) -> str | None:
+def encoder_of(choice: Choice) -> str | None:
     """Return the label in `method.checkpoint=encoder:LABEL`; None for any other override."""
-    value = override.partition("=")[2]
+    value = choice.value
     return value.removeprefix(_ENCODER) if value.startswith(_ENCODER) else None

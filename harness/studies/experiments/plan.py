@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from harness.config.overrides import override_with, split
 from harness.config.sweep import SweepConfig, load_sweep
 from harness.core.errors import ConfigError
 from harness.core.files import write_json
@@ -51,7 +52,7 @@ class ExperimentPlan:
             ConfigError: a file that is no experiment, or method= among the overrides.
             UnknownName: an unknown experiment, or a label in it that refers to nothing.
         """
-        if any(_key(override) == "method" for override in overrides):
+        if any(choice.key == "method" for choice in split(overrides)):
             raise ConfigError("An experiment has its own rows; leave out method=.")
         stem, experiment = read_experiment(name)
         return cls(stem, experiment, tuple(overrides))
@@ -68,9 +69,9 @@ class ExperimentPlan:
         Raises:
             LongtakeError: settings that make no corpus.
         """
-        given = [o for o in self.overrides if _key(o).partition(".")[0] in _CORPUS_KEYS]
+        given = [str(choice) for choice in split(self.overrides) if choice.group in _CORPUS_KEYS]
         name = f"name={self.store.name}_corpus"
-        return CorpusConfig.load([name, *_merge(self.experiment.corpus, given)])
+        return CorpusConfig.load([name, *override_with(self.experiment.corpus, given)])
 
     def encoder_tasks(self) -> list[EncoderTask]:
         """Return the encoders of the experiment, trained or not."""
@@ -80,7 +81,7 @@ class ExperimentPlan:
         tasks = []
         for label, overrides in self.experiment.encoders.items():
             place = [f"corpus={self.corpus.folder}", f"out={self._encoder_folder(label)}"]
-            tasks.append(EncoderTask(label, [*place, *_merge(shared, overrides)]))
+            tasks.append(EncoderTask(label, [*place, *override_with(shared, overrides)]))
         return tasks
 
     def missing_encoders(self) -> list[str]:
@@ -105,23 +106,20 @@ class ExperimentPlan:
         rows, resolved, settings = [], [], None
         missing = set(self.missing_encoders())
         for label, overrides in self.experiment.rows.items():
-            if missing & {encoder_of(override) for override in overrides}:
+            if missing & set(map(encoder_of, split(overrides))):
                 continue
             named = [f"name={self.store.name}", *self._with_checkpoints(overrides)]
-            config = load_sweep(_merge(_merge(self.experiment.shared, named), self.overrides))
+            row_overrides = override_with(self.experiment.shared, named)
+            config = load_sweep(
+                override_with(row_overrides, self.overrides), unlabelled=self.experiment.shared
+            )
             settings = config.settings
             if len({row.method.label for row in config.rows}) > 1:
                 raise ConfigError(
                     f"Row {label!r} of experiment {self.name} takes one value per method argument."
                 )
             for row, full in zip(config.rows, config.resolved, strict=True):
-                rows.append(
-                    replace(
-                        row,
-                        backbone=replace(row.backbone, label=self._short(row.backbone.label)),
-                        method=replace(row.method, label=label),
-                    )
-                )
+                rows.append(replace(row, method=replace(row.method, label=label)))
                 resolved.append({**full, "experiment": self.name, "row": label})
         if settings is None:
             raise ConfigError(
@@ -135,40 +133,19 @@ class ExperimentPlan:
         content: Mapping[str, Any] = {"name": self.name, **asdict(self.experiment)}
         write_json(store.root / "experiment.json", content)
 
-    def _short(self, label: str) -> str:
-        """Return a backbone's label without the settings that all rows share."""
-        for override in self.experiment.shared:
-            label = label.replace(f" {override.removeprefix('backbone.')}", "")
-        return label
-
     def _with_checkpoints(self, overrides: Sequence[str]) -> list[str]:
         """Replace `encoder:LABEL` by the path of that encoder."""
         given = []
-        for override in overrides:
-            if (label := encoder_of(override)) is not None:
+        for choice in split(overrides):
+            if (label := encoder_of(choice)) is not None:
                 path = self._encoder_folder(label) / "best.safetensors"
-                override = f"{_key(override)}={path}"
-            given.append(override)
+                choice = replace(choice, value=str(path))
+            given.append(str(choice))
         return given
 
     def _encoder_folder(self, label: str) -> Path:
         return self.store / "encoders" / label.replace(" ", "-").replace("=", "")
 
     def _given(self, key: str, default: str) -> str:
-        values = [o.partition("=")[2] for o in self.overrides if _key(o) == key]
+        values = [choice.value for choice in split(self.overrides) if choice.key == key]
         return values[-1] if values else default
-
-
-def _key(override: str) -> str:
-    return override.partition("=")[0].lstrip("+")
-
-
-def _merge(first: Sequence[str], later: Sequence[str]) -> list[str]:
-    """Combine overrides, the later ones winning.
-
-    Choosing a group (backbone=tiny_long) also drops the earlier settings of that group
-    (backbone.denoising_step_list=...), because they belong to the earlier choice.
-    """
-    keys = {_key(override) for override in later}
-    kept = [o for o in first if _key(o) not in keys and _key(o).partition(".")[0] not in keys]
-    return [*kept, *later]

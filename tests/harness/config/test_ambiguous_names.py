@@ -9,6 +9,8 @@ import pytest
 from eval.scoring.suite import METRICS, check_suites, find_suite
 from harness.config.sweep import SweepConfig, load_sweep, options
 from harness.core.errors import LongtakeError
+from harness.core.schema import build, with_defaults
+from methods import METHODS
 from tests.harness.support import install_distribution
 
 POINTS = {
@@ -56,7 +58,8 @@ def test_both_can_be_chosen_and_compared() -> None:
     ours, other = (row.method for row in rows)
     assert (ours.label, ours.target) == ("rag", "longtake:rag")
     assert (other.label, other.target) == ("rag of outside", "outside:rag")
-    assert ours.args == {"layout": "released", "descriptor": "avg_pool"}, "our preset"
+    built = with_defaults(build(METHODS.load(ours.target), ours.args, "method"))
+    assert (built["layout"], built["descriptor"]) == ("released", "avg_pool"), "our Rag"
 
 
 def test_presets_that_use_a_shadowed_built_in_still_mean_it() -> None:

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.config.overrides import expand, merge, override_with, split, take
+from harness.config.sweep import load_sweep
+from harness.core.errors import ConfigError
+
+KEYS = st.from_regex(r"[a-z]{1,6}(\.[a-z]{1,6}){0,2}", fullmatch=True)
+PAIRS = st.lists(st.tuples(KEYS, st.text(max_size=12)), max_size=6)
+
+
+@given(PAIRS)
+def test_a_value_stays_as_it_was_typed(pairs: list[tuple[str, str]]) -> None:
+    arguments = [f"{key}={value}" for key, value in pairs]
+    choices = split(arguments)
+    assert [(choice.key, choice.value) for choice in choices] == pairs
+    assert [str(choice) for choice in choices] == arguments
+
+
+@given(PAIRS, PAIRS)
+def test_later_overrides_win_and_drop_what_a_chosen_group_held(
+    first: list[tuple[str, str]], later: list[tuple[str, str]]
+) -> None:
+    one, two = ([f"{key}={value}" for key, value in pairs] for pairs in (first, later))
+    joined = split(override_with(one, two))
+    keys = {key for key, _ in later}
+    assert [(c.key, c.value) for c in joined[len(joined) - len(later) :]] == later
+    for choice in joined[: len(joined) - len(later)]:
+        assert choice.key not in keys and choice.group not in keys
+
+
+def test_what_is_taken_out_is_not_in_the_rest() -> None:
+    taken, rest = take(["num=3", "out=a=b, c", "seed=1", "--x"], ("num", "out"))
+    assert taken == {"num": "3", "out": "a=b, c"}
+    assert rest == ["seed=1", "--x"]
+    with pytest.raises(ConfigError, match="num= is given twice"):
+        take(["num=1", "num=2"], ("num",))
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.integers(-99, 99), min_size=1, max_size=4, unique=True))
+def test_a_list_key_takes_a_comma_list_brackets_or_a_range(numbers: list[int]) -> None:
+    text = ",".join(map(str, numbers))
+    for spelled in (f"seed={text}", f"seed=[{text}]"):
+        ((choice,),) = expand([spelled])
+        assert choice.parsed == numbers
+    ((choice,),) = expand(["seed=range(2,5)"])
+    assert choice.parsed == [2, 3, 4]
+
+
+def test_comma_lists_of_groups_and_their_arguments_span_the_grid_in_order() -> None:
+    rows = expand(["method=rag,oldest", "method.layout=aged,fill", "name=x"])
+    assert [[str(choice) for choice in row] for row in rows] == [
+        [f"method={method}", f"method.layout={layout}", "name=x"]
+        for method in ("rag", "oldest")
+        for layout in ("aged", "fill")
+    ]
+
+
+def test_quotes_and_brackets_hold_a_value_together() -> None:
+    ((quoted,),) = expand(["name='a,b'"])
+    assert quoted.parsed == "a,b"
+    ((steps,),) = expand(["backbone.denoising_step_list=[1000, 400]"])
+    assert (steps.value, steps.parsed) == ("[1000,400]", [1000, 400])
+    rows = expand(["backbone.denoising_step_list=[1000,400],[1000]"])
+    assert [row[0].parsed for row in rows] == [[1000, 400], [1000]]
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("nonsense", "not of the form key=value"),
+        ("~seed", "can't be deleted"),
+        ("name=a,b", "name takes one value"),
+        ("seed=interval(0,1)", "seed=interval"),
+        ("method@x=rag", "no @package"),
+    ],
+)
+def test_what_is_no_override_is_refused(argument: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        expand([argument])
+
+
+def test_nested_values_are_merged_into_plain_ones() -> None:
+    profile = {"partition": "gpu", "generate": {"cpus": 4, "mem_gib": None}}
+    changed = merge(profile, ["generate.mem_gib=64", "extra.nice=10"])
+    assert changed == {
+        "partition": "gpu",
+        "generate": {"cpus": 4, "mem_gib": 64},
+        "extra": {"nice": 10},
+    }
+    assert profile["generate"] == {"cpus": 4, "mem_gib": None}
+    with pytest.raises(ConfigError, match="expected one value"):
+        merge(profile, ["partition=a,b"])
+
+
+def test_a_long_range_of_seeds_is_a_list_of_numbers() -> None:
+    seeds = load_sweep(["seed=range(3000)", "prompts.num=1"]).settings.seed
+    assert seeds == list(range(3000))
+
+
+def test_unlabelled_settings_are_left_out_of_labels() -> None:
+    shared = ["backbone.denoising_step_list=[1000, 400]"]
+    given_too = ["backbone.denoising_step_list=[1000,400]", "method=rag", "method.layout=aged"]
+    (row,) = load_sweep(given_too, unlabelled=shared).rows
+    assert (row.backbone.label, row.method.label) == ("tiny_short", "rag layout=aged")
+    assert row.backbone.args["denoising_step_list"] == [1000, 400]
