@@ -1,4 +1,4 @@
-"""Real SLURM clusters: they need root and Debian's packages, and take seconds to start."""
+"""Real SLURM clusters; they need root and Debian's packages."""
 
 from __future__ import annotations
 
@@ -15,13 +15,9 @@ from slurm.testcluster.cluster import ThrowawayCluster
 from slurm.testcluster.options import ClusterOptions
 from tests.slurm.cluster.site import Site, Struck
 
-# Twenty blocks of more than four seconds in one task.
-LONG = ("seed=0,1,2,3", "executor.slurm.shard_min=2")
-PACE_S = 4
-
 
 def started(options: ClusterOptions) -> Iterator[ThrowawayCluster]:
-    # Short: a socket's path has 108 bytes.
+    # Not in pytest's folder: the path of a socket has 108 bytes at most.
     folder = Path(tempfile.mkdtemp(prefix="longtake-slurm-"))
     cluster = ThrowawayCluster(folder, options)
     try:
@@ -40,28 +36,28 @@ def started(options: ClusterOptions) -> Iterator[ThrowawayCluster]:
 
 @pytest.fixture(scope="session")
 def full() -> Iterator[ThrowawayCluster]:
-    """With accounting; a preemption sends the signal that a job asked for."""
+    """A cluster with accounting, whose preemptions send the signal of --signal."""
     yield from started(ClusterOptions())
 
 
 @pytest.fixture(scope="session")
 def bare() -> Iterator[ThrowawayCluster]:
-    """Without accounting; a preemption sends SIGTERM; arrays of three tasks at most."""
+    """A cluster without accounting, with plain SIGTERM and arrays of three tasks at most."""
     yield from started(ClusterOptions(accounting=False, user_signal=False, max_array_size=3))
 
 
 @pytest.fixture(params=["full", "bare"])
 def either(request: pytest.FixtureRequest) -> ThrowawayCluster:
-    """Once with accounting and once without."""
+    """Each cluster in turn."""
     return request.getfixturevalue(request.param)
 
 
 @pytest.fixture
 def site_on(tmp_path: Path) -> Callable[[ThrowawayCluster], Site]:
-    """Makes a site in an empty folder."""
+    """Return a function that makes a site in an empty folder."""
 
     def make(cluster: ThrowawayCluster) -> Site:
-        if not cluster.is_up():  # an earlier test failed before it started the controller again
+        if not cluster.is_up():  # an earlier test failed while the controller was down
             cluster.start_controller()
         return Site(tmp_path, cluster)
 
@@ -70,7 +66,7 @@ def site_on(tmp_path: Path) -> Callable[[ThrowawayCluster], Site]:
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """sha256 of the videos of seeds 0 to 3, made here without SLURM and without any fault."""
+    """Return the sha256 of the videos of seeds 0 to 3, generated without SLURM and faults."""
     site = Site(tmp_path_factory.mktemp("undisturbed"), ThrowawayCluster(Path("/nowhere")))
     site.sweep("executor=inline", "seed=0,1,2,3")
     hashes = site.hashes()
@@ -80,11 +76,14 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def struck(full: ThrowawayCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Struck]:
-    limited = _begin(full, tmp_path_factory.mktemp("limited"), "executor.slurm.generate.time_min=1")
-    bereft = _begin(full, tmp_path_factory.mktemp("bereft"))
-    bereft.wait_for_chunk()
+    """Begin what takes a minute: SLURM has to notice a time limit and a dead node."""
+    limited = _held(full, tmp_path_factory.mktemp("limited"), "executor.slurm.generate.time_min=1")
+    bereft = _held(full, tmp_path_factory.mktemp("bereft"))
+    bereft.wait_until_held()
     (shard,) = bereft.shards()
-    # Nobody else's task may come to the node that is about to die.
+    # The process on that node outlives it, and is still at work when another node takes over.
+    bereft.hold(3, node=shard.node)
+    # Tasks of other tests must not come to the node that is about to die.
     full.run("scontrol", "update", f"nodename={shard.node}", "state=drain", "reason=test")
     full.kill("slurmd", shard.node)
     yield Struck(limited, bereft, shard.node)
@@ -92,20 +91,21 @@ def struck(full: ThrowawayCluster, tmp_path_factory: pytest.TempPathFactory) -> 
     full.run("scontrol", "update", f"nodename={shard.node}", "state=resume", check=False)
 
 
-def _begin(cluster: ThrowawayCluster, folder: Path, *arguments: str) -> Site:
+def _held(cluster: ThrowawayCluster, folder: Path, *arguments: str) -> Site:
+    """Submit four units in one task that is held up in its second block."""
     site = Site(folder, cluster)
-    site.pace(PACE_S)
-    site.sweep(*LONG, *arguments)
+    site.hold(3)
+    site.sweep("seed=0,1,2,3", "executor.slurm.shard_min=2", *arguments)
     return site
 
 
 @pytest.fixture(scope="session", autouse=True)
 def early_start(request: pytest.FixtureRequest) -> None:
-    """What takes a minute begins before everything else, if it was asked for."""
+    """Start `struck` before all other tests if any test uses it."""
     if any("struck" in getattr(item, "fixturenames", ()) for item in request.session.items):
         request.getfixturevalue("struck")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes a minute is looked at last."""
-    items.sort(key=lambda item: "test_clocks.py" in item.nodeid)
+    """Move the tests that use `struck` to the end, so that the others run while they wait."""
+    items.sort(key=lambda item: "struck" in getattr(item, "fixturenames", ()))

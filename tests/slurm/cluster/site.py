@@ -1,4 +1,4 @@
-"""A folder to work in, on a throw-away cluster."""
+"""A working folder with a test cluster."""
 
 from __future__ import annotations
 
@@ -45,13 +45,17 @@ PATIENCE_S = 120
 
 
 def is_over(state: SweepState) -> bool:
-    """Whether no task waits or runs."""
+    """Return True if no task is pending or running."""
     return not state.with_verdict(Verdict.pending, Verdict.running)
 
 
 @dataclass
 class Site:
-    """Runs commands of the harness against a cluster, in a folder of its own.
+    """Runs commands against a cluster, in a folder of its own.
+
+    The folder has an `eval/` and a `slurm/`, as folders of researchers may: they must not be taken
+    for ours, neither here nor on a node.
+
 
     Attributes:
         folder: where commands run.
@@ -67,6 +71,9 @@ class Site:
     def __post_init__(self) -> None:
         shutil.copy(HERE / "obstacle.py", self.folder)
         (self.folder / "site.yaml").write_text(PROFILE)
+        for name in ("eval", "slurm"):
+            (self.folder / name).mkdir()
+            (self.folder / name / "__init__.py").write_text("raise ImportError('not ours')\n")
 
     @property
     def store(self) -> Path:
@@ -74,7 +81,7 @@ class Site:
 
     @contextlib.contextmanager
     def inside(self) -> Iterator[None]:
-        """In the folder, with SLURM_CONF of the cluster."""
+        """Work in the folder, with SLURM_CONF of the cluster."""
         before, conf = Path.cwd(), os.environ.get("SLURM_CONF")
         os.chdir(self.folder)
         os.environ["SLURM_CONF"] = str(self.cluster.conf)
@@ -87,7 +94,7 @@ class Site:
                 os.environ["SLURM_CONF"] = conf
 
     def harness(self, *arguments: str) -> int:
-        """Run a command; what it prints is kept in `printed`."""
+        """Run a command and return its exit code; keep what it prints in `printed`."""
         out = io.StringIO()
         with self.inside(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
             code = main(arguments)
@@ -111,28 +118,32 @@ class Site:
         return [shard for shard in self.state().shards if shard.shard.stage is stage]
 
     def status(self) -> str:
-        """What `status` prints."""
+        """Return what `status` prints."""
         self.on_store("status")
         return self.printed
 
     def wait_until_over(self) -> SweepState:
-        """Wait until no task waits or runs."""
+        """Wait until no task is pending or running."""
         return self.wait_for(is_over)
 
     def wait_for(self, condition: Callable[[SweepState], object]) -> SweepState:
+        """Wait until the state of the sweep meets a condition."""
         end = time.monotonic() + PATIENCE_S
         while not condition(state := self.state()):
-            assert time.monotonic() < end, self._report(state)
+            assert time.monotonic() < end, self._report()
             time.sleep(0.3)
         return state
 
-    def wait_for_chunk(self, at_least: int = 1) -> None:
-        """Wait until some unit in the making has saved so many chunks."""
-        self.wait_for(lambda _: len(list(self.store.glob("units/*/partial/*"))) >= at_least)
+    def wait_until(self, condition: Callable[[], object]) -> None:
+        """Wait until a condition holds, without asking SLURM."""
+        end = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < end, self._report()
+            time.sleep(0.1)
 
-    def wait_for_record(self) -> None:
-        """Wait until a unit is finished."""
-        self.wait_for(lambda _: list(self.store.glob("units/*/record.json")))
+    def wait_until_held(self) -> None:
+        """Wait until a task is held up; it has saved all blocks before."""
+        self.wait_until((self.folder / "held").exists)
 
     def slurm(self, *command: str) -> str:
         return self.cluster.run(*command)
@@ -143,25 +154,32 @@ class Site:
     def hashes(self) -> dict[str, str]:
         return video_hashes(self.store)
 
-    def pace(self, seconds: float) -> None:
-        """Make every block slow."""
-        (self.folder / "pace").write_text(str(seconds))
+    def hold(self, frame: int, seed: str = "*", node: str = "*") -> None:
+        """Hold up units from a latent frame on, until `release` or until SLURM stops the task."""
+        (self.folder / "held").unlink(missing_ok=True)
+        path = self.folder / "hold"
+        path.with_suffix(".new").write_text(f"{frame} {seed} {node}")
+        path.with_suffix(".new").rename(path)
+
+    def release(self) -> None:
+        """End the hold-up."""
+        (self.folder / "hold").unlink(missing_ok=True)
 
     def fault(self, text: str | None) -> None:
-        """Make units trip, "raise", "exit" or "memory", perhaps only those of one seed."""
+        """Make units trip, "raise", "exit" or "memory", with "raise 1" only those of seed 1."""
         path = self.folder / "fault"
         path.unlink(missing_ok=True)
         if text:
             path.write_text(text)
 
-    def _report(self, state: SweepState) -> str:
+    def _report(self) -> str:
         self.on_store("status")
         return f"{self.printed}\n{self.cluster.run('squeue', '-r', '-t', 'all', check=False)}"
 
 
 @dataclass(frozen=True)
 class Struck:
-    """Two sweeps on one cluster: one runs into its time limit, the other loses its node."""
+    """Two sweeps on one cluster: one exceeds its time limit, the other loses its node."""
 
     limited: Site
     bereft: Site

@@ -1,6 +1,6 @@
-"""The faults that take a minute: they begin with the first test here and are looked at last.
+"""Faults that take a minute to show: a time limit and a dead node.
 
-A time limit is a whole minute at least, and a dead node is noticed after half a minute.
+They begin before all other tests and are checked after them.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from tests.slurm.cluster.site import Site, Struck
 
 def _ended_well(site: Site, undisturbed: dict[str, str]) -> None:
     state = site.wait_for(lambda state: not state.with_verdict(Verdict.pending, Verdict.running))
-    assert [shard.verdict for shard in state.shards] == [Verdict.done], site._report(state)
+    assert [shard.verdict for shard in state.shards] == [Verdict.done], site._report()
     assert len(state.shards[0].attempts) > 1
     assert site.hashes() == undisturbed
 
 
-def test_a_time_limit_ends_a_start_and_not_the_work(
+def test_a_time_limit_ends_an_attempt_but_not_the_work(
     struck: Struck, undisturbed: dict[str, str]
 ) -> None:
     _ended_well(struck.limited, undisturbed)
@@ -24,7 +24,7 @@ def test_a_time_limit_ends_a_start_and_not_the_work(
 
 
 def test_a_lost_node_is_no_failure(struck: Struck, undisturbed: dict[str, str]) -> None:
-    """SLURM says NODE_FAIL for a while; the old process may even still be running."""
+    """SLURM reports NODE_FAIL for a while, and the old process is still running."""
     _ended_well(struck.bereft, undisturbed)
     nodes = [attempt.node for attempt in struck.bereft.shards()[0].attempts]
     assert nodes[0] == struck.node

@@ -1,4 +1,4 @@
-"""The demo, with a job and one daemon of every kind killed on the way."""
+"""The demo, while a job and one daemon of every kind are killed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SWEEP = (
 OF_THE_MACHINE = ("frames_per_s", "peak_device_mib", "peak_host_mib")
 
 
-def test_whatever_is_killed_the_demo_ends_in_the_same_leaderboard(
+def test_the_demo_survives_kills_and_ends_in_the_same_leaderboard(
     full: ThrowawayCluster,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -61,7 +61,7 @@ def test_whatever_is_killed_the_demo_ends_in_the_same_leaderboard(
 
 
 def _leaderboard(store: Path) -> dict[str, list[dict[str, str]]]:
-    """The rows of every table, without what depends on the machine: time and memory."""
+    """Return the rows of every table, without time and memory, which depend on the machine."""
     found = {}
     for path in (store / "report/tables").glob("*.csv"):
         if path.stem not in ("units", "timings"):
@@ -76,17 +76,17 @@ def _leaderboard(store: Path) -> dict[str, list[dict[str, str]]]:
 
 
 def _kill_one_after_the_other(victims: list[ThrowawayCluster]) -> None:
-    """A job and the controller; once it is back, munge and the daemon of a node at work."""
-    job, _ = _at_work(victims)
+    """Kill a job and the controller; once it is back, munge and the daemon of a busy node."""
+    job, _ = _busy(victims)
     victims[0].run("scancel", job)
     victims[0].kill("slurmctld")
-    _, node = _at_work(victims)
+    _, node = _busy(victims)
     victims[0].kill("slurmd", node)
     victims[0].kill("munged")
 
 
-def _at_work(victims: list[ThrowawayCluster]) -> tuple[str, str]:
-    """Id and node of a job that generates, as soon as one runs."""
+def _busy(victims: list[ThrowawayCluster]) -> tuple[str, str]:
+    """Wait for a job that generates and return its id and node."""
     end = time.monotonic() + 120
     while time.monotonic() < end:
         time.sleep(0.2)

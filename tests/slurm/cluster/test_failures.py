@@ -1,4 +1,4 @@
-"""Units that fail and tasks that die: right verdicts, bounded attempts, nothing done twice."""
+"""Failing units and dying tasks: verdicts, limited attempts, nothing done twice."""
 
 from __future__ import annotations
 
@@ -6,23 +6,21 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from slurm.status.verdicts import Verdict
 from slurm.submission import JobStage
 from slurm.testcluster.cluster import ThrowawayCluster
-from tests.slurm.cluster.site import Site
+from tests.slurm.cluster.site import UNITS, Site
 
 MakeSite = Callable[[ThrowawayCluster], Site]
 
 
 def repaired(site: Site, undisturbed: dict[str, str], num_units: int = 2) -> None:
-    """After `resume` all is done in the right bytes, and what was done before was not touched."""
+    """Check that `resume` does the rest in the right bytes and leaves earlier results alone."""
     made = {path: path.stat().st_mtime_ns for path in site.store.glob("units/*/record.json")}
     site.fault(None)
     assert site.on_store("resume") == 0, site.printed
     state = site.wait_until_over()
-    assert {shard.verdict for shard in state.shards} == {Verdict.done}, site._report(state)
+    assert {shard.verdict for shard in state.shards} == {Verdict.done}, site._report()
     assert site.on_store("status") == 0
     assert len(site.hashes()) == num_units
     assert site.hashes().items() <= undisturbed.items()
@@ -46,10 +44,10 @@ def test_a_raising_unit_fails_alone(
     repaired(site, undisturbed)
 
 
-def test_a_dying_process_is_told_from_its_job(
+def test_a_dying_process_fails_its_shard(
     either: ThrowawayCluster, site_on: MakeSite, undisturbed: dict[str, str]
 ) -> None:
-    """Also where there is no accounting; scoring is cancelled and the report comes nevertheless."""
+    """With and without accounting."""
     site = site_on(either)
     site.fault("exit 1")
     site.sweep("seed=0,1")
@@ -64,7 +62,7 @@ def test_a_dying_process_is_told_from_its_job(
     repaired(site, undisturbed)
 
 
-def test_what_fails_again_and_again_is_given_up(
+def test_a_unit_that_fails_repeatedly_is_skipped(
     bare: ThrowawayCluster, site_on: MakeSite, undisturbed: dict[str, str]
 ) -> None:
     site = site_on(bare)
@@ -88,7 +86,7 @@ def test_what_fails_again_and_again_is_given_up(
     assert len(site.hashes()) == 2
 
 
-def test_a_task_over_its_memory_is_called_so(
+def test_a_task_that_exceeds_its_memory(
     either: ThrowawayCluster, site_on: MakeSite, undisturbed: dict[str, str]
 ) -> None:
     site = site_on(either)
@@ -100,7 +98,7 @@ def test_a_task_over_its_memory_is_called_so(
     repaired(site, undisturbed, num_units=1)
 
 
-def test_a_missing_python_shows_in_status(bare: ThrowawayCluster, site_on: MakeSite) -> None:
+def test_a_missing_python_is_reported(bare: ThrowawayCluster, site_on: MakeSite) -> None:
     site = site_on(bare)
     site.sweep("seed=0", "executor.slurm.python=/nowhere/python")
     (shard,) = site.wait_until_over().shards
@@ -109,7 +107,7 @@ def test_a_missing_python_shows_in_status(bare: ThrowawayCluster, site_on: MakeS
     assert "No such file" in shard.error
 
 
-def test_missing_weights_show_in_status(bare: ThrowawayCluster, site_on: MakeSite) -> None:
+def test_missing_weights_are_reported(bare: ThrowawayCluster, site_on: MakeSite) -> None:
     site = site_on(bare)
     (site.folder / "weightless.py").write_text(
         "from dataclasses import dataclass\n"
@@ -128,20 +126,20 @@ def test_missing_weights_show_in_status(bare: ThrowawayCluster, site_on: MakeSit
     assert "No weights at /models/a.pt" in site.printed
 
 
-def test_ids_given_out_again_are_not_taken_for_ours(
+def test_reused_job_ids_are_not_taken_for_ours(
     site_on: MakeSite, bare: ThrowawayCluster, undisturbed: dict[str, str]
 ) -> None:
-    """A new cluster counts from 1 again: another job now has the id of ours, which is lost."""
+    """A new cluster counts from 1 again: another job gets the id of ours, which is lost."""
     bare.start(fresh=True)
     site = site_on(bare)
-    site.pace(5)
+    site.hold(0)
     site.sweep("seed=0,1")
     (before,) = site.shards()
     bare.stop()
     bare.start(fresh=True)
     shutil.rmtree(site.store / "units", ignore_errors=True)
-    site.pace(0)
-    for _ in range(3):  # asking the controller beforehand uses up ids, too
+    site.release()
+    for _ in range(3):  # trial submissions use up ids, too
         site.slurm("sbatch", "-o", "/dev/null", "--wrap", "sleep 20")
     assert before.task_id in site.slurm("squeue", "-h", "-o", "%A").split()
     (shard,) = site.shards()
@@ -163,11 +161,8 @@ def test_a_record_of_a_shorter_video_does_not_count(
     assert len(shard.left) == 1
 
 
-@pytest.mark.parametrize("stage", ["chain"])
-def test_scoring_and_report_after_a_failure(
-    full: ThrowawayCluster, site_on: MakeSite, stage: str
-) -> None:
-    """Scores of a shard that died are taken back, the report is built of what is there."""
+def test_scoring_and_report_after_a_failure(full: ThrowawayCluster, site_on: MakeSite) -> None:
+    """Scoring of a shard that died is cancelled; the report shows what there is."""
     site = site_on(full)
     site.fault("exit 0")
     arguments = ("seed=0,1", "suite=flicker_stability", "executor.slurm.shard_min=0.2")
@@ -183,7 +178,7 @@ def test_scoring_and_report_after_a_failure(
     page = site.store / "report/index.html"
 
     def renewed_ns() -> int:
-        """Of the page's files only those are written again whose content changes."""
+        """Return the newest time of the page's files; unchanged files are not written again."""
         return max(path.stat().st_mtime_ns for path in page.parent.rglob("*"))
 
     before = renewed_ns()
@@ -197,6 +192,4 @@ def test_scoring_and_report_after_a_failure(
 
 
 def _without_suite() -> list[str]:
-    from tests.slurm.cluster.site import UNITS
-
     return [argument for argument in UNITS if not argument.startswith("suite")]

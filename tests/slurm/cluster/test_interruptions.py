@@ -1,4 +1,4 @@
-"""Whatever interrupts a task: it goes on where it was, and ends in the same bytes."""
+"""Interrupted tasks: they go on from saved progress, and end in the same bytes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 
 from slurm.status.verdicts import Verdict
@@ -16,25 +17,25 @@ MakeSite = Callable[[ThrowawayCluster], Site]
 
 
 def started_task(site: Site) -> str:
-    """Submit two slow units in one task and wait until the first has saved a block."""
-    site.pace(0.4)
+    """Submit two units in one task, which is held up once it has saved a block."""
+    site.hold(3)
     site.sweep("seed=0,1")
-    site.wait_for_chunk()
+    site.wait_until_held()
     (shard,) = site.shards()
     return shard.task_id
 
 
 def went_on(site: Site, undisturbed: dict[str, str]) -> None:
-    """All is done after more than one start, from saved blocks, in the same bytes."""
+    """Check that all is done, after several attempts, from saved blocks, in the same bytes."""
     state = site.wait_until_over()
-    assert [shard.verdict for shard in state.shards] == [Verdict.done], site._report(state)
+    assert [shard.verdict for shard in state.shards] == [Verdict.done], site._report()
     (shard,) = state.shards
     assert len(shard.attempts) > 1
     assert site.hashes().items() <= undisturbed.items()
     assert len(site.hashes()) == 2
     assert site.on_store("status") == 0
     replayed = [
-        json.loads(path.read_text())["timings_s"].get("replay", 0)
+        json.loads(path.read_text())["generation"]["timings_s"].get("replay", 0)
         for path in site.store.glob("units/*/record.json")
     ]
     assert any(replayed), "no unit went on from saved blocks"
@@ -43,7 +44,7 @@ def went_on(site: Site, undisturbed: dict[str, str]) -> None:
 def test_a_preempted_task_goes_on(
     either: ThrowawayCluster, site_on: MakeSite, undisturbed: dict[str, str]
 ) -> None:
-    """By the signal that the job asked for on one cluster, by SIGTERM on the other."""
+    """By the signal of --signal on one cluster, by SIGTERM on the other."""
     site = site_on(either)
     task = started_task(site)
     node = site.slurm("squeue", "-h", "-j", task, "-o", "%N").strip()
@@ -61,13 +62,14 @@ def test_a_task_requeued_by_hand_goes_on(
     went_on(site, undisturbed)
 
 
-def test_a_task_killed_by_anybody_is_taken_up_by_resume(
+def test_a_killed_task_goes_on_after_resume(
     bare: ThrowawayCluster, site_on: MakeSite, undisturbed: dict[str, str]
 ) -> None:
     site = site_on(bare)
     site.slurm("scancel", "--signal=KILL", started_task(site))
     state = site.wait_until_over()
     assert [shard.verdict for shard in state.shards] == [Verdict.failed]
+    site.release()
     assert site.on_store("resume") == 0
     went_on_after_resume(site, undisturbed)
 
@@ -76,10 +78,11 @@ def test_a_cancelled_sweep_goes_on_after_resume(
     either: ThrowawayCluster, site_on: MakeSite, undisturbed: dict[str, str]
 ) -> None:
     site = site_on(either)
-    site.pace(0.4)
+    site.hold(3, seed="1")
     site.sweep("seed=0,1")
-    site.wait_for_record()
+    site.wait_until_held()
     made = {path: path.stat().st_mtime_ns for path in site.store.glob("units/*/record.json")}
+    assert len(made) == 1
     assert site.on_store("cancel") == 0
     state = site.wait_until_over()
     (shard,) = state.shards
@@ -98,7 +101,7 @@ def test_a_cancelled_sweep_goes_on_after_resume(
 
 def went_on_after_resume(site: Site, undisturbed: dict[str, str]) -> None:
     state = site.wait_until_over()
-    assert {shard.verdict for shard in state.shards} == {Verdict.done}, site._report(state)
+    assert {shard.verdict for shard in state.shards} == {Verdict.done}, site._report()
     assert site.hashes().items() <= undisturbed.items()
     assert site.on_store("status") == 0
     assert site.on_store("resume") == 0
@@ -108,13 +111,18 @@ def went_on_after_resume(site: Site, undisturbed: dict[str, str]) -> None:
 def test_one_shard_running_twice_does_no_harm(
     bare: ThrowawayCluster, site_on: MakeSite, undisturbed: dict[str, str]
 ) -> None:
-    """As after the loss of a node that didn't die."""
+    """As after SLURM lost contact with a node that still runs."""
     site = site_on(bare)
     started_task(site)
     (path,) = site.store.glob("slurm/*/shards/*.json")
-    script = f"from slurm.task import ShardTask; ShardTask()({str(path)!r})"
+    script = f"from slurm.node.task import ShardTask; ShardTask()({str(path)!r})"
     environment = {**os.environ, "SLURM_CONF": str(bare.conf)}
-    subprocess.run([sys.executable, "-c", script], cwd=site.folder, env=environment, check=True)
+    second = subprocess.Popen(
+        [sys.executable, "-P", "-c", script], cwd=site.folder, env=environment
+    )
+    site.wait_for(lambda state: [bool(a.item) for a in state.shards[0].attempts] == [True, True])
+    site.release()
+    assert second.wait() == 0
     state = site.wait_until_over()
     assert [shard.verdict for shard in state.shards] == [Verdict.done]
     assert site.hashes().items() <= undisturbed.items()
@@ -126,24 +134,25 @@ def test_a_killed_controller_costs_a_resume_at_most(
 ) -> None:
     site = site_on(full)
     started_task(site)
-    site.pace(8)  # it is still at work when the commands have given up on the controller
-    begun = max(path.stat().st_mtime for path in site.store.glob("slurm/*/attempts/*/*"))
-    saved = full.folder / "state/job_state"  # every few seconds
-    site.wait_for(lambda _: saved.stat().st_mtime > begun)
+    # The controller saves its state some seconds after a change: it must know that the task runs.
+    begun, saved = time.time(), full.folder / "state/job_state"
+    other = site.slurm("sbatch", "--parsable", "--hold", "-o", "/dev/null", "--wrap", "true")
+    site.slurm("scancel", other.strip())
+    site.wait_until(lambda: saved.stat().st_mtime > begun)
     full.kill("slurmctld")
     assert site.on_store("status") == 1
     assert "SLURM did not answer" in site.printed
     assert site.on_store("resume") == 3
     assert "Nothing was submitted, because SLURM cannot say" in site.printed
-    site.pace(0)
+    site.release()
     full.start_controller()
-    # Should what it saved not have the task on its node yet, it starts it once more, fails while
-    # the node has it, and holds it until somebody releases it.
+    # If the saved state does not have the task on its node yet, the controller starts it again,
+    # fails while the node still has it, and holds it until it is released.
     for _ in range(5):
         state = site.wait_for(lambda state: state.held_tasks or is_over(state))
         if not state.held_tasks:
             break
-        assert "resume releases it" in site.status()
+        assert "`resume` releases it" in site.status()
         assert site.on_store("resume") == 0
-    assert [shard.verdict for shard in state.shards] == [Verdict.done], site._report(state)
+    assert [shard.verdict for shard in state.shards] == [Verdict.done], site._report()
     assert site.hashes().items() <= undisturbed.items()

@@ -1,4 +1,4 @@
-"""Submitting: the whole chain, what the cluster is asked for, and what it refuses."""
+"""Submission: the whole chain, what is requested, and what is refused."""
 
 from __future__ import annotations
 
@@ -44,23 +44,24 @@ def test_a_sweep_is_generated_scored_and_reported(
     assert list((site.store / "slurm").iterdir()) == submissions
 
 
-def test_a_second_command_waits_for_nothing_that_is_at_work(
+def test_a_second_command_submits_only_what_is_not_queued(
     bare: ThrowawayCluster, site_on: MakeSite
 ) -> None:
     site = site_on(bare)
-    site.pace(0.3)
+    site.hold(0)
     site.sweep("seed=0")
     site.sweep("seed=0,1")
+    site.release()
     assert [len(shard.shard.items) for shard in site.shards()] == [1, 1]
     state = site.wait_until_over()
     assert [shard.verdict for shard in state.shards] == [Verdict.done, Verdict.done]
     assert [len(shard.attempts) for shard in state.shards] == [1, 1]
 
 
-def test_arrays_are_split_where_the_cluster_wants_it(
+def test_arrays_are_split_at_the_limit_of_the_cluster(
     bare: ThrowawayCluster, site_on: MakeSite, undisturbed: dict[str, str]
 ) -> None:
-    """This cluster takes arrays of three; the sweep has four tasks."""
+    """This cluster accepts arrays of three tasks; the sweep has four."""
     site = site_on(bare)
     site.sweep("seed=0,1,2,3", "executor.slurm.shard_min=0.2")
     (header,) = site.store.glob("slurm/*/submission.json")
@@ -70,10 +71,10 @@ def test_arrays_are_split_where_the_cluster_wants_it(
     assert site.hashes() == undisturbed
 
 
-def test_submitting_from_inside_a_job_works(
+def test_a_sweep_can_be_submitted_from_inside_a_job(
     bare: ThrowawayCluster, site_on: MakeSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Variables of the job that we are in would spoil the new one."""
+    """sbatch would obey the variables of the outer job."""
     for name, value in {"SLURM_JOB_ID": "77", "SLURM_MEM_PER_CPU": "1", "SLURM_GPUS": "9"}.items():
         monkeypatch.setenv(name, value)
     site = site_on(bare)
@@ -108,12 +109,12 @@ def test_a_dry_run_writes_nothing(full: ThrowawayCluster, site_on: MakeSite) -> 
         (["executor.slurm.generate.time_min=1", "executor.slurm.signal_delay_s=60"], ["time_min"]),
         (["executor.slurm.partitoin=gpu"], ["Did you mean 'partition'?"]),
         (["executor.slurm.gpu_flag=gpu"], ["gpu_flag", "gres"]),
-        (["executor.slurm.extra.array=1-9"], ["'array' is not an option"]),
+        (["executor.slurm.extra.array=1-9"], ["'array' can't be set here"]),
         (["executor.workers=2"], ["executor.slurm.max_running"]),
         (["runs=/proc/nowhere"], ["/proc/nowhere", "cannot be written to"]),
     ],
 )
-def test_a_mistake_is_told_before_anything_is_submitted(
+def test_mistakes_are_reported_before_anything_is_submitted(
     full: ThrowawayCluster, site_on: MakeSite, arguments: list[str], messages: list[str]
 ) -> None:
     site = site_on(full)
@@ -124,7 +125,7 @@ def test_a_mistake_is_told_before_anything_is_submitted(
     assert not list(site.folder.glob("runs/main/slurm/*/submission.json"))
 
 
-def test_a_folder_of_this_machine_alone_is_refused(
+def test_a_local_run_folder_is_refused(
     full: ThrowawayCluster, site_on: MakeSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = site_on(full)
@@ -133,7 +134,7 @@ def test_a_folder_of_this_machine_alone_is_refused(
     assert "other nodes cannot see" in site.printed
 
 
-def test_a_wrong_clock_is_told(
+def test_a_wrong_clock_is_reported(
     full: ThrowawayCluster, site_on: MakeSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = site_on(full)
@@ -142,7 +143,7 @@ def test_a_wrong_clock_is_told(
     assert "312 s ahead" in site.printed
 
 
-def test_doctor_asks_the_cluster_and_a_node(full: ThrowawayCluster, site_on: MakeSite) -> None:
+def test_doctor_examines_the_cluster_and_a_node(full: ThrowawayCluster, site_on: MakeSite) -> None:
     site = site_on(full)
     assert site.harness("doctor", "executor=site.yaml", "device=cpu", "--probe") == 0, site.printed
     text = " ".join(site.printed.split())
@@ -161,10 +162,10 @@ def test_doctor_asks_the_cluster_and_a_node(full: ThrowawayCluster, site_on: Mak
     assert "Invalid account" in " ".join(site.printed.split())
 
 
-def test_an_array_of_the_newest_settings_is_in_the_shard_files(
+def test_a_task_that_requests_a_gpu_fails_without_one(
     full: ThrowawayCluster, site_on: MakeSite
 ) -> None:
-    """A task that asked for a GPU must not quietly do without one."""
+    """It must not run on CPUs instead."""
     site = site_on(full)
     units = [argument for argument in UNITS if not argument.startswith("device")]
     site.harness("sweep", "--no-report", *units, "seed=0", f"name={site.name}")

@@ -1,4 +1,4 @@
-"""The throw-away cluster itself."""
+"""The test cluster itself."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def folder(bare: ThrowawayCluster) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def test_it_starts_beside_another_and_leaves_nothing(
+def test_it_starts_beside_another_and_leaves_nothing_running(
     folder: Path, bare: ThrowawayCluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["start", str(folder), "--no-accounting", "--nodes", "2"]) == 0
@@ -44,7 +44,7 @@ def test_it_starts_beside_another_and_leaves_nothing(
     assert bare.is_up()
 
 
-def test_what_it_needs_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requirements_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(
         ThrowawayCluster, "environment", {"PATH": str(tmp_path), "SLURM_CONF": "/nowhere"}
