@@ -1,11 +1,12 @@
-"""The rollout engine: block by block, gather, denoise, clean pass, and the plan of the next block.
+"""The rollout engine: for every block gather, denoise, clean pass, and the plan of the next block.
 
-One plan serves all passes of a block. Between blocks the state of a rollout is nothing but the
-clean latents made so far: replaying them through clean passes rebuilds keys, values and the
-strategy's memory bit for bit, which is how an interrupted unit goes on.
+One plan serves all passes of a block. Between blocks the clean latents made so far are the whole
+state of a rollout: replaying them through clean passes rebuilds keys, values and the strategy's
+memory bit for bit. That is how an interrupted unit is resumed.
 
-On a GPU the host only queues work. It waits once a block, for the strategy's choice of frames, and
-by then the clean pass is queued: encoding, search and the fetch of retrieved frames run beside it.
+On a GPU the host only queues work. It waits once a block, for the strategy's choice of frames. The
+clean pass has been queued by then, so encoding, search and the fetch of retrieved frames run beside
+it.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from backbones.engine.attention import AttentionShape, pick_kernel, using
+from backbones.engine.block_view import RolloutView
 from backbones.engine.graphs import GraphedPasses
-from backbones.engine.kv.sizes import most_reachable, spare_slabs, tier_sizes
+from backbones.engine.kv.sizes import most_reachable, plan_tiers
 from backbones.engine.kv.store import KVStore
 from backbones.engine.lanes import Lane, Moment
 from backbones.engine.runtime import Runtime
 from backbones.engine.timings import BlockMoments
 from backbones.engine.transfer import upload
-from backbones.engine.view import RolloutView
 from harness.core.devices import free_device_bytes
 from harness.core.machine import one_thread
 from methods.base import SeesModel, reachable
@@ -41,15 +42,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Block:
-    """One finished block; on a GPU, one that is queued.
+    """One finished block; on a GPU its work may still be queued.
 
     Attributes:
         index: 0 for the first block of the video.
         first_frame: number of its first latent frame.
         latents: its clean latents, float32, on the device.
         plan: the context it was made with.
-        moments: where the time went.
-        replayed: it was rebuilt from saved latents, not denoised.
+        moments: start and end of its parts.
+        replayed: whether it was rebuilt from saved latents instead of denoised.
     """
 
     index: int
@@ -60,21 +61,21 @@ class Block:
     replayed: bool
 
     def timings(self) -> BlockTimings:
-        """Where the time went; waits until the block is finished."""
+        """Return the seconds of its parts; waits until the block is finished."""
         return self.moments.timings()
 
 
 class Rollout:
-    """Rolls out one video.
+    """The rollout of one video.
 
     Args:
         backbone: the loaded models.
         strategy: chooses the context of every block.
         prompt: generation prompt.
-        noise: where all noise comes from.
+        noise: source of all noise.
         num_latents: latent frames to make, a whole number of blocks.
         seed: seed of the unit, passed on to the strategy.
-        runtime: how it is computed.
+        runtime: settings of the computation.
 
     Raises:
         LongtakeError: the strategy refuses the rollout, or its memory doesn't fit.
@@ -103,13 +104,15 @@ class Rollout:
         if isinstance(strategy, SeesModel) and strategy.needs_model:
             self._view = RolloutView(backbone)
             strategy.attach(self._view)
-        spare, slab_bytes = spare_slabs(self._spec), spec.kv_bytes_per_latent
-        num_slabs = most_reachable(strategy, self._spec)
-        context_bytes = (spec.budget_latents + spec.block_latents) * slab_bytes
-        free_bytes = free_device_bytes(self._device) - context_bytes
-        sizes = tier_sizes(runtime.kv, slab_bytes, num_slabs, spare, self._device, free_bytes)
+        sizes = plan_tiers(
+            spec,
+            most_reachable(strategy, self._spec),
+            runtime.kv,
+            self._device,
+            free_device_bytes(self._device),
+        )
         compiled = compiles(runtime, self._device)
-        self.store = KVStore(shape, self._spec, self._dtype, self._device, sizes, spare, compiled)
+        self.store = KVStore(shape, self._spec, self._dtype, self._device, sizes, compiled)
         self._runtime = runtime
         self._compiled = compiled
         self._kernel = pick_kernel(
@@ -128,8 +131,8 @@ class Rollout:
         if kernels.cuda_graphs:
             self._pass = GraphedPasses(transformer, self._device)
         self._search = Lane(self._device, "search")
-        # The few tokens of a prompt are multiplied differently by one thread and by two. Nothing
-        # else in a rollout is, so videos don't depend on the number of threads.
+        # Products with the few tokens of a prompt are the only ones whose bits depend on the number
+        # of threads; with one thread for them, no video does.
         with torch.inference_mode(), one_thread(), using(self._kernel):
             text = upload(backbone.encode_text(prompt), self._device).to(self._dtype)
             self._text = transformer.text_context(text)
@@ -142,11 +145,11 @@ class Rollout:
         """Make the video block by block; may be called once.
 
         Args:
-            made: clean latents of the first blocks, from an earlier run; they are replayed, not
-                made anew.
+            made: clean latents of the first blocks, from an earlier run; they are replayed instead
+                of denoised.
 
         Raises:
-            LongtakeError: a plan of the strategy can't be carried out.
+            PlanError: a plan of the strategy can't be carried out.
         """
         size = self._spec.block_latents
         num_made = 0 if made is None else len(made)
@@ -163,7 +166,7 @@ class Rollout:
             self.store.close()
 
     def describe_kernels(self) -> dict[str, Any]:
-        """What does the arithmetic, for the record."""
+        """Return the kernels in use, for the record."""
         return {
             "attention": str(self._kernel),
             "compiled": self._compiled,
@@ -180,6 +183,7 @@ class Rollout:
     def _make_block(
         self, first_frame: int, plan: ContextPlan, given: Tensor | None
     ) -> tuple[Block, ContextPlan]:
+        """Make or replay one block; return it and the plan of the next one."""
         index = first_frame // self._spec.block_latents
         next_frame = first_frame + self._spec.block_latents
         began = Moment(self._device)
@@ -190,14 +194,15 @@ class Rollout:
         gathered = Moment(self._device)
         latents = self._denoise(index, context) if given is None else self._uploaded(given)
         denoised = Moment(self._device)
-        # A strategy that asks for keys has to wait for the pass that makes them.
+        # Latents can be encoded beside the clean pass. A strategy that wants keys must wait for it,
+        # because the clean pass computes them.
         encoded = None if self._view else self._observe(latents, first_frame)
         clean_began = Moment(self._device)
         self._flow(latents, self._clean_time, context, self.store.new_kv_LPHSD)
         clean_ended = Moment(self._device)
         if encoded is None:
             encoded = self._observe(latents, first_frame)
-            self._search.join()  # the next clean pass writes to the same place
+            self._search.join()  # the next clean pass overwrites the keys that were just read
         encode_began, encode_ended = encoded
         search_began = search_ended = clean_ended
         next_plan = plan
@@ -206,6 +211,9 @@ class Rollout:
                 search_began = Moment(self._device)
                 next_plan = self._plan(next_frame)
                 search_ended = Moment(self._device)
+        # Dropping first frees slabs for the frames that are brought up and for those of this block.
+        # Frames are brought up before this block's own are stored: the copies then run on a GPU
+        # beside the clean pass, which is still queued.
         self.store.drop_all_but(reachable(self._strategy, next_frame))
         if next_frame < self._spec.num_latents:
             self.store.bring_up(next_plan)
@@ -225,7 +233,7 @@ class Rollout:
         return Block(index, first_frame, latents, plan, moments, given is not None), next_plan
 
     def _observe(self, latents: Tensor, first_frame: int) -> tuple[Moment, Moment]:
-        """Let the strategy encode a clean block; returns when that began and ended."""
+        """Let the strategy encode a clean block; return the start and end of that."""
         with self._search.entered():
             self._search.borrow(latents)
             if self._view is not None:
@@ -235,7 +243,7 @@ class Rollout:
             return began, Moment(self._device)
 
     def _denoise(self, index: int, context: AttentionContext) -> Tensor:
-        """The clean latents of a block, from noise."""
+        """Return the clean latents of a block, from noise."""
         shape = (self._spec.block_latents, *self._spec.latent_shape)
         latents = self._uploaded(self._noise.draw(index, 0, shape))
         sigmas = self._backbone.spec.sampling.sigmas
@@ -261,6 +269,6 @@ class Rollout:
 
 
 def compiles(runtime: Runtime, device: torch.device) -> bool:
-    """Whether layers are compiled: as asked, else on a GPU only."""
+    """Return whether to compile layers: as the setting says, else on a GPU only."""
     asked = runtime.kernels.compile
     return device.type == "cuda" if asked is None else asked

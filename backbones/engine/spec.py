@@ -117,6 +117,11 @@ class BackboneSpec:
         """Return the bytes of the keys and values of one latent frame over all layers."""
         return self.shape.kv_bytes(1, self.precision.dtype)
 
+    @property
+    def context_bytes(self) -> int:
+        """Return the bytes of one gathered context and of what a clean pass hands over."""
+        return self.shape.kv_bytes(self.budget_latents + self.block_latents, self.precision.dtype)
+
     def num_latents(self, duration_s: float) -> int:
         """Return the latent frames of a duration.
 

@@ -13,17 +13,16 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from backbones.engine.lanes import Moment
-from backbones.engine.noise import SeededNoise
-from backbones.engine.rollout import Rollout
 from harness.core.devices import pick_device
 from harness.core.machine import prepare_process
 from harness.run.executors import num_threads, num_workers
+from harness.run.prepared import PreparedUnit
 from harness.store.run_store import RunStore
-from harness.store.units import Unit, build_backbone
 
 if TYPE_CHECKING:
-    from backbones.engine.spec import BackboneSpec
+    from backbones.engine.spec import Geometry
     from harness.config.sweep import Settings
+    from harness.store.units import Unit
 
 _TRIAL_BLOCKS = 4  # a window of 12 latent frames is full at the last of them
 _RECORDS_READ = 500
@@ -56,19 +55,18 @@ def estimate(units: Sequence[Unit], missing: Sequence[Unit], settings: Settings)
     seconds, disk = 0.0, 0
     sources: set[str] = set()
     latent_s: dict[tuple[str, str], float] = {}
-    specs: dict[str, BackboneSpec] = {}
+    geometries: dict[str, Geometry] = {}
     recorded = recorded_latent_s(Path(settings.runs))
     for unit in missing:
-        if unit.backbone not in specs:
-            specs[unit.backbone] = build_backbone(unit.family, unit.backbone_args).spec()
-        spec = specs[unit.backbone]
         row = (unit.backbone, unit.method)
         if row not in latent_s:
+            prepared = PreparedUnit.of(unit)
+            geometries[unit.backbone] = prepared.spec.geometry
             found = recorded.get(pair_key(unit.identity))
             sources.add("from earlier records" if found else "timed a few blocks")
-            latent_s[row] = median(found) if found else _timed_latent_s(unit, settings)
+            latent_s[row] = median(found) if found else _timed_latent_s(prepared, settings)
         seconds += latent_s[row] * unit.num_latents
-        geometry = spec.geometry
+        geometry = geometries[unit.backbone]
         pixels = geometry.num_frames(unit.num_latents) * geometry.width * geometry.height
         disk += 4 * unit.num_latents * math.prod(geometry.latent_shape)
         disk += round(pixels * _VIDEO_BITS_PER_PIXEL / 8)
@@ -104,21 +102,11 @@ def recorded_latent_s(runs: Path) -> dict[str, list[float]]:
     return found
 
 
-def _timed_latent_s(unit: Unit, settings: Settings) -> float:
+def _timed_latent_s(prepared: PreparedUnit, settings: Settings) -> float:
     prepare_process(num_threads(settings.executor, settings.device))
-    source = build_backbone(unit.family, unit.backbone_args)
-    backbone = source.load(pick_device(settings.device), [unit.prompt])
+    backbone = prepared.source.load(pick_device(settings.device), [prepared.unit.prompt])
     num_latents = _TRIAL_BLOCKS * backbone.spec.block_latents
-    noise = SeededNoise(unit.seed, unit.prompt)
-    rollout = Rollout(
-        backbone,
-        unit.build_strategy(),
-        unit.prompt,
-        noise,
-        num_latents,
-        unit.seed,
-        settings.runtime,
-    )
+    rollout = prepared.start(backbone, settings.runtime, num_latents)
     decoder = backbone.start_decoder()
     block_s = 0.0
     for block in rollout.blocks():

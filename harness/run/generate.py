@@ -10,11 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from backbones.engine.noise import SeededNoise
-from backbones.engine.rollout import Block, Rollout
-from backbones.engine.runtime import Runtime
 from backbones.engine.transfer import Download
-from harness.core.determinism import strictly_deterministic
 from harness.core.devices import peak_device_mib, reset_peaks
 from harness.core.environment import describe_machine
 from harness.core.errors import LongtakeError
@@ -30,6 +26,9 @@ from methods.trace import TraceLine
 
 if TYPE_CHECKING:
     from backbones.engine.backbone import Backbone
+    from backbones.engine.rollout import Block, Rollout
+    from backbones.engine.runtime import Runtime
+    from harness.run.prepared import PreparedUnit
     from harness.store.units import Unit
 
 
@@ -127,47 +126,32 @@ class _Making:
 
 
 def generate_unit(
-    unit: Unit,
+    prepared: PreparedUnit,
     backbone: Backbone,
     store: RunStore,
+    runtime: Runtime,
     save_every_blocks: int,
     on_block: Callable[[int, bool], None],
     stop_requested: Callable[[], bool],
-    runtime: Runtime | None = None,
 ) -> Record:
     """Make a unit, or finish one that was begun.
 
     Args:
-        unit: what to make.
-        backbone: loaded models.
+        prepared: what to make.
+        backbone: its backbone, loaded.
         store: where the files go.
-        save_every_blocks: blocks between two saves of progress.
-        on_block: told the latent frames made so far, after every block, and whether that one was
-            replayed from what was saved.
-        stop_requested: asked after every block.
         runtime: how to compute it.
+        save_every_blocks: blocks between two saves of progress.
+        on_block: called after every block with the latent frames made so far, and with whether the
+            block was replayed from what was saved.
+        stop_requested: called after every block.
 
     Raises:
         Interrupted: `stop_requested` said so; progress is saved.
-        LongtakeError: a strategy's plan can't be carried out, saved progress or memory doesn't fit,
-            or an operation can't be repeated where determinism is asked for.
+        LongtakeError: a strategy's plan can't be carried out, or saved progress or memory doesn't
+            fit.
     """
-    runtime = runtime or Runtime()
-    with strictly_deterministic(runtime.deterministic):
-        return _generate(
-            unit, backbone, store, save_every_blocks, on_block, stop_requested, runtime
-        )
-
-
-def _generate(
-    unit: Unit,
-    backbone: Backbone,
-    store: RunStore,
-    save_every_blocks: int,
-    on_block: Callable[[int, bool], None],
-    stop_requested: Callable[[], bool],
-    runtime: Runtime,
-) -> Record:
+    unit = prepared.unit
     started = time.perf_counter()
     reset_peaks(backbone.device)
     store.remove_leftovers(unit.id)
@@ -177,15 +161,7 @@ def _generate(
     num_made = 0 if made is None else len(made)
     # What is there already stays, even if a shorter video would do now.
     num_latents = max(unit.num_latents, num_made)
-    rollout = Rollout(
-        backbone,
-        unit.build_strategy(),
-        unit.prompt,
-        SeededNoise(unit.seed, unit.prompt),
-        num_latents,
-        unit.seed,
-        runtime,
-    )
+    rollout = prepared.start(backbone, runtime, num_latents)
     making = _Making(unit, store, spec.block_latents, saved_trace, num_made // spec.block_latents)
     blocks: list[Block] = []
     folder = store.unit_dir(unit.id)
@@ -202,7 +178,7 @@ def _generate(
                     stopping = stop_requested()
                     if stopping:
                         making.save_chunk(1, len(making.latents))
-                    else:  # on a GPU the newest block is only queued; nobody waits for it here
+                    else:  # not the newest block: on a GPU it is only queued, saving would wait
                         making.save_chunk(save_every_blocks, len(making.latents) - 1)
                     on_block(len(making.latents) * spec.block_latents, block.replayed)
                     if stopping:

@@ -21,7 +21,7 @@ from harness.store.shards import Evaluation, Shard, Stage
 if TYPE_CHECKING:
     import torch
 
-    from backbones.engine.spec import BackboneSpec
+    from backbones.engine.backbone import BackboneSource
     from eval.scoring.scorer import Scorer
     from harness.store.units import Unit
 
@@ -54,8 +54,10 @@ def stopping_on_signals() -> Iterator[StopRequested]:
 
 
 def _generate(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
+    from harness.core.determinism import strictly_deterministic
     from harness.run.generate import generate_unit
-    from harness.store.units import build_backbone, check_identity
+    from harness.run.prepared import PreparedUnit
+    from harness.store.units import build_backbone
 
     store = RunStore(Path(shard.store))
     first = shard.units[0]
@@ -64,7 +66,7 @@ def _generate(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
     try:
         device = pick_device(shard.device)
         source = build_backbone(first.family, first.backbone_args)
-        units = _those_that_fit(shard, source.spec(), device, store, emit)
+        units = _those_that_fit(shard, source, device, store, emit)
         if not units:
             return
         backbone = source.load(device, [unit.prompt for unit in units])
@@ -85,16 +87,18 @@ def _generate(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
 
         on_block(0, False)
         try:
-            check_identity(unit)
-            generate_unit(
-                unit,
-                backbone,
-                store,
-                shard.save_every_blocks,
-                on_block,
-                stop_requested,
-                shard.runtime,
-            )
+            prepared = PreparedUnit.of(unit, source)
+            prepared.check_identity()
+            with strictly_deterministic(shard.runtime.deterministic):
+                generate_unit(
+                    prepared,
+                    backbone,
+                    store,
+                    shard.runtime,
+                    shard.save_every_blocks,
+                    on_block,
+                    stop_requested,
+                )
         except Interrupted:
             emit(Event(EventKind.interrupted, unit.id))
             return
@@ -105,17 +109,24 @@ def _generate(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
 
 
 def _those_that_fit(
-    shard: Shard, spec: BackboneSpec, device: torch.device, store: RunStore, emit: Emit
+    shard: Shard, source: BackboneSource, device: torch.device, store: RunStore, emit: Emit
 ) -> list[Unit]:
-    """Units whose memory is there; the others fail before anything is loaded."""
-    from harness.run.memory_check import check_memory
+    """Return the units that memory suffices for; the others fail before anything is loaded."""
+    from harness.run.prepared import PreparedUnit
 
+    # Units of one row and length differ in prompt and seed only, and need the same memory.
+    refusals: dict[tuple[str, int], LongtakeError | None] = {}
     fitting = []
     for unit in shard.units:
-        try:
-            check_memory(unit, spec, shard.runtime.kv, device)
-        except LongtakeError as error:
-            _fail(store, unit.id, error, emit)
+        row = (unit.row_id, unit.num_latents)
+        if row not in refusals:
+            refusals[row] = None
+            try:
+                PreparedUnit.of(unit, source).check_memory(shard.runtime.kv, device)
+            except LongtakeError as error:
+                refusals[row] = error
+        if refusal := refusals[row]:
+            _fail(store, unit.id, refusal, emit)
         else:
             fitting.append(unit)
     return fitting

@@ -137,16 +137,20 @@ def build_backbone(family: str, args: dict[str, Any]) -> BackboneSource:
     return build(BACKBONES.load(family), args, "backbone")
 
 
-def check_identity(unit: Unit) -> None:
+def check_identity(unit: Unit, source: BackboneSource, strategy: MemoryStrategy) -> None:
     """Refuse to make a unit whose plug-ins, weights or files changed since it was planned.
+
+    Args:
+        unit: the unit as planned.
+        source: its backbone, as it would be used now.
+        strategy: its strategy, as it would be used now.
 
     Raises:
         LongtakeError: what the id stands for isn't what would be made.
     """
-    source = build_backbone(unit.family, unit.backbone_args)
     found = unit.identity | {
         "backbone": _identity(BACKBONES, unit.family, source),
-        "method": _identity(METHODS, unit.strategy, unit.build_strategy()),
+        "method": _identity(METHODS, unit.strategy, strategy),
     }
     if json.loads(json.dumps(found)) != json.loads(json.dumps(unit.identity)):
         raise LongtakeError(

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.run.memory_check import kept_latents
-from harness.store.units import Unit, build_backbone
+from harness.run.prepared import PreparedUnit
+from harness.store.units import Unit
 
 if TYPE_CHECKING:
     from eval.scoring.suite import Suite
@@ -62,8 +62,9 @@ class Need:
 
 def need_of(unit: Unit) -> Need:
     """Return the memory that a unit needs: with retrieval the keys and values of all its past."""
-    spec = build_backbone(unit.family, unit.backbone_args).spec()
-    return Need(spec.weights_bytes, spec.kv_bytes_per_latent * kept_latents(unit, spec))
+    prepared = PreparedUnit.of(unit)
+    spec = prepared.spec
+    return Need(spec.weights_bytes, spec.kv_bytes_per_latent * prepared.kept_latents())
 
 
 def host_gib(need: Need, kv_host_gib: float, gpus: int) -> float:

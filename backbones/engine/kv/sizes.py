@@ -1,4 +1,4 @@
-"""How many latent frames each memory tier holds, or why a rollout can't fit."""
+"""Latent frames that each memory tier holds, or the reason why a rollout can't fit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from backbones.engine.kv import pinned
 from backbones.engine.kv.tiers import TierSizes
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError, DeviceError
 from harness.core.machine import GIB, available_host_bytes
 from methods.base import reachable
 
@@ -18,19 +18,15 @@ if TYPE_CHECKING:
     import torch
 
     from backbones.engine.runtime import KVLimits
+    from backbones.engine.spec import BackboneSpec
     from methods.base import MemoryStrategy, RolloutSpec
 
 # Of the device memory that is free once the models are loaded; the rest is for activations.
 _SHARE_OF_FREE = 0.7
 
 
-def spare_slabs(rollout: RolloutSpec) -> int:
-    """Slabs to keep ready on the device: those of a whole context and of a block."""
-    return rollout.budget_latents
-
-
 def most_reachable(strategy: MemoryStrategy, rollout: RolloutSpec) -> int:
-    """Most frames that must be kept at once, the block just made included.
+    """Return the most frames that must be kept at once, the block just made included.
 
     Args:
         strategy: after its `reset`.
@@ -41,6 +37,35 @@ def most_reachable(strategy: MemoryStrategy, rollout: RolloutSpec) -> int:
     return max(len(set(reachable(strategy, start))) for start in starts) + size
 
 
+def plan_tiers(
+    spec: BackboneSpec,
+    kept_latents: int,
+    limits: KVLimits,
+    device: torch.device,
+    free_bytes: int,
+) -> TierSizes:
+    """Share out the latent frames of a rollout among the memory tiers.
+
+    Args:
+        spec: the backbone.
+        kept_latents: see `most_reachable`.
+        limits: the user's.
+        device: where the rollout runs.
+        free_bytes: memory of the device once the models are loaded.
+
+    Raises:
+        LongtakeError: see `tier_sizes`.
+    """
+    return tier_sizes(
+        limits,
+        spec.kv_bytes_per_latent,
+        kept_latents,
+        spec.budget_latents,
+        device,
+        free_bytes - spec.context_bytes,
+    )
+
+
 def tier_sizes(
     limits: KVLimits,
     slab_bytes: int,
@@ -49,18 +74,19 @@ def tier_sizes(
     device: torch.device,
     free_bytes: int,
 ) -> TierSizes:
-    """Share out the frames of a rollout.
+    """Share out the slabs of a rollout.
 
     Args:
         limits: the user's.
         slab_bytes: keys and values of one latent frame.
         num_slabs: most frames that must be kept at once.
-        spare: slabs to keep ready on the device.
+        spare: slabs to keep ready on the device, those of a whole context and of a block.
         device: where the rollout runs.
         free_bytes: memory of the device that may be used.
 
     Raises:
-        LongtakeError: it can't fit; the message says how much is needed and what would lower it.
+        ConfigError: a setting leaves too little; the message says how much is needed.
+        DeviceError: memory or disk is too small; the message says what would lower the need.
     """
     on_gpu = device.type == "cuda"
     device_setting = "kv.device_gib" if on_gpu else "kv.host_gib"
@@ -72,7 +98,7 @@ def tier_sizes(
         device_gib = limits.device_gib
     on_device = math.floor(device_gib * GIB / slab_bytes)
     if on_device < spare:
-        raise LongtakeError(
+        raise ConfigError(
             f"A context of {spare} latent frames needs {_gib(spare * slab_bytes)} of keys and "
             f"values; {device_setting} leaves {_gib(device_gib * GIB)}. Raise it, or lower "
             "backbone.budget_latents."
@@ -81,13 +107,13 @@ def tier_sizes(
     below = num_slabs + spare - on_device
     on_host = min(math.floor(limits.host_gib * GIB / slab_bytes), below) if on_gpu else 0
     if on_gpu and on_device * slab_bytes > free_bytes:
-        raise LongtakeError(
+        raise DeviceError(
             f"Keys and values would take {_gib(on_device * slab_bytes)} of {device}; "
             f"{_gib(free_bytes)} are free. Lower kv.device_gib."
         )
     host_bytes = (on_host if on_gpu else on_device) * slab_bytes
     if host_bytes > (available := available_host_bytes() + pinned.idle_bytes()):
-        raise LongtakeError(
+        raise DeviceError(
             f"Keys and values would take {_gib(host_bytes)} of host memory; {_gib(available)} is "
             "available. Lower kv.host_gib (the rest goes to a scratch file in kv.spill_dir) or "
             "the duration."
@@ -95,9 +121,9 @@ def tier_sizes(
     folder = Path(limits.spill_dir or tempfile.gettempdir())
     spilled = below - on_host
     if spilled and not folder.is_dir():
-        raise LongtakeError(f"kv.spill_dir={str(folder)!r} is not a folder.")
+        raise ConfigError(f"kv.spill_dir={str(folder)!r} is not a folder.")
     if spilled and spilled * slab_bytes > (free_disk := shutil.disk_usage(folder).free):
-        raise LongtakeError(
+        raise DeviceError(
             f"Keys and values of {spilled} latent frames, {_gib(spilled * slab_bytes)}, would go "
             f"to a scratch file in {folder}, which has {_gib(free_disk)} free. Set kv.spill_dir to "
             "a larger disk, raise kv.host_gib, or lower the duration."

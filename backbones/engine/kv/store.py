@@ -36,7 +36,6 @@ class KVStore:
         dtype: type of keys and values.
         device: where the rollout runs.
         sizes: of the memory tiers.
-        spare: slabs to keep ready on the device.
         compiled: compile the rotation.
     """
 
@@ -47,7 +46,6 @@ class KVStore:
         dtype: torch.dtype,
         device: torch.device,
         sizes: TierSizes,
-        spare: int,
         compiled: bool = False,
     ) -> None:
         self._tokens_per_latent = shape.tokens_per_latent
@@ -55,9 +53,10 @@ class KVStore:
         self._rotary = shape.rotary
         self._device = device
         self._slab_bytes = shape.kv_bytes(1, dtype)
+        spare = rollout.budget_latents  # the slabs of a whole context and of a block
         self._tiers = FrameTiers(shape.kv_shape(1), dtype, device, sizes, spare)
-        # Allocated once: fresh pages for every block cost more than filling them, and whatever was
-        # compiled or captured finds its arguments where they were.
+        # Allocated once: fresh pages for every block cost more than filling them, and compiled and
+        # captured code requires its arguments at the same addresses.
         layers, _, heads, num_tokens, head_dim = shape.kv_shape(rollout.budget_latents)
         self._gathered_PLHKD = torch.empty(
             2, layers, heads, num_tokens, head_dim, dtype=dtype, device=device
@@ -72,29 +71,28 @@ class KVStore:
         self._place = torch.compile(_place, fullgraph=True, dynamic=False) if compiled else _place
 
     def bring_up(self, plan: ContextPlan) -> None:
-        """Start fetching what a plan needs and the device lacks; call it as early as possible."""
+        """Start fetching the frames of a plan that the device lacks; call it early."""
         self._tiers.bring_up(plan.frames)
 
     def append_block(self, first_frame: int) -> None:
-        """Keep what the clean pass wrote to `new_kv_LPHSD`, one slab per latent frame."""
+        """Store what the clean pass wrote to `new_kv_LPHSD`, one slab per latent frame."""
         slabs = self.new_kv_LPHSD.split(self._tokens_per_latent, dim=3)
         for frame, kv_LPHTD in enumerate(slabs, start=first_frame):
             self._tiers.put(frame, kv_LPHTD)
         self._tiers.copy_down_ahead()
 
     def drop_all_but(self, frames: Iterable[int]) -> None:
-        """Forget all frames that no plan will name again."""
+        """Forget all frames but those that a later plan may name."""
         self._tiers.drop_all_but(frames)
 
     def arrive(self) -> None:
-        """Wait, on the device, for what `bring_up` fetched."""
+        """Make the device wait for what `bring_up` fetches."""
         self._tiers.arrive()
 
     def gather(self, plan: ContextPlan) -> AttentionContext:
         """Return the context of a plan: keys at its positions, room for the block behind them.
 
-        The buffers are reused: a context is valid until the next `gather`. A frame that stood at
-        the same place and position before stays where it is.
+        The buffers are reused: a context is valid until the next `gather`.
         """
         tokens = self._tokens_per_latent
         num_tokens = (len(plan.frames) + self._block_latents) * tokens
@@ -102,6 +100,7 @@ class KVStore:
         values_LHKD = self._gathered_PLHKD[1, :, :, :num_tokens]
         wanted = list(zip(plan.frames, plan.positions, strict=True))
         for place, (frame, position) in enumerate(wanted):
+            # Values are copied and keys rotated only where the frame or its position has changed.
             if self._placed[place : place + 1] != [(frame, position)]:
                 span = slice(place * tokens, (place + 1) * tokens)
                 factors = upload(self._rotary.factors([position]), self._device)
@@ -120,7 +119,7 @@ class KVStore:
         return AttentionContext(keys_LHKD, values_LHKD, self._factors, num_block_tokens)
 
     def close(self) -> None:
-        """Give back host memory; for after the last block."""
+        """Give host memory back; call it after the last block."""
         self._tiers.close()
 
     def fetch_span(self) -> tuple[Moment, Moment]:

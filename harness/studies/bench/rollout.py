@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from backbones.engine.noise import SeededNoise
-from backbones.engine.rollout import Block, Rollout
+from backbones.engine.rollout import Block
 from eval.scoring.scorer import Scorer
 from eval.scoring.suite import find_suite
 from harness.core.determinism import strictly_deterministic
@@ -23,6 +22,7 @@ from harness.core.devices import peak_device_mib, pick_device, reset_peaks
 from harness.core.environment import Machine, describe_machine
 from harness.core.machine import peak_host_mib, prepare_process
 from harness.run.executors import num_threads
+from harness.run.prepared import PreparedUnit
 from harness.run.video_pipeline import VideoPipeline
 from harness.run.video_writer import VideoWriter
 from harness.store.units import Unit, build_backbone
@@ -150,16 +150,18 @@ def bench(
         source = build_backbone(members[0].family, members[0].backbone_args)
         backbone = source.load(device, [unit.prompt for unit in members])
         rates = measure_rates(backbone)
-        _bench_unit(members[0], backbone, rates, settings, scorers, None)
+        warm_up = PreparedUnit.of(members[0], source)
+        _bench_unit(warm_up, backbone, rates, settings, scorers, None)
         for unit in members:
             on_unit(f"{label} | {unit.method}")
             trace = profile if unit is units[-1] else None
-            rows.append(_bench_unit(unit, backbone, rates, settings, scorers, trace))
+            prepared = PreparedUnit.of(unit, source)
+            rows.append(_bench_unit(prepared, backbone, rates, settings, scorers, trace))
     return BenchResult(tuple(rows), describe_machine(device))
 
 
 def _bench_unit(
-    unit: Unit,
+    prepared: PreparedUnit,
     backbone: Backbone,
     rates: Rates,
     settings: Settings,
@@ -170,31 +172,23 @@ def _bench_unit(
         tempfile.TemporaryDirectory(prefix="longtake-bench-") as folder,
         strictly_deterministic(settings.deterministic),
     ):
-        path = Path(folder) / "video.mp4"
-        return _measure(unit, backbone, rates, settings, scorers, path, trace)
+        return _measure(prepared, backbone, rates, settings, scorers, Path(folder), trace)
 
 
 def _measure(
-    unit: Unit,
+    prepared: PreparedUnit,
     backbone: Backbone,
     rates: Rates,
     settings: Settings,
     scorers: Sequence[Scorer],
-    path: Path,
+    folder: Path,
     trace: Path | None,
 ) -> BenchRow:
     reset_peaks(backbone.device)
-    spec, geometry = backbone.spec, backbone.spec.geometry
+    unit, spec, geometry = prepared.unit, backbone.spec, backbone.spec.geometry
+    path = folder / "video.mp4"
     started = time.perf_counter()
-    rollout = Rollout(
-        backbone,
-        unit.build_strategy(),
-        unit.prompt,
-        SeededNoise(unit.seed, unit.prompt),
-        unit.num_latents,
-        unit.seed,
-        settings.runtime,
-    )
+    rollout = prepared.start(backbone, settings.runtime)
     num_blocks = unit.num_latents // spec.block_latents
     blocks: list[Block] = []
     with (

@@ -179,15 +179,16 @@ def test_a_plug_in_that_changes_during_a_sweep_is_not_made_under_the_old_id(
     cli, monkeypatch, tmp_path
 ) -> None:
     from harness.config.sweep import load_sweep
-    from harness.store.units import check_identity, plan_units
+    from harness.run.prepared import PreparedUnit
+    from harness.store.units import plan_units
 
     monkeypatch.syspath_prepend(tmp_path)
     Path("moving.py").write_text(FAILING)
     (unit,) = plan_units(load_sweep(["method=moving:Failing", "prompts.num=1"]))
-    check_identity(unit)
+    PreparedUnit.of(unit).check_identity()
     Path("moving.py").write_text(FAILING + "# edited")
     with pytest.raises(LongtakeError, match="changed after the sweep was planned"):
-        check_identity(unit)
+        PreparedUnit.of(unit).check_identity()
 
 
 def test_a_metric_is_scored_again_once_its_package_is_there(cli, monkeypatch) -> None:

@@ -1,4 +1,4 @@
-"""What a strategy may see of the model beside latents; computed only when it asks.
+"""Keys and decoded frames of a block for the strategies that ask for them.
 
 Letters: L layer, P key or value, H head, S token of a block, F latent frame, D head channel.
 """
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 
 class RolloutView:
-    """See methods.base.BlockView.
+    """The block that a rollout has just made; fulfils BlockView of the methods.
+
+    Everything is computed when it is asked for.
 
     Args:
-        backbone: the models; a decoder of its own is started at the first call of `frames`.
+        backbone: the models; the view starts its own decoder at the first call of `frames`.
     """
 
     def __init__(self, backbone: Backbone) -> None:
@@ -29,18 +31,18 @@ class RolloutView:
         self._num_decoded = 0
 
     def show(self, latents: Tensor, new_kv_LPHSD: Tensor) -> None:
-        """Turn to the block whose clean pass just wrote `new_kv_LPHSD`."""
+        """Show the block whose clean pass just wrote `new_kv_LPHSD`."""
         self._latents, self._new_kv_LPHSD = latents, new_kv_LPHSD
         self._num_shown += len(latents)
 
     def mean_keys(self) -> Float[Tensor, "frame layer chan"]:
-        """See BlockView.mean_keys."""
+        """Return the un-rotated keys of the clean pass, averaged over a frame's tokens."""
         keys_LHSD = self._new_kv_LPHSD[:, 0].float()
         keys_LHFD = keys_LHSD.unflatten(2, (len(self._latents), -1)).mean(3)
         return keys_LHFD.permute(2, 0, 1, 3).flatten(2)
 
     def frames(self) -> UInt8[Tensor, "frame height width 3"]:
-        """See BlockView.frames."""
+        """Return the last video frame of each latent frame; decodes the block."""
         first = self._num_shown - len(self._latents)
         assert self._num_decoded == first, "the decoder streams: ask for every block, once"
         if self._decoder is None:

@@ -10,9 +10,9 @@ from backbones.engine.runtime import KVLimits
 from harness.config.sweep import load_sweep
 from harness.core.errors import LongtakeError
 from harness.core.machine import GIB
-from harness.run import memory_check
-from harness.run.memory_check import check_memory
-from harness.store.units import Unit, build_backbone, plan_units
+from harness.run import prepared
+from harness.run.prepared import PreparedUnit
+from harness.store.units import Unit, plan_units
 from tests.harness.support import records, sweep
 
 GPU = torch.device("cuda")
@@ -26,8 +26,8 @@ def one_unit(*arguments: str) -> Unit:
 
 
 def check(unit: Unit, free_gib: float, limits: KVLimits | None = None) -> None:
-    spec = build_backbone(unit.family, unit.backbone_args).spec()
-    check_memory(unit, spec, limits or KVLimits(host_gib=0.0), GPU, round(free_gib * GIB))
+    limits = limits or KVLimits(host_gib=0.0)
+    PreparedUnit.of(unit).check_memory(limits, GPU, round(free_gib * GIB))
 
 
 def test_a_model_that_does_not_fit_is_refused_with_the_sum() -> None:
@@ -46,7 +46,7 @@ def test_a_sliding_window_fits_where_it_can_hold_its_window() -> None:
 def test_a_unit_that_does_not_fit_fails_before_anything_is_loaded(
     cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory_check, "free_device_bytes", lambda _: 10 * 2**20)
+    monkeypatch.setattr(prepared, "free_device_bytes", lambda _: 10 * 2**20)
     result = cli(*sweep("method=sliding_window,rag", "backbone=tiny_short"))
     assert result.code == 1
     assert not records(Path("runs/main"))

@@ -1,0 +1,119 @@
+"""A unit with all that making it takes, built once from its arguments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from backbones.engine.kv.sizes import most_reachable, plan_tiers
+from backbones.engine.noise import SeededNoise
+from backbones.engine.rollout import Rollout
+from harness.core.devices import free_device_bytes
+from harness.core.errors import DeviceError
+from harness.core.machine import GIB
+from harness.store.units import build_backbone, check_identity
+
+if TYPE_CHECKING:
+    import torch
+
+    from backbones.engine.backbone import Backbone, BackboneSource
+    from backbones.engine.runtime import KVLimits, Runtime
+    from backbones.engine.spec import BackboneSpec
+    from harness.store.units import Unit
+    from methods.base import MemoryStrategy
+
+
+@dataclass(frozen=True)
+class PreparedUnit:
+    """A unit whose arguments have become objects, before any weights are loaded.
+
+    Attributes:
+        unit: the video to make.
+        source: its backbone.
+        spec: description of the backbone.
+        strategy: its memory strategy. No other unit shares it: a plug-in that forgets to reset part
+            of its state would otherwise make videos depend on their order.
+    """
+
+    unit: Unit
+    source: BackboneSource
+    spec: BackboneSpec
+    strategy: MemoryStrategy
+
+    @classmethod
+    def of(cls, unit: Unit, source: BackboneSource | None = None) -> Self:
+        """Build what a unit names.
+
+        Args:
+            unit: the video to make.
+            source: its backbone, where the caller has built it already.
+        """
+        source = source or build_backbone(unit.family, unit.backbone_args)
+        return cls(unit, source, source.spec(), unit.build_strategy())
+
+    def check_identity(self) -> None:
+        """Refuse a unit whose plug-ins, weights or files changed since it was planned.
+
+        Raises:
+            ConfigError: the unit's id stands for something else than what would be made.
+        """
+        check_identity(self.unit, self.source, self.strategy)
+
+    def kept_latents(self) -> int:
+        """Return the most past latent frames that must be kept at the same time."""
+        rollout = self.spec.rollout(self.unit.num_latents, self.unit.seed)
+        self.strategy.reset(rollout)
+        return most_reachable(self.strategy, rollout)
+
+    def check_memory(
+        self, limits: KVLimits, device: torch.device, free_bytes: int | None = None
+    ) -> None:
+        """Refuse a unit whose models, context or past can't be held.
+
+        The rollout plans its memory again once the models are loaded and the memory they left is
+        known; this check fails before minutes are spent on loading them.
+
+        Args:
+            limits: the user's.
+            device: where it will run.
+            free_bytes: free memory of the device; by default asked of it.
+
+        Raises:
+            DeviceError: how much is needed, how much there is, and which setting lowers it.
+        """
+        if free_bytes is None:
+            free_bytes = free_device_bytes(device)
+        spec = self.spec
+        needed = spec.weights_bytes + spec.context_bytes
+        if needed > free_bytes:
+            raise DeviceError(
+                f"{spec.name} needs {needed / GIB:.1f} GiB on {device}: "
+                f"{spec.weights_bytes / GIB:.1f} of weights and {spec.context_bytes / GIB:.1f} for "
+                f"a context of {spec.budget_latents} latent frames; {free_bytes / GIB:.1f} GiB are "
+                "free. backbone.precision=bfloat16 and a smaller backbone.budget_latents need less."
+            )
+        plan_tiers(spec, self.kept_latents(), limits, device, free_bytes - spec.weights_bytes)
+
+    def start(
+        self, backbone: Backbone, runtime: Runtime, num_latents: int | None = None
+    ) -> Rollout:
+        """Start the rollout of the unit.
+
+        Args:
+            backbone: what `source` loaded.
+            runtime: how to compute it.
+            num_latents: latent frames to make, by default those of the unit.
+
+        Raises:
+            LongtakeError: the strategy refuses the rollout, or its memory doesn't fit.
+        """
+        unit = self.unit
+        return Rollout(
+            backbone,
+            self.strategy,
+            unit.prompt,
+            SeededNoise(unit.seed, unit.prompt),
+            num_latents or unit.num_latents,
+            unit.seed,
+            runtime,
+        )
