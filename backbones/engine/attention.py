@@ -1,7 +1,7 @@
 """Scaled dot-product attention, and the choice of its fastest kernel.
 
 Kernels differ in the last bits, so the choice is made once per kind of device, shape and version,
-and kept in a file: a rollout that is resumed goes on with the kernel that it began with.
+and kept in a file: a resumed rollout continues with the kernel that it started with.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from backbones.engine.lanes import Moment
 from backbones.engine.runtime import AttentionKernel
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError
 from harness.core.files import cache_root, locked, write_json
 
 _BACKENDS = {
@@ -33,7 +33,7 @@ _TRIALS = 5
 
 @dataclass(frozen=True)
 class AttentionShape:
-    """What is attended.
+    """Sizes that the speed of attention depends on.
 
     Attributes:
         heads: attention heads.
@@ -59,19 +59,19 @@ def attend(q_HSD: torch.Tensor, k_HKD: torch.Tensor, v_HKD: torch.Tensor) -> tor
 def pick_kernel(
     asked: AttentionKernel, shape: AttentionShape, device: torch.device
 ) -> AttentionKernel:
-    """The kernel to use.
+    """Return the kernel to use.
 
     Args:
         asked: a kernel, or auto: the fastest on a GPU, flash on the processor.
-        shape: of the steady state.
+        shape: sizes of a block with a full context.
         device: where it runs.
 
     Raises:
-        LongtakeError: the kernel that was asked for doesn't run on this device.
+        ConfigError: the kernel that was asked for doesn't run on this device.
     """
     if asked is not AttentionKernel.auto:
         if (reason := _time(asked, shape, device)[1]) is not None:
-            raise LongtakeError(f"kernels.attention={asked} doesn't run on {device}: {reason}")
+            raise ConfigError(f"kernels.attention={asked} doesn't run on {device}: {reason}")
         return asked
     if device.type == "cpu":
         return AttentionKernel.flash
@@ -83,9 +83,9 @@ def fastest(
     kernels: tuple[AttentionKernel, ...],
     seconds_of: Callable[[AttentionKernel], float],
 ) -> AttentionKernel:
-    """The kernel of least seconds, measured once per key and remembered in the user's cache.
+    """Return the fastest kernel, measured once per key and remembered in the user's cache.
 
-    Where none of them runs (all take infinitely long), math.
+    If none of them runs (each takes infinitely long), return math.
     """
     path = cache_root() / "attention.json"
     with locked(path.with_suffix(".lock")):
@@ -101,7 +101,7 @@ def fastest(
 
 
 def using(kernel: AttentionKernel) -> AbstractContextManager[None]:
-    """Attention runs by this kernel alone."""
+    """Restrict attention inside the block to one kernel."""
     return sdpa_kernel(_BACKENDS[kernel])
 
 
@@ -110,7 +110,7 @@ def _key(shape: AttentionShape, device: torch.device) -> str:
         torch.cuda.get_device_name(device),
         f"torch {torch.__version__}",
         f"cudnn {torch.backends.cudnn.version()}",
-        # Not every kernel runs when determinism is asked for.
+        # Some kernels refuse to run under strict determinism.
         f"deterministic {torch.are_deterministic_algorithms_enabled()}",
         str(shape),
     )
@@ -128,7 +128,7 @@ def _read(path: Path) -> dict[str, str]:
 def _time(
     kernel: AttentionKernel, shape: AttentionShape, device: torch.device
 ) -> tuple[float, str | None]:
-    """Best seconds of a few tries, and None; or infinity, and why the kernel doesn't run."""
+    """Return the best seconds of a few trials and None, or infinity and the reason of a failure."""
 
     def random(tokens: int) -> torch.Tensor:
         return torch.randn(1, shape.heads, tokens, shape.head_dim, dtype=shape.dtype, device=device)

@@ -1,7 +1,6 @@
-"""Lanes: work that runs beside the main stream of a GPU, and what a moment took.
+"""Lanes, which run work beside the main stream of a GPU, and moments, which time it.
 
-On the processor there is one lane only and everything happens in order; the same calls then do
-nothing but run.
+On the processor there is only one lane: the same calls run everything in order.
 """
 
 from __future__ import annotations
@@ -17,11 +16,13 @@ import torch
 class Lane:
     """A stream of work beside the main one.
 
-    Lanes of one name share their stream: memory that a stream freed can only be used by it again.
+    Lanes of one name share their stream, because torch reuses memory that a stream has freed only
+    on that stream.
 
     Args:
         device: where the work runs.
-        name: search, up, down or decode. The first two are short and waited for, so they go first.
+        name: search, up, down or decode. The first two are short and others wait for them, so they
+            have priority.
     """
 
     def __init__(self, device: torch.device, name: str) -> None:
@@ -30,10 +31,11 @@ class Lane:
 
     @contextmanager
     def entered(self, after: Moment | None = None) -> Iterator[None]:
-        """Queue what the block does on this lane.
+        """Queue the work of a `with` block on this lane.
 
         Args:
-            after: begin once the main stream has come to this moment; by default, to its end.
+            after: start once the main stream has reached this moment; by default, once it has
+                finished everything queued so far.
         """
         if self._stream is None:
             yield
@@ -46,17 +48,17 @@ class Lane:
             yield
 
     def join(self) -> None:
-        """What the main stream does next waits for all work queued on this lane."""
+        """Make the main stream wait for all work queued on this lane; the host does not wait."""
         if self._stream is not None:
             torch.cuda.current_stream(self._device).wait_stream(self._stream)
 
     def wait(self) -> None:
-        """The host waits for all work queued on this lane."""
+        """Block the host until all work queued on this lane is done."""
         if self._stream is not None:
             self._stream.synchronize()
 
     def borrow(self, tensor: torch.Tensor) -> None:
-        """Keep the memory of a tensor of the main stream until this lane is done with it."""
+        """Keep a tensor of the main stream allocated until this lane is done with it."""
         if self._stream is not None:
             tensor.record_stream(self._stream)
 
@@ -67,10 +69,10 @@ def _stream(device: torch.device, name: str) -> torch.cuda.Stream:
 
 
 class Moment:
-    """A point in the work queued on the current stream; taking one never makes the host wait.
+    """A point in the work queued on the current stream; creating one never makes the host wait.
 
     Args:
-        device: whose current stream.
+        device: the device whose current stream is marked.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -81,12 +83,12 @@ class Moment:
             self._event.record(torch.cuda.current_stream(device))
 
     def hold(self, stream: torch.cuda.Stream) -> None:
-        """What `stream` does next waits for this moment."""
+        """Make a stream wait for this moment."""
         if self._event is not None:
             stream.wait_event(self._event)
 
     def seconds_since(self, earlier: Moment) -> float:
-        """Time between two moments; waits until the later one has come."""
+        """Return the time since an earlier moment; waits until this one has been reached."""
         if self._event is None or earlier._event is None:
             return self._time_s - earlier._time_s
         self._event.synchronize()

@@ -1,7 +1,8 @@
-"""Noise that depends on the seed, the prompt, the block and the step alone.
+"""Noise that depends only on the seed, the prompt, the block and the step.
 
-Every draw has its own generator, so methods and backbones of one latent shape see the same noise
-(results are paired), a shorter video is a prefix of a longer one, and resuming changes nothing.
+Every draw has its own generator. Methods and backbones of one latent shape therefore see the same
+noise (results are paired), a shorter video is a prefix of a longer one, and resuming changes
+nothing.
 """
 
 from __future__ import annotations
@@ -15,12 +16,18 @@ from torch import Tensor
 
 
 class NoiseSource(Protocol):
-    """Where a rollout takes its noise from."""
+    """Source of all noise of a rollout."""
 
     def draw(
         self, block: int, step: int, shape: tuple[int, int, int, int]
     ) -> Float[Tensor, "frame chan height width"]:
-        """Standard normal noise: step 0 starts the block, step i > 0 re-noises after pass i."""
+        """Return standard normal noise.
+
+        Args:
+            block: index of the block.
+            step: 0 for the noise that a block starts from, i > 0 for what is added after pass i.
+            shape: shape of a block.
+        """
 
 
 class SeededNoise:
@@ -37,7 +44,7 @@ class SeededNoise:
     def draw(
         self, block: int, step: int, shape: tuple[int, int, int, int]
     ) -> Float[Tensor, "frame chan height width"]:
-        """See NoiseSource.draw. Drawn on the CPU in float32, whatever the device of the rollout."""
+        """Draw on the CPU in float32, so that the noise is the same for every device."""
         digest = hashlib.sha256(f"{self._key}\n{block}\n{step}".encode()).digest()
         generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
         return torch.randn(shape, generator=generator)

@@ -1,7 +1,7 @@
-"""How a rollout is computed.
+"""Settings of the computation: kernels, memory, determinism.
 
-None of it is part of a unit's identity: it changes speed and memory, and pixels at most as much as
-another GPU model would.
+None of them is part of a unit's identity. They change speed and memory, and pixels at most as much
+as another GPU model would.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError
 
 
 class AttentionKernel(StrEnum):
-    """Which implementation of scaled dot-product attention; auto measures them at start-up."""
+    """Implementations of scaled dot-product attention; auto measures them at start-up."""
 
     auto = "auto"
     flash = "flash"
@@ -25,7 +25,7 @@ class AttentionKernel(StrEnum):
 
 @dataclass
 class Kernels:
-    """Which kernels do the arithmetic.
+    """Kernels that do the arithmetic.
 
     Args:
         compile: torch.compile the layers; by default on a GPU and not on the processor.
@@ -40,14 +40,15 @@ class Kernels:
 
 @dataclass
 class KVLimits:
-    """How much memory the keys and values of past latent frames may take.
+    """Memory limits for the keys and values of past latent frames.
 
-    Frames that don't fit on the device go to pinned host memory, then to a scratch file. Where they
-    lie never changes the video.
+    Frames that don't fit on the device go to pinned host memory, then to a scratch file. Their
+    place never changes the video.
 
     Args:
-        host_gib: most host memory.
-        device_gib: most device memory; by default a share of what is free. Unused on the processor.
+        host_gib: limit for host memory.
+        device_gib: limit for device memory, by default a share of what is free. Not used on the
+            processor.
         spill_dir: folder of the scratch file; by default the system's folder for temporary files.
     """
 
@@ -56,21 +57,21 @@ class KVLimits:
     spill_dir: str | None = None
 
     def __post_init__(self) -> None:
-        # OmegaConf builds a throw-away instance with placeholders, hence the type checks.
+        # OmegaConf first builds an instance whose fields are placeholders, hence the type check.
         for name in ("host_gib", "device_gib"):
             value = getattr(self, name)
             if isinstance(value, float) and not (value >= 0 and math.isfinite(value)):
-                raise LongtakeError(f"kv.{name} must be a number of GiB, 0 or more; got {value}.")
+                raise ConfigError(f"kv.{name} must be a number of GiB, 0 or more; got {value}.")
 
 
 @dataclass
 class Runtime:
-    """Everything about how, not what.
+    """All settings of the computation.
 
     Args:
-        kernels: see Kernels.
-        kv: see KVLimits.
-        deterministic: strict deterministic kernels; an operation that has none is an error.
+        kernels: kernels that do the arithmetic.
+        kv: memory limits for keys and values.
+        deterministic: use deterministic kernels only; an operation that has none is an error.
     """
 
     kernels: Kernels = field(default_factory=Kernels)

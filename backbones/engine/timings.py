@@ -1,4 +1,4 @@
-"""Where the time of a block went."""
+"""Time spent on the parts of a block."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BlockTimings:
-    """Time of the parts of one block, in seconds, as the device spent it.
+    """Seconds of the parts of one block, measured on the device.
 
     Encoding, search and fetch serve the next block. On a GPU they run beside the clean pass; on the
-    processor everything happens one after the other.
+    processor the parts run one after the other.
 
     Attributes:
-        whole_s: from begin to end.
-        wait_s: waiting for the fetch: the part of it that wasn't hidden.
+        whole_s: from start to end.
+        wait_s: waiting for the fetch, which is the part of it that nothing hid.
         fetch_s: copying retrieved frames to the device.
         gather_s: rotating keys to their positions.
         denoise_s: all denoising passes.
-        encode_s: the strategy taking note of the clean latents.
-        clean_pass_s: the pass that makes keys and values.
+        encode_s: the strategy observing the clean latents.
+        clean_pass_s: the pass that computes keys and values.
         search_s: the strategy planning the next block.
-        append_s: keeping keys and values.
+        append_s: storing keys and values.
     """
 
     whole_s: float
@@ -43,7 +43,7 @@ class BlockTimings:
 
 @dataclass(frozen=True)
 class BlockMoments:
-    """Begin and end of every part of a block; see BlockTimings."""
+    """Start and end of every part of a block; the parts are those of BlockTimings."""
 
     whole: Span
     wait: Span
@@ -56,7 +56,7 @@ class BlockMoments:
     append: Span
 
     def timings(self) -> BlockTimings:
-        """Seconds of every part; waits until the block is finished."""
+        """Return the seconds of every part; waits until the block is finished."""
         names = BlockTimings.__dataclass_fields__
         spans: dict[str, Span] = {name: getattr(self, name.removesuffix("_s")) for name in names}
         return BlockTimings(

@@ -1,4 +1,4 @@
-"""Small copies between processor and device that never make the host wait."""
+"""Copies between host and device that never make the host wait."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def upload(tensor: Tensor, device: torch.device) -> Tensor:
-    """A CPU tensor on `device`; the copy is queued, from pinned memory, where that is a GPU."""
+    """Return a CPU tensor on `device`; on a GPU the copy is only queued, from pinned memory."""
     if device.type == "cuda":
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)
@@ -21,7 +21,7 @@ class Download:
     """A copy of a device tensor to the CPU, queued on the current stream.
 
     Args:
-        tensor: on any device; a CPU tensor is taken as it is.
+        tensor: on any device; a CPU tensor is not copied.
     """
 
     def __init__(self, tensor: Tensor) -> None:
@@ -34,7 +34,7 @@ class Download:
             self._copied.record(torch.cuda.current_stream(tensor.device))
 
     def wait(self) -> Tensor:
-        """The copy, once it is there."""
+        """Wait for the copy and return it."""
         if self._copied is not None:
             self._copied.synchronize()
         return self._host

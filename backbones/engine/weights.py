@@ -1,4 +1,4 @@
-"""Reading weights files: no code is run, every key used, or a typed error naming the offenders."""
+"""Strict readers of weights files: they run no code from a file and require every key to match."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import MissingWeights
 from harness.core.weights_files import file_sha256
 
 if TYPE_CHECKING:
@@ -23,32 +23,32 @@ _SHOWN = 5
 
 
 def sha256_of(path: Path, remedy: str) -> str:
-    """The sha256 of a weights file.
+    """Return the sha256 of a weights file.
 
     Raises:
-        LongtakeError: there is no such file; the message ends with `remedy`.
+        MissingWeights: there is no such file; the message ends with `remedy`.
     """
     require_file(path, remedy)
     return file_sha256(path)
 
 
 def require_file(path: Path, remedy: str) -> None:
-    """Refuse a weights file that isn't there.
+    """Refuse a weights file that doesn't exist.
 
     Raises:
-        LongtakeError: the message ends with `remedy`.
+        MissingWeights: the message ends with `remedy`.
     """
     if not path.is_file():
-        raise LongtakeError(f"Missing weights: {path}. {remedy}")
+        raise MissingWeights(f"Missing weights: {path}. {remedy}")
 
 
 def read_checkpoint(path: Path) -> Any:
-    """The content of a .safetensors or PyTorch file, on the CPU, without running code from it.
+    """Return the content of a .safetensors or PyTorch file, on the CPU, without running its code.
 
-    Tensors of a PyTorch file are mapped, not read: copy what must outlive the file.
+    Tensors of a PyTorch file are mapped, not read; copy those that must outlive the file.
 
     Raises:
-        LongtakeError: the file is truncated, of another format, or wants to run code.
+        MissingWeights: the file is truncated, of another format, or needs code to be run.
     """
     try:
         if path.suffix == ".safetensors":
@@ -56,60 +56,59 @@ def read_checkpoint(path: Path) -> Any:
         # Only the zip format of PyTorch can be mapped.
         mapped = zipfile.is_zipfile(path)
         return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-    except Exception as error:  # a damaged pickle fails in too many ways to list
+    except Exception as error:  # a damaged pickle can raise almost anything
         if code := re.search(r"Unsupported \w+: GLOBAL (\S+)", str(error)):
-            raise LongtakeError(
+            raise MissingWeights(
                 f"{path.name} was not loaded: it is a pickle that holds more than tensors and "
                 f"wants to call {code[1]}."
             ) from error
         kind = "safetensors" if path.suffix == ".safetensors" else "PyTorch"
         reason = str(error).partition("\n")[0]
-        raise LongtakeError(
+        raise MissingWeights(
             f"{path.name} is truncated or not a {kind} file: {type(error).__name__}: {reason}"
         ) from error
 
 
 def read_tensors(path: Path, dtype: torch.dtype) -> dict[str, Tensor]:
-    """All tensors of a file that holds nothing else, as `dtype`.
+    """Return all tensors of a file that holds nothing else, as `dtype`.
 
     Raises:
-        LongtakeError: see `read_checkpoint`; or the file holds something else.
+        MissingWeights: the file can't be read, or holds something else.
     """
     content = read_checkpoint(path)
     if not is_state_dict(content):
-        raise LongtakeError(f"{path.name} is no state dict; it holds {describe(content)}.")
+        raise MissingWeights(f"{path.name} is no state dict; it holds {describe(content)}.")
     return {name: tensor.to(dtype, copy=True) for name, tensor in content.items()}
 
 
 def is_state_dict(content: Any) -> bool:
-    """Whether it is a dict of names to tensors."""
+    """Return whether the content of a file is a dict of names to tensors."""
     return isinstance(content, Mapping) and all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
     )
 
 
 def describe(content: Any) -> str:
-    """What a file holds, for messages."""
+    """Describe the content of a file, for messages."""
     if isinstance(content, Mapping):
         return f"the keys {first_few(map(str, content))}"
     return f"a {type(content).__name__}"
 
 
 def first_few(items: Iterable[str]) -> str:
-    """The first items in order, and how many more there are."""
+    """Return the first items in order, and the number of further ones."""
     ordered = sorted(items)
     more = f" and {len(ordered) - _SHOWN} more" if len(ordered) > _SHOWN else ""
     return f"{'; '.join(ordered[:_SHOWN])}{more}"
 
 
 def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
-    """Put tensors into a module; names and shapes must match exactly.
+    """Load tensors into a module; names and shapes must match exactly.
 
-    The tensors take the place of the module's own, so it may have been built without any (on the
-    meta device).
+    The tensors replace the module's own, so the module may be on the meta device before.
 
     Raises:
-        LongtakeError: the first missing, unexpected or misshapen tensors.
+        MissingWeights: the first missing, unexpected or misshapen tensors.
     """
     expected = {name: tensor.shape for name, tensor in module.state_dict().items()}
     problems = [f"{name} is missing" for name in expected.keys() - tensors.keys()]
@@ -120,7 +119,7 @@ def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], source: str)
         if name in tensors and tensors[name].shape != shape
     ]
     if problems:
-        raise LongtakeError(
+        raise MissingWeights(
             f"{source} does not fit {type(module).__name__}: {first_few(problems)}."
         )
     module.load_state_dict(tensors, assign=True)

@@ -1,12 +1,12 @@
 """Slabs of latent frames in memory tiers: the device, pinned host memory, a scratch file.
 
-A slab is written once and never changes, so a copy in a slower tier stays good for ever: moving a
-frame up is a copy, and making room for another is nothing but forgetting the upper copy. Frames are
-copied down before room is needed, those first that were planned least recently.
+A slab is written once and never changes, so its copy in a slower tier stays valid. Moving a frame
+up is therefore a copy, and making room on the device means forgetting a slab that has a copy below.
+Frames are copied down before room is needed, the least recently planned ones first.
 
-In every block the rollout calls, in this order: `bring_up` the frames of the next plan while the
-clean pass runs, `put` the new frames, `copy_down_ahead`, and in the next block `arrive`, `slab` and
-`done_reading`. What waits for what follows from that order.
+For every block the rollout calls, in this order: `bring_up` with the frames of the next plan while
+the clean pass runs, `put` for the new frames, `copy_down_ahead`, and in the next block `arrive`,
+`slab` and `done_reading`. The lanes wait for each other by relying on that order.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import torch
 
 from backbones.engine.kv import pinned
 from backbones.engine.lanes import Lane, Moment
-from harness.core.errors import LongtakeError
+from harness.core.errors import PlanError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,8 +52,8 @@ class FrameTiers:
         slab_shape: shape of one slab.
         dtype: its number format.
         device: where slabs are made and read.
-        sizes: of the tiers; together they must hold all frames that are not dropped.
-        spare: slabs of the device tier to keep ready, at least as many as a context and a block.
+        sizes: slabs of each tier; together they must hold all frames that are not dropped.
+        spare: slabs of the device tier to keep ready, at least those of a context and a block.
     """
 
     def __init__(
@@ -87,16 +87,19 @@ class FrameTiers:
         self._up_began = self._up_ended = self._read
 
     def bring_up(self, frames: Collection[int]) -> None:
-        """Start copying to the device what isn't there; `slab` is valid after `arrive`.
+        """Start copying frames to the device that are not there; `arrive` waits for the copies.
 
-        Frames that are still to be `put` may be among them.
+        Frames that will be `put` later may be among them.
         """
         tiers = (self._device_tier, *self._lower)
+        # Touched first, so that no frame of this plan counts as the least recently planned one.
         for frame in frames:
             for tier in tiers:
                 tier.touch(frame)
+        # A slab that is overwritten here may still be read by the gather of this block (so the lane
+        # starts after its last read) or by a copy down queued a block ago (so it joins that lane).
         with self._up.entered(after=self._read):
-            self._down.join()  # queued a block ago
+            self._down.join()
             self._up_began = Moment(self._device)
             for frame in dict.fromkeys(frames):
                 sources = [tier.slabs[frame] for tier in tiers if frame in tier.slabs]
@@ -108,14 +111,16 @@ class FrameTiers:
 
     def put(self, frame: int, kv: Tensor) -> None:
         """Keep a new frame."""
-        self._down.join()
+        self._down.join()  # its slab may be the source of a copy down
         slab = self._free_slab()
         slab.copy_(kv)
         self._device_tier.slabs[frame] = slab
 
     def copy_down_ahead(self) -> None:
-        """Start copying the least recently planned frames down, so that room is there in time."""
+        """Start copying the least recently planned frames down, so that room is ready in time."""
         device = self._device_tier
+        # A slab can be reused at once if it is unused or has a copy below. As many more as `spare`
+        # lacks are given a copy now.
         dirty = [frame for frame in device.slabs if not self._is_below(frame)]
         lacking = self._spare - device.num_free - (len(device.slabs) - len(dirty))
         if lacking > 0:
@@ -125,38 +130,38 @@ class FrameTiers:
                     self._copy_down(frame)
 
     def arrive(self) -> None:
-        """What the main stream does next sees the frames that were brought up."""
+        """Make the main stream wait for the frames that were brought up."""
         self._up.join()
 
     def slab(self, frame: int) -> Tensor:
-        """A frame that was brought up or put.
+        """Return the slab of a frame that was brought up or put.
 
         Raises:
-            LongtakeError: it was dropped.
+            PlanError: it was dropped.
         """
         if frame not in self._device_tier.slabs:
-            raise LongtakeError(
-                f"The plan names latent frame {frame}, which is forgotten: `reach` of the strategy "
-                "left it out in an earlier block."
+            raise PlanError(
+                f"The plan names latent frame {frame}, which was dropped because the strategy's "
+                "`reach` left it out in an earlier block."
             )
         return self._device_tier.slabs[frame]
 
     def done_reading(self) -> None:
-        """The main stream has queued its last read of the slabs for this block."""
+        """Note that the main stream has queued its last read of slabs for this block."""
         self._read = Moment(self._device)
 
     def fetch_span(self) -> tuple[Moment, Moment]:
-        """Begin and end of the latest copies to the device."""
+        """Return the start and end of the latest copies to the device."""
         return self._up_began, self._up_ended
 
     def drop_all_but(self, frames: Iterable[int]) -> None:
-        """Forget frames for good."""
+        """Forget all other frames in all tiers."""
         kept = set(frames)
         for tier in (self._device_tier, *self._lower):
             tier.drop([frame for frame in tier.slabs if frame not in kept])
 
     def close(self) -> None:
-        """Give back what others can use; for after the last block."""
+        """Give pinned memory back to the pool; call it after the last block."""
         for lane in (self._down, self._up):
             lane.wait()
         pinned.give_back(self._pinned)
@@ -164,7 +169,7 @@ class FrameTiers:
 
     @property
     def num_allocated(self) -> tuple[int, int, int]:
-        """Slabs ever allocated on the device, the host, and in the scratch file."""
+        """Return the slabs allocated so far on the device, on the host, and in the scratch file."""
         tiers = (self._device_tier, self._host_tier, self._spill_tier)
         device, host, spilled = (tier.num_allocated for tier in tiers)
         return device, host, spilled
@@ -173,20 +178,27 @@ class FrameTiers:
         return any(frame in tier.slabs for tier in self._lower)
 
     def _free_slab(self, keep: Collection[int] = ()) -> Tensor:
-        """A slab of the device tier to write to, if need be that of a frame with a copy below."""
+        """Return a slab of the device tier to write to.
+
+        Args:
+            keep: frames whose slabs must stay.
+        """
         device = self._device_tier
         slab = device.take()
         if slab is None:
+            # `copy_down_ahead` of the block before made sure that there is one with a copy below.
             victims = (f for f in device.slabs if f not in keep and self._is_below(f))
             slab = device.slabs.pop(next(victims))
         return slab
 
     def _make_room_on_host(self, num_slabs: int) -> None:
-        """Move the host copies of the frames planned least recently on into the file."""
+        """Move the host copies of the least recently planned frames on into the file."""
         host = self._host_tier
         lacking = min(num_slabs - host.num_free, len(host.slabs))
         if lacking > 0:
-            self._down.wait()  # the copies of the block before; those of this one aren't queued yet
+            # The host itself copies into the file, so it must wait: until these copies have arrived
+            # from the device (those of this block are not queued yet) and until no copy reads them.
+            self._down.wait()
             self._up.wait()
             for frame in list(host.slabs)[:lacking]:
                 self._spill(frame, host.slabs[frame])
@@ -209,7 +221,7 @@ class FrameTiers:
 
 
 class _Tier:
-    """Slabs by frame, the frame planned least recently first."""
+    """Slabs by frame, the least recently planned frame first."""
 
     def __init__(self, capacity: int, allocate: Callable[[], Tensor]) -> None:
         self.slabs: dict[int, Tensor] = {}
@@ -223,7 +235,7 @@ class _Tier:
         return self._capacity - len(self.slabs)
 
     def take(self) -> Tensor | None:
-        """An unused slab; None if all are used."""
+        """Return an unused slab; None if all are used."""
         if self._free:
             return self._free.pop()
         if self.num_allocated == self._capacity:
@@ -240,7 +252,7 @@ class _Tier:
 
 
 class _ScratchFile:
-    """A nameless file that slabs are mapped from; it vanishes with the process."""
+    """A file without a name that slabs are mapped from; it disappears with the process."""
 
     def __init__(self, slab_shape: tuple[int, ...], dtype: torch.dtype, folder: Path) -> None:
         self._shape, self._dtype, self._folder = slab_shape, dtype, folder

@@ -102,7 +102,7 @@ def test_a_dropped_frame_is_an_error_that_names_it(tmp_path: Path) -> None:
     make_block(store, 0, [])
     store.drop_all_but([1, 2])
     store.bring_up([0])
-    with pytest.raises(LongtakeError, match="latent frame 0, which is forgotten"):
+    with pytest.raises(LongtakeError, match="latent frame 0, which was dropped"):
         store.slab(0)
 
 
