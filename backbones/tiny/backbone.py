@@ -1,7 +1,7 @@
 """The embedded backbone: a small causal Wan model of a procedural world, weights included.
 
-`short` was trained on 21 latent frames from the start of a clip, `long` was continued on clips with
-a gap behind the first frame, so that a sink and distant memory are familiar to it.
+`short` was trained on 21 latent frames from the start of a clip. `long` was trained further, on
+clips with a gap after the first frame, so it is used to a sink and distant memory.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _ROPE_POSITIONS = 1024
 
 
 class TinyWeights(StrEnum):
-    """Which of the two trained transformers."""
+    """Names of the two trained transformers."""
 
     short = "short"
     long = "long"
@@ -153,7 +153,7 @@ class TinyBackbone(BackboneSource):
 
 
 def load_vae(device: torch.device) -> tuple[TinyVAE, Tensor, Tensor]:
-    """The small VAE, and mean and standard deviation of each latent channel."""
+    """Load the small VAE, and mean and standard deviation of each latent channel."""
     vae = TinyVAE()
     load_strictly(vae, read_tensors(DATA / "vae.safetensors", torch.float32), "VAE weights")
     vae.eval().requires_grad_(False).to(device)

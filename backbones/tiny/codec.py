@@ -1,4 +1,4 @@
-"""The small VAE with its normalisation: video to the latents that the embedded backbone speaks."""
+"""The small VAE with its normalisation: video to latents of the embedded backbone, and back."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class TinyCodec:
     def encode(
         self, video: Float[Tensor, "frame 3 height width"]
     ) -> Float[Tensor, "latent chan height/8 width/8"]:
-        """Normalised latents of a video of 4T-3 frames in -1..1."""
+        """Return the normalised latents of a video of 4T-3 frames in -1..1."""
         latents = self._vae.encode(video)
         return (latents - self._mean_C[:, None, None]) / self._std_C[:, None, None]
 
     def decode(self, latents: Float[Tensor, "latent chan height width"]) -> np.ndarray:
-        """RGB frames, uint8 (frame, height, width, 3)."""
+        """Return RGB frames, uint8 (frame, height, width, 3)."""
         decoder = TinyDecoder(self._vae, self._mean_C, self._std_C)
         return decoder.decode(latents).cpu().numpy()

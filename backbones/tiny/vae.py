@@ -1,8 +1,8 @@
 """The small video VAE of the embedded backbone: 4x in time, 8x in space, 16 channels.
 
-Convolutions are per latent frame; time enters through residual blocks that also see the feature of
-the previous latent frame (the first one sees itself twice). A decoder therefore needs only those
-features to go on, and any chunking gives the frames of a single pass.
+Convolutions are per latent frame; time enters through residual blocks that also see the features of
+the previous latent frame (the first one sees itself twice). These features are all that a decoder
+needs to continue, and any chunking gives the frames of a single pass.
 
 Letters: N latent frame, F video frame, C channel, H row, W column.
 """
@@ -71,7 +71,7 @@ class TinyVAE(nn.Module):
     def encode(
         self, video: Float[Tensor, "frame 3 height width"]
     ) -> Float[Tensor, "latent chan height/8 width/8"]:
-        """Latents of a video of 4T-3 frames in -1..1, before normalisation."""
+        """Return the latents of a video of 4T-3 frames in -1..1, before normalisation."""
         num_frames = len(video)
         assert num_frames % TEMPORAL_FACTOR == 1, "4T-3 frames make T latent frames"
         lead_FCHW = video[:1].expand(TEMPORAL_FACTOR - 1, -1, -1, -1)
@@ -89,11 +89,11 @@ class TinyVAE(nn.Module):
     def decode(
         self, latents: Float[Tensor, "latent chan height width"], memory: dict[nn.Module, Tensor]
     ) -> Float[Tensor, "latent*4 3 height*8 width*8"]:
-        """Video frames of the next latent frames.
+        """Return the video frames of the next latent frames.
 
         Args:
-            latents: before normalisation.
-            memory: features of the latent frame before; empty at the start of a video, updated.
+            latents: latents before normalisation.
+            memory: features of the previous latent frame, empty at the start of a video; updated.
         """
         x = self.d0(latents)
         for block in self.d2:
@@ -106,7 +106,7 @@ class TinyVAE(nn.Module):
 
 
 def _pointwise(layer: nn.Conv2d, x_NCHW: Tensor) -> Tensor:
-    """A 1x1 convolution as a matrix product, which unlike it has the same bits for any threads."""
+    """Compute a 1x1 convolution as a matrix product, whose bits don't depend on the threads."""
     weight_OC = layer.weight.flatten(1)
     assert layer.bias is not None
     return (
@@ -134,7 +134,7 @@ class TinyDecoder:
     def decode(
         self, latents: Float[Tensor, "latent chan height width"]
     ) -> UInt8[Tensor, "frame height*8 width*8 3"]:
-        """See StreamingDecoder.decode. The first latent frame of a video gives one frame."""
+        """Return the frames of the next latent frames; the first one of a video gives one frame."""
         first = not self._memory
         latents = latents.to(self._mean_C11.device) * self._std_C11 + self._mean_C11
         # One by one: convolution kernels differ in the last bit between batch sizes.

@@ -23,38 +23,38 @@ from backbones.wan.loading import Models
 from backbones.wan.prompts import LongPrompt, Prompts, RandomPrompts, ReleasedPrompts
 from backbones.wan.transformer import CausalWanTransformer
 from backbones.wan.vae import WanDecoder, WanVAE
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError
 
 if TYPE_CHECKING:
     import torch
 
-# Arguments that name files.
+# Arguments that are paths of files.
 _PATHS = ("generator", "lora", "vae", "text_encoder", "tokenizer")
-# The longest window that any of them was trained with.
+# The longest window that any of these models was trained with.
 _MAX_BUDGET_LATENTS = 21
 
 
 class WanWeights(StrEnum):
-    """The authors' weights, or seeded ones for trying and timing everything without files."""
+    """The authors' weights, or seeded ones to try and time everything without files."""
 
     released = "released"
     random = "random"
 
 
 class Flavor(StrEnum):
-    """Sizes of the models. debug is small enough for a processor and takes random weights only."""
+    """Sizes of the models; debug is small enough for a processor and has random weights only."""
 
     wan_1_3b = "wan_1_3b"
     debug = "debug"
 
     @property
     def shape(self) -> Shape:
-        """The sizes of this name."""
+        """Return the sizes of this name."""
         return DEBUG if self is Flavor.debug else WAN_1_3B
 
 
 class Setting(StrEnum):
-    """benchmark: the context budget that all backbones share. official: that of the authors."""
+    """Context budget: benchmark is the one that all backbones share, official the authors' own."""
 
     benchmark = "benchmark"
     official = "official"
@@ -65,20 +65,21 @@ class WanBackbone(BackboneSource):
     """Arguments of a released backbone of Wan2.1-1.3B shape.
 
     Args:
-        weights: released, or random for trying and timing without files.
-        seed: of random weights.
-        flavor: sizes of the models; debug goes with random weights only.
-        setting: equal context budget, or that of the authors (their own rollout if method=native).
-        budget_latents: context budget in latent frames, the block included; that of the setting
-            where left out.
+        weights: released, or random to try and time everything without files.
+        seed: seed of random weights.
+        flavor: sizes of the models; debug requires random weights.
+        setting: the equal context budget, or that of the authors (with method=native their own
+            rollout).
+        budget_latents: context budget in latent frames, the block included; by default that of the
+            setting.
         denoising_step_list: timesteps of the denoising passes, before the shift.
         timestep_shift: shift of the noise schedule.
         context_noise: timestep of the clean pass.
         precision: number format of the transformer.
         vae_precision: number format of the VAE.
-        long_prompt: what happens to a prompt of more tokens than the text encoder takes.
-        generator: path of the checkpoint, in place of the fetched one; likewise the next four.
-        lora: path of the adapter, where the backbone has one.
+        long_prompt: refuse or cut a prompt of more tokens than the text encoder takes.
+        generator: path of the checkpoint; this and the next four replace fetched files.
+        lora: path of the adapter, if the backbone has one.
         vae: path of the VAE.
         text_encoder: path of the text encoder.
         tokenizer: folder of the tokenizer's files.
@@ -160,7 +161,7 @@ class WanBackbone(BackboneSource):
     def load(self, device: torch.device, prompts: Sequence[str]) -> Backbone:
         """Load the text encoder, encode the prompts, free it, then load the other models."""
         spec = self.spec()
-        # The text encoder comes and goes before anything else is on the device.
+        # The text encoder is loaded and freed before anything else is on the device.
         embedded = self._prompts().embed(prompts, device)
         models = Models.empty(self.flavor.shape, self.precision, self.vae_precision)
         if self.weights is WanWeights.random:
@@ -181,18 +182,18 @@ class WanBackbone(BackboneSource):
 
     def _check(self) -> None:
         if self.flavor is Flavor.debug and self.weights is not WanWeights.random:
-            raise LongtakeError(
+            raise ConfigError(
                 "backbone.flavor=debug has no released weights; add backbone.weights=random."
             )
         if self.lora and self.release.lora is None:
-            raise LongtakeError(f"backbone.lora: {self.release.name} has no LoRA.")
+            raise ConfigError(f"backbone.lora: {self.release.name} has no LoRA.")
         self._budget_latents()
 
     def _budget_latents(self) -> int:
         if self.setting is Setting.official:
             official = self.release.native_window.budget_latents
             if self.budget_latents not in (None, official):
-                raise LongtakeError(
+                raise ConfigError(
                     f"budget_latents={self.budget_latents}, but setting=official of "
                     f"{self.release.name} means {official}; leave one of the two out."
                 )
@@ -201,7 +202,7 @@ class WanBackbone(BackboneSource):
         if budget is None:
             return catalogue.BENCHMARK_BUDGET_LATENTS
         if not BLOCK_LATENTS < budget <= _MAX_BUDGET_LATENTS:
-            raise LongtakeError(
+            raise ConfigError(
                 f"budget_latents={budget} must be more than a block ({BLOCK_LATENTS}) and at most "
                 f"the {_MAX_BUDGET_LATENTS} latent frames that attention saw in training."
             )

@@ -1,8 +1,8 @@
 """The released generators of Wan2.1-1.3B shape, and the sizes they come in.
 
-What differs between them stands here: files, dictionary entries, licences, training. Sizes, hashes
-and revisions are those that the hub reports, as found in public manifests; nobody here has seen the
-files themselves (docs/wan.md).
+This module holds the differences between them: files, dictionary entries, licences, training.
+Sizes, hashes and revisions are those that the hub reports, copied from public manifests; the files
+themselves have not been opened here (docs/wan.md).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Release:
 _MIXED_LICENCE = "CC-BY-NC-SA-4.0 (model card), code Apache-2.0"
 
 # Trained on clips of 21 latent frames; "only supports 81 frames" (its authors, issue 39). Longer
-# videos roll the cache of 21: nobody's official long setting.
+# videos roll the cache of 21, which is no official long setting.
 SELF_FORCING = Release(
     name="self_forcing",
     generator=WeightsFile(
@@ -184,7 +184,7 @@ class Shape:
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of a latent frame."""
+        """Return (channels, height, width) of a latent frame."""
         factor = self.vae.spatial_factor
         return (self.vae.z_dim, self.height // factor, self.width // factor)
 
@@ -208,7 +208,7 @@ WAN_1_3B = Shape(
 )
 
 _DEBUG_TEXT = TextEncoderConfig(dim=64, ffn_dim=128, num_heads=2, num_layers=2)
-# For running the whole path on a processor in seconds; there are no weights of this shape.
+# Runs every stage on a processor in seconds; there are no weights of this shape.
 DEBUG = Shape(
     transformer=WanConfig(
         dim=96,

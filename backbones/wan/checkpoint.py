@@ -1,9 +1,9 @@
-"""The file forms of released generators, brought to the names of the transformer.
+"""Checkpoints of released generators, read under the names of the transformer.
 
 A checkpoint is a bare state dict, or a dict with one under `generator`, `generator_ema` or `model`
-beside what training needs. Inside, names may carry the prefix of the wrapper class (`model.`), of
-FSDP (`_fsdp_wrapped_module.`, anywhere) and of peft. Everything in a file is used, or stands in one
-of the lists below, or is an error.
+beside the state of training. Names inside may carry the prefix of the wrapper class (`model.`), of
+FSDP (`_fsdp_wrapped_module.`, anywhere) and of peft. An entry that is neither used nor in one of
+the lists below is an error.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from backbones.engine.weights import describe, first_few, is_state_dict, read_checkpoint
-from harness.core.errors import LongtakeError
+from harness.core.errors import MissingWeights
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,52 +43,52 @@ _PEFT = "base_model.model."
 
 
 def read_generator(path: Path, entry: str, dtype: torch.dtype) -> dict[str, Tensor]:
-    """The tensors of a generator under the transformer's names, as `dtype`.
+    """Return the tensors of a generator under the transformer's names, as `dtype`.
 
     Args:
         path: the checkpoint.
         entry: `generator` or `generator_ema`; a bare state dict and `model` stand for either.
-        dtype: type to cast to; the result doesn't depend on the file any more.
+        dtype: type to cast to; the result no longer depends on the file.
 
     Raises:
-        LongtakeError: the file can't be read, lacks the entry, or has unknown entries.
+        MissingWeights: the file can't be read, lacks the entry, or has unknown entries.
     """
     tensors = bare_names(open_generator(path, entry), path.name)
     return {name: tensor.to(dtype, copy=True) for name, tensor in tensors.items()}
 
 
 def open_generator(path: Path, entry: str) -> Mapping[str, Tensor]:
-    """As `read_generator`, with the names and types of the file, and mapped from it."""
+    """Return the tensors of a generator mapped from the file, under its names and types."""
     return select(read_checkpoint(path), (entry, "model"), path.name)
 
 
 def select(content: Any, entries: tuple[str, ...], source: str) -> Mapping[str, Tensor]:
-    """The state dict in a checkpoint: the first of `entries` that is there, or the whole.
+    """Return the state dict in a checkpoint: the first of `entries` in it, or the whole.
 
     Raises:
-        LongtakeError: none of the entries is there, one is no state dict, or others are unknown.
+        MissingWeights: none of the entries is there, one is no state dict, or others are unknown.
     """
     if isinstance(content, Mapping) and content and is_state_dict(content):
         return content
     if not isinstance(content, Mapping) or not _ENTRIES & content.keys():
-        raise LongtakeError(f"{source} is no checkpoint of a generator: {describe(content)}.")
+        raise MissingWeights(f"{source} is no checkpoint of a generator: {describe(content)}.")
     if unknown := content.keys() - _ENTRIES:
-        raise LongtakeError(f"{source} has unknown entries: {first_few(map(str, unknown))}.")
+        raise MissingWeights(f"{source} has unknown entries: {first_few(map(str, unknown))}.")
     found = next((entry for entry in entries if entry in content), None)
     if found is None:
-        raise LongtakeError(
+        raise MissingWeights(
             f"{source} has no {entries[0]!r}; its entries are {', '.join(sorted(content))}."
         )
     if not content[found] or not is_state_dict(content[found]):
-        raise LongtakeError(f"{source}: its entry {found!r} is no state dict.")
+        raise MissingWeights(f"{source}: its entry {found!r} is no state dict.")
     return content[found]
 
 
 def bare_names(tensors: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
-    """Without the prefixes of wrappers, and without what is known and not used.
+    """Return tensors without the prefixes of wrappers and without parts known to be unused.
 
     Raises:
-        LongtakeError: two tensors have the same name then.
+        MissingWeights: two tensors have the same name without their prefixes.
     """
     bare: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
@@ -96,13 +96,13 @@ def bare_names(tensors: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
         if short.startswith(_DROPPED_PREFIXES):
             continue
         if short in bare:
-            raise LongtakeError(f"{source} holds {short!r} twice, once as {name!r}.")
+            raise MissingWeights(f"{source} holds {short!r} twice, once as {name!r}.")
         bare[short] = tensor
     return bare
 
 
 def kind_of(tensors: Mapping[str, Tensor]) -> str:
-    """What a state dict seems to be, to tell a user who mixed up two files."""
+    """Guess what a state dict holds, for a user who mixed up two files."""
     if any(".lora_A." in name for name in tensors):
         return "a LoRA"
     if "patch_embedding.weight" in tensors:

@@ -1,4 +1,4 @@
-"""The files of a released backbone: which, where, and whether they are the published ones."""
+"""The files of a released backbone: their places, digests, and published originals."""
 
 from __future__ import annotations
 
@@ -24,45 +24,45 @@ class ReleasedFiles:
 
     Attributes:
         release: the release.
-        given: paths that the user named, by role; `tokenizer` is a folder. They take the place of
-            fetched files.
+        given: paths that the user named, by role; `tokenizer` is a folder. They replace fetched
+            files.
     """
 
     release: Release
     given: Mapping[str, str | None]
 
     def located(self) -> list[LocatedFile]:
-        """All files, whether they are there or not."""
+        """Return all files, whether they exist or not."""
         return [self._locate(role, source) for role, source in self._published()]
 
     def path(self, role: str) -> Path:
-        """Where a file is read from."""
+        """Return the path that a file is read from."""
         return next(file.path for file in self.located() if file.role == role)
 
     @property
     def tokenizer(self) -> Path:
-        """The folder of the tokenizer's files."""
+        """Return the folder of the tokenizer's files."""
         return next(f.path.parent for f in self.located() if f.role.startswith(_TOKENIZER))
 
     def require(self) -> None:
-        """Refuse to go on without a file.
+        """Refuse to continue if a file is missing.
 
         Raises:
-            LongtakeError: the first missing file, with the way to get it.
+            MissingWeights: the first missing file, with the way to get it.
         """
         for file in self.located():
             require_file(file.path, self._remedy(file))
 
     def sha256(self) -> dict[str, str]:
-        """The sha256 of every file, by role.
+        """Return the sha256 of every file, by role.
 
         Raises:
-            LongtakeError: see `require`.
+            MissingWeights: the first missing file, with the way to get it.
         """
         return {file.role: sha256_of(file.path, self._remedy(file)) for file in self.located()}
 
     def are_published(self) -> bool:
-        """Whether all of them are the files that their authors published, wherever they lie."""
+        """Return whether the content of every file is what its authors published."""
         return self.sha256() == {role: source.sha256 for role, source in self._published()}
 
     def _published(self) -> Iterator[tuple[str, WeightsFile]]:

@@ -1,4 +1,4 @@
-"""Filling the models of a Wan backbone with released or random weights."""
+"""The models of a Wan backbone, filled with released or random weights."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Models:
-    """Transformer and VAE, built without weights: they take those of a file, or drawn ones.
+    """Transformer and VAE, built without weights and filled afterwards.
 
     Attributes:
         transformer: the flow model.
@@ -42,13 +42,13 @@ class Models:
 
     @classmethod
     def empty(cls, shape: Shape, precision: Precision, vae_precision: Precision) -> Self:
-        """Models of a shape that take no memory yet."""
+        """Return models of a shape on the meta device, where they take no memory."""
         with torch.device("meta"):
             transformer, vae = CausalWanTransformer(shape.transformer), WanVAE(shape.vae)
         return cls(transformer, vae, precision, vae_precision)
 
     def fill_randomly(self, seed: int) -> None:
-        """Weights drawn from a seed."""
+        """Fill the models with weights drawn from a seed."""
         for module, precision in (
             (self.transformer, self.precision),
             (self.vae, self.vae_precision),
@@ -56,10 +56,10 @@ class Models:
             load_strictly(module, random_tensors(module, seed, precision.dtype), "random weights")
 
     def fill(self, release: Release, files: ReleasedFiles) -> None:
-        """Released weights, an adapter merged.
+        """Fill the models with released weights; merge the adapter, if there is one.
 
         Raises:
-            LongtakeError: a file that can't be read or doesn't fit.
+            MissingWeights: a file that can't be read or doesn't fit.
         """
         tensors = _generator_tensors(release, files, self.precision.dtype)
         _load(self.transformer, tensors, files.path("generator"))
@@ -72,7 +72,7 @@ class Models:
         self.vae.compile_decoder(compiled)
 
     def ready(self, device: torch.device) -> None:
-        """Move to a device and make ready for inference."""
+        """Move the models to a device and prepare them for inference."""
         self.transformer.to(device).prepare()
         self.vae.to(device).prepare()
 

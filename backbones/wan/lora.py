@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from backbones.engine.weights import first_few, read_checkpoint
 from backbones.wan.checkpoint import bare_names, kind_of, select
-from harness.core.errors import LongtakeError
+from harness.core.errors import MissingWeights
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _DOWN, _UP = "lora_A", "lora_B"
-# How a name ends behind "lora_"; with "default", the name of peft's only adapter, or without.
+# Endings of a name behind "lora_". "default" is peft's name for the only adapter.
 _ENDINGS = ("A.weight", "B.weight", "A.default.weight", "B.default.weight")
 
 
 @dataclass(frozen=True)
 class LoraConfig:
-    """What a released adapter is; files do not hold alpha.
+    """Sizes of a released adapter; its file doesn't hold alpha.
 
     Attributes:
         rank: rank of every adapter.
@@ -47,10 +47,12 @@ class Adapter:
 
 
 def read_lora(path: Path, config: LoraConfig) -> dict[str, Adapter]:
-    """The adapters of a file by the weight they adapt: `generator_lora`, or the bare dict of peft.
+    """Return the adapters of a file by the weight they adapt.
+
+    The file holds them under `generator_lora`, or is the bare dict of peft.
 
     Raises:
-        LongtakeError: the file can't be read, holds something else, or has another rank.
+        MissingWeights: the file can't be read, holds something else, or has another rank.
     """
     content = read_checkpoint(path)
     tensors = bare_names(select(content, ("generator_lora",), path.name), path.name)
@@ -63,11 +65,11 @@ def read_lora(path: Path, config: LoraConfig) -> dict[str, Adapter]:
             continue
         pairs.setdefault(f"{layer}.weight", {})[f"lora_{rest[0]}"] = tensor
     if strangers:
-        raise LongtakeError(
+        raise MissingWeights(
             f"{path.name} is no LoRA but {kind_of(tensors)}: {first_few(strangers)}."
         )
     if halves := [name for name, pair in pairs.items() if len(pair) != 2]:
-        raise LongtakeError(f"{path.name} has half an adapter for {first_few(halves)}.")
+        raise MissingWeights(f"{path.name} has half an adapter for {first_few(halves)}.")
     adapters = {name: Adapter(pair[_DOWN], pair[_UP]) for name, pair in pairs.items()}
     _check_rank(adapters, config, path.name)
     return adapters
@@ -78,7 +80,7 @@ def _check_rank(adapters: Mapping[str, Adapter], config: LoraConfig, source: str
         ranks = {adapter.down.shape[0], adapter.up.shape[-1]}
         if ranks != {config.rank}:
             found = " and ".join(map(str, sorted(ranks)))
-            raise LongtakeError(
+            raise MissingWeights(
                 f"{source}: the LoRA of {name} has rank {found}, expected {config.rank}."
             )
 
@@ -90,23 +92,23 @@ def merge(
     dtype: torch.dtype,
     source: str,
 ) -> dict[str, Tensor]:
-    """The base weights with the adapters added, as `dtype`.
+    """Return the base weights with the adapters added, as `dtype`.
 
     Args:
-        base: under the transformer's names, as they lie in the file.
-        adapters: see `read_lora`.
+        base: weights under the transformer's names, as the file holds them.
+        adapters: by the weight they adapt.
         config: rank and alpha.
         dtype: type of the result.
         source: file name of the adapters, for messages.
 
     Raises:
-        LongtakeError: adapters of weights that do not exist or of another shape, or linear layers
+        MissingWeights: adapters of weights that do not exist or of another shape, or linear layers
             of the transformer's blocks without one.
     """
     if unknown := adapters.keys() - base.keys():
-        raise LongtakeError(f"{source} adapts what the base lacks: {first_few(unknown)}.")
+        raise MissingWeights(f"{source} adapts what the base lacks: {first_few(unknown)}.")
     if bare := set(_linear_layers(base)) - adapters.keys():
-        raise LongtakeError(f"{source} has no LoRA for {first_few(bare)}.")
+        raise MissingWeights(f"{source} has no LoRA for {first_few(bare)}.")
     return {
         name: _merged(name, base[name], adapters, config, source).to(dtype, copy=True)
         for name in base
@@ -114,7 +116,7 @@ def merge(
 
 
 def _linear_layers(base: Mapping[str, Tensor]) -> Iterator[str]:
-    """Weights of all linear layers inside blocks: what the released adapters are trained on."""
+    """Return the weights of all linear layers inside blocks; released adapters cover them all."""
     for name, tensor in base.items():
         if name.startswith("blocks.") and name.endswith(".weight") and tensor.ndim == 2:
             yield name
@@ -132,7 +134,7 @@ def _merged(
         return weight
     shape = (adapter.up.shape[0], adapter.down.shape[-1])
     if shape != weight.shape:
-        raise LongtakeError(
+        raise MissingWeights(
             f"{source}: the LoRA of {name} is made for shape {shape}, the base has "
             f"{tuple(weight.shape)}."
         )

@@ -1,4 +1,4 @@
-"""Prompts of the Wan backbones: how long they may be, and their embeddings."""
+"""Prompts of the Wan backbones: their length limit and their embeddings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from backbones.wan.text import (
     clean_prompt,
     encode_prompts,
 )
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError
 from harness.core.files import cache_root
 
 if TYPE_CHECKING:
@@ -33,11 +33,11 @@ class Prompts(Protocol):
         """Refuse a prompt.
 
         Raises:
-            LongtakeError: it is empty, or too long and not to be cut.
+            ConfigError: it is empty, or too long and `long_prompt` is refuse.
         """
 
     def embed(self, prompts: Sequence[str], device: torch.device) -> Mapping[str, PromptEmbedding]:
-        """The embedding of every prompt, on the CPU; a large text encoder is freed again."""
+        """Return the embedding of every prompt, on the CPU; frees a large text encoder."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,12 @@ class ReleasedPrompts:
     long_prompt: LongPrompt
 
     def check(self, prompt: str) -> None:
-        """See Prompts.check."""
+        """Refuse an empty prompt, and one of too many tokens unless it may be cut."""
         _refuse_empty(prompt)
         _tokenizer(self.tokenizer, self.config).tokens(clean_prompt(prompt), self.long_prompt)
 
     def embed(self, prompts: Sequence[str], device: torch.device) -> Mapping[str, PromptEmbedding]:
-        """See Prompts.embed."""
+        """Embed with UMT5, or take the embeddings from the user's cache."""
         files = TextEncoderFiles(self.text_encoder, self.tokenizer)
         cache = cache_root() / "prompts"
         return encode_prompts(prompts, files, cache, device, self.long_prompt, self.config)
@@ -70,7 +70,7 @@ class ReleasedPrompts:
 
 @dataclass(frozen=True)
 class RandomPrompts:
-    """Embeddings drawn from the text of a prompt, for random weights; a word counts as a token.
+    """Embeddings seeded by the text of a prompt, for random weights; a word counts as a token.
 
     Attributes:
         config: sizes of the embeddings.
@@ -83,17 +83,17 @@ class RandomPrompts:
     long_prompt: LongPrompt
 
     def check(self, prompt: str) -> None:
-        """See Prompts.check."""
+        """Refuse an empty prompt, and one of too many words unless it may be cut."""
         _refuse_empty(prompt)
         num_words, text_len = _count_words(prompt), self.config.text_len
         if num_words > text_len and self.long_prompt is LongPrompt.refuse:
-            raise LongtakeError(
+            raise ConfigError(
                 f"The prompt {prompt[:40]!r}... has {num_words} words, these random weights take "
                 f"{text_len}; shorten it, or set backbone.long_prompt=cut."
             )
 
     def embed(self, prompts: Sequence[str], device: torch.device) -> Mapping[str, PromptEmbedding]:
-        """See Prompts.embed."""
+        """Draw the embeddings."""
         return {prompt: self._embed(prompt) for prompt in prompts}
 
     def _embed(self, prompt: str) -> PromptEmbedding:
@@ -106,12 +106,12 @@ class RandomPrompts:
 
 
 def _count_words(prompt: str) -> int:
-    return len(prompt.split()) + 1  # and the end of the text
+    return len(prompt.split()) + 1  # one for the end of the text
 
 
 def _refuse_empty(prompt: str) -> None:
     if not prompt.strip():
-        raise LongtakeError("A prompt is empty.")
+        raise ConfigError("A prompt is empty.")
 
 
 @cache

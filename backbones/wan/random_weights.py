@@ -1,7 +1,7 @@
-"""Weights and prompt embeddings drawn from seeds: nothing to see, but everything runs.
+"""Weights and prompt embeddings drawn from seeds: videos show nothing, but everything runs.
 
-Every tensor has its own generator, keyed by its name, on the CPU in float32: the same weights on
-every device and in every order. Their scale keeps activations finite over any rollout.
+Every tensor has its own generator on the CPU in float32, keyed by its name, so weights are the same
+on every device and in every order. Their scale keeps activations finite over any rollout.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _SMALL = 0.02  # spread of biases around 0 and of gains around 1
 
 
 def random_tensors(module: nn.Module, seed: int, dtype: torch.dtype) -> dict[str, Tensor]:
-    """A tensor for every name of a module, which may have been built without any.
+    """Return a tensor for every name of a module, which may be on the meta device.
 
     Matrices and kernels get variance 1 / fan-in, so that a layer keeps the scale of its input.
     """
@@ -31,11 +31,11 @@ def random_tensors(module: nn.Module, seed: int, dtype: torch.dtype) -> dict[str
 def random_embedding(
     prompt: str, num_tokens: int, seed: int, shape: tuple[int, int]
 ) -> BFloat16[Tensor, "token text_dim"]:
-    """A text embedding for a prompt: noise in the first tokens, zeros behind, as UMT5 leaves them.
+    """Return a text embedding of a prompt: noise for its tokens, zeros after them as from UMT5.
 
     Args:
         prompt: the text.
-        num_tokens: tokens it has.
+        num_tokens: tokens of the text.
         seed: seed of the backbone's weights.
         shape: (tokens, channels) of a text embedding.
     """

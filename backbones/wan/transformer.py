@@ -2,11 +2,11 @@
 
 Parameter names are those of the original Wan2.1 checkpoints. The model knows nothing of memory
 strategies: the keys and values of the past arrive gathered and rotated in an `AttentionContext`,
-and every layer puts those of the block itself behind them. All frames of a block share one
-timestep, and a rollout handles one video, so there is no batch axis.
+and every layer writes those of the block itself behind them. All frames of a block share one
+timestep, and a rollout makes one video, so there is no batch axis.
 
-A layer is two functions with attention between them. Only attention sees how long the context is,
-so what `compile` compiles has one shape for the whole rollout, and one code for all layers.
+A layer is two functions with attention between them. Only attention depends on the length of the
+context, so compiled code has one shape for the whole rollout and serves all layers.
 
 Letters: F latent frame of the block, S token of the block, K token of context and block together,
 T token of the prompt, H head, D head channel, R rotated pair of channels, E model channel,
@@ -99,7 +99,7 @@ class TextContext(NamedTuple):
 
 
 class TimeContext(NamedTuple):
-    """A noise level as the head takes it, and as the six modulations of a layer."""
+    """The embedding of a noise level for the head, and its six modulations for every layer."""
 
     time_E: Tensor
     time_6E: Tensor
@@ -118,7 +118,7 @@ class RMSNorm(nn.Module):
 
 
 class Attention(nn.Module):
-    """The projections that self- and cross-attention share."""
+    """Projections that self- and cross-attention share."""
 
     def __init__(self, config: WanConfig) -> None:
         super().__init__()
@@ -191,15 +191,15 @@ class TransformerBlock(nn.Module):
         own_values_HSD: Tensor,
         new_kv_PHSD: Tensor | None,
     ) -> Tensor:
-        """Rotated queries; keys and values go to their places behind those of the past.
+        """Return rotated queries; write keys and values to their places behind those of the past.
 
         Args:
             x_SE: the block's tokens.
             time_6E: modulation by the noise level.
             factors_SR2: rotation of the block's tokens.
-            own_keys_HSD: where the rotated keys go.
-            own_values_HSD: where the values go.
-            new_kv_PHSD: where un-rotated keys and values go as well, if wanted.
+            own_keys_HSD: receives the rotated keys.
+            own_values_HSD: receives the values.
+            new_kv_PHSD: receives un-rotated keys and values, if given.
         """
         shift, scale, *_ = (self.modulation[0] + time_6E).unbind(0)
         y_SE = torch.addcmul(shift, self.norm1(x_SE), 1 + scale)
@@ -214,14 +214,14 @@ class TransformerBlock(nn.Module):
     def after_attention(
         self, x_SE: Tensor, y_SE: Tensor, time_6E: Tensor, keys_HTD: Tensor, values_HTD: Tensor
     ) -> Tensor:
-        """What follows self-attention.
+        """Return the tokens that leave the layer: cross-attention and feed-forward network.
 
         Args:
             x_SE: the block's tokens, as they entered the layer.
-            y_SE: what attention gave.
+            y_SE: result of self-attention.
             time_6E: modulation by the noise level.
-            keys_HTD: of the prompt.
-            values_HTD: of the prompt.
+            keys_HTD: keys of the prompt.
+            values_HTD: values of the prompt.
         """
         _, _, gate1, shift2, scale2, gate2 = (self.modulation[0] + time_6E).unbind(0)
         x_SE = torch.addcmul(x_SE, self.self_attn.o(y_SE), gate1)
@@ -269,7 +269,7 @@ class CausalWanTransformer(nn.Module):
         self.compile_layers(False)
 
     def prepare(self) -> Self:
-        """Make ready for inference, once weights are loaded and on their device."""
+        """Prepare for inference; call it once weights are loaded and on their device."""
         self.eval().requires_grad_(False)
         for layer in self._layers():
             layer.self_attn.fuse()
@@ -278,7 +278,7 @@ class CausalWanTransformer(nn.Module):
     def compile_layers(self, compiled: bool) -> Self:
         """Run the two halves of a layer compiled, for fixed shapes, or as they are.
 
-        One function serves all layers and models: their weights are arguments of compiled code.
+        The compiled functions serve all layers and models, because weights are arguments of them.
         """
         halves = (TransformerBlock.before_attention, TransformerBlock.after_attention)
         if compiled:
@@ -287,14 +287,14 @@ class CausalWanTransformer(nn.Module):
         return self
 
     def text_context(self, text: Float[Tensor, "token text_dim"]) -> TextContext:
-        """Cross-attention keys and values of a prompt embedding, for all layers."""
+        """Return cross-attention keys and values of a prompt embedding, for all layers."""
         assert len(text) == self.config.text_len
         text_TE = self.text_embedding(text)
         pairs = [layer.cross_attn.text_kv(text_TE) for layer in self._layers()]
         return TextContext([keys for keys, _ in pairs], [values for _, values in pairs])
 
     def time_context(self, timestep: float) -> TimeContext:
-        """The embedding of a noise level, 0 (clean) to 1000."""
+        """Return the embedding of a noise level, 0 (clean) to 1000."""
         weight = self.patch_embedding.weight
         sinusoid = _sinusoid(timestep, self.config.freq_dim).to(weight.dtype)
         time_E = self.time_embedding(upload(sinusoid, weight.device))
@@ -308,14 +308,14 @@ class CausalWanTransformer(nn.Module):
         text: TextContext,
         new_kv_LPHSD: Float[Tensor, "layer 2 head token head_dim"] | None = None,
     ) -> Float[Tensor, "frame chan height width"]:
-        """Flow prediction of a block.
+        """Return the flow prediction of a block.
 
         Args:
             latents: the noisy block.
-            time: noise level of the whole block; see `time_context`.
+            time: noise level of the whole block, from `time_context`.
             context: gathered past; the places of the block's own tokens are overwritten.
-            text: see `text_context`.
-            new_kv_LPHSD: where to write the block's un-rotated keys and values, if wanted.
+            text: the prompt, from `text_context`.
+            new_kv_LPHSD: receives the block's un-rotated keys and values, if given.
         """
         own = slice(-context.num_block_tokens, None)
         x_SE = self._patchify(latents)
@@ -342,7 +342,7 @@ class CausalWanTransformer(nn.Module):
             yield layer
 
     def _patchify(self, latents_FCHW: Tensor) -> Tensor:
-        """Tokens of a block; the patch convolution runs as the linear map that it is."""
+        """Return the tokens of a block; the patch convolution is computed as a linear map."""
         _, rows, columns = self.config.patch_size
         num_frames, _, height, width = latents_FCHW.shape
         grid = latents_FCHW.unflatten(3, (width // columns, columns))
@@ -367,7 +367,7 @@ def _compiled(half: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 def _sinusoid(timestep: float, dim: int) -> Float[Tensor, " dim"]:
-    """Sinusoidal embedding of a timestep: cosines, then sines; angles in float64."""
+    """Return the sinusoidal embedding of a timestep: cosines, then sines; angles in float64."""
     half = dim // 2
     frequencies = 10000.0 ** -(torch.arange(half, dtype=torch.float64) / half)
     angles = timestep * frequencies

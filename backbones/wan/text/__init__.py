@@ -1,4 +1,4 @@
-"""The text encoder of Wan2.1, UMT5-XXL, and the cache that spares it."""
+"""The text encoder of Wan2.1, UMT5-XXL, and a cache of its embeddings."""
 
 from backbones.wan.text.config import UMT5_XXL, TextEncoderConfig
 from backbones.wan.text.embeddings import TextEncoderFiles, encode_prompts

@@ -32,7 +32,7 @@ _ORIGIN = "It is the file models_t5_umt5-xxl-enc-bf16.pth of Wan-AI/Wan2.1-T2V-1
 
 @dataclass(frozen=True)
 class TextEncoderFiles:
-    """Where the text encoder lies.
+    """Paths of the text encoder.
 
     Attributes:
         weights: `models_t5_umt5-xxl-enc-bf16.pth` of Wan2.1.
@@ -51,21 +51,21 @@ def encode_prompts(
     long_prompt: LongPrompt,
     config: TextEncoderConfig = UMT5_XXL,
 ) -> dict[str, PromptEmbedding]:
-    """Embeddings of prompts, from the cache where they are in it.
+    """Return the embeddings of prompts, from the cache as far as it has them.
 
-    Prompts that are not are tokenized first, so that a long one is refused before the encoder is
-    loaded. It is freed before this returns.
+    All other prompts are tokenized first, so that a long one is refused before the encoder is
+    loaded. The encoder is freed before this returns.
 
     Args:
         prompts: texts as the user wrote them.
         files: the text encoder.
         cache_dir: folder of the cache; several processes may share it.
         device: where new prompts are encoded.
-        long_prompt: what to do with a prompt of more than `config.text_len` tokens.
+        long_prompt: refuse or cut a prompt of more than `config.text_len` tokens.
         config: sizes of the encoder.
 
     Returns:
-        one embedding per prompt, on the CPU.
+        One embedding per prompt, on the CPU.
 
     Raises:
         LongtakeError: a file is missing or of another encoder, a prompt is too long, or a package

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from backbones.engine.weights import describe, is_state_dict, load_strictly, read_checkpoint
 from backbones.wan.text.config import TextEncoderConfig
 from backbones.wan.text.extra import import_extra
-from harness.core.errors import LongtakeError
+from harness.core.errors import MissingWeights
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ class WanTextEncoder(nn.Module):
     It computes in the number format of its weights.
 
     Raises:
-        LongtakeError: transformers is not installed.
+        ConfigError: transformers is not installed.
     """
 
     def __init__(self, config: TextEncoderConfig) -> None:
@@ -55,31 +55,31 @@ class WanTextEncoder(nn.Module):
         self.register_load_state_dict_pre_hook(_from_wan_names)
 
     def forward(self, ids_T: Int[Tensor, " token"]) -> Float[Tensor, "token chan"]:
-        # Alone and without padding: the padding would be masked out and change nothing.
+        # One prompt at a time and without padding, which would be masked out and change nothing.
         return self._umt5(input_ids=ids_T[None]).last_hidden_state[0]
 
 
 def load_text_encoder(
     path: Path, config: TextEncoderConfig, device: torch.device
 ) -> WanTextEncoder:
-    """The encoder of a weights file, in the file's number format.
+    """Return the encoder of a weights file, in the file's number format.
 
     On the CPU its weights stay mapped from the file, so several processes share them.
 
     Raises:
-        LongtakeError: the file is truncated, no state dict, or not of this encoder.
+        MissingWeights: the file is truncated, no state dict, or not of this encoder.
     """
     with torch.device("meta"):
         encoder = WanTextEncoder(config)
     tensors = read_checkpoint(path)
     if not is_state_dict(tensors):
-        raise LongtakeError(f"{path.name} is no text encoder; it holds {describe(tensors)}.")
+        raise MissingWeights(f"{path.name} is no text encoder; it holds {describe(tensors)}.")
     load_strictly(encoder, tensors, path.name)
     return encoder.eval().requires_grad_(False).to(device)
 
 
 def _names(config: TextEncoderConfig) -> Iterator[tuple[str, str]]:
-    """Wan's name and that of transformers, for every weight. Nothing in the file is left over."""
+    """Return pairs of Wan's name and that of transformers, for every weight in the file."""
     yield "token_embedding.weight", "shared.weight"
     for index in range(config.num_layers):
         wan, attention, feed_forward = (

@@ -1,22 +1,22 @@
-"""Packages of the extra `wan`, imported when they are needed."""
+"""Packages of the optional extra `wan`, imported when they are needed."""
 
 from __future__ import annotations
 
 import importlib
 from types import ModuleType
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError
 
 
 def import_extra(name: str) -> ModuleType:
-    """A module of the extra.
+    """Import a module of the extra.
 
     Raises:
-        LongtakeError: it is not installed.
+        ConfigError: it is not installed.
     """
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise LongtakeError(
+        raise ConfigError(
             f'The text encoder needs the package {name} ({error}): pip install "longtake[wan]".'
         ) from error

@@ -1,4 +1,4 @@
-"""Prompt embeddings on disk: what was encoded once needs no text encoder any more."""
+"""Prompt embeddings on disk, so that a prompt needs the text encoder only once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import StoreError
 from harness.core.files import replacing
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ _VERSION = 1
 
 @dataclass(frozen=True)
 class PromptEmbedding:
-    """What the transformer is told of a prompt.
+    """Embedding of a prompt, as the transformer takes it.
 
     Attributes:
-        embedding: one row per token, zeros behind the last one; on the CPU.
+        embedding: one row per token, zeros after the last one; on the CPU.
         num_tokens: rows that are not padding.
         num_cut_tokens: tokens left out because the prompt is too long.
     """
@@ -42,14 +42,14 @@ class PromptEmbedding:
 
 @dataclass(frozen=True)
 class PromptCache:
-    """The embeddings of one text encoder.
+    """Cached embeddings of one text encoder.
 
     Attributes:
-        folder: where they lie, those of other encoders beside them.
-        encoder_sha256: of the weights file.
-        tokenizer_fingerprint: of the tokenizer's folder.
+        folder: folder of the cache, which other encoders share.
+        encoder_sha256: digest of the weights file.
+        tokenizer_fingerprint: digest of the tokenizer's files.
         text_len: rows of an embedding.
-        long_prompt: what happens to prompts that are too long.
+        long_prompt: treatment of prompts that are too long.
     """
 
     folder: Path
@@ -59,7 +59,7 @@ class PromptCache:
     long_prompt: LongPrompt
 
     def path(self, text: str) -> Path:
-        """The file of a cleaned prompt, which need not exist."""
+        """Return the file of a cleaned prompt, which need not exist."""
         parts = (
             _VERSION,
             text,
@@ -72,10 +72,10 @@ class PromptCache:
         return self.folder / f"{key[:32]}.safetensors"
 
     def read(self, text: str) -> PromptEmbedding | None:
-        """The embedding of a cleaned prompt; None if it was never encoded.
+        """Return the embedding of a cleaned prompt; None if it was never encoded.
 
         Raises:
-            LongtakeError: the file is damaged.
+            StoreError: the file is damaged.
         """
         path = self.path(text)
         if not path.exists():
@@ -85,14 +85,14 @@ class PromptCache:
                 rows, metadata = file.get_tensor("embedding"), file.metadata()
             num_cut_tokens = int(metadata["num_cut_tokens"])
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-            raise LongtakeError(
-                f"The cached prompt embedding {path} is damaged; delete it, and it is made again."
+            raise StoreError(
+                f"The cached prompt embedding {path} is damaged; delete it to encode it again."
             ) from error
         padded = F.pad(rows, (0, 0, 0, self.text_len - len(rows)))
         return PromptEmbedding(padded, len(rows), num_cut_tokens)
 
     def write(self, text: str, rows: Tensor, num_cut_tokens: int) -> None:
-        """Keep the embedding of a cleaned prompt, without its padding."""
+        """Store the embedding of a cleaned prompt, without its padding."""
         metadata = {"prompt": text, "num_cut_tokens": str(num_cut_tokens)}
         tensors = {"embedding": rows.to("cpu", torch.bfloat16).contiguous()}
         with replacing(self.path(text)) as temporary:

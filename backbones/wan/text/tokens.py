@@ -1,4 +1,4 @@
-"""A prompt's way to token ids, as in Wan2.1: cleaned, tokenized, at most `text_len` tokens."""
+"""Token ids of a prompt, as in Wan2.1: cleaned, tokenized, at most `text_len` tokens."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 from backbones.wan.text.config import UMT5_XXL, TextEncoderConfig
 from backbones.wan.text.extra import import_extra
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError, MissingWeights
 
-# The files that say what a tokenizer does; anything else in its folder changes nothing.
+# The files that define a tokenizer; others in its folder have no effect.
 _FILES = (
     "tokenizer.json",
     "spiece.model",
@@ -24,7 +24,7 @@ _ORIGIN = "It is the folder google/umt5-xxl of Wan-AI/Wan2.1-T2V-1.3B."
 
 
 class LongPrompt(StrEnum):
-    """What to do with a prompt of more tokens than the text encoder takes."""
+    """Treatment of a prompt of more tokens than the text encoder takes."""
 
     refuse = "refuse"
     cut = "cut"
@@ -44,13 +44,13 @@ class PromptTokens:
 
 
 def clean_prompt(text: str) -> str:
-    """Text as the tokenizer gets it: mended encoding, plain characters, single spaces.
+    """Return the text as the tokenizer takes it: repaired encoding, no entities, single spaces.
 
     Raises:
-        LongtakeError: the package ftfy is not installed.
+        ConfigError: the package ftfy is not installed.
     """
-    mended = import_extra("ftfy").fix_text(text)
-    return " ".join(html.unescape(html.unescape(mended)).split())
+    repaired = import_extra("ftfy").fix_text(text)
+    return " ".join(html.unescape(html.unescape(repaired)).split())
 
 
 class PromptTokenizer:
@@ -61,54 +61,54 @@ class PromptTokenizer:
         config: sizes of the text encoder.
 
     Raises:
-        LongtakeError: the folder holds no tokenizer, or a package is not installed.
+        MissingWeights: the folder holds no tokenizer, or a package is not installed.
     """
 
     def __init__(self, folder: Path, config: TextEncoderConfig = UMT5_XXL) -> None:
         if "tokenizer.json" not in {path.name for path in _tokenizer_files(folder)}:
-            import_extra("sentencepiece")  # which spiece.model is converted with
+            import_extra("sentencepiece")  # transformers converts spiece.model with it
         transformers = import_extra("transformers")
         try:
             self._tokenizer = transformers.AutoTokenizer.from_pretrained(
                 str(folder), local_files_only=True
             )
-        except Exception as error:  # it fails in too many ways to list
+        except Exception as error:  # transformers raises almost anything here
             reason = str(error).partition("\n")[0]
-            raise LongtakeError(
+            raise MissingWeights(
                 f"{folder} holds no tokenizer that can be read: {type(error).__name__}: {reason} "
                 f"{_ORIGIN}"
             ) from error
         self._folder, self._config = folder, config
 
     def tokens(self, text: str, long_prompt: LongPrompt) -> PromptTokens:
-        """Token ids of a cleaned prompt.
+        """Return the token ids of a cleaned prompt.
 
         Raises:
-            LongtakeError: the prompt is too long and is to be refused, or the tokenizer does not
-                fit the text encoder.
+            ConfigError: the prompt is too long and `long_prompt` is refuse.
+            MissingWeights: the tokenizer doesn't fit the text encoder.
         """
         ids = self._tokenizer(text, truncation=False, verbose=False).input_ids
         limit, end = self._config.text_len, self._tokenizer.eos_token_id
         if not ids or ids[-1] != end or max(ids) >= self._config.vocab_size:
-            raise LongtakeError(
+            raise MissingWeights(
                 f"{self._folder} is a tokenizer of another text encoder: expected ids below "
                 f"{self._config.vocab_size} that end with the end of the text. {_ORIGIN}"
             )
         num_cut = max(0, len(ids) - limit)
         if num_cut and long_prompt is LongPrompt.refuse:
             start = text if len(text) <= 60 else f"{text[:60]}..."
-            raise LongtakeError(
+            raise ConfigError(
                 f"A prompt has {len(ids)} tokens, the text encoder takes {limit}: {start!r}. "
-                f"Shorten it, or choose to cut long prompts (long_prompt=cut)."
+                f"Shorten it, or set long_prompt=cut."
             )
         return PromptTokens((*ids[: limit - 1], end) if num_cut else tuple(ids), num_cut)
 
 
 def tokenizer_fingerprint(folder: Path) -> str:
-    """A hash of everything in a tokenizer's folder that changes tokens.
+    """Return a digest of everything in a tokenizer's folder that changes tokens.
 
     Raises:
-        LongtakeError: the folder holds no tokenizer.
+        MissingWeights: the folder holds no tokenizer.
     """
     digest = hashlib.sha256()
     for path in _tokenizer_files(folder):
@@ -120,7 +120,7 @@ def tokenizer_fingerprint(folder: Path) -> str:
 def _tokenizer_files(folder: Path) -> list[Path]:
     found = [folder / name for name in _FILES if (folder / name).is_file()]
     if not {"tokenizer.json", "spiece.model"} & {path.name for path in found}:
-        raise LongtakeError(
+        raise MissingWeights(
             f"Missing tokenizer: {folder} holds neither tokenizer.json nor spiece.model. {_ORIGIN}"
         )
     return found

@@ -25,8 +25,8 @@ class WanVAEConfig:
         dim_mult: channels of each resolution, fine to coarse, as multiples of `base_dim`.
         num_res_blocks: residual blocks per resolution of the encoder; the decoder has one more.
         temporal_downsample: for each halving of the resolution, whether it halves time as well.
-        latent_mean: mean of each latent channel, which normalised latents have lost.
-        latent_std: standard deviation of each latent channel.
+        latent_mean: mean of each latent channel before normalisation.
+        latent_std: standard deviation of each latent channel before normalisation.
     """
 
     base_dim: int = 96
@@ -43,15 +43,15 @@ class WanVAEConfig:
 
     @property
     def dims(self) -> tuple[int, ...]:
-        """Channels of each resolution, fine to coarse."""
+        """Return the channels of each resolution, fine to coarse."""
         return tuple(self.base_dim * factor for factor in self.dim_mult)
 
     @property
     def temporal_factor(self) -> int:
-        """Video frames per latent frame; the first latent frame of a video stands for one."""
+        """Return the video frames per latent frame; the first one of a video gives one."""
         return 2 ** sum(self.temporal_downsample)
 
     @property
     def spatial_factor(self) -> int:
-        """Pixels per latent row and column."""
+        """Return the pixels per latent row and column."""
         return 2 ** len(self.temporal_downsample)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class WanDecoder:
-    """Decodes the latents of one video as they come, see `backbones.engine.spec.StreamingDecoder`.
+    """Decodes the latents of one video as they arrive; fulfils StreamingDecoder of the engine.
 
     Args:
         vae: the model.
@@ -31,17 +31,17 @@ class WanDecoder:
     def decode(
         self, latents: Float[Tensor, "latent chan height width"]
     ) -> UInt8[Tensor, "frame height*8 width*8 3"]:
-        """See StreamingDecoder.decode. The first latent frame of a video gives one frame.
+        """Return the frames of the next latent frames; the first one of a video gives one frame.
 
         Args:
             latents: the next normalised latents.
 
         Returns:
-            frames on the VAE's device, which may still be computing them.
+            Frames on the VAE's device, which may still be computing them.
         """
         latents = latents.to(self._mean_C11.device, non_blocking=True)
         latents = latents * self._std_C11 + self._mean_C11
-        # One by one: the same shapes and kernels, and so the same bits, for any chunking.
+        # One by one: the same shapes and kernels, and therefore the same bits, for any chunking.
         return torch.cat([to_pixels(self._video(latent[None])) for latent in latents])
 
     def _video(self, latent_1CHW: Tensor) -> Tensor:

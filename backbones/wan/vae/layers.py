@@ -2,10 +2,10 @@
 
 A video is a stack of frames without a batch axis, in channels-last memory. A causal 3-D convolution
 runs as one 2-D convolution: the frames under its temporal taps are stacked along the channels. The
-sums are the same, and 2-D convolutions in channels-last memory are the kernels that every device
-does best; 3-D ones of a single float32 video fall back to a slow path on the CPU.
+sums are the same. 2-D convolutions in channels-last memory are fast on every device, while 3-D ones
+of a single float32 video take a slow path on the CPU.
 
-Letters: F frame, C channel, H row, W column, S place (row and column).
+Letters: F frame, C channel, H row, W column, S position (row and column).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ CHANNELS_LAST = torch.channels_last
 
 @dataclass
 class CausalMemory:
-    """What the causal convolutions of one video still need of the frames before.
+    """Earlier frames that the causal convolutions of one video still need.
 
     Attributes:
-        past: the newest frames of each convolution's input, as many as reach over the next ones, by
+        past: the newest input frames of each convolution, as many as its kernel still covers, by
             the number of the convolution: compiled code must not depend on which VAE was loaded.
-        started: whether the first latent frame is behind us. It is the only one that stands for a
+        started: whether the first latent frame has passed. It is the only one that stands for a
             single video frame, so nothing is halved or doubled in time for it.
     """
 
@@ -39,9 +39,9 @@ class CausalMemory:
 
 
 class CausalConv3d(nn.Module):
-    """A convolution over the present frames and the ones before; before a video there are zeros.
+    """A convolution over current and earlier frames; a video is preceded by zeros.
 
-    The spatial size stays the same. No future frame is seen, so frames can be fed in any chunks
+    The spatial size stays the same. It sees no future frame, so frames can arrive in any chunks
     that are multiples of the temporal stride.
     """
 
@@ -54,10 +54,10 @@ class CausalConv3d(nn.Module):
         self.kernel = kernel
         self.time_stride = time_stride
         self.past_frames = kernel[0] - time_stride
-        self.number = 0  # within a VAE, see `number_convolutions`
+        self.number = 0  # set by `number_convolutions`
 
     def lay_out(self) -> None:
-        """Order the weights in memory as `forward` wants them, so that it needs no copy."""
+        """Order the weights in memory as `forward` reads them, so that it needs no copy."""
         ordered = self.weight.data.permute(0, 3, 4, 2, 1).contiguous()
         self.weight.data = ordered.permute(0, 4, 3, 1, 2)
 
@@ -70,14 +70,14 @@ class CausalConv3d(nn.Module):
         return F.conv2d(stacked_FCHW, weight_OCHW, self.bias, padding=(rows // 2, columns // 2))
 
     def begin(self, x_FCHW: Tensor, memory: CausalMemory) -> Tensor:
-        """Set the past to zeros in the shape of the frames to come."""
+        """Set the past to zeros in the shape of the coming frames."""
         shape = (self.past_frames, *x_FCHW.shape[1:])
         past_FCHW = x_FCHW.new_zeros(shape).contiguous(memory_format=CHANNELS_LAST)
         memory.past[self.number] = past_FCHW
         return past_FCHW
 
     def remember(self, x_FCHW: Tensor, memory: CausalMemory) -> None:
-        """Keep the newest frames without a convolution, as the past of the next ones."""
+        """Keep the newest frames as the past of the next ones, without a convolution."""
         memory.past[self.number] = x_FCHW[-self.past_frames :].clone()
 
     def _stack_taps(self, x_FCHW: Tensor, memory: CausalMemory) -> Tensor:
@@ -94,20 +94,20 @@ class CausalConv3d(nn.Module):
 
 
 def number_convolutions(module: nn.Module) -> None:
-    """Number all causal convolutions of a model, so that each has a memory of its own."""
+    """Number all causal convolutions of a model, so that each has its own memory."""
     convolutions = (part for part in module.modules() if isinstance(part, CausalConv3d))
     for number, convolution in enumerate(convolutions):
         convolution.number = number
 
 
 def _pointwise(x_FCHW: Tensor, weight_OC11: Tensor, bias_O: Tensor | None) -> Tensor:
-    """A 1x1 convolution as a matrix product, which unlike it has the same bits for any threads."""
+    """Compute a 1x1 convolution as a matrix product, whose bits don't depend on the threads."""
     y_FHWO = F.linear(x_FCHW.permute(0, 2, 3, 1), weight_OC11.flatten(1), bias_O)
     return y_FHWO.permute(0, 3, 1, 2)
 
 
 class RMSNorm(nn.Module):
-    """Root-mean-square norm over the channels, in float32. An all-zero place stays zero."""
+    """Root-mean-square norm over the channels, in float32; zeros stay zeros."""
 
     def __init__(self, dim: int, shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -129,12 +129,12 @@ class NormConv(nn.ModuleList):
 
 
 def causal_3x3x3(in_dim: int, out_dim: int) -> CausalConv3d:
-    """The convolution that most layers use."""
+    """Build the convolution that most layers use."""
     return CausalConv3d(in_dim, out_dim, (3, 3, 3))
 
 
 def head(in_dim: int, out_dim: int) -> NormConv:
-    """The last layers of encoder and decoder."""
+    """Build the last layers of encoder or decoder."""
     return NormConv(
         [RMSNorm(in_dim, (1, 1, 1)), nn.SiLU(inplace=True), causal_3x3x3(in_dim, out_dim)]
     )
@@ -164,7 +164,7 @@ class ResidualBlock(nn.Module):
 
 
 class SpatialAttention(nn.Module):
-    """Self-attention of a single head among the places of each frame."""
+    """Self-attention of a single head among the positions of each frame."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -213,12 +213,12 @@ class Upsample(nn.Module):
             if memory.started:
                 x_FCHW = _as_frames(self.time_conv(x_FCHW, memory))
             else:
-                # The first latent frame stays alone, and the second doesn't see it, as in training.
+                # As in training, the first latent frame is not doubled, nor seen by the second.
                 self.time_conv.begin(x_FCHW, memory)
         return self.resample(x_FCHW)
 
 
 def _as_frames(pairs_FCHW: Tensor) -> Tensor:
-    """Twice the frames from twice the channels, in channels-last memory."""
+    """Turn twice the channels into twice the frames, in channels-last memory."""
     pairs_FHW2C = pairs_FCHW.permute(0, 2, 3, 1).unflatten(3, (2, -1))
     return pairs_FHW2C.permute(0, 3, 1, 2, 4).flatten(0, 1).permute(0, 3, 1, 2)

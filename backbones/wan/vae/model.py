@@ -45,7 +45,7 @@ def _run_middle(middle: nn.Sequential, x_FCHW: Tensor, memory: CausalMemory) -> 
 
 
 class Encoder(nn.Module):
-    """Video frames to mean and log-variance of latents, one latent frame at a time."""
+    """Turns video frames into mean and log-variance of latents, one latent frame at a time."""
 
     def __init__(self, config: WanVAEConfig) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """One latent frame to the video frames it stands for."""
+    """Turns one latent frame into the video frames it stands for."""
 
     def __init__(self, config: WanVAEConfig) -> None:
         super().__init__()
@@ -100,8 +100,8 @@ class Decoder(nn.Module):
 class WanVAE(nn.Module):
     """Encoder and decoder; one video at a time, for inference.
 
-    Runs in the number format of its weights. Nothing in it waits for the device or depends on
-    values, and after the first latent frame of a video all shapes stay the same.
+    It computes in the number format of its weights, never waits for the device, and after the first
+    latent frame of a video all shapes stay the same.
     """
 
     def __init__(self, config: WanVAEConfig) -> None:
@@ -115,7 +115,7 @@ class WanVAE(nn.Module):
         self.compile_decoder(False)
 
     def prepare(self) -> Self:
-        """Make ready for inference, once weights are loaded and on their device."""
+        """Prepare for inference; call it once weights are loaded and on their device."""
         self.eval().requires_grad_(False)
         for module in self.modules():
             if isinstance(module, CausalConv3d):
@@ -125,16 +125,16 @@ class WanVAE(nn.Module):
         return self
 
     def compile_decoder(self, compiled: bool) -> None:
-        """Decode compiled, which makes two graphs for a video of any length, or not."""
+        """Decode compiled (two graphs serve a video of any length) or as it is."""
         self._decode = _compiled_decoder() if compiled else Decoder.forward
 
     @torch.inference_mode()
     def encode(
         self, video: Float[Tensor, "frame 3 height width"]
     ) -> Float[Tensor, "latent chan height/8 width/8"]:
-        """Normalised latents (the mean of their distribution) of a video, in float32.
+        """Return normalised latents (the mean of their distribution) of a video, in float32.
 
-        Frames go through a few at a time, so memory does not grow with the video, which may stay
+        A few frames are encoded at a time, so memory doesn't grow with the video. The video may be
         on another device.
 
         Args:
@@ -157,16 +157,16 @@ class WanVAE(nn.Module):
     def decode_latent(
         self, latent: Float[Tensor, "1 chan height width"], memory: CausalMemory
     ) -> Float[Tensor, "frame 3 height*8 width*8"]:
-        """Video frames of the next latent frame, which may leave -1..1 a little.
+        """Return the video frames of the next latent frame; values may slightly exceed -1..1.
 
         Args:
-            latent: before normalisation.
-            memory: of the video so far; updated.
+            latent: latent frame before normalisation.
+            memory: memory of the video so far; updated.
         """
         return self._decode(self.decoder, self.conv2(self._enter(latent), memory), memory)
 
     def latent_statistics(self) -> tuple[Float[Tensor, "chan 1 1"], Float[Tensor, "chan 1 1"]]:
-        """Mean and standard deviation of the latent channels, in float32 on the VAE's device."""
+        """Return mean and standard deviation of the latent channels, on the VAE's device."""
         device = self.conv2.weight.device
         mean_C, std_C = (
             torch.tensor(values, dtype=torch.float32, device=device)
@@ -175,7 +175,7 @@ class WanVAE(nn.Module):
         return mean_C[:, None, None], std_C[:, None, None]
 
     def _enter(self, x_FCHW: Tensor) -> Tensor:
-        """Frames or latents as the layers want them."""
+        """Return frames or latents in the number format and memory order of the layers."""
         return x_FCHW.to(self.conv2.weight).contiguous(memory_format=CHANNELS_LAST)
 
 
