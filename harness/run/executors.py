@@ -1,4 +1,4 @@
-"""Executors: run shards here, one after the other, or in worker processes on this machine."""
+"""Executors: run shards in this process, one after the other, or in worker processes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from harness.store.shards import Shard
 
 
 def num_workers(settings: ExecutorSettings, device: str) -> int:
-    """Worker processes: as asked, else one per GPU, else one per CPU core; 1 per task on SLURM."""
+    """Return the worker processes: as set, else one per GPU, else one per CPU core.
+
+    The inline executor has one, and so has every task on SLURM.
+    """
     if settings.kind in (ExecutorKind.inline, ExecutorKind.slurm):
         return 1
     return settings.workers or len(visible_gpus(device)) or num_cores()
 
 
 def num_threads(settings: ExecutorSettings, device: str) -> int:
-    """CPU threads of one worker: as asked, else an even share of the cores."""
+    """Return the CPU threads of one worker: as set, else an even share of the cores."""
     return settings.threads or max(1, num_cores() // num_workers(settings, device))
 
 

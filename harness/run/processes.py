@@ -1,6 +1,6 @@
-"""A pool of worker processes on this machine: each shard gets a process of its own.
+"""A pool of worker processes on this machine: every shard runs in its own process.
 
-A worker that dies costs the unit it was at; the rest of its shard goes back to the queue.
+When a worker dies, its current unit has failed and the rest of its shard returns to the queue.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class ProcessPool:
 
     Args:
         shards: the work.
-        num_workers: processes at once.
-        gpus: names for CUDA_VISIBLE_DEVICES, dealt out to the workers; empty without GPUs.
+        num_workers: processes at the same time.
+        gpus: names for CUDA_VISIBLE_DEVICES, assigned to the workers in turn; empty without GPUs.
     """
 
     def __init__(self, shards: Sequence[Shard], num_workers: int, gpus: Sequence[str]) -> None:
@@ -44,7 +44,7 @@ class ProcessPool:
         self._killing = threading.Event()
 
     def run(self, emit: Emit, stop_requested: StopRequested) -> None:
-        """Run everything; an interrupt from the keyboard kills the workers."""
+        """Run all shards; KeyboardInterrupt kills the workers."""
         threads = [
             threading.Thread(target=self._work, args=(worker,))
             for worker in range(self._num_workers)
@@ -52,7 +52,7 @@ class ProcessPool:
         for thread in threads:
             thread.start()
         try:
-            self._pass_on_events(emit, stop_requested)
+            self._forward_events(emit, stop_requested)
         except BaseException:
             self._stopping.set()
             self._killing.set()
@@ -61,7 +61,7 @@ class ProcessPool:
             for thread in threads:
                 thread.join()
 
-    def _pass_on_events(self, emit: Emit, stop_requested: StopRequested) -> None:
+    def _forward_events(self, emit: Emit, stop_requested: StopRequested) -> None:
         running = self._num_workers
         while running:
             if stop_requested():
@@ -78,14 +78,14 @@ class ProcessPool:
                 emit(event)
 
     def _work(self, worker: int) -> None:
-        """Body of one thread: run shards until none is waiting."""
+        """Run shards until none is waiting: the body of one thread."""
         try:
             while not self._stopping.is_set():
                 self._run_shard(self._waiting.get_nowait(), worker)
         except queue.Empty:
             pass
         except Exception as error:
-            self._events.put(error)  # raised where all threads are waited for
+            self._events.put(error)  # `run` raises it in the main thread
         finally:
             self._events.put(None)
 
@@ -104,18 +104,18 @@ class ProcessPool:
                     stderr=log,
                     text=True,
                     env=environment,
-                    start_new_session=True,  # Ctrl-C reaches the parent, which then asks nicely
+                    start_new_session=True,  # Ctrl-C goes to the parent only; it forwards SIGTERM
                 )
-            asker = threading.Thread(target=self._stop_when_asked, args=(process,))
-            asker.start()
+            stopper = threading.Thread(target=self._stop_when_asked, args=(process,))
+            stopper.start()
             ended, current = self._read_events(process)
             code = process.wait()
-            asker.join()
+            stopper.join()
             if code != 0 and not self._stopping.is_set():
                 self._clean_up(shard, ended, current, code, log_path.read_text(errors="replace"))
 
     def _read_events(self, process: subprocess.Popen[str]) -> tuple[set[str], str | None]:
-        """Pass events on; returns the items that ended and the one in progress."""
+        """Forward events; return the items that ended and the one in progress."""
         ended: set[str] = set()
         current = None
         assert process.stdout is not None
@@ -131,9 +131,9 @@ class ProcessPool:
     def _clean_up(
         self, shard: Shard, ended: set[str], current: str | None, code: int, log: str
     ) -> None:
-        """After a worker died: its current item failed, the rest is put back."""
+        """Record the current item of a dead worker as failed and queue the rest again."""
         left = [item for item in shard.items if item not in ended]
-        # A worker that can't even start would die again and again.
+        # A worker that died before its first item would die again, so all its items have failed.
         lost = [current] if current else left
         lines = [line for line in log.splitlines() if line.strip()]
         reason = f"worker process ended with status {code}: {lines[-1] if lines else 'no message'}"

@@ -46,7 +46,8 @@ def run_stages(
         tasks = missing_evaluations(store, prompts, settings.duration, settings.suite)
         if tasks and not stop_requested():
             outcome = score(tasks, settings, labels, listener, stop_requested)
-            # A damaged video has lost its record: that is no failure yet, it is made again.
+            # Scoring discards the record of a damaged video. That is no failure yet: the second
+            # round makes the video again.
             failed |= {
                 item: text
                 for item, text in outcome.failed.items()

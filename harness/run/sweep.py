@@ -1,4 +1,4 @@
-"""Running a sweep: what is missing is generated, then scored, then reported."""
+"""The missing parts of a sweep, and running them with the chosen executor."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a stage ended.
+    """Result of a stage.
 
     Attributes:
         failed: units, or "suite:unit" while scoring, that failed, with the error.
@@ -33,7 +33,8 @@ class Outcome:
 
 
 def missing_units(store: RunStore, units: Iterable[Unit]) -> list[Unit]:
-    """Units that are not done yet, each once even if several rows share it."""
+    """Return the units that are not done yet, each once even if several rows share it."""
+    # Asking which units have a folder is cheaper than looking for the record of every unit.
     unique, begun = {unit.id: unit for unit in units}, store.begun_units()
     return [
         unit for unit in unique.values() if unit.id not in begun or store.finished(unit) is None
@@ -46,11 +47,7 @@ def missing_evaluations(
     durations_s: Sequence[float],
     suites: Sequence[str],
 ) -> list[Evaluation]:
-    """Scores that are not there yet, for units that are done.
-
-    Durations scored earlier stay in the file: a shorter list later takes nothing away. A metric
-    that was null for want of a package is missing as soon as the package is there, and so is what
-    was scored with other weights.
+    """Return the scores that finished units lack or that are out of date.
 
     Args:
         store: the sweep.
@@ -59,6 +56,7 @@ def missing_evaluations(
         suites: suites or single metrics.
     """
     tasks = []
+    # Both look at installed packages and at weights files: once per metric, not once per unit.
     now_available, now_used = cache(can_set_up), cache(network_keys)
     found = {name: find_suite(name) for name in suites}
     for unit_id, prompt in prompts.items():
@@ -68,6 +66,9 @@ def missing_evaluations(
         asked = {f"{duration_s:g}": record.frames_of(duration_s) for duration_s in durations_s}
         frames = {key: num_frames for key, num_frames in asked.items() if num_frames is not None}
         for name, suite in found.items():
+            # A file of scores is replaced as a whole. It is out of date if it describes another
+            # video (made again, or longer) or another evaluation prompt, lacks a duration, holds a
+            # null for a metric whose package has been installed since, or used other weights.
             scored = store.scored(suite.name, suite.version, unit_id)
             before = scored.durations_frames if scored else {}
             up_to_date = (
@@ -78,6 +79,8 @@ def missing_evaluations(
                 and not any(now_available(metric) for metric in scored.not_set_up)
                 and _same_networks(scored.networks, now_used(name))
             )
+            # Durations scored earlier are scored again as well: a command that asks for fewer
+            # durations must not take any out of the file.
             wanted = dict(sorted((before | frames).items(), key=lambda item: item[1]))
             if wanted and not up_to_date:
                 tasks.append(Evaluation(unit_id, name, prompt, wanted))
@@ -85,7 +88,11 @@ def missing_evaluations(
 
 
 def _same_networks(used: Mapping[str, str], now: Mapping[str, set[str]]) -> bool:
-    """Whether networks that made scores are those of today, as far as that can be told here."""
+    """Return whether the networks behind some scores are the current ones.
+
+    A network without current keys counts as the same: its weights are not on this machine, so
+    nothing could be scored again here, or they come with a package and never change.
+    """
     return all(name in now and (not now[name] or key in now[name]) for name, key in used.items())
 
 

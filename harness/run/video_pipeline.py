@@ -1,7 +1,7 @@
-"""From clean latents to the video file, beside the rollout.
+"""Decoding and writing of the video, beside the rollout.
 
-Decoding runs on its own lane of the GPU while the next block is denoised; a thread writes the video
-meanwhile. A short queue holds the rollout back when either falls behind.
+Decoding runs on its own lane of the GPU while the next block is denoised, and a thread writes the
+frames. A short queue makes the rollout wait when either falls behind.
 """
 
 from __future__ import annotations
@@ -26,12 +26,14 @@ _BLOCKS_AHEAD = 2
 
 
 class VideoPipeline:
-    """A context manager; leaving it without an error waits until all frames are written.
+    """Turns clean latents into a video file; a context manager.
+
+    Leaving it without an error waits until all frames are written.
 
     Args:
-        decoder: of this video.
-        writer: open for as long as the pipeline is.
-        device: where latents come from.
+        decoder: decoder of this video.
+        writer: writer that stays open as long as the pipeline.
+        device: device of the latents.
     """
 
     def __init__(
@@ -49,7 +51,7 @@ class VideoPipeline:
         self._encode_s = 0.0
 
     def push(self, latents: Tensor) -> None:
-        """Decode and write the next latent frames; raises what went wrong with earlier ones."""
+        """Decode and write the next latent frames; raises the error of earlier ones."""
         with self._lane.entered():
             self._lane.borrow(latents)
             began = Moment(self._device)
@@ -61,12 +63,12 @@ class VideoPipeline:
             raise self._error
 
     def decode_s(self) -> list[float]:
-        """Seconds of decoding, by block; for after the end."""
+        """Return the seconds of decoding by block; call it after the end."""
         return [ended.seconds_since(began) for began, ended in self._decoding]
 
     @property
     def encode_s(self) -> float:
-        """Seconds of writing; for after the end."""
+        """Return the seconds of writing; read it after the end."""
         return self._encode_s
 
     def __enter__(self) -> VideoPipeline:
@@ -86,7 +88,7 @@ class VideoPipeline:
             raise self._error
 
     def _write(self) -> None:
-        """Body of the thread. After an error it only empties the queue."""
+        """Write what arrives: the body of the thread. After an error it only empties the queue."""
         while (download := self._queue.get()) is not None:
             if self._error or self._abandoned:
                 continue

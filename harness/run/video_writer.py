@@ -1,4 +1,4 @@
-"""Writing the video of a unit as it is made: H.264, web-playable."""
+"""Writer of a unit's video, frame by frame: H.264 that browsers play."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from av.video.stream import VideoStream
 
-# One thread and no look-ahead: the same frames give the same bytes, and the frames of a shorter
-# video decode to exactly those of a longer one.
+# With one thread and no look-ahead the same frames give the same bytes, and a shorter video decodes
+# to exactly the first frames of a longer one.
 _ENCODER = {
     "crf": "16",
     "preset": "veryfast",
@@ -24,7 +24,7 @@ _ENCODER = {
 
 
 class VideoWriter:
-    """Encodes RGB frames into an .mp4 file; a context manager.
+    """Encoder of RGB frames into an .mp4 file; a context manager.
 
     Args:
         path: file to write.

@@ -1,4 +1,4 @@
-"""What a strategy may see beside latents is what the model really computed."""
+"""Keys and frames that a strategy may ask for are those that the model computed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the engine computes: none of it may change what it computes."""
+"""Settings of the computation may change speed and memory, never the video."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ WAITING = ("item", "_local_scalar_dense", "is_nonzero", "nonzero", "equal", "mas
 
 
 class HostReads(TorchDispatchMode):
-    """Notes every operation that would make the host wait for a GPU."""
+    """Records every operation that would make the host wait for a GPU."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -144,7 +144,7 @@ def test_parts_of_a_block_add_up_to_it(tiny: Backbone) -> None:
 def test_a_pass_is_captured_the_second_time_and_then_replayed(
     tiny: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a GPU a captured graph is played by a pass into the same tensor."""
+    """Without a GPU, a pass into the same tensor stands for replaying a captured graph."""
     runs: list[str] = []
     graphs: list[Any] = []
 

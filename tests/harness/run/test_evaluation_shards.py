@@ -59,7 +59,7 @@ def test_scores_of_the_same_clips_do_not_depend_on_sharding(cli, tmp_path: Path)
     assert one and one == two
 
 
-def test_stopped_scoring_goes_on_clip_by_clip(
+def test_interrupted_scoring_continues_with_the_next_clip(
     cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from eval.metrics.flow import FlowEstimator

@@ -1,4 +1,4 @@
-"""Why something failed is kept for each item: a video, and its scores suite by suite."""
+"""The reason of a failure is kept per item: a video, and its scores by suite."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 STORE = Path("runs/main")
 
 
-def test_scores_of_one_suite_do_not_take_away_why_others_failed(
+def test_scores_of_one_suite_leave_the_failures_of_others(
     cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     score, broken = worker._score, ["flicker_stability"]

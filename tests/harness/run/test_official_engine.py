@@ -53,7 +53,7 @@ def test_the_scored_clips_are_handed_over_and_the_scores_compared(
     assert (line["official_code"], line["official_cpu_s"]) == (0.5, 7.0) and 0 < line["here"] < 1
 
 
-def test_failure_of_the_official_code_is_told(
+def test_failure_of_the_official_code_is_reported(
     cli, scored: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def official(*_: Any, **__: Any) -> dict[str, Any]:

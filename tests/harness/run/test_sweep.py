@@ -132,7 +132,7 @@ def test_a_corrupt_record_counts_as_not_done(cli, content: str) -> None:
     assert video_hashes(STORE) == before
 
 
-def test_damaged_latents_are_made_anew(cli) -> None:
+def test_damaged_latents_are_generated_again(cli) -> None:
     cli(*sweep("method=rag", "name=fresh"))
     cli(*sweep("method=rag"))
     (folder,) = unit_dirs(STORE)
@@ -237,7 +237,7 @@ def test_processes_and_threads_do_not_change_the_videos(cli) -> None:
     assert video_hashes(Path("runs/here")) == video_hashes(Path("runs/there"))
 
 
-def test_a_worker_that_dies_costs_the_unit_it_was_at(cli) -> None:
+def test_a_worker_that_dies_costs_only_its_current_unit(cli) -> None:
     dying = FAILING.replace('raise RuntimeError("no plan today")', "__import__('os')._exit(9)")
     Path("dying.py").write_text(dying)
     one_worker = ["executor=processes", "executor.workers=1"]
@@ -284,7 +284,7 @@ def test_kill_9_and_resume_gives_identical_latents(cli) -> None:
 
 
 @pytest.mark.parametrize("executor", ["inline", "processes"])
-def test_ctrl_c_saves_progress_and_says_how_to_go_on(cli, executor: str) -> None:
+def test_ctrl_c_saves_progress_and_prints_the_command_to_continue(cli, executor: str) -> None:
     process = start(*LONG, f"executor={executor}")
     wait_for_progress(process)
     os.kill(process.pid, signal.SIGINT)

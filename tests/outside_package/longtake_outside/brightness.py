@@ -9,5 +9,5 @@ class Brightness(ClipMean):
     info = MetricInfo("brightness", "Brightness", Direction.higher, "0..1", "Mean of all pixels.")
 
     def measure(self, clip: Clip) -> ClipMeasure:
-        """See Metric.measure."""
+        """Return the mean of all pixels, in 0..1."""
         return ClipMeasure(float(clip.frames_FHWC.mean()) / 255)

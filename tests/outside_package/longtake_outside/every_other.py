@@ -17,5 +17,5 @@ class EveryOther(Retrieval):
     step_latents: int = 2
 
     def select(self, candidates: Sequence[int], first_frame: int) -> Selection:
-        """See Retrieval.select."""
+        """Take every n-th candidate, newest first."""
         return Selection(tuple(candidates[:: -self.step_latents][: self.memory_latents]), None)

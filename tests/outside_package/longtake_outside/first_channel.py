@@ -11,12 +11,12 @@ class FirstChannel:
         assert checkpoint is None
 
     def prepare(self, latent_shape: tuple[int, int, int]) -> None:
-        """Any shape will do."""
+        """Accept any shape."""
 
     def embed(self, latents: Tensor) -> Tensor:
-        """Unit vectors of shape (frame, height * width)."""
+        """Return unit vectors of shape (frame, height * width)."""
         return F.normalize(latents[:, 0].flatten(1), dim=-1)
 
     def fingerprint(self) -> str:
-        """No weights."""
+        """Return a constant: there are no weights."""
         return "none"

@@ -55,7 +55,7 @@ def make_block(store: FrameTiers, first_frame: int, next_frames: list[int]) -> N
 def test_every_planned_frame_comes_back_as_it_was(
     unpinned: list[torch.Tensor], tmp_path: Path, data: st.DataObject, device: int, host: int
 ) -> None:
-    """The tiers together hold no more than `tier_sizes` gives them."""
+    """The tiers together hold no more than `tier_sizes` allows."""
     num_frames = 12 * BLOCK
     below = num_frames + SPARE - device
     host = min(host, below)
