@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -21,23 +22,24 @@ from harness.store.shards import Evaluation, Shard, Stage
 if TYPE_CHECKING:
     import torch
 
-    from backbones.engine.backbone import BackboneSource
+    from backbones.engine.backbone import Backbone, BackboneSource
     from eval.scoring.scorer import Scorer
     from harness.store.units import Unit
 
 
 def run_shard(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
-    """Do everything in a shard; return early once asked to stop."""
+    """Do all work of a shard; return early once asked to stop."""
     prepare_process(shard.threads)
+    worker = _Worker(shard, emit, stop_requested)
     if shard.stage is Stage.generate:
-        _generate(shard, emit, stop_requested)
+        worker.generate()
     else:
-        _evaluate(shard, emit, stop_requested)
+        worker.evaluate()
 
 
 @contextmanager
 def stopping_on_signals() -> Iterator[StopRequested]:
-    """Turns SIGINT or SIGTERM into a request to stop; a second SIGINT interrupts at once."""
+    """Turn SIGINT or SIGTERM into a request to stop; a second SIGINT interrupts at once."""
     received: list[int] = []
 
     def note(signum: int, frame: FrameType | None) -> None:
@@ -53,109 +55,116 @@ def stopping_on_signals() -> Iterator[StopRequested]:
             signal.signal(signum, handler)
 
 
-def _generate(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
-    from harness.core.determinism import strictly_deterministic
-    from harness.run.generate import generate_unit
-    from harness.run.prepared import PreparedUnit
-    from harness.store.units import build_backbone
+class _Worker:
+    """Runs the items of one shard in order."""
 
-    store = RunStore(Path(shard.store))
-    first = shard.units[0]
-    emit(Event(EventKind.loading, text=first.backbone))
-    units = list(shard.units)
-    try:
-        device = pick_device(shard.device)
-        source = build_backbone(first.family, first.backbone_args)
-        units = _those_that_fit(shard, source, device, store, emit)
-        if not units:
+    def __init__(self, shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
+        self._shard = shard
+        self._emit = emit
+        self._stop_requested = stop_requested
+        self._store = RunStore(Path(shard.store))
+
+    def generate(self) -> None:
+        """Load the backbone that all units of the shard share, and make them."""
+        from harness.store.units import build_backbone
+
+        first, units = self._shard.units[0], list(self._shard.units)
+        self._emit(Event(EventKind.loading, text=first.backbone))
+        try:
+            device = pick_device(self._shard.device)
+            source = build_backbone(first.family, first.backbone_args)
+            units = self._those_that_fit(source, device)
+            if not units:
+                return
+            backbone = source.load(device, [unit.prompt for unit in units])
+        except Exception as error:
+            for unit in units:
+                _fail(self._store, unit.id, error, self._emit)
             return
-        backbone = source.load(device, [unit.prompt for unit in units])
-    except Exception as error:
         for unit in units:
-            _fail(store, unit.id, error, emit)
-        return
-    for unit in units:
-        if stop_requested():
-            return
-        if store.finished(unit) is not None:  # by another worker, after this shard was planned
-            emit(Event(EventKind.done, unit.id))
-            continue
+            if self._stop_requested():
+                return
+            if self._store.finished(unit) is not None:  # by another worker, since it was planned
+                self._emit(Event(EventKind.done, unit.id))
+            elif not self._attempt(unit.id, partial(self._make, unit, source, backbone)):
+                return
+
+    def evaluate(self) -> None:
+        """Score finished units; the networks of a suite are loaded once."""
+        scorers: dict[str, Scorer] = {}
+        for task in self._shard.evaluations:
+            if self._stop_requested():
+                return
+            if not self._attempt(task.item, partial(self._evaluate, task, scorers)):
+                return
+
+    def _attempt(self, item: str, work: Callable[[], None]) -> bool:
+        """Do the work of one item and report how it ended; return whether to continue."""
         started = time.perf_counter()
-
-        def on_block(num_latents: int, replayed: bool, unit: Unit = unit) -> None:
-            emit(Event(EventKind.progress, unit.id, amount=num_latents, replayed=replayed))
-
-        on_block(0, False)
+        self._emit(Event(EventKind.progress, item))
         try:
-            prepared = PreparedUnit.of(unit, source)
-            prepared.check_identity()
-            with strictly_deterministic(shard.runtime.deterministic):
-                generate_unit(
-                    prepared,
-                    backbone,
-                    store,
-                    shard.runtime,
-                    shard.save_every_blocks,
-                    on_block,
-                    stop_requested,
-                )
+            work()
         except Interrupted:
-            emit(Event(EventKind.interrupted, unit.id))
-            return
+            self._emit(Event(EventKind.interrupted, item))
+            return False
         except Exception as error:
-            _fail(store, unit.id, error, emit)
+            _fail(self._store, item, error, self._emit)
         else:
-            emit(Event(EventKind.done, unit.id, seconds=time.perf_counter() - started))
+            self._emit(Event(EventKind.done, item, seconds=time.perf_counter() - started))
+        return True
 
+    def _those_that_fit(self, source: BackboneSource, device: torch.device) -> list[Unit]:
+        """Return the units that memory suffices for; the others fail before anything is loaded."""
+        from harness.run.prepared import PreparedUnit
 
-def _those_that_fit(
-    shard: Shard, source: BackboneSource, device: torch.device, store: RunStore, emit: Emit
-) -> list[Unit]:
-    """Return the units that memory suffices for; the others fail before anything is loaded."""
-    from harness.run.prepared import PreparedUnit
+        # Units of one row and length differ in prompt and seed only, and need the same memory.
+        refusals: dict[tuple[str, int], LongtakeError | None] = {}
+        fitting = []
+        for unit in self._shard.units:
+            row = (unit.row_id, unit.num_latents)
+            if row not in refusals:
+                refusals[row] = None
+                try:
+                    PreparedUnit.of(unit, source).check_memory(self._shard.runtime.kv, device)
+                except LongtakeError as error:
+                    refusals[row] = error
+            if refusal := refusals[row]:
+                _fail(self._store, unit.id, refusal, self._emit)
+            else:
+                fitting.append(unit)
+        return fitting
 
-    # Units of one row and length differ in prompt and seed only, and need the same memory.
-    refusals: dict[tuple[str, int], LongtakeError | None] = {}
-    fitting = []
-    for unit in shard.units:
-        row = (unit.row_id, unit.num_latents)
-        if row not in refusals:
-            refusals[row] = None
-            try:
-                PreparedUnit.of(unit, source).check_memory(shard.runtime.kv, device)
-            except LongtakeError as error:
-                refusals[row] = error
-        if refusal := refusals[row]:
-            _fail(store, unit.id, refusal, emit)
-        else:
-            fitting.append(unit)
-    return fitting
+    def _make(self, unit: Unit, source: BackboneSource, backbone: Backbone) -> None:
+        from harness.core.determinism import strictly_deterministic
+        from harness.run.generate import generate_unit
+        from harness.run.prepared import PreparedUnit
 
+        def on_block(num_latents: int, replayed: bool) -> None:
+            event = Event(EventKind.progress, unit.id, amount=num_latents, replayed=replayed)
+            self._emit(event)
 
-def _evaluate(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
-    from eval.scoring.scorer import Scorer
-    from eval.scoring.suite import find_suite
+        prepared = PreparedUnit.of(unit, source)
+        prepared.check_identity()
+        with strictly_deterministic(self._shard.runtime.deterministic):
+            generate_unit(
+                prepared,
+                backbone,
+                self._store,
+                self._shard.runtime,
+                self._shard.save_every_blocks,
+                on_block,
+                self._stop_requested,
+            )
 
-    store = RunStore(Path(shard.store))
-    scorers: dict[str, Scorer] = {}
-    for task in shard.evaluations:
-        if stop_requested():
-            return
-        started = time.perf_counter()
-        emit(Event(EventKind.progress, task.item))
-        try:
-            if task.suite not in scorers:
-                emit(Event(EventKind.loading, text=f"suite {task.suite}"))
-                device = str(pick_device(shard.device))
-                scorers[task.suite] = Scorer(find_suite(task.suite), device)
-            _score(task, store, scorers[task.suite], emit, stop_requested)
-        except Interrupted:
-            emit(Event(EventKind.interrupted, task.item))
-            return
-        except Exception as error:
-            _fail(store, task.item, error, emit)
-        else:
-            emit(Event(EventKind.done, task.item, seconds=time.perf_counter() - started))
+    def _evaluate(self, task: Evaluation, scorers: dict[str, Scorer]) -> None:
+        from eval.scoring.scorer import Scorer
+        from eval.scoring.suite import find_suite
+
+        if task.suite not in scorers:
+            self._emit(Event(EventKind.loading, text=f"suite {task.suite}"))
+            device = str(pick_device(self._shard.device))
+            scorers[task.suite] = Scorer(find_suite(task.suite), device)
+        _score(task, self._store, scorers[task.suite], self._emit, self._stop_requested)
 
 
 def _score(
