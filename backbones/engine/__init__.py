@@ -1,1 +1,1 @@
-"""The rollout engine: blocks, K/V store, attention, noise, sampler."""
+"""The rollout engine: blocks, K/V store, attention, noise, sampler, and its model protocol."""

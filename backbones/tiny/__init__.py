@@ -1,1 +1,1 @@
-"""The embedded backbone: a procedural world, its grammar, and small trained models of it."""
+"""The embedded backbone: small trained models of the procedural world."""

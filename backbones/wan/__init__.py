@@ -1,1 +1,1 @@
-"""The causal Wan transformer, any size."""
+"""Models of the Wan2.1 architecture: causal transformer, VAE, text encoder, releases."""

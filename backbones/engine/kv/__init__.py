@@ -1,1 +1,1 @@
-"""Keys and values of past latent frames: where they lie, and how a plan gathers them."""
+"""Keys and values of past latent frames: memory tiers, and gathering them for a plan."""
