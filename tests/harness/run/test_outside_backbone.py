@@ -51,10 +51,10 @@ def test_it_is_swept_with_a_window_and_with_retrieval(start, tmp_path: Path) -> 
     }
     traces = {}
     for unit_id, record in made.items():
-        assert (record["num_latents"], record["num_frames"]) == (24, 47)
+        assert (record["generation"]["num_latents"], record["num_frames"]) == (24, 47)
         assert (record["fps"], record["width"], record["height"]) == (8, 64, 64)
-        assert record["facts"]["backbone_plugin"] == "mosaic"
-        assert record["facts"]["weights"] == "random"
+        assert record["generation"]["facts"]["backbone_plugin"] == "mosaic"
+        assert record["generation"]["facts"]["weights"] == "random"
         folder = store / "units" / unit_id
         assert load_file(folder / "latents.safetensors")["latents"].shape == (24, 6, 8, 8)
         lines = (folder / "trace.jsonl").read_text().splitlines()
@@ -82,7 +82,7 @@ def test_kill_9_and_resume_gives_equal_bytes(start, tmp_path: Path) -> None:
     finish(start(*long))
     finish(start(*long, "name=undisturbed"))
     (unit_id,) = records(tmp_path / "runs/main")
-    assert records(tmp_path / "runs/main")[unit_id]["timings_s"]["replay"] > 0
+    assert records(tmp_path / "runs/main")[unit_id]["generation"]["timings_s"]["replay"] > 0
     for file in ("latents.safetensors", "trace.jsonl", "video.mp4"):
         one, other = (
             (tmp_path / "runs" / name / "units" / unit_id / file).read_bytes()

@@ -70,8 +70,8 @@ def test_a_longer_duration_extends_what_is_there(cli) -> None:
     cli(*sweep("method=rag", "duration=3,6", "name=fresh"))
     cli(*sweep("method=rag", "duration=6"))
     record = records(STORE)[unit_id]
-    assert record["num_latents"] == 24
-    assert record["timings_s"]["replay"] > 0
+    assert record["generation"]["num_latents"] == 24
+    assert record["generation"]["timings_s"]["replay"] > 0
     assert video_hashes(STORE) == video_hashes(Path("runs/fresh"))
     latents = [
         (Path("runs") / name / "units" / unit_id / "latents.safetensors").read_bytes()
@@ -277,7 +277,7 @@ def test_kill_9_and_resume_gives_identical_latents(cli) -> None:
     assert cli(*sweep(*LONG)).code == 0
     assert cli(*sweep(*LONG, "name=undisturbed")).code == 0
     (unit_id,) = records(STORE)
-    assert records(STORE)[unit_id]["timings_s"]["replay"] > 0
+    assert records(STORE)[unit_id]["generation"]["timings_s"]["replay"] > 0
     for file in ("latents.safetensors", "trace.jsonl", "video.mp4"):
         paths = [Path("runs") / name / "units" / unit_id / file for name in ("main", "undisturbed")]
         assert paths[0].read_bytes() == paths[1].read_bytes()

@@ -47,7 +47,8 @@ def facts(store: Path) -> dict[str, dict]:
     lines = [json.loads(line) for line in (store / "units.jsonl").read_text().splitlines()]
     made = records(store)
     return {
-        f"{line['backbone']} {line['method']}": made[line["unit_id"]]["facts"] for line in lines
+        f"{line['backbone']} {line['method']}": made[line["unit_id"]]["generation"]["facts"]
+        for line in lines
     }
 
 
@@ -76,7 +77,7 @@ def test_a_prompt_that_is_cut_is_recorded(cli) -> None:
     assert "529 words" in refused.err
     assert cli(*arguments, "backbone.long_prompt=cut").code == 0
     (record,) = records(STORE).values()
-    assert record["facts"]["prompt_cut_tokens"] == 17
+    assert record["generation"]["facts"]["prompt_cut_tokens"] == 17
 
 
 def test_workers_make_the_same_bytes_as_one_process(cli) -> None:
@@ -93,7 +94,7 @@ def test_a_longer_duration_extends_what_is_there(cli) -> None:
     cli(*sweep("backbone=self_forcing", "method=rag", "duration=6", "name=fresh"))
     cli(*sweep("backbone=self_forcing", "method=rag", "duration=6"))
     (record,) = records(STORE).values()
-    assert record["timings_s"]["replay"] > 0
+    assert record["generation"]["timings_s"]["replay"] > 0
     assert video_hashes(STORE) == video_hashes(Path("runs/fresh"))
 
 
