@@ -79,7 +79,7 @@ test-cluster: $(INSTALLED) slurm
 
 # Behind everything else that runs: the tests on clusters next to it have time limits.
 test-vbench: $(VBENCH_INSTALLED)
-	OMP_NUM_THREADS=1 nice $(VBENCH_VENV)/bin/python -m pytest -n auto --dist worksteal \
+	OMP_NUM_THREADS=1 nice $(VBENCH_VENV)/bin/python -m pytest -n auto --dist loadgroup \
 		tests/eval/vbench_long
 
 lint: $(INSTALLED)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eval.metric import Clip
+from eval.metric import Clip, Network
 from eval.video.decode import read_frames
 
 DATA = Path(__file__).parents[2] / "data" / "vbench_long"
@@ -56,6 +56,20 @@ def clips() -> list[Clip]:
     """The two recorded clips."""
     frames = [np.stack(list(read_frames(DATA / f"blue squares-0_00{i}.mp4"))) for i in (0, 1)]
     return [Clip(frames[i], 32 * i, 16, "blue squares") for i in (0, 1)]
+
+
+@pytest.fixture(scope="session")
+def run_once() -> Callable[[Network, Clip], np.ndarray]:
+    """Return a function that runs a network on a recorded clip once, however many tests need it."""
+    known: dict[tuple[str, int], np.ndarray] = {}
+
+    def run(network: Network, clip: Clip) -> np.ndarray:
+        key = network.name, clip.start_frame
+        if key not in known:
+            known[key] = network.load("cpu")(clip)
+        return known[key]
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -34,11 +34,12 @@ def test_both_score_the_same_clips_and_ours_serves_all_durations_at_once(
         return scores | costs | {"peak_rss_mib": 4000.0}
 
     monkeypatch.setattr("harness.studies.bench.metrics.run_official", official)
-    frames = Scene(seed=3, height=72, width=88).frames(12)
-    video = encode(tmp_path / "video.mp4", frames, 4)
+    # 2 frames per second: clips of 4 frames, the fewest from which every dimension has a number.
+    frames = Scene(seed=3, height=72, width=88).frames(6)
+    video = encode(tmp_path / "video.mp4", frames, 2)
     result = bench_metrics(video, [3, 2], threads=1, device="cpu", on_step=lambda step: None)
 
-    first, second = "000000-000008.mp4", "000004-000012.mp4"
+    first, second = "000000-000004.mp4", "000002-000006.mp4"
     assert handed_over == [[first], [first, second]]
     assert [(row.label, row.num_clips, row.official_s) for row in result.totals] == [
         ("2 s", (1, 1), 80.0),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eval.metric import Clip, Combined
+from eval.metric import Clip, Combined, Network, Outputs
 from eval.scoring.suite import METRICS
 from eval.vbench_long import layout
 from eval.vbench_long.consistency import unit_vectors
@@ -18,6 +18,8 @@ from eval.vbench_long.networks.dinov2 import DINOV2
 from eval.vbench_long.networks.raft import RAFT_NETWORK, Raft
 from tests.eval.conftest import measure_clip, run_networks
 from tests.eval.vbench_long.parity.conftest import DATA
+
+RunOnce = Callable[[Network, Clip], np.ndarray]
 
 EXPECTED = json.loads((DATA / "expected.json").read_text())
 
@@ -33,7 +35,6 @@ def recorded(dimension: str) -> list[dict[str, Any]]:
     [
         ("temporal_flickering", (), 1e-6),
         ("motion_smoothness", (layout.AMT_S,), 1e-5),
-        ("dynamic_degree", (layout.RAFT_THINGS,), 0),
         ("aesthetic_quality", (layout.CLIP_L14, layout.AESTHETIC_HEAD), 1e-6),
         ("imaging_quality", (layout.MUSIQ_SPAQ,), 1e-5),
         ("overall_consistency", (layout.VICLIP,), 1e-6),
@@ -84,14 +85,27 @@ def test_background_consistency_within_clips(
         assert measure_clip(metric, clip).score == pytest.approx(expected["inclip_score"], abs=1e-6)
 
 
+@pytest.mark.xdist_group("raft")
+def test_dynamic_degree(weights: Callable[..., None], clips: list[Clip], run_once: RunOnce) -> None:
+    weights(layout.RAFT_THINGS)
+    metric = METRICS.load("dynamic_degree")()
+    metric.setup()
+    for clip, expected in zip(clips, recorded("dynamic_degree"), strict=True):
+        outputs = Outputs({RAFT_NETWORK.name: run_once(RAFT_NETWORK, clip)})
+        assert metric.measure(clip, outputs).score == float(expected["video_results"])
+
+
+@pytest.mark.xdist_group("raft")
 @pytest.mark.parametrize("number", [0, 1])
-def test_flow_of_every_pair(weights: Callable[..., None], clips: list[Clip], number: int) -> None:
+def test_flow_of_every_pair(
+    weights: Callable[..., None], clips: list[Clip], run_once: RunOnce, number: int
+) -> None:
     weights(layout.RAFT_THINGS)
     recorded_radii = EXPECTED["raft_pair_radii"]["dynamic_degree"]
     expected = recorded_radii[f"blue squares-0_00{number}.mp4"]
     radii = Raft(every_pair=True).load("cpu")(clips[number])
     np.testing.assert_allclose(radii, expected, rtol=1e-5)
-    early = RAFT_NETWORK.load("cpu")(clips[number])
+    early = run_once(RAFT_NETWORK, clips[number])
     np.testing.assert_allclose(early, expected[: len(early)], rtol=1e-5)
     assert len(early) < len(expected)
 
