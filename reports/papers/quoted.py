@@ -42,7 +42,7 @@ class QuotedTable:
         protocol: how the numbers were made, as far as the source says.
         metrics: column names to their titles.
         rows: the published rows.
-        file: the YAML file.
+        file: path of the YAML file.
     """
 
     title: str
@@ -51,7 +51,7 @@ class QuotedTable:
     protocol: str
     metrics: dict[str, str]
     rows: tuple[QuotedRow, ...]
-    file: Path
+    file: str
 
 
 def load_quoted(paths: Sequence[Path]) -> list[QuotedTable]:
@@ -89,7 +89,7 @@ def _table(path: Path) -> QuotedTable:
         protocol=str(content.get("protocol") or "not stated"),
         metrics=titles,
         rows=tuple(rows),
-        file=path,
+        file=str(path),
     )
 
 

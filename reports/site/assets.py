@@ -1,4 +1,4 @@
-"""What the page needs of a run store's files: links to them, copies of them, or neither."""
+"""The files of a run store that the page shows: linked, copied, or left out."""
 
 from __future__ import annotations
 
@@ -18,37 +18,41 @@ import av
 from harness.core.machine import num_cores
 from harness.store.frames import Sweep, as_dicts
 from harness.store.paths import RECORD, TRACE, StorePaths
-from reports.site.strips import write_strip
+from reports.site.filmstrips import write_strip
 from reports.site.web_video import copy_playable, why_not_playable
 
 Advance = Callable[[int, int], None]
-"""Told how many of how many videos are looked at."""
+"""Called with how many of how many videos are prepared."""
 
 
 class Assets(StrEnum):
-    """How videos and result files come to the page."""
+    """Where the page finds videos and result files."""
 
-    link = "link"  # they stay where they are: quick, for this machine or a folder that moves whole
-    copy = "copy"  # the report folder holds all of it, for any static host
-    none = "none"  # numbers only
+    link = "link"  # in the run store: quick, for this machine or a folder that moves as a whole
+    copy = "copy"  # in the report folder, which any static host can serve
+    none = "none"  # nowhere: numbers only
 
 
 @dataclass(frozen=True)
 class UnitAssets:
-    """Addresses of a unit's files as seen from the page; None for what is not there."""
+    """Addresses of a unit's files as seen from the page; None for a missing one.
+
+    Attributes:
+        scores: by suite.
+    """
 
     video: str | None
     strip: str | None
     record: str | None
     trace: str | None
-    metrics: dict[str, str]
+    scores: dict[str, str]
 
 
 class AssetWriter:
     """Links or copies the files of units into the folder of a page.
 
     Args:
-        sweep: what the page shows.
+        sweep: the loaded run stores.
         out: the folder of the page.
         mode: see `Assets`.
     """
@@ -59,20 +63,23 @@ class AssetWriter:
         self._mode = mode
         self.warnings: list[str] = []
 
-    def link(self, path: Path) -> str:
-        """The address of a file, as seen from the page."""
+    def address_of(self, path: Path) -> str:
+        """Return the address of a file as seen from the page."""
         return quote(Path(os.path.relpath(path, self._out)).as_posix())
 
     def prepare(self, advance: Advance | None = None) -> dict[str, UnitAssets]:
-        """Make strips and copies of all finished units that lack them; they are kept by hash.
+        """Make the missing filmstrips and copies of all finished units; they are named by hash.
+
+        Args:
+            advance: see `Advance`.
 
         Returns:
-            The addresses, by unit id.
+            The addresses by unit id.
         """
         done = self._sweep.units[self._sweep.units["status"] == "done"]
         units = as_dicts(done.drop_duplicates("unit_id"))
         found: dict[str, UnitAssets] = {}
-        # Decoding leaves Python, so threads run beside each other.
+        # Decoding releases the interpreter lock, so threads run in parallel.
         with ThreadPoolExecutor(max_workers=min(8, num_cores())) as pool:
             for count, (unit, assets) in enumerate(
                 zip(units, pool.map(self._prepare, units), strict=True), start=1
@@ -80,7 +87,7 @@ class AssetWriter:
                 found[unit["unit_id"]] = assets
                 if advance is not None:
                     advance(count, len(units))
-        self._remove_strangers(units)
+        self._remove_outdated(units)
         return found
 
     def _prepare(self, unit: dict[str, Any]) -> UnitAssets:
@@ -89,7 +96,7 @@ class AssetWriter:
         folder = self._sweep.unit_folder(unit)
         video = folder / unit["video"]
         strip = self._out / "strips" / f"{unit['video_sha256'][:20]}.jpg"
-        # The mark of a strip that was made before says that the video is readable.
+        # An existing strip proves that the video could be decoded; opening thousands takes minutes.
         if not strip.is_file() and not self._try(video, partial(write_strip, video, strip)):
             return self._addresses(unit, folder, None, None)
         shown: Path | None = video
@@ -105,27 +112,29 @@ class AssetWriter:
         self, unit: dict[str, Any], folder: Path, video: Path | None, strip: Path | None
     ) -> UnitAssets:
         files = {name: folder / name for name in (RECORD, TRACE)}
-        metrics = {suite: self._metrics_file(suite, unit) for suite in self._sweep.metrics}
+        scores = {suite: self._scores_file(suite, unit) for suite in self._sweep.metrics}
         if self._mode is Assets.copy:
             copies = self._out / "files" / unit["unit_id"]
             files = {name: _copy(path, copies / name) for name, path in files.items()}
-            metrics = {
-                suite: _copy(path, copies / f"{suite}.json") for suite, path in metrics.items()
+            scores = {
+                suite: _copy(path, copies / f"{suite}.json") for suite, path in scores.items()
             }
-        present = {name: self.link(path) for name, path in files.items() if path.is_file()}
+        present = {name: self.address_of(path) for name, path in files.items() if path.is_file()}
         return UnitAssets(
-            video=None if video is None else self.link(video),
-            strip=None if strip is None else self.link(strip),
+            video=None if video is None else self.address_of(video),
+            strip=None if strip is None else self.address_of(strip),
             record=present.get(RECORD),
             trace=present.get(TRACE),
-            metrics={suite: self.link(path) for suite, path in metrics.items() if path.is_file()},
+            scores={
+                suite: self.address_of(path) for suite, path in scores.items() if path.is_file()
+            },
         )
 
-    def _metrics_file(self, suite: str, unit: dict[str, Any]) -> Path:
-        """The scores of a unit, which may lie in another store than its video."""
+    def _scores_file(self, suite: str, unit: dict[str, Any]) -> Path:
+        """Return the file of a unit's scores, which may be in another store than its video."""
         stores = [StorePaths(source.folder) for source in self._sweep.sources]
         own = stores.pop(unit["source"])
-        paths = [paths.scores_path(suite, unit["unit_id"]) for paths in (own, *stores)]
+        paths = [store.scores_path(suite, unit["unit_id"]) for store in (own, *stores)]
         return next((path for path in paths if path.is_file()), paths[0])
 
     def _try(self, video: Path, action: Callable[[], None]) -> bool:
@@ -140,8 +149,8 @@ class AssetWriter:
     def _warn(self, video: Path, text: str) -> None:
         self.warnings.append(f"units/{video.parent.name}/{video.name}: {text}")
 
-    def _remove_strangers(self, units: Iterable[dict[str, Any]]) -> None:
-        """Remove strips and videos of an earlier report that nothing shows any more."""
+    def _remove_outdated(self, units: Iterable[dict[str, Any]]) -> None:
+        """Remove strips and videos of an earlier report that this one does not show."""
         kept = {unit["video_sha256"][:20] for unit in units}
         for folder in (self._out / "strips", self._out / "videos"):
             for path in folder.glob("[0-9a-f]" * 20 + ".*"):

@@ -1,28 +1,32 @@
-"""Builds the whole report of one or several sweeps: tables, plots and the page."""
+"""Building of the whole report of one or several sweeps: tables, plots and the page."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+
+import pandas as pd
 
 from harness.core.errors import LongtakeError
 from harness.store.frames import Sweep, load_sweeps
 from harness.store.paths import StorePaths
 from reports.papers.latex import write_latex_tables
 from reports.papers.quoted import load_quoted
+from reports.site import schema
 from reports.site.assets import Advance, Assets, AssetWriter
-from reports.site.details import drift_data, showcase, unit_details, video_list
-from reports.site.front import front_data
+from reports.site.data_files import write_data
+from reports.site.leaderboard import boards, drift_curves
 from reports.site.page import write_page
 from reports.site.plots import write_plots
-from reports.site.site_files import write_data
+from reports.site.site_data import site_data
+from reports.site.store_differences import store_differences
+from reports.site.video_data import video_data
+from reports.site.video_list import showcase, video_list
 from reports.studies.ablation import EXPERIMENT
 from reports.studies.ablation_page import build_ablation
 from reports.tables.comparison import compare_all
-from reports.tables.differences import differences
 from reports.tables.drift import drift_points
 from reports.tables.export import write_tables
 from reports.tables.table import Comparison
@@ -31,14 +35,14 @@ from reports.tables.vbench_json import write_vbench_results
 
 @dataclass(frozen=True)
 class ReportOptions:
-    """How a report is made.
+    """The options of a report.
 
     Attributes:
         assets: whether videos and files are linked, copied or left out.
         baseline: the method that others are compared with; see `reports.tables.comparison.compare`.
         quoted: YAML files of published tables.
         live: the page reloads itself when a later build changes it.
-        papers: also write tables and plots, which take longest; False keeps those that are there.
+        papers: also write tables and plots, which take longest; False keeps the existing ones.
     """
 
     assets: Assets = Assets.link
@@ -50,7 +54,7 @@ class ReportOptions:
 
 @dataclass(frozen=True)
 class ReportPaths:
-    """The files a report consists of.
+    """The files of a report.
 
     Attributes:
         index: the page.
@@ -64,7 +68,7 @@ class ReportPaths:
     tables: tuple[Path, ...]
     plots: tuple[Path, ...]
     ablations: tuple[Path, ...] = ()
-    counts: Mapping[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
     settled: bool = True
 
 
@@ -80,12 +84,12 @@ def build_report(
         sweep_dir: runs/<sweep>, or several to merge.
         out: where to write; runs/<sweep>/report of the first sweep when None. Files of an earlier
             report there are overwritten. Linked videos stay where they are, so keep both in place.
-        options: how to make it.
-        advance: told how many of how many videos are looked at.
+        options: see `ReportOptions`.
+        advance: called with how many of how many videos are prepared.
 
     Raises:
         LongtakeError: a folder is not a sweep, scores of several versions of a suite are mixed, or
-            the options name something that is not there.
+            the options name something that does not exist.
     """
     options = options or ReportOptions()
     folders = [sweep_dir] if isinstance(sweep_dir, Path) else list(sweep_dir)
@@ -99,38 +103,48 @@ def build_report(
     data = out / "data"
     trace_warnings: list[str] = []
     written = set()
-    for unit_id, details, warnings in unit_details(sweep, addresses):
-        write_data(data / "units" / f"{unit_id}.js", f"unit/{unit_id}", details)
-        written.add(f"{unit_id}.js")
+    for video, warnings in video_data(sweep, addresses):
+        name = f"{video.unit_id}.js"
+        write_data(data / "units" / name, f"unit/{video.unit_id}", video)
+        written.add(name)
         trace_warnings += warnings
     for path in (data / "units").glob("*.js"):
         if path.name not in written:
             path.unlink()
     write_data(data / "videos.js", "videos", video_list(sweep, comparisons, addresses))
-    write_data(data / "drift.js", "drift", drift_data(points))
+    write_data(data / "drift.js", "drift", drift_curves(points))
     write_data(data / "differences.js", "differences", _differences(sweep))
     tables, plots = _papers(sweep, comparisons, points, out, write=options.papers)
     ablations, not_compared = _ablations(sweep, out, write=options.papers)
-    front = front_data(sweep, comparisons, quoted, points, assets.link)
-    front["warnings"] += [*assets.warnings, *dict.fromkeys(trace_warnings), *not_compared]
-    front["files"] = [[path.name, assets.link(path)] for path in (*tables, *plots)]
-    front["ablations"] = [[name, assets.link(path)] for name, path in ablations.items()]
-    front["showcase"] = showcase(sweep, addresses)
-    front["live"] = options.live
-    index = write_page(out, front)
+    site = site_data(
+        sweep,
+        boards(sweep, comparisons, points),
+        quoted,
+        showcase(sweep, addresses),
+        assets.address_of,
+    )
+    more_warnings = [*assets.warnings, *dict.fromkeys(trace_warnings), *not_compared]
+    site = replace(
+        site,
+        live=options.live,
+        warnings=[*site.warnings, *more_warnings],
+        files=[schema.Link(path.name, assets.address_of(path)) for path in (*tables, *plots)],
+        ablations=[schema.Link(name, assets.address_of(p)) for name, p in ablations.items()],
+    )
     return ReportPaths(
-        index=index,
+        index=write_page(out, site),
         tables=tuple(tables),
         plots=tuple(plots),
         ablations=tuple(ablations.values()),
-        counts=front["counts"],
+        counts=asdict(site.counts),
         settled=sweep.settled,
     )
 
 
 def _papers(
-    sweep: Sweep, comparisons: Sequence[Comparison], points: Any, out: Path, write: bool
+    sweep: Sweep, comparisons: Sequence[Comparison], points: pd.DataFrame, out: Path, write: bool
 ) -> tuple[list[Path], list[Path]]:
+    """Write the tables and plots, or list those of an earlier build."""
     folders = [out / "tables", out / "plots", out / "vbench"]
     if not write:
         tables, plots, vbench = ([p for p in sorted(f.glob("*")) if p.is_file()] for f in folders)
@@ -146,7 +160,10 @@ def _papers(
 
 
 def _ablations(sweep: Sweep, out: Path, write: bool) -> tuple[dict[str, Path], list[str]]:
-    """Pages of the experiments by name, and why there is none; several get a folder each."""
+    """Return the pages of the experiments by name, and why one has none; several get a folder each.
+
+    A build without `write` keeps the pages of an earlier one.
+    """
     experiments = [source for source in sweep.sources if (source.folder / EXPERIMENT).is_file()]
     pages: dict[str, Path] = {}
     warnings = []
@@ -167,9 +184,9 @@ def _ablations(sweep: Sweep, out: Path, write: bool) -> tuple[dict[str, Path], l
     return pages, warnings
 
 
-def _differences(sweep: Sweep) -> list[dict[str, Any]]:
-    """The first store against each other one."""
+def _differences(sweep: Sweep) -> list[schema.StoreDifferences]:
+    """Compare the first store with each other one."""
     if len(sweep.sources) < 2:
         return []
     stores = [load_sweeps([source.folder]) for source in sweep.sources]
-    return [differences(stores[0], other) for other in stores[1:]]
+    return [store_differences(stores[0], other) for other in stores[1:]]

@@ -1,6 +1,6 @@
-"""Writes the page itself: one index.html, its style, its script, and the data of the front page.
+"""The page itself: one index.html, its style, its script, and the data of the front page.
 
-Prompts, labels and error texts are data of strangers. They reach the page as JSON in script files
+Prompts, labels and error texts may come from anyone. They reach the page as JSON in script files
 and are set as text by the script; the policy of the page forbids inline scripts and styles, and
 every address but the page's own folder.
 """
@@ -8,12 +8,13 @@ every address but the page's own folder.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from reports.site.site_files import compact, update_text, write_data
+from reports.site.data_files import to_json, update_text, write_data
+from reports.site.schema import Live, Site
 
 SCRIPTS = (
     "core",
@@ -38,12 +39,12 @@ SCRIPTS = (
 )
 
 
-def write_page(out: Path, front: dict[str, Any]) -> Path:
-    """Write index.html, assets/ and the data of the front page into `out`; returns the index.
+def write_page(out: Path, site: Site) -> Path:
+    """Write index.html, assets/ and the data of the front page; return the index.
 
     Args:
         out: the folder of the page.
-        front: of `reports.site.front.front_data`.
+        site: of `reports.site.site_data.site_data`; its build is filled in.
     """
     environment = Environment(
         loader=PackageLoader("reports.site"),
@@ -53,18 +54,18 @@ def write_page(out: Path, front: dict[str, Any]) -> Path:
         undefined=StrictUndefined,
     )
     sources = [_source(environment, f"js/{name}.js") for name in SCRIPTS]
-    # One scope for all parts, strict, and nothing of it outside.
+    # One strict scope for all parts, so that none of their names is global.
     script = '"use strict";\n(() => {\n' + "\n".join(sources) + "\n})();\n"
     style = _source(environment, "style.css")
     update_text(out / "assets" / "app.js", script)
     update_text(out / "assets" / "style.css", style)
-    # Tells one build from the next; only what is shown counts.
-    build = hashlib.sha256((compact(front) + script + style).encode()).hexdigest()[:16]
-    write_data(out / "data" / "site.js", "site", front | {"build": build})
-    index = environment.get_template("index.html.j2").render(name=front["name"])
+    # A hash of what is shown: building again without any change gives the same bytes.
+    build = hashlib.sha256((to_json(site) + script + style).encode()).hexdigest()[:16]
+    write_data(out / "data" / "site.js", "site", replace(site, build=build))
+    index = environment.get_template("index.html.j2").render(name=site.name)
     update_text(out / "index.html", index)
-    # Last: a page that sees the new build finds all of it.
-    write_data(out / "data" / "live.js", "live", {"build": build, "counts": front["counts"]})
+    # Last, so that a page that sees the new build finds all of it.
+    write_data(out / "data" / "live.js", "live", Live(build, site.counts))
     return out / "index.html"
 
 

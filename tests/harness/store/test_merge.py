@@ -78,7 +78,7 @@ def test_other_bytes_under_one_id_are_a_conflict(store: Path, other: Path, tmp_p
     assert data_of(index, f"units/{UNIT}")["sha256"] == sha256("random")
     site = data_of(index, "site")
     assert site["num_conflicts"] == 1
-    assert [version[0] for version in site["conflicts"][0]["versions"]] == ["demo (1)", "demo (2)"]
+    assert [one["store"] for one in site["conflicts"][0]["versions"]] == ["demo (1)", "demo (2)"]
 
 
 def test_one_label_with_other_arguments_is_another_row(store: Path, other: Path) -> None:

@@ -73,7 +73,7 @@ def test_quoted_numbers_stand_apart_and_have_no_rank(
     options = ReportOptions(papers=False, quoted=(file,))
     index = build_report(store, options=options).index
     site = data_of(index, "site")
-    assert site["quoted"][0]["rows"][0][3] == [12.5, 99.0]
+    assert site["quoted"][0]["rows"][0]["values"] == {"subject": 12.5, "quality": 99.0}
     assert "12.5" not in str(site["boards"])
     page = open_page(index).page
     assert "Dreaming" not in page.locator("main").inner_text()

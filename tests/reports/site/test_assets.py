@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from reports.site.strips import HEIGHT_PX, NUM_FRAMES, write_strip
+from reports.site.filmstrips import HEIGHT_PX, NUM_FRAMES, write_strip
 from reports.site.web_video import copy_playable, why_not_playable
 
 

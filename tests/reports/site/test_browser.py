@@ -79,7 +79,7 @@ def test_filters_narrow_and_are_remembered_in_the_address(front: Page) -> None:
     front.locator("#method-filter").fill("official trained")
     assert len(shown_methods(front)) == 3
     front.locator("#method-filter").fill("no such thing")
-    assert "No row fits" in front.locator("#leaderboard tbody").inner_text()
+    assert "No row matches" in front.locator("#leaderboard tbody").inner_text()
 
 
 def test_two_clicks_from_a_number_to_file_and_command(front: Page, index: Path) -> None:
@@ -214,7 +214,7 @@ def test_missing_video_leaves_the_others_playing(open_page: Open, store: Path) -
     page = open_page(build_report(store, options=PAGE_ONLY).index, COMPARE).page
     wait_until_videos(page, "v.readyState >= 1")
     assert page.locator("video").count() == 1
-    assert "holds no videos" in page.locator(".absent").inner_text()
+    assert "contains no videos" in page.locator(".absent").inner_text()
     page.locator("#play").click()
     wait_until_videos(page, "v.currentTime > 0.2")
     page.goto(page.url.partition("#")[0] + "#/sources")
@@ -247,7 +247,7 @@ def test_unknown_video_method_and_page_say_so(open_page: Open, index: Path) -> N
     for route, said in (
         ("video?id=..%2F..%2Fx", "no finished video"),
         ("video?id=tiny_long-random-p2-1", "out of <memory>"),
-        ("methods?name=%3Cb%3E", "No row is called"),
+        ("methods?name=%3Cb%3E", "No method is called"),
         ("nowhere", "No such page"),
     ):
         page.goto(page.url.partition("#")[0] + f"#/{route}")
@@ -311,7 +311,7 @@ def test_still_videos_are_told_beside_the_row_and_on_their_page(
     page.locator("#leaderboard label", has_text="60 s").click()
     assert page.locator("#leaderboard .badge", has_text="frozen").count() == 0
     page.goto(f"{index.as_uri()}#/video?id=tiny_long-rag-p0-0")
-    page.get_by_text("This video stands still (at 30 s)").wait_for()
+    page.get_by_text("This video is frozen (at 30 s)").wait_for()
 
 
 HOSTILE = {

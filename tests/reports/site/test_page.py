@@ -47,7 +47,7 @@ def test_report_has_page_tables_and_plots_and_two_builds_are_identical(
     first = contents(store / "report")
     build_report(store)
     assert contents(store / "report") == first
-    listed = [unquote(address) for _, address in data_of(paths.index, "site")["files"]]
+    listed = [unquote(link["address"]) for link in data_of(paths.index, "site")["files"]]
     assert all((store / "report" / address).is_file() for address in listed)
     assert len(listed) == len(paths.tables) + len(paths.plots)
 
@@ -86,19 +86,20 @@ def test_everything_named_on_the_page_is_there(index: Path) -> None:
             address = attributes.get(name) or "#"
             if not address.startswith(("#", "data:", "tables/")):
                 assert (index.parent / unquote(address)).is_file(), address
-    lines = data_of(index, "videos")["lines"]
-    done = [line for line in lines if line[5] == "done"]
-    assert (len(lines), len(done)) == (36, 35)
-    for line in done:
-        unit = data_of(index, f"units/{line[0]}")
-        addresses = [unit["video"], unit["strip"], *(address for _, address in unit["files"])]
-        addresses += [line[6], *line[8]]
+    listed = data_of(index, "videos")
+    videos = listed["videos"]
+    done = [i for i, status in enumerate(videos["status"]) if status == "done"]
+    assert (len(videos["unit_id"]), len(done)) == (36, 35)
+    for i in done:
+        video = data_of(index, f"units/{videos['unit_id'][i]}")
+        addresses = [video["video"], video["strip"], *(link["address"] for link in video["files"])]
+        addresses += [videos["strip"][i], videos["record"][i], listed["scores"]["offline"][i]]
         assert all((index.parent / unquote(address)).is_file() for address in addresses)
 
 
 def test_data_keeps_strangers_text_as_data(index: Path) -> None:
-    prompts = dict(data_of(index, "videos")["prompts"])
-    assert prompts["p2"] == NASTY
+    prompts = data_of(index, "videos")["prompts"]
+    assert prompts[2] == {"prompt_id": "p2", "text": NASTY}
     assert data_of(index, "units/tiny_short-rag-p2-0")["prompt"] == NASTY
     for path in (index.parent / "data").rglob("*.js"):
         assert path.read_text().isascii()
@@ -111,25 +112,30 @@ def test_front_page_data_says_where_numbers_come_from(index: Path) -> None:
     assert source["commands"][0]["text"] == (
         "python -m harness sweep method=sliding_window,rag 'x=a b'"
     )
-    assert ["tiny_long", "random"] in source["commands"][0]["rows"]
+    assert {"backbone": "tiny_long", "method": "random"} in source["commands"][0]["rows"]
     (board,) = site["boards"]
     assert board["kind"] == "proxy metrics"
     assert "not VBench scores" in board["note"]
     rows = {(row["backbone"], row["method"]): row for row in site["rows"]}
-    assert rows["tiny_long", "random"]["official"] is True
-    assert rows["tiny_short", "random"]["official"] is False
+    assert rows["tiny_long", "random"]["official_setting"] is True
+    assert rows["tiny_short", "random"]["official_setting"] is False
     assert rows["tiny_short", "rag layout=aged"]["rope"] == "relative"
     assert "similar" in rows["tiny_short", "rag layout=aged"]["definition"]
 
 
 def test_left_out_pairs_are_told_with_their_reason(index: Path) -> None:
     groups = data_of(index, "site")["boards"][0]["groups"]
-    by_place = {(group["backbone"], group["duration"]): group for group in groups}
+    by_place = {(group["backbone"], group["duration_s"]): group for group in groups}
     group = by_place["tiny_long", 30.0]
-    assert group["left_out"] == [["p2", 1, "random", "RuntimeError: out of <memory>"]]
-    assert group["videos"] == 5
+    assert group["left_out"] == [
+        {
+            **{"prompt_id": "p2", "seed": 1, "method": "random"},
+            "reason": "RuntimeError: out of <memory>",
+        }
+    ]
+    assert group["num_videos"] == 5
     assert by_place["tiny_short", 30.0]["left_out"] == []
-    assert by_place["tiny_short", 30.0]["mark"] != group["mark"]
+    assert by_place["tiny_short", 30.0]["fingerprint"] != group["fingerprint"]
 
 
 def test_pairs_behind_a_number_belong_to_its_group(store: Path) -> None:
@@ -142,8 +148,13 @@ def test_pairs_behind_a_number_belong_to_its_group(store: Path) -> None:
     index = build_report(store, options=PAGE_ONLY).index
     groups = data_of(index, "site")["boards"][0]["groups"]
     pairs = data_of(index, "videos")["pairs"]["offline"]
-    assert [(g["duration"], g["videos"]) for g in groups] == [(60, 5), (60, 5), (30, 6), (30, 5)]
-    assert [len(of_group) for of_group in pairs] == [5, 5, 6, 5]
+    assert [(g["duration_s"], g["num_videos"]) for g in groups] == [
+        (60, 5),
+        (60, 5),
+        (30, 6),
+        (30, 5),
+    ]
+    assert [len(of_group["seed"]) for of_group in pairs] == [5, 5, 6, 5]
 
 
 def test_sweep_below_a_folder_with_odd_characters(store: Path) -> None:
@@ -189,13 +200,13 @@ def test_copied_or_bare_report_needs_no_store(store: Path, tmp_path: Path, mode:
     index = build_report(store, tmp_path / "site", options).index
     for path in (index.parent / "data" / "units").iterdir():
         unit = data_of(index, f"units/{path.stem}")
-        addresses = [address for _, address in unit["files"]]
+        addresses = [link["address"] for link in unit["files"]]
         assert bool(addresses) == (mode is Assets.copy)
         for address in addresses:
             target = (index.parent / unquote(address)).resolve()
             assert target.is_file() and target.is_relative_to(index.parent)
         assert (unit["video"] is None) == (mode is Assets.none)
-        assert '"unit_id"' in unit["manifest"]
+        assert '"unit_id"' in unit["record"]
 
 
 def test_unknown_sweep(tmp_path: Path) -> None:

@@ -1,39 +1,49 @@
-// The leaderboard of one suite. A cell is [mean, low, high, standard error, rank, mark, videos,
-// prompts, reason, versus]; mark 2 is the best, 1 within its noise; versus is [difference, low, high,
-// standard error, p, corrected p, effect size, win rate] against the baseline of the group.
-const P_LEVEL = 0.05;
+// The leaderboard of one suite.
+const metricTitle = (metric) => `${metric.title} ${metric.higher_is_better ? "↑" : "↓"}`;
 
-function metricHead(info) {
-  return `${info.title}: ${info.up ? "higher" : "lower"} is better.${info.unit ? ` Unit: ${info.unit}.` : ""} ${info.text}`;
+function metricWords(metric) {
+  return `${metric.title}: ${metric.higher_is_better ? "higher" : "lower"} is better.${metric.unit ? ` Unit: ${metric.unit}.` : ""} ${metric.description}`;
+}
+
+// The kinds of data that come in columns are read as objects: gives each row its cells, one per
+// metric in the order of `board.metrics`.
+function giveCells(board) {
+  const columns = board.metrics.map((metric) => unpack(metric.cells));
+  board.rows.forEach((row, i) => {
+    row.cells = columns.map((column) => column[i]);
+  });
 }
 
 function frozenBadge(row) {
-  const [, videos, , frozen] = row.counts;
-  return frozen ? h("span", { class: "badges" }, h("span", { class: "badge strong", tabindex: "0", "data-tip": "At least half of the clips of these videos show no motion. A still video wins every consistency: look at the motion first." }, `${frozen} of ${videos} frozen`)) : null;
+  return row.num_frozen ? h("span", { class: "badges" }, h("span", { class: "badge strong", tabindex: "0", "data-tip": "In these videos at least half of the clips show no motion. A still video scores best on every consistency metric, so check the motion metrics first." }, `${row.num_frozen} of ${row.num_videos} frozen`)) : null;
 }
 
-// Least and largest end of the intervals of each metric, for the whiskers.
-function scales(rows, metrics) {
+// The interval of a cell; with too few prompts for one, the standard error to both sides.
+const whiskerEnds = ({ mean, low, high, stderr }) => [low ?? mean - (stderr ?? 0), high ?? mean + (stderr ?? 0)];
+
+// Least and largest whisker end of each metric.
+function whiskerRanges(rows, metrics) {
   return metrics.map((_, i) => {
-    const ends = rows.flatMap(({ cells }) => (cells[i] && cells[i][0] !== null ? [cells[i][1] ?? cells[i][0] - (cells[i][3] ?? 0), cells[i][2] ?? cells[i][0] + (cells[i][3] ?? 0)] : []));
+    const ends = rows.map(({ cells }) => cells[i]).filter(({ mean }) => mean !== null).flatMap(whiskerEnds);
     return ends.reduce(([a, b], value) => [Math.min(a, value), Math.max(b, value)], [Infinity, -Infinity]);
   });
 }
 
-function whisker([mean, low, high, stderr], [least, most]) {
-  if (mean === null || !(most > least)) return null;
+function whisker(cell, [least, most]) {
+  if (cell.mean === null || !(most > least)) return null;
   const share = (value) => `${(((value - least) / (most - least)) * 100).toFixed(1)}%`;
-  const [from, to] = [low ?? mean - (stderr ?? 0), high ?? mean + (stderr ?? 0)];
+  const [from, to] = whiskerEnds(cell);
   const bar = setStyle(setStyle(h("i", {}), "left", share(from)), "right", `calc(100% - ${share(to)})`);
-  return h("span", { class: "whisker", "aria-hidden": "true" }, bar, setStyle(h("b", {}), "left", share(mean)));
+  return h("span", { class: "whisker", "aria-hidden": "true" }, bar, setStyle(h("b", {}), "left", share(cell.mean)));
 }
 
 class Board {
-  // `state` holds what the address remembers: d, b, q, mode, sort, order, row (chosen).
+  // `state` is what the address remembers: d (length), b (backbone), q (search), mode, sort, order,
+  // row (the rows chosen to compare).
   constructor(board, state, changed) {
     Object.assign(this, { board, state, changed });
-    this.scales = scales(board.rows, board.metrics);
-    this.onDevice = board.rows.some(({ cost }) => cost[1] !== null);
+    this.ranges = whiskerRanges(board.rows, board.metrics);
+    this.onDevice = board.rows.some((row) => row.peak_device_mib !== null);
     this.count = h("p", { class: "fine", role: "status" });
     this.table = this.makeTable();
     this.node = h("div", {}, this.filters(), this.table.node, this.count, this.notes());
@@ -47,9 +57,9 @@ class Board {
       if (name === "mode") this.table.drawn = null;
       this.update();
     };
-    const several = board.durations.length > 1;
+    const several = board.durations_s.length > 1;
     return h("div", { class: "controls" },
-      several && segmented("Duration", [["", "All"], ...board.durations.map((d) => [d, seconds(d)])], state.d, set("d")),
+      several && segmented("Duration", [["", "All"], ...board.durations_s.map((d) => [d, seconds(d)])], state.d, set("d")),
       site().backbones.length > 1 && select("Backbone", [["", "All"], ...site().backbones.map((name) => [name, name])], state.b, set("b"), { id: "backbone-filter" }),
       h("label", { class: "field" }, h("span", {}, "Method or badge"), h("input", { type: "search", id: "method-filter", value: state.q, placeholder: "rag, relative, …", input: (event) => set("q")(event.target.value) })),
       segmented("Show", [["values", "Values"], ["differences", "Difference to baseline"]], state.mode, set("mode")));
@@ -57,20 +67,23 @@ class Board {
 
   makeTable() {
     const { board, state } = this;
-    const metricColumns = board.headings.flatMap(([, indices]) => indices).map((i) => this.metricColumn(i));
-    const cost = [["Frames/s ↑", 0, "descending", "Video frames over end-to-end wall time of the whole rollout, mean over the videos made in one go."],
-      this.onDevice && ["GPU MiB ↓", 1, "ascending", "Largest peak of device memory over the videos."],
-      ["Host MiB ↓", 2, "ascending", "Largest peak of host memory over the videos."]].filter(Boolean);
+    const position = new Map(board.metrics.map((metric, i) => [metric.name, i]));
+    const metricColumns = board.headings.flatMap(({ metrics }) => metrics).map((name) => this.metricColumn(position.get(name)));
+    const cost = [
+      { title: "Frames/s ↑", value: (row) => row.frames_per_s, digits: 3, first: "descending", tip: "Video frames per second of wall time for the whole rollout, mean over the videos made without interruption." },
+      this.onDevice && { title: "GPU MiB ↓", value: (row) => row.peak_device_mib, digits: 4, first: "ascending", tip: "Largest peak of device memory over the videos." },
+      { title: "Host MiB ↓", value: (row) => row.peak_host_mib, digits: 4, first: "ascending", tip: "Largest peak of host memory over the videos." },
+    ].filter(Boolean);
     const columns = [
       { title: "Method", rowHead: true, value: (row) => row.method, cell: (row) => this.nameCell(row) },
       { title: "Backbone", className: () => "wide-only", value: (row) => row.backbone, cell: (row) => row.backbone },
-      { title: "Length", className: () => "wide-only", value: (row) => board.groups[row.group].duration, cell: (row) => seconds(board.groups[row.group].duration), number: true },
-      { title: "Avg. rank ↓", value: (row) => row.rank[0], cell: (row) => this.rankCell(row), number: true, tip: "Mean of the ranks within the group over the metrics that all its rows have; 1 is best. The interval draws the prompts anew." },
+      { title: "Length", className: () => "wide-only", value: (row) => board.groups[row.group].duration_s, cell: (row) => seconds(board.groups[row.group].duration_s), number: true },
+      { title: "Avg. rank ↓", value: (row) => row.average_rank, cell: (row) => this.rankCell(row), number: true, tip: "Mean of the ranks within the group over the metrics that all its rows have; 1 is best. The interval resamples the prompts." },
       ...metricColumns,
       { title: "Drift", cell: (row) => sparkline(row.spark, methodOf(row.method).colour) },
-      ...cost.map(([title, i, first, tip]) => ({ title, first, tip, number: true, value: (row) => row.cost[i], cell: (row) => (row.cost[i] === null ? DASH : significant(row.cost[i], i ? 4 : 3)) })),
+      ...cost.map((column) => ({ ...column, number: true, cell: (row) => significant(column.value(row), column.digits) })),
     ];
-    const headings = [["", 1], ["", 1, "wide-only"], ["", 1, "wide-only"], ["", 1], ...board.headings.map(([text, indices]) => [text, indices.length]), ["", 1], ["Cost", cost.length]];
+    const headings = [["", 1], ["", 1, "wide-only"], ["", 1, "wide-only"], ["", 1], ...board.headings.map(({ title, metrics }) => [title, metrics.length]), ["", 1], ["Cost", cost.length]];
     const column = columns.findIndex(({ title }) => title === state.sort);
     return new DataTable({
       label: `Leaderboard of suite ${board.suite}, ${board.kind}`, columns, headings,
@@ -85,20 +98,20 @@ class Board {
   }
 
   groupHead(group) {
-    const seeds = group.prompts ? Math.round(group.videos / group.prompts) : 0;
-    const text = group.prompts ? `${plural(group.prompts, "prompt")}${seeds > 1 ? ` × ${seeds} seeds` : ""}` : "nothing to compare yet";
-    const few = group.prompts > 0 && group.prompts < 6;
-    return h("span", { class: "group" }, h("strong", {}, group.backbone), h("span", {}, seconds(group.duration)),
-      h("span", { tabindex: "0", "data-tip": `Every compared row has these ${plural(group.prompts, "prompt")} and ${plural(group.videos, "video")}; ${group.mark} marks the list of prompts and seeds.` }, group.set ? `${group.set}, ${text}` : text),
-      few && h("span", { class: "badge strong", tabindex: "0", "data-tip": "With fewer than 6 prompts no honest 95 % interval exists, and no difference can be told from noise." }, "too few prompts to tell"),
+    const seeds = group.num_prompts ? Math.round(group.num_videos / group.num_prompts) : 0;
+    const text = group.num_prompts ? `${plural(group.num_prompts, "prompt")}${seeds > 1 ? ` × ${seeds} seeds` : ""}` : "nothing to compare yet";
+    const few = group.num_prompts > 0 && group.num_prompts < site().min_prompts;
+    return h("span", { class: "group" }, h("strong", {}, group.backbone), h("span", {}, seconds(group.duration_s)),
+      h("span", { tabindex: "0", "data-tip": `All compared rows have these ${plural(group.num_prompts, "prompt")} and ${plural(group.num_videos, "video")}. Fingerprint of the prompts and seeds: ${group.fingerprint}.` }, group.prompt_set ? `${group.prompt_set}, ${text}` : text),
+      few && h("span", { class: "badge strong", tabindex: "0", "data-tip": `Fewer than ${site().min_prompts} prompts give no reliable 95 % interval, so differences cannot be told from noise.` }, "too few prompts for intervals"),
       group.num_left_out > 0 && h("button", { type: "button", class: "badge strong", click: () => this.showLeftOut(group) }, `${plural(group.num_left_out, "video")} left out`));
   }
 
   showLeftOut(group) {
     const more = group.num_left_out > group.left_out.length ? `The first ${group.left_out.length}. ` : "";
-    openDialog(`Left out: ${group.backbone}, ${seconds(group.duration)}`,
-      h("p", {}, "Means are over the prompts and seeds that every compared row has. These are missing in some row, so they count in none. ", more),
-      h("ul", { class: "list" }, group.left_out.map(([prompt, seed, method, reason]) => h("li", {}, h("strong", {}, `${prompt}, seed ${seed}`), `: ${method}: ${reason}`))));
+    openDialog(`Left out: ${group.backbone}, ${seconds(group.duration_s)}`,
+      h("p", {}, "Means are over the prompts and seeds that every compared row has. Some row lacks these, so no row counts them. ", more),
+      h("ul", { class: "list" }, group.left_out.map((out) => h("li", {}, h("strong", {}, `${out.prompt_id}, seed ${out.seed}`), `: ${out.method}: ${out.reason}`))));
   }
 
   nameCell(row) {
@@ -106,55 +119,61 @@ class Board {
     const chosen = this.state.row.includes(rowName(row));
     return h("div", { class: "name" },
       h("label", { class: "pick" }, h("input", { type: "checkbox", checked: chosen, "data-focus": `pick-${rowName(row)}-${row.group}`, "aria-label": `Compare ${row.method} on ${row.backbone}`, change: (event) => this.pick(row, event.target.checked) })),
-      h("div", {}, h("a", { href: href("methods", { name: row.method }) }, swatch(row.method), row.method), row.complete || !row.counts[1] ? null : h("span", { tabindex: "0", "data-tip": `This row has ${row.counts[1]} of its ${row.counts[2]} videos.` }, " †"), frozenBadge(row), badges(facts)));
+      h("div", {}, h("a", { href: href("methods", { name: row.method }) }, swatch(row.method), row.method), row.complete || !row.num_videos ? null : h("span", { tabindex: "0", "data-tip": `This row has ${row.num_videos} of its ${row.num_planned} videos.` }, " †"), frozenBadge(row), badges(facts)));
   }
 
   pick(row, on) {
     const chosen = this.state.row.filter((name) => name !== rowName(row));
-    this.state.row = on ? [...chosen, rowName(row)].slice(-4) : chosen;
+    this.state.row = on ? [...chosen, rowName(row)].slice(-MAX_COMPARED) : chosen;
     this.changed();
     this.table.drawn = null;
     this.table.draw();
   }
 
   rankCell(row) {
-    const [rank, low, high] = row.rank;
-    if (rank === null) return h("span", { tabindex: "0", "data-tip": row.competes ? "No metric has a value in every row." : `${row.counts[1]} of ${row.counts[2]} videos are there; half are needed to be compared.` }, row.competes ? DASH : `${row.counts[1]} of ${row.counts[2]}`);
-    return h("span", { "data-tip": low === null ? null : `95 % of draws of the prompts give ${number(low, 2)} to ${number(high, 2)}.` }, h("span", { class: "rank" }, number(rank, 2)), low === null ? null : h("small", {}, `${number(low, 1)}–${number(high, 1)}`));
+    const { average_rank: rank, rank_low: low, rank_high: high } = row;
+    if (rank === null) return h("span", { tabindex: "0", "data-tip": row.competes ? "No metric has a value in every row." : `${row.num_videos} of ${row.num_planned} videos are finished and scored; a row needs half of those of its group to be compared.` }, row.competes ? DASH : `${row.num_videos} of ${row.num_planned}`);
+    return h("span", { "data-tip": low === null ? null : `95 % interval over resampled prompts: ${number(low, 2)} to ${number(high, 2)}.` }, h("span", { class: "rank" }, number(rank, 2)), low === null ? null : h("small", {}, `${number(low, 1)}–${number(high, 1)}`));
   }
 
   metricColumn(i) {
-    const info = this.board.metrics[i];
-    const difference = () => this.state.mode === "differences";
+    const metric = this.board.metrics[i];
+    const showsDifference = () => this.state.mode === "differences";
     return {
-      title: `${info.title} ${info.up ? "↑" : "↓"}`,
-      tip: metricHead(info), number: true, first: info.up ? "descending" : "ascending",
-      value: (row) => (difference() ? row.cells[i]?.[9]?.[0] ?? null : row.cells[i]?.[0] ?? null),
-      className: (row) => (!row || difference() ? "" : ["", "near", "best"][row.cells[i]?.[5] ?? 0]),
-      cell: (row) => this.metricCell(row, i, info, difference()),
+      title: metricTitle(metric),
+      tip: metricWords(metric), number: true, first: metric.higher_is_better ? "descending" : "ascending",
+      value: (row) => (showsDifference() ? row.cells[i].difference : row.cells[i].mean),
+      className: (row) => (!row || showsDifference() ? "" : (row.cells[i].mark ?? "")),
+      cell: (row) => this.metricCell(row, i, showsDifference()),
     };
   }
 
-  metricCell(row, i, info, difference) {
-    const coarse = Math.max(0, info.decimals - 1); // ends of intervals are told with one digit less
+  metricCell(row, i, showsDifference) {
+    const metric = this.board.metrics[i];
     const cell = row.cells[i];
-    if (!cell || (cell[0] === null && !row.counts[1])) return h("span", { tabindex: "0", "data-tip": cell ? `No value: ${cell[8] ?? "not measured"}.` : "Not measured at this length." }, DASH);
+    if (cell.mean === null && !row.num_videos) return h("span", { tabindex: "0", "data-tip": cellWords(cell) }, DASH);
     const attributes = { type: "button", class: "cell", "data-focus": `${rowName(row)}-${row.group}-${i}`, click: () => traceCell(this.board, row, i) };
-    const group = this.board.groups[row.group];
-    if (difference) {
-      const versus = cell[9];
-      if (!versus) return h("button", { ...attributes, "data-tip": cell[0] === null ? cellWords(this.board, cell) : row.method === group.baseline ? "The baseline." : "Nothing to compare with." }, h("span", { class: "fine" }, cell[0] !== null && row.method === group.baseline ? number(cell[0], info.decimals) : DASH));
-      const better = versus[0] === 0 ? "" : versus[0] > 0 === info.up ? "better" : "worse";
-      const sure = versus[5] !== null && versus[5] < P_LEVEL;
-      return h("button", { ...attributes, class: `cell ${better} ${sure ? "sure" : ""}`, "data-tip": `Against ${group.baseline}: ${versusWords(info, group.baseline, versus)}` },
-        signed(versus[0], info.decimals), sure ? " *" : null, h("span", { class: "unseen" }, ` ${better}`),
-        h("small", {}, versus[1] === null ? `± ${number(versus[3], info.decimals)}` : `[${number(versus[1], info.decimals)}, ${number(versus[2], info.decimals)}]`));
+    if (showsDifference) return this.differenceCell(row, cell, metric, attributes);
+    const coarse = Math.max(0, metric.decimals - 1); // ends of intervals have one digit less
+    const mark = { best: " best", near: " within the noise of the best" }[cell.mark];
+    return h("button", { ...attributes, "data-tip": cellWords(cell) },
+      number(cell.mean, metric.decimals), mark && h("span", { class: "unseen" }, mark),
+      cell.mean === null ? null : h("small", {}, cell.low !== null ? `${number(cell.low, coarse)}–${number(cell.high, coarse)}` : cell.stderr !== null ? `± ${number(cell.stderr, metric.decimals)}` : "one prompt"),
+      whisker(cell, this.ranges[i]));
+  }
+
+  differenceCell(row, cell, metric, attributes) {
+    const { baseline } = this.board.groups[row.group];
+    if (cell.difference === null) {
+      const isBaseline = cell.mean !== null && row.method === baseline;
+      const tip = cell.mean === null ? cellWords(cell) : isBaseline ? "The baseline." : "The baseline has no value to compare with.";
+      return h("button", { ...attributes, "data-tip": tip }, h("span", { class: "fine" }, isBaseline ? number(cell.mean, metric.decimals) : DASH));
     }
-    const mark = ["", " within the noise of the best", " best"][cell[5]];
-    return h("button", { ...attributes, "data-tip": cellWords(this.board, cell) },
-      number(cell[0], info.decimals), mark && h("span", { class: "unseen" }, mark),
-      cell[0] === null ? null : h("small", {}, cell[1] !== null ? `${number(cell[1], coarse)}–${number(cell[2], coarse)}` : cell[3] !== null ? `± ${number(cell[3], info.decimals)}` : "one prompt"),
-      whisker(cell, this.scales[i]));
+    const better = cell.difference === 0 ? "" : cell.difference > 0 === metric.higher_is_better ? "better" : "worse";
+    const sure = cell.p_holm !== null && cell.p_holm < site().p_level;
+    return h("button", { ...attributes, class: `cell ${better} ${sure ? "sure" : ""}`, "data-tip": `Against ${baseline}: ${differenceWords(metric, cell)}` },
+      signed(cell.difference, metric.decimals), sure ? " *" : null, h("span", { class: "unseen" }, ` ${better}`),
+      h("small", {}, cell.difference_low === null ? `± ${number(cell.difference_stderr, metric.decimals)}` : `[${number(cell.difference_low, metric.decimals)}, ${number(cell.difference_high, metric.decimals)}]`));
   }
 
   update() {
@@ -162,7 +181,7 @@ class Board {
     const words = state.q.toLowerCase().split(/\s+/).filter(Boolean);
     const rows = board.rows.filter((row) => {
       const group = board.groups[row.group];
-      if (state.d && String(group.duration) !== String(state.d)) return false;
+      if (state.d && String(group.duration_s) !== String(state.d)) return false;
       if (state.b && row.backbone !== state.b) return false;
       if (!words.length) return true;
       const text = [row.method, row.backbone, ...badgesOf(factsOf(row.backbone, row.method)).map(([badge]) => badge)].join(" ").toLowerCase();
@@ -173,13 +192,14 @@ class Board {
   }
 
   notes() {
+    const { min_prompts: fewest, p_level: level } = site();
     return h("details", { class: "how" }, h("summary", {}, "How to read these numbers"),
       h("ul", { class: "list" },
         h("li", {}, "A group is one backbone on one prompt set at one length. All means of a group are over the same prompts and seeds: those that every compared row has. A row with fewer than half of them is not compared yet."),
-        h("li", {}, h("span", { class: "key best" }, "Filled"), " is the best mean of its group, ", h("span", { class: "key near" }, "outlined"), " is within the noise of the best: the 95 % interval of the paired difference holds zero."),
-        h("li", {}, "Intervals are 95 % bootstrap intervals that draw whole prompts; with fewer than 6 prompts the standard error is shown instead."),
-        h("li", {}, "Differences pair the same prompt, seed and noise. * marks p < 0.05 by the signed-rank test over prompts, corrected over the metrics of the row (Holm)."),
+        h("li", {}, h("span", { class: "key best" }, "Filled"), ": the best mean of its group. ", h("span", { class: "key near" }, "Outlined"), ": within the noise of the best, because the 95 % interval of the paired difference contains zero."),
+        h("li", {}, `Intervals are 95 % bootstrap intervals over whole prompts. With fewer than ${fewest} prompts the standard error is shown instead.`),
+        h("li", {}, `Differences compare videos of the same prompt, seed and noise. * marks p < ${level} in the signed-rank test over prompts, corrected over the metrics of the row (Holm).`),
         h("li", {}, "Click any number for the videos, files and command behind it.")),
-      h("dl", { class: "glossary" }, this.board.metrics.map((info) => h("div", {}, h("dt", {}, info.title, h("span", { class: "fine" }, ` ${info.up ? "higher" : "lower"} is better${info.unit ? `, ${info.unit}` : ""}`)), h("dd", {}, info.text)))));
+      h("dl", { class: "glossary" }, this.board.metrics.map((metric) => h("div", {}, h("dt", {}, metric.title, h("span", { class: "fine" }, ` ${metric.higher_is_better ? "higher" : "lower"} is better${metric.unit ? `, ${metric.unit}` : ""}`)), h("dd", {}, metric.description)))));
   }
 }

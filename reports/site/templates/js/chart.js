@@ -1,7 +1,7 @@
 // Lines over time as SVG, with bands and a cursor; and points of cost against quality.
 const MARGIN = { top: 10, right: 14, bottom: 26, left: 54 };
 
-// About `count` round values that lie in [low, high].
+// About `count` round values in [low, high].
 function ticks(low, high, count) {
   const raw = (high - low) / Math.max(1, count);
   const power = 10 ** Math.floor(Math.log10(raw));
@@ -11,13 +11,16 @@ function ticks(low, high, count) {
   return { values: found, decimals: Math.min(8, Math.max(0, -Math.floor(Math.log10(step) + 1e-9))) };
 }
 
-// The value of the clip that plays at `time`.
-function valueAt(clips, time) {
-  const clip = clips.findLast(([start]) => start <= time);
-  return clip ? clip[2] : null;
+// The value of the clip that plays at `time`; `curves` are those of a suite, or undefined.
+function valueAt(curves, metric, time) {
+  const clip = curves?.start_s.findLastIndex((start) => start <= time) ?? -1;
+  return curves?.values[metric]?.[clip] ?? null;
 }
 
-const clipPoints = (clips) => clips.map(([start, end, value]) => [(start + end) / 2, value]);
+// The points of a curve, each in the middle of its clip.
+function clipPoints(curves, metric) {
+  return (curves?.values[metric] ?? []).map((value, i) => ({ at: (curves.start_s[i] + curves.end_s[i]) / 2, value, error: null }));
+}
 
 // A frame with both axes; returns its node and the two scales.
 function axes(holder, { x: [x0, x1], y: [y0, y1], height, label, xUnit, flip }) {
@@ -40,10 +43,10 @@ function axes(holder, { x: [x0, x1], y: [y0, y1], height, label, xUnit, flip }) 
   return { root, x, y, right, bottom };
 }
 
-// Draws `lines` ({label, colour, dash, points: [[second, value, error or null], ...]}) and returns a
-// function that moves the cursor. `seek`, if given, is called with the second that is clicked.
+// Draws `lines` ({label, colour, dash, points: {at, value, error}, the latter two may be null}) and
+// returns a function that moves the cursor. `seek`, if given, is called with the second clicked.
 function drawChart(holder, { lines, length, title, seek, height = 210 }) {
-  const known = lines.flatMap(({ points }) => points.filter(([, value]) => value !== null).flatMap(([, value, error]) => [value - (error ?? 0), value + (error ?? 0)]));
+  const known = lines.flatMap(({ points }) => points.filter(({ value }) => value !== null).flatMap(({ value, error }) => [value - (error ?? 0), value + (error ?? 0)]));
   if (!known.length) {
     refill(holder, h("p", { class: "fine" }, `No curve of ${title}.`));
     return () => {};
@@ -53,16 +56,16 @@ function drawChart(holder, { lines, length, title, seek, height = 210 }) {
   const label = `${title} over time: ${lines.map((line) => line.label).join(", ")}`;
   const { root, x, y, right, bottom } = axes(holder, { x: [0, length], y: [least - pad, most + pad], height, label, xUnit: " s" });
   for (const { points, colour } of lines) {
-    const band = points.filter(([, value, error]) => value !== null && error);
+    const band = points.filter(({ value, error }) => value !== null && error);
     if (band.length < 2) continue;
-    const upper = band.map(([at, value, error]) => `${x(at).toFixed(1)} ${y(value + error).toFixed(1)}`);
-    const lower = band.map(([at, value, error]) => `${x(at).toFixed(1)} ${y(value - error).toFixed(1)}`).reverse();
+    const upper = band.map(({ at, value, error }) => `${x(at).toFixed(1)} ${y(value + error).toFixed(1)}`);
+    const lower = band.map(({ at, value, error }) => `${x(at).toFixed(1)} ${y(value - error).toFixed(1)}`).reverse();
     root.append(svg("path", { d: `M${[...upper, ...lower].join("L")}Z`, fill: colour, class: "band" }));
   }
   for (const { label: name, colour, dash, points } of lines) {
     let path = "";
     let pen = "M";
-    for (const [at, value] of points) {
+    for (const { at, value } of points) {
       if (value !== null) path += `${pen}${x(at).toFixed(1)} ${y(value).toFixed(1)}`;
       pen = value === null ? "M" : "L";
     }

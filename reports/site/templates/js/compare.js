@@ -6,19 +6,16 @@ async function comparePage(page, params) {
   add(page, h("h1", { tabindex: "-1" }, "Compare"));
   const place = h("div", { class: "busy" }, h("p", { class: "fine" }, "Loading the list of videos …"));
   add(page, place);
-  const videos = await load("videos");
-  const known = [...new Set(videos.lines.map((line) => `${data.backbones[line[1]]}|${data.methods[line[2]].name}`))];
+  const { all } = await loadVideos();
+  const known = [...new Set(all.map(rowName))];
   if (!known.length) {
     refill(place, h("p", { class: "note" }, "There is no row to compare yet."));
     return null;
   }
   const asked = [...new Set(params.getAll("row"))].filter((name) => known.includes(name)).slice(0, MAX_COMPARED);
   const state = { rows: asked.length ? asked : known.slice(0, 2), prompt: params.get("prompt"), seed: params.get("seed"), metric: params.get("metric"), time: Number(params.get("t")) || 0 };
-  const metrics = data.boards.flatMap(({ suite, metrics: infos }) => infos.map((info) => ({ ...info, suite, key: `${suite}/${info.name}` })));
+  const metrics = data.boards.flatMap(({ suite, metrics: ofSuite }) => ofSuite.map((metric) => ({ ...metric, suite, key: `${suite}/${metric.name}` })));
   if (!metrics.some(({ key }) => key === state.metric)) state.metric = metrics[0]?.key ?? null;
-
-  // The videos of a row by "prompt index,seed".
-  const linesOf = (name) => new Map(videos.lines.filter((line) => `${data.backbones[line[1]]}|${data.methods[line[2]].name}` === name).map((line) => [`${line[3]},${line[4]}`, line]));
   const stage = new Stage((time) => {
     state.time = time;
   });
@@ -28,20 +25,20 @@ async function comparePage(page, params) {
   const save = () => remember("compare", { row: state.rows, prompt: state.prompt, seed: state.seed, metric: state.metric === metrics[0]?.key ? "" : state.metric, t: state.time ? state.time.toFixed(1) : "" });
 
   function update(time = stage.time) {
-    const rows = state.rows.map((name) => ({ name, lines: linesOf(name) }));
-    // Prompts of any chosen row, those that all have first in their own order.
-    const prompts = [...new Set(rows.flatMap(({ lines }) => [...lines.values()].map((line) => line[3])))].sort((a, b) => a - b);
-    let p = prompts.find((index) => videos.prompts[index][0] === state.prompt);
-    if (p === undefined) p = prompts.find((index) => rows.every(({ lines }) => [...lines.values()].some((line) => line[3] === index && line[5] === "done"))) ?? prompts[0];
-    state.prompt = videos.prompts[p][0];
-    const seeds = [...new Set(rows.flatMap(({ lines }) => [...lines.values()].filter((line) => line[3] === p).map((line) => line[4])))].sort((a, b) => a - b);
+    const rows = state.rows.map((name) => ({ name, videos: all.filter((video) => rowName(video) === name) }));
+    // The prompts of all chosen rows, in the order of the sweep.
+    const prompts = new Map(rows.flatMap(({ videos }) => videos).sort((a, b) => a.prompt - b.prompt).map(({ prompt_id, text }) => [prompt_id, text]));
+    const ids = [...prompts.keys()];
+    const finished = (id) => rows.every(({ videos }) => videos.some((video) => video.prompt_id === id && video.status === "done"));
+    if (!prompts.has(state.prompt)) state.prompt = ids.find(finished) ?? ids[0];
+    const seeds = [...new Set(rows.flatMap(({ videos }) => videos).filter((video) => video.prompt_id === state.prompt).map(({ seed }) => seed))].sort((a, b) => a - b);
     if (!seeds.map(String).includes(String(state.seed))) state.seed = seeds[0];
     const step = (by) => {
-      state.prompt = videos.prompts[prompts[(prompts.indexOf(p) + by + prompts.length) % prompts.length]][0];
+      state.prompt = ids[(ids.indexOf(state.prompt) + by + ids.length) % ids.length];
       update(0);
     };
-    refill(controls, 
-      h("div", { class: "with-steps grow" }, select("Prompt", prompts.map((index) => [videos.prompts[index][0], `${videos.prompts[index][0]}: ${videos.prompts[index][1]}`]), state.prompt, (value) => {
+    refill(controls,
+      h("div", { class: "with-steps grow" }, select("Prompt", [...prompts].map(([id, text]) => [id, `${id}: ${text}`]), state.prompt, (value) => {
         state.prompt = value;
         update(0);
       }, { id: "prompt" }),
@@ -65,8 +62,9 @@ async function comparePage(page, params) {
       state.rows = [...state.rows, value];
       update();
     }, { id: "add-row" }));
-    promptText.textContent = videos.prompts[p][1];
-    stage.show(rows.map(({ name, lines }) => ({ name, line: lines.get(`${p},${state.seed}`) })), metrics.find(({ key }) => key === state.metric), time);
+    promptText.textContent = prompts.get(state.prompt);
+    const chosen = (video) => video.prompt_id === state.prompt && String(video.seed) === String(state.seed);
+    stage.show(rows.map(({ name, videos }) => ({ name, line: videos.find(chosen) })), metrics.find(({ key }) => key === state.metric), time);
     save();
   }
   place.replaceWith(chips, controls, promptText, stage.node);
@@ -75,7 +73,7 @@ async function comparePage(page, params) {
   return () => stage.stop();
 }
 
-// Videos beside each other with one transport, the metric under them, and what memory retrieves.
+// Videos side by side with one set of controls, a metric over time, and the frames that memory retrieves.
 class Stage {
   constructor(onTime) {
     this.onTime = onTime;
@@ -95,7 +93,7 @@ class Stage {
       if (!playing) this.onSettled();
     });
     this.node = h("div", { class: "stage" }, h("div", { class: "transport" }, this.play, this.scrub, this.clock), this.cards, this.ramp, this.chartTitle, this.chart,
-      h("p", { class: "fine" }, "A colour per method, a dash per backbone. Click the curves or a filmstrip to go to a time. Keys: space plays, ← and → step 0.25 s, with shift 2 s."));
+      h("p", { class: "fine" }, "Colours stand for methods, dashes for backbones. Click a curve or a filmstrip to go to a time. Keys: space plays and pauses, ← and → step 0.25 s, with shift 2 s."));
     this.keys = (event) => this.onKey(event);
     document.addEventListener("keydown", this.keys);
     this.resized = new ResizeObserver(() => this.drawMetric());
@@ -107,7 +105,7 @@ class Stage {
   }
 
   get length() {
-    return Math.max(0.001, ...this.entries.map(({ unit }) => unit.seconds));
+    return Math.max(0.001, ...this.entries.map(({ unit }) => unit.length_s));
   }
 
   stop() {
@@ -130,23 +128,24 @@ class Stage {
     event.preventDefault();
   }
 
-  // rows: {name, line of the list of videos or nothing}.
+  // rows: {name, line: of the list of videos, undefined if the row has no such video}; metric: with
+  // its suite.
   async show(rows, metric, time) {
     const turn = (this.turn = (this.turn ?? 0) + 1);
     const found = await Promise.all(rows.map(async ({ name, line }) => {
-      if (line?.[5] !== "done") return { name, line };
-      return load(`unit/${line[0]}`).then((unit) => ({ name, line, unit }), (error) => ({ name, line, error }));
+      if (line?.status !== "done") return { name, line };
+      return load(`unit/${line.unit_id}`).then((unit) => ({ name, line, unit }), (error) => ({ name, line, error }));
     }));
     if (turn !== this.turn) return;
     this.entries = [];
     refill(this.cards, ...found.map((row) => this.card(row)));
     setStyle(this.cards, "--columns", found.length);
     this.scrub.max = this.length;
-    this.range = scoreRange(this.entries.map(({ unit }) => unit));
+    this.range = similarityRange(this.entries.map(({ unit }) => unit));
     const retrieving = this.entries.some(({ arcs }) => arcs);
     this.ramp.hidden = !retrieving;
-    refill(this.ramp, "Arcs lead from the block being made to the frames its memory retrieves. The map under them: across, the time being made; upwards, the time of what is retrieved. ",
-      ...(this.range ? ["Similarity ", this.range[0].toFixed(2), " ", h("span", { class: "ramp", "aria-hidden": "true" }), " ", this.range[1].toFixed(2), "."] : ["This method gives no similarities."]));
+    refill(this.ramp, "Arcs connect the current block with the frames its memory retrieves. The map below shows all blocks: horizontal, the time of the block; vertical, the time of the retrieved frames. ",
+      ...(this.range ? ["Similarity ", this.range[0].toFixed(2), " ", h("span", { class: "ramp", "aria-hidden": "true" }), " ", this.range[1].toFixed(2), "."] : ["These methods give no similarities."]));
     this.metric = metric;
     this.player.load(this.entries.map(({ video }) => video).filter(Boolean));
     this.drawMetric();
@@ -157,13 +156,13 @@ class Stage {
     const { backbone, method } = rowOf(name);
     const head = h("h2", { class: "card-head" }, swatch(method, backboneDash(backbone)), h("span", {}, method, h("span", { class: "fine" }, backbone)));
     if (!unit) {
-      const failure = line && site().failures.find(({ unit_id }) => unit_id === line[0]);
-      const why = error?.message ?? (line ? `${line[5]}${failure ? `: ${failure.reason}` : ""}` : "this row has no such prompt and seed");
+      const failure = line && site().failures.find(({ unit_id }) => unit_id === line.unit_id);
+      const why = error?.message ?? (line ? `${line.status}${failure ? `: ${failure.reason}` : ""}` : "this row has no such prompt and seed");
       return h("article", { class: "card" }, head, h("p", { class: "absent" }, `No video (${why}).`));
     }
     const entry = { unit, name, value: h("output", { class: "value-now" }) };
     const seek = (share) => {
-      this.player.seek(share * unit.seconds);
+      this.player.seek(share * unit.length_s);
       this.onSettled();
     };
     const body = [head, this.video(entry, `${method} on ${backbone}`), strip(unit.strip, `${method} on ${backbone}`, seek)];
@@ -173,21 +172,21 @@ class Stage {
       entry.memory = h("p", { class: "fine memory" });
       body.push(entry.arcs, entry.map, entry.memory);
     }
-    body.splice(2, 0, h("p", { class: "value" }, entry.value, h("a", { href: href("video", { id: unit.id }) }, "details", h("span", { class: "unseen" }, ` of ${method} on ${backbone}`))));
+    body.splice(2, 0, h("p", { class: "value" }, entry.value, h("a", { href: href("video", { id: unit.unit_id }) }, "details", h("span", { class: "unseen" }, ` of ${method} on ${backbone}`))));
     this.entries.push(entry);
     return h("article", { class: "card", mouseenter: () => this.highlight(name), mouseleave: () => this.highlight(null) }, body);
   }
 
   video(entry, label) {
-    if (!entry.unit.video) return h("p", { class: "absent" }, "This report holds no videos.");
+    if (!entry.unit.video) return h("p", { class: "absent" }, "This report contains no videos.");
     const video = h("video", { src: entry.unit.video, preload: "metadata", playsinline: true, "aria-label": label });
     video.muted = true;
     entry.video = video;
     video.addEventListener("error", () => {
-      video.replaceWith(h("p", { class: "absent" }, `Cannot play ${entry.unit.video}: moved or not written yet.`));
+      video.replaceWith(h("p", { class: "absent" }, `Cannot play ${entry.unit.video}: it was moved or is not written yet.`));
       this.player.drop(video);
     });
-    return setStyle(video, "aspect-ratio", entry.unit.size.join(" / "));
+    return setStyle(video, "aspect-ratio", `${entry.unit.width} / ${entry.unit.height}`);
   }
 
   setMetric(metric) {
@@ -198,8 +197,8 @@ class Stage {
   drawMetric() {
     const { metric } = this;
     if (!metric || !this.chart.isConnected) return;
-    this.chartTitle.textContent = `${metric.title} ${metric.up ? "↑" : "↓"}${metric.unit ? ` (${metric.unit})` : ""}`;
-    const lines = this.entries.map(({ unit, name }) => ({ label: name, colour: methodOf(unit.method).colour, dash: backboneDash(unit.backbone), points: clipPoints(unit.curves[metric.key] ?? []) }));
+    this.chartTitle.textContent = `${metricTitle(metric)}${metric.unit ? ` (${metric.unit})` : ""}`;
+    const lines = this.entries.map(({ unit, name }) => ({ label: name, colour: methodOf(unit.method).colour, dash: backboneDash(unit.backbone), points: clipPoints(unit.curves[metric.suite], metric.name) }));
     this.moveCursor = drawChart(this.chart, { lines, length: this.length, title: metric.title, seek: (time) => {
       this.player.seek(time);
       this.onSettled();
@@ -218,12 +217,12 @@ class Stage {
     this.clock.textContent = text;
     this.moveCursor(time);
     for (const { unit, value, arcs, map, memory } of this.entries) {
-      const now = this.metric ? valueAt(unit.curves[this.metric.key] ?? [], time) : null;
+      const now = this.metric ? valueAt(unit.curves[this.metric.suite], this.metric.name, time) : null;
       value.textContent = now === null ? DASH : significant(now, 4);
       if (!arcs) continue;
-      drawArcs(arcs, unit, this.range, unit.seconds, time);
-      drawMap(map, unit, this.range, unit.seconds, time);
-      const frames = blockAt(unit.retrievals, time)?.frames.map((second) => `${second.toFixed(1)} s`).join(", ");
+      drawArcs(arcs, unit, this.range, time);
+      drawMap(map, unit, this.range, time);
+      const frames = blockAt(unit.retrievals, time)?.frame_s.map((second) => `${second.toFixed(1)} s`).join(", ");
       memory.textContent = frames ? `retrieved: ${frames}` : "nothing retrieved yet";
     }
     this.onTime(time);

@@ -1,5 +1,5 @@
-// Data arrives by scripts that call longtake.put; pages are built from nodes, never from markup, so
-// that nothing in a prompt or an error text can become more than text.
+// Data arrives by scripts that call longtake.put, as declared in reports/site/schema.py. Pages are
+// built from nodes, never from markup, so that prompts and error texts stay text.
 const values = new Map();
 const waiting = new Map();
 
@@ -30,7 +30,24 @@ function load(name) {
   return waiting.get(name).promise;
 }
 
-// An element. Functions among the attributes are event listeners, null and false leave one out.
+// Columns of equal length as a list of objects.
+function unpack(columns) {
+  const names = Object.keys(columns);
+  return columns[names[0]].map((_, i) => Object.fromEntries(names.map((name) => [name, columns[name][i]])));
+}
+
+// The list of videos, with `all`: each as an object, with labels in place of indices.
+async function loadVideos() {
+  const list = await load("videos");
+  list.all ??= unpack(list.videos).map((video, index) => ({
+    ...video, ...list.prompts[video.prompt], index,
+    backbone: site().backbones[video.backbone],
+    method: site().methods[video.method].name,
+  }));
+  return list;
+}
+
+// An element. Attributes that are functions become event listeners; null and false are left out.
 function h(tag, attributes, ...children) {
   return fillNode(document.createElement(tag), attributes, children);
 }
@@ -47,7 +64,7 @@ function fillNode(node, attributes, children) {
   return add(node, ...children);
 }
 
-// Appends children, lists of children too; null, undefined and false stand for none.
+// Appends children, also from nested lists; null, undefined and false are left out.
 function add(node, ...children) {
   node.append(...children.flat(4).filter((child) => child !== null && child !== undefined && child !== false));
   return node;
@@ -76,7 +93,7 @@ function href(path, params = {}) {
   return `#/${path}${query.size ? `?${query}` : ""}`;
 }
 
-// Changes the address without another page, so that it can be sent to somebody.
+// Changes the address without leaving the page, so that it can be shared.
 function remember(path, params) {
   history.replaceState(null, "", href(path, params));
 }

@@ -1,10 +1,10 @@
-// A table that sorts, and that draws only the rows in view once there are many.
+// A table that sorts; long ones draw only the rows in view.
 const MANY = 120; // rows from which only those in view are drawn
 const OVERSCAN = 12;
 
 class DataTable {
-  // columns: {title, tip, heading, number, first, value(row), cell(row)}; rowClass(row); separators
-  // are drawn before rows for which separator(row) gives a node, as long as nothing is sorted.
+  // columns: {title, tip, number, first (order of the first click), value(row), cell(row)}. While
+  // nothing is sorted, separator.node(row) is drawn wherever separator.key(row) changes.
   constructor({ label, columns, headings, rowClass, separator, sorted, onSort }) {
     Object.assign(this, { columns, rowClass, separator, onSort });
     this.sort = sorted ?? { column: -1, order: null };
@@ -14,14 +14,14 @@ class DataTable {
     this.heads = columns.map((column, i) => this.head(column, i));
     const above = headings ? h("tr", { class: "headings" }, headings.map(([text, span, name]) =>
       (text ? h("th", { colspan: span, scope: "colgroup", class: "heading" }, text) : h("td", { colspan: span, class: name ?? null })))) : null;
-    this.table = h("table", { class: "data" }, h("caption", { class: "unseen" }, `${label}. The column heads sort.`), h("thead", {}, above, h("tr", {}, this.heads)), this.body);
+    this.table = h("table", { class: "data" }, h("caption", { class: "unseen" }, `${label}. Click a column head to sort.`), h("thead", {}, above, h("tr", {}, this.heads)), this.body);
     this.node = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label, scroll: () => this.draw() }, this.table);
     this.markHead();
   }
 
   head(column, i) {
     const attributes = { scope: "col", class: [column.number ? "number" : "", column.className?.(null) ?? ""].join(" ").trim() || null };
-    if (!column.value) return h("th", attributes, h("span", { class: column.hideTitle ? "unseen" : null }, column.title));
+    if (!column.value) return h("th", attributes, column.title);
     return h("th", attributes, h("button", { type: "button", "data-tip": column.tip ?? null, click: () => this.sortBy(i) }, column.title));
   }
 
@@ -77,7 +77,7 @@ class DataTable {
     this.drawn = [first, last];
     const rows = this.shown.slice(first, last).map((row, i) => this.row(row, first + i));
     const spacer = (rowsAway) => (many && rowsAway ? setStyle(h("tr", { class: "spacer", "aria-hidden": "true" }, h("td", { colspan: this.columns.length })), "height", `${rowsAway * height}px`) : null);
-    const nothing = this.shown.length ? null : h("tr", {}, h("td", { colspan: this.columns.length, class: "empty" }, "No row fits these filters."));
+    const nothing = this.shown.length ? null : h("tr", {}, h("td", { colspan: this.columns.length, class: "empty" }, "No row matches these filters."));
     const focus = this.body.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
     refill(this.body, ...[spacer(first), ...rows, nothing, spacer(this.shown.length - last)].filter(Boolean));
     if (focus) this.body.querySelector(`[data-focus="${CSS.escape(focus)}"]`)?.focus({ preventScroll: true });

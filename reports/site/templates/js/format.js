@@ -1,4 +1,4 @@
-// How numbers and names are written, and the small pieces that stand for rows.
+// Numbers and names as text, and the small pieces that stand for rows.
 const DASH = "–";
 const MINUS = "−";
 
@@ -44,17 +44,17 @@ function swatch(method, dash = "") {
     svg("line", { x1: 0, x2: 22, y1: 3, y2: 3, stroke: colour, "stroke-width": 3, "stroke-dasharray": dash || DASHES[line] }));
 }
 
-// What a reader must know of a row before believing its numbers: [text, explanation].
+// Facts that readers need before they trust the numbers of a row: [text, explanation, class].
 function badgesOf(facts) {
   const badges = [];
-  if (facts.imported) badges.push(["imported", "These videos were made elsewhere and scored here.", "strong"]);
-  if (facts.weights === "random") badges.push(["random weights", "Seeded random weights: for tests of the machinery, not of the model.", "strong"]);
-  if (facts.weights === "own") badges.push(["own weights", "Other files in place of the published weights.", "strong"]);
-  if (facts.budget) badges.push([`budget ${facts.budget}`, `Context budget: attention sees at most ${facts.budget} latent frames, the block being made included.`]);
+  if (facts.imported) badges.push(["imported", "Made by other software, scored here.", "strong"]);
+  if (facts.weights === "random") badges.push(["random weights", "Seeded random weights: they test the software, not the model.", "strong"]);
+  if (facts.weights === "own") badges.push(["own weights", "Other weights than the published ones.", "strong"]);
+  if (facts.budget_latents) badges.push([`budget ${facts.budget_latents}`, `Context budget: attention sees at most ${facts.budget_latents} latent frames, including the current block.`]);
   if (facts.rope) badges.push([`RoPE ${facts.rope}`, facts.rope === "relative" ? "Temporal positions count within the window." : "Temporal positions count from the start of the video."]);
-  if (facts.trained) badges.push([`trained ${facts.trained}`, `Trained on rollouts of ${facts.trained} latent frames.`]);
-  if (facts.official === true) badges.push(["official setting", "The setting of the backbone's authors with their own window, not the equal context budget."]);
-  if (facts.long === false) badges.push(["no long setting", "Its authors have no setting for videos longer than its training clips."]);
+  if (facts.trained_latents) badges.push([`trained ${facts.trained_latents}`, `Trained on rollouts of ${facts.trained_latents} latent frames.`]);
+  if (facts.official_setting === true) badges.push(["official setting", "The setting of the backbone's authors with their own window instead of the common context budget."]);
+  if (facts.long_setting === false) badges.push(["no long setting", "Its authors have no setting for videos longer than its training clips."]);
   return badges;
 }
 
@@ -74,11 +74,11 @@ function copyButton(text) {
 
 const commandBlock = (text) => h("div", { class: "command" }, h("pre", { tabindex: "0", "aria-label": "Command" }, h("code", {}, text)), copyButton(text));
 
-// The commands of a store that asked for a row; all of them when the header does not say.
+// The commands of a store that asked for a row; all of them if none names it.
 function commandsFor(source, backbone, method) {
   const { commands } = site().sources[source];
-  const plain = method.replace(/ @[^@]*$/, "");
-  const fitting = commands.filter(({ rows }) => rows.some(([b, m]) => b === backbone && (m === method || m === plain)));
+  const plain = method.replace(/ @[^@]*$/, ""); // merging marks a label that two stores use differently
+  const fitting = commands.filter(({ rows }) => rows.some((row) => row.backbone === backbone && (row.method === method || row.method === plain)));
   return fitting.length ? fitting : commands;
 }
 

@@ -1,4 +1,4 @@
-// The front page: what was run, the videos at a glance, the tables, drift, cost.
+// The front page: counts, filmstrips, the leaderboards, drift and cost.
 function frontPage(page, params) {
   const data = site();
   const state = { board: params.get("board") ?? data.boards[0]?.suite ?? "", d: params.get("d") ?? "", b: params.get("b") ?? "", q: params.get("q") ?? "", mode: params.get("mode") ?? "values", sort: params.get("sort") ?? "", order: params.get("order") ?? "", row: params.getAll("row") };
@@ -16,7 +16,7 @@ function frontPage(page, params) {
       showBoard();
     };
     refill(bar, h("span", {}, state.row.map((name) => rowTitle(name)).join(" · ")),
-      state.row.length > 1 ? h("a", { class: "button", href: href("compare", { row: state.row }) }, `Compare ${state.row.length} rows`) : h("span", { class: "fine" }, "Choose one more to compare."),
+      state.row.length > 1 ? h("a", { class: "button", href: href("compare", { row: state.row }) }, `Compare ${state.row.length} rows`) : h("span", { class: "fine" }, "Select one more row to compare."),
       h("button", { type: "button", class: "quiet", click: clear }, "Clear"));
   }
   const place = h("div", {});
@@ -61,7 +61,7 @@ const kindBadge = (kind) => h("span", { class: `kind ${kind.replace(/\W+/g, "-")
 function hero(data) {
   const { done, running, failed, missing } = data.counts;
   const all = done + running + failed + missing;
-  const tiles = [[plural(done, "video"), all > done ? `of ${all.toLocaleString("en")}` : "all finished"], [duration(data.seconds), "of video"], [plural(data.backbones.length, "backbone"), `${plural(data.methods.length, "method")}`], [plural(data.prompts, "prompt"), "same noise for every method"]];
+  const tiles = [[plural(done, "video"), all > done ? `of ${all.toLocaleString("en")}` : "all finished"], [duration(data.length_s), "of video"], [plural(data.backbones.length, "backbone"), `${plural(data.methods.length, "method")}`], [plural(data.num_prompts, "prompt"), "same noise for every method"]];
   return h("section", { class: "hero" },
     h("h1", { tabindex: "-1" }, data.name),
     h("ul", { class: "tiles" }, tiles.map(([big, small]) => h("li", {}, h("strong", {}, big), h("span", {}, small)))),
@@ -81,37 +81,39 @@ function warningsLine(data) {
   const parts = [];
   if (data.warnings.length) parts.push(plural(data.warnings.length, "warning"));
   if (data.num_conflicts) parts.push(plural(data.num_conflicts, "conflict"));
-  return parts.length ? h("p", { class: "note" }, h("a", { href: href("sources") }, `${parts.join(" and ")} about the files`), ": what was left out and why.") : null;
+  return parts.length ? h("p", { class: "note" }, h("a", { href: href("sources") }, `${parts.join(" and ")} about the files`), ": what is left out, and why.") : null;
 }
 
-// One prompt, one strip per row, times aligned: the picture that papers show.
+const MAX_STRIPS = 8;
+
+// One prompt with a filmstrip per row on a common time axis.
 function showcase(data) {
   if (!data.showcase) return null;
   const heading = h("p", { class: "prompt" });
   const strips = h("div", { class: "strips" });
-  const state = { prompt: 0, backbone: data.showcase.backbone };
-  const draw = ({ text, id, seed, length, units }) => {
-    refill(heading, h("q", {}, text), h("span", { class: "fine" }, ` ${id}, seed ${seed}`));
-    refill(strips, ...units.map(([unit, method, address]) => h("div", { class: "strip-row" },
-      h("a", { href: href("video", { id: unit }), class: "strip-name" }, swatch(method), h("span", {}, method)),
-      strip(address, `${method}: ${text}`, (share) => (location.hash = href("compare", { row: units.slice(0, 4).map(([, name]) => `${state.backbone}|${name}`), prompt: id, seed, t: (share * length).toFixed(1) }))))),
+  const state = { step: 0, backbone: data.showcase.backbone };
+  const draw = ({ prompt, prompt_id, seed, length_s: length, strips: shown }) => {
+    const rows = shown.slice(0, MAX_COMPARED).map(({ method }) => rowName({ backbone: state.backbone, method }));
+    refill(heading, h("q", {}, prompt), h("span", { class: "fine" }, ` ${prompt_id}, seed ${seed}`));
+    refill(strips, ...shown.map(({ unit_id, method, address }) => h("div", { class: "strip-row" },
+      h("a", { href: href("video", { id: unit_id }), class: "strip-name" }, swatch(method), h("span", {}, method)),
+      strip(address, `${method}: ${prompt}`, (share) => (location.hash = href("compare", { row: rows, prompt: prompt_id, seed, t: (share * length).toFixed(1) }))))),
       h("div", { class: "strip-row times", "aria-hidden": "true" }, h("span", {}), h("div", {}, [0, 0.25, 0.5, 0.75, 1].map((share) => h("span", {}, `${Math.round(share * length)} s`)))));
   };
-  async function another(step, backbone = state.backbone) {
-    const videos = await load("videos");
-    const b = data.backbones.indexOf(backbone);
-    const lines = videos.lines.filter((line) => line[1] === b && line[5] === "done" && line[6]);
-    const shown = [...new Set(lines.map((line) => line[3]))];
-    if (!shown.length) return;
-    Object.assign(state, { backbone, prompt: (state.prompt + step + shown.length) % shown.length });
-    const prompt = shown[state.prompt];
-    const seed = lines.find((line) => line[3] === prompt)[4];
-    const units = lines.filter((line) => line[3] === prompt && line[4] === seed).slice(0, 8);
-    draw({ id: videos.prompts[prompt][0], text: videos.prompts[prompt][1], seed, length: Math.max(...units.map((line) => line[7])), units: units.map((line) => [line[0], data.methods[line[2]].name, line[6]]) });
+  async function another(by, backbone = state.backbone) {
+    const { all } = await loadVideos();
+    const videos = all.filter((video) => video.backbone === backbone && video.status === "done" && video.strip);
+    const prompts = [...new Set(videos.map(({ prompt_id }) => prompt_id))];
+    if (!prompts.length) return;
+    Object.assign(state, { backbone, step: (state.step + by + prompts.length) % prompts.length });
+    const ofPrompt = videos.filter(({ prompt_id }) => prompt_id === prompts[state.step]);
+    const { prompt_id, text, seed } = ofPrompt[0];
+    const shown = ofPrompt.filter((video) => video.seed === seed).slice(0, MAX_STRIPS);
+    draw({ prompt: text, prompt_id, seed, length_s: Math.max(...shown.map(({ length_s }) => length_s)), strips: shown.map(({ unit_id, method, strip: address }) => ({ unit_id, method, address })) });
   }
   draw(data.showcase);
   return h("section", { class: "showcase", "aria-labelledby": "showcase-title" },
-    h("div", { class: "section-head" }, h("h2", { id: "showcase-title" }, "One prompt, one noise, every method"),
+    h("div", { class: "section-head" }, h("h2", { id: "showcase-title" }, "Same prompt and noise, every method"),
       h("div", { class: "stepper" },
         data.backbones.length > 1 && segmented("Backbone shown", data.backbones.slice(0, 4).map((name) => [name, name]), state.backbone, (value) => another(0, value)),
         h("button", { type: "button", class: "quiet", "aria-label": "Previous prompt", click: () => another(-1) }, "←"),
@@ -120,12 +122,13 @@ function showcase(data) {
 }
 
 function quotedTables(tables) {
-  return h("div", {}, h("div", { class: "board-head" }, kindBadge("quoted"), h("p", { class: "fine" }, "Numbers that others published. They were made with other prompts, seeds and machines, so they have no rank here and stand in no table with numbers measured here.")),
+  return h("div", {}, h("div", { class: "board-head" }, kindBadge("quoted"), h("p", { class: "fine" }, "Numbers that others published. They were made with other prompts, seeds and machines, so they have no rank here and are in no table with numbers measured here.")),
     tables.map((table) => h("section", { class: "quoted" }, h("h3", {}, table.title),
       h("p", {}, "Source: ", table.link ? h("a", { href: table.link, rel: "noreferrer noopener" }, table.source) : table.source, `. Protocol: ${table.protocol}.`),
       h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": table.title }, h("table", { class: "plain" },
-        h("thead", {}, h("tr", {}, ["Backbone", "Method", "Length", ...table.metrics].map((text, i) => h("th", { scope: "col", class: i > 1 ? "number" : null }, text)), h("th", { scope: "col" }, "Note"))),
-        h("tbody", {}, table.rows.map(([backbone, method, length, found, note]) => h("tr", {}, h("th", { scope: "row" }, backbone), h("td", {}, method), h("td", { class: "number" }, length === null ? DASH : seconds(length)), found.map((value) => h("td", { class: "number" }, value === null ? DASH : String(value))), h("td", {}, note ?? "")))))),
+        h("thead", {}, h("tr", {}, ["Backbone", "Method", "Length", ...Object.values(table.metrics)].map((text, i) => h("th", { scope: "col", class: i > 1 ? "number" : null }, text)), h("th", { scope: "col" }, "Note"))),
+        h("tbody", {}, table.rows.map((row) => h("tr", {}, h("th", { scope: "row" }, row.backbone), h("td", {}, row.method), h("td", { class: "number" }, row.duration_s === null ? DASH : seconds(row.duration_s)),
+          Object.keys(table.metrics).map((name) => h("td", { class: "number" }, String(row.values[name] ?? DASH))), h("td", {}, row.note ?? "")))))),
       h("p", { class: "fine" }, `From ${table.file}`))));
 }
 
@@ -134,24 +137,24 @@ function driftSection(board) {
   const state = { metric: board.metrics[0].name };
   const draw = async () => {
     const drift = await load("drift");
-    const of_metric = drift[board.suite]?.[state.metric] ?? [];
-    const info = board.metrics.find(({ name }) => name === state.metric);
-    const groups = [...new Set(of_metric.map(([backbone, set]) => `${backbone}\n${set}`))];
-    const several = new Set(groups.map((key) => key.split("\n")[0])).size < groups.length;
-    const length = Math.max(...of_metric.flatMap((line) => line[3]), 1) + 1;
-    refill(panels, ...groups.map((key) => {
-      const [backbone, set] = key.split("\n");
+    const curves = drift[board.suite]?.[state.metric] ?? [];
+    const metric = board.metrics.find(({ name }) => name === state.metric);
+    const panelOf = (curve) => `${curve.backbone}\n${curve.prompt_set}`;
+    const groups = new Map(curves.map((curve) => [panelOf(curve), curve]));
+    const several = new Set(curves.map(({ backbone }) => backbone)).size < groups.size;
+    const length = Math.max(...curves.flatMap((curve) => curve.second), 1) + 1;
+    refill(panels, ...[...groups].map(([key, { backbone, prompt_set }]) => {
       const holder = h("div", { class: "chart" });
-      const lines = of_metric.filter((line) => line[0] === backbone && line[1] === set).map(([, , method, at, means, errors]) => ({ label: method, colour: methodOf(method).colour, dash: DASHES[methodOf(method).line], points: at.map((second, i) => [second, means[i], errors[i]]) }));
-      requestAnimationFrame(() => drawChart(holder, { lines, length, title: info.title }));
-      return h("figure", {}, h("figcaption", {}, several ? `${backbone}, ${set}` : backbone), holder);
+      const lines = curves.filter((curve) => panelOf(curve) === key).map((curve) => ({ label: curve.method, colour: methodOf(curve.method).colour, dash: DASHES[methodOf(curve.method).line], points: curve.second.map((at, i) => ({ at, value: curve.mean[i], error: curve.stderr[i] })) }));
+      requestAnimationFrame(() => drawChart(holder, { lines, length, title: metric.title }));
+      return h("figure", {}, h("figcaption", {}, several ? `${backbone}, ${prompt_set}` : backbone), holder);
     }));
-    if (!groups.length) refill(panels, h("p", { class: "fine" }, "This metric has no curve."));
+    if (!groups.size) refill(panels, h("p", { class: "fine" }, "This metric has no curve."));
   };
   const section = h("section", { "aria-labelledby": "drift-title" }, h("div", { class: "section-head" }, h("h2", { id: "drift-title" }, "Drift over time"), select("Metric", board.metrics.map(({ name, title }) => [name, title]), state.metric, (value) => {
     state.metric = value;
     draw();
-  })), legend(site().methods.map(({ name }) => name)), panels, h("p", { class: "fine" }, "Mean over the compared videos of each 2 s clip; the band is the standard error clustered by prompt. A line ends where not all its videos have a value."));
+  })), legend(site().methods.map(({ name }) => name)), panels, h("p", { class: "fine" }, "Mean of each 2 s clip over the compared videos; the band is the standard error, clustered by prompt. A line ends where some of its videos have no value."));
   whenNear(section, draw);
   return section;
 }
@@ -162,18 +165,19 @@ function legend(methods) {
 
 function costSection(board) {
   const panels = h("div", { class: "panels" });
-  const longest = Math.max(...board.durations);
+  const longest = Math.max(...board.durations_s);
   const fill = () => costPanels(panels, board, longest, null);
-  const section = h("section", { "aria-labelledby": "cost-title" }, h("h2", { id: "cost-title" }, `Cost against quality, ${seconds(longest)}`), panels, h("p", { class: "fine" }, "Up and to the right is better. Bars: 95 % interval of the average rank, with 6 prompts or more."));
+  const section = h("section", { "aria-labelledby": "cost-title" }, h("h2", { id: "cost-title" }, `Cost against quality, ${seconds(longest)}`), panels, h("p", { class: "fine" }, `Up and to the right is better. Bars: 95 % interval of the average rank, from ${site().min_prompts} prompts on.`));
   whenNear(section, fill);
   return section;
 }
 
 function costPanels(panels, board, length, highlighted) {
-  const groups = board.groups.map((group, i) => ({ ...group, i })).filter((group) => group.duration === length && group.prompts);
-  refill(panels, ...groups.map((group) => {
+  const groups = board.groups.map((group, index) => ({ group, index })).filter(({ group }) => group.duration_s === length && group.num_prompts);
+  refill(panels, ...groups.map(({ group, index }) => {
     const holder = h("div", { class: "chart" });
-    const points = board.rows.filter((row) => row.group === group.i && row.rank[0] !== null && row.cost[0] !== null).map((row) => ({ x: row.cost[0], y: row.rank[0], low: row.rank[1], high: row.rank[2], label: row.method, colour: methodOf(row.method).colour, faded: highlighted !== null && row.method !== highlighted }));
+    const rows = board.rows.filter((row) => row.group === index && row.average_rank !== null && row.frames_per_s !== null);
+    const points = rows.map((row) => ({ x: row.frames_per_s, y: row.average_rank, low: row.rank_low, high: row.rank_high, label: row.method, colour: methodOf(row.method).colour, faded: highlighted !== null && row.method !== highlighted }));
     requestAnimationFrame(() => drawScatter(holder, { points, title: "Average rank", xTitle: "frames per second", flip: true }));
     return h("figure", {}, h("figcaption", {}, group.backbone, h("span", { class: "fine" }, " average rank, 1 is best")), holder);
   }));

@@ -1,5 +1,5 @@
-// While a sweep runs, the report is built again and again; this asks for the newest counts and loads
-// the page anew once there is more to see and nobody is in the middle of something.
+// While a sweep runs, the report is rebuilt repeatedly. This asks for the newest counts and reloads the
+// page after a new build, unless the reader is typing, watching a video or reading a dialog.
 const LIVE_EVERY_MS = 4000;
 
 function followLive() {

@@ -33,10 +33,10 @@ async function showPage(first) {
     page.focus({ preventScroll: true });
   }
   if (!found) {
-    add(page, h("h1", { tabindex: "-1" }, "No such page"), h("p", {}, h("a", { href: href("") }, "To the leaderboard")));
+    add(page, h("h1", { tabindex: "-1" }, "No such page"), h("p", {}, h("a", { href: href("") }, "Go to the leaderboard")));
     return;
   }
-  // Each visit fills a node of its own, so that one that is left while it loads writes nowhere.
+  // Each visit fills its own node, so that a page left while it loads cannot write into the next.
   const own = h("div", {});
   add(page, own);
   try {
@@ -53,7 +53,7 @@ function storedTheme() {
   try {
     return localStorage.getItem("theme");
   } catch {
-    return null; // some browsers keep nothing for pages opened from a folder
+    return null; // some browsers have no storage for pages opened from a folder
   }
 }
 
@@ -67,16 +67,17 @@ function setTheme(theme) {
 function start() {
   setTheme(storedTheme());
   if (!site()) {
-    refill(byId("page"), h("p", { class: "note" }, "data/site.js cannot be read; build the report again."));
+    refill(byId("page"), h("p", { class: "note" }, "data/site.js cannot be read. Build the report again."));
     return;
   }
+  site().boards.forEach(giveCells);
   byId("theme").addEventListener("click", () => {
     const { next } = byId("theme").dataset;
     setTheme(next);
     try {
       localStorage.setItem("theme", next);
     } catch {
-      // it then lasts until the page is left
+      // without storage the choice lasts until the page is closed
     }
   });
   byId("dialog").addEventListener("click", (event) => event.target === byId("dialog") && byId("dialog").close());

@@ -1,4 +1,4 @@
-// Plays several videos as one. The longest is the clock; the others are pulled to it.
+// Plays several videos in sync. The longest is the clock; others that lag are moved to its time.
 const MAX_LAG_S = 0.12;
 
 class Player {
@@ -17,7 +17,7 @@ class Player {
     this.seek(0);
   }
 
-  // A video that cannot play leaves the others alone.
+  // Plays on without a video that cannot be played.
   drop(video) {
     this.videos = this.videos.filter((other) => other !== video);
   }

@@ -1,4 +1,4 @@
-// Which past frames a video's memory retrieves: arcs from now to then, and a map of the whole video.
+// The frames that the memory of a video retrieves: arcs from the current block, and a map of all blocks.
 const RAMP = [[125, 60, 200], [190, 60, 150], [228, 105, 95], [250, 170, 60]];
 
 function rampColour(share) {
@@ -8,13 +8,13 @@ function rampColour(share) {
   return `rgb(${mix.join(" ")})`;
 }
 
-// Smallest and largest similarity of some units, or null when none has a score.
-function scoreRange(units) {
-  const known = units.flatMap((unit) => unit.retrievals.flatMap((block) => block.scores)).filter((score) => score !== null);
-  return known.length ? known.reduce(([a, b], score) => [Math.min(a, score), Math.max(b, score)], [Infinity, -Infinity]) : null;
+// Smallest and largest similarity in some videos; null if there is none.
+function similarityRange(units) {
+  const known = units.flatMap((unit) => unit.retrievals.flatMap((block) => block.similarity)).filter((value) => value !== null);
+  return known.length ? known.reduce(([a, b], value) => [Math.min(a, value), Math.max(b, value)], [Infinity, -Infinity]) : null;
 }
 
-const blockAt = (retrievals, time) => retrievals.findLast((block) => block.query <= time) ?? null;
+const blockAt = (retrievals, time) => retrievals.findLast((block) => block.query_s <= time) ?? null;
 
 function pen(canvas) {
   const [width, height] = [canvas.clientWidth, canvas.clientHeight];
@@ -27,18 +27,18 @@ function pen(canvas) {
   return { context, width, height, ink: style.color, muted: style.borderTopColor };
 }
 
-const scoreColour = (score, range, ink) => (score === null || !range ? ink : rampColour((score - range[0]) / (range[1] - range[0] || 1)));
+const similarityColour = (value, range, ink) => (value === null || !range ? ink : rampColour((value - range[0]) / (range[1] - range[0] || 1)));
 
-// The timeline: where the frames in memory come from at `time`.
-function drawArcs(canvas, unit, range, length, time) {
+// The timeline: arcs from the block at `time` to the frames it retrieved.
+function drawArcs(canvas, unit, range, time) {
   const { context, width, height, ink, muted } = pen(canvas);
-  const x = (second) => (second / length) * width;
+  const x = (second) => (second / unit.length_s) * width;
   context.fillStyle = muted;
   context.fillRect(0, height - 5, width, 5);
   const block = blockAt(unit.retrievals, time);
-  block?.frames.forEach((second, i) => {
-    const [from, to] = [x(second), x(block.query)];
-    context.strokeStyle = context.fillStyle = scoreColour(block.scores[i], range, ink);
+  block?.frame_s.forEach((second, i) => {
+    const [from, to] = [x(second), x(block.query_s)];
+    context.strokeStyle = context.fillStyle = similarityColour(block.similarity[i], range, ink);
     context.lineWidth = 1.5;
     context.beginPath();
     context.ellipse((from + to) / 2, height - 5, Math.max(1, (to - from) / 2), Math.max(2, Math.min(height - 8, (to - from) / 3)), 0, Math.PI, 2 * Math.PI);
@@ -49,21 +49,21 @@ function drawArcs(canvas, unit, range, length, time) {
   context.fillRect(x(time) - 0.75, 0, 1.5, height);
 }
 
-// The map: across, the time being made; upwards, the time of what is retrieved.
-function drawMap(canvas, unit, range, length, time) {
+// The map: time of the block across, time of the retrieved frames upwards.
+function drawMap(canvas, unit, range, time) {
   const { context, width, height, ink, muted } = pen(canvas);
-  const x = (second) => (second / length) * width;
-  const y = (second) => height - 1 - (second / length) * (height - 2);
+  const x = (second) => (second / unit.length_s) * width;
+  const y = (second) => height - 1 - (second / unit.length_s) * (height - 2);
   context.strokeStyle = muted;
   context.beginPath();
   context.moveTo(0, y(0));
-  context.lineTo(x(length), y(length));
+  context.lineTo(x(unit.length_s), y(unit.length_s));
   context.stroke();
-  const gap = unit.retrievals.length > 1 ? unit.retrievals[1].query - unit.retrievals[0].query : 1;
-  for (const { query, frames, scores } of unit.retrievals) {
-    frames.forEach((second, i) => {
-      context.fillStyle = scoreColour(scores[i], range, ink);
-      context.fillRect(x(query), y(second) - 1.5, Math.max(x(gap) - 0.5, 1.5), 3);
+  const gap = unit.retrievals.length > 1 ? unit.retrievals[1].query_s - unit.retrievals[0].query_s : 1;
+  for (const { query_s, frame_s, similarity } of unit.retrievals) {
+    frame_s.forEach((second, i) => {
+      context.fillStyle = similarityColour(similarity[i], range, ink);
+      context.fillRect(x(query_s), y(second) - 1.5, Math.max(x(gap) - 0.5, 1.5), 3);
     });
   }
   context.fillStyle = ink;

@@ -1,7 +1,7 @@
 // Filmstrips: the frames of a video side by side. Clicking goes to that time.
 const STRIP_FRAMES = 8;
 
-// `seek` gets the share of the video, 0 to 1, that was clicked.
+// `seek` is called with the clicked position as a share of the video, 0 to 1.
 function strip(address, label, seek) {
   if (!address) return h("div", { class: "strip none" }, h("span", { class: "fine" }, "no video"));
   const image = h("img", { src: address, alt: `${STRIP_FRAMES} frames of ${label}, evenly spaced`, loading: "lazy", decoding: "async" });

@@ -4,25 +4,26 @@ async function videosPage(page, params) {
   add(page, h("h1", { tabindex: "-1" }, "Videos"));
   const place = h("div", { class: "busy" }, h("p", { class: "fine" }, "Loading the list of videos …"));
   add(page, place);
-  const videos = await load("videos");
+  const list = await loadVideos();
   const state = { q: params.get("q") ?? "", status: params.get("status") ?? "", board: params.get("board") ?? data.boards[0]?.suite ?? "", d: params.get("d") ?? "" };
   const count = h("p", { class: "fine", role: "status" });
   const holder = h("div", {});
-  const rows = videos.lines.map((line, i) => ({ line, i, text: [videos.prompts[line[3]].join(" "), data.backbones[line[1]], data.methods[line[2]].name, line[0], `seed=${line[4]}`].join(" ").toLowerCase() }));
+  const searched = list.all.map((video) => [video.prompt_id, video.text, video.backbone, video.method, video.unit_id, `seed=${video.seed}`].join(" ").toLowerCase());
   const save = () => remember("videos", { q: state.q, status: state.status, board: state.board === data.boards[0]?.suite ? "" : state.board, d: state.d });
   let table;
   function makeTable() {
     const board = data.boards.find(({ suite }) => suite === state.board);
-    const length = board && (board.durations.find((d) => String(d) === state.d) ?? Math.max(...board.durations));
+    const length = board && (board.durations_s.find((d) => String(d) === state.d) ?? Math.max(...board.durations_s));
     const columns = [
-      { title: "Video", rowHead: true, value: ({ line }) => videos.prompts[line[3]][0], cell: ({ line }) => h("a", { href: href("video", { id: line[0] }), class: "thumb-link" }, line[6] ? h("span", { class: "thumb" }, h("img", { src: line[6], alt: "", loading: "lazy", decoding: "async" })) : h("span", { class: "thumb none" }), h("span", {}, videos.prompts[line[3]][0], h("span", { class: "fine clip" }, videos.prompts[line[3]][1]))) },
-      { title: "Method", value: ({ line }) => data.methods[line[2]].name, cell: ({ line }) => [swatch(data.methods[line[2]].name), data.methods[line[2]].name] },
-      { title: "Backbone", value: ({ line }) => data.backbones[line[1]], cell: ({ line }) => data.backbones[line[1]] },
-      { title: "Seed", number: true, value: ({ line }) => line[4], cell: ({ line }) => line[4] },
-      { title: "Status", value: ({ line }) => line[5], cell: ({ line }) => h("span", { class: `status ${line[5]}` }, line[5]) },
-      ...(board?.metrics ?? []).map((info) => {
-        const found = videos.values[board.suite][String(length)]?.[info.name] ?? [];
-        return { title: `${info.title} ${info.up ? "↑" : "↓"}`, tip: metricHead(info), number: true, first: info.up ? "descending" : "ascending", value: ({ i }) => found[i] ?? null, cell: ({ i }) => number(found[i] ?? null, info.decimals) };
+      { title: "Video", rowHead: true, value: (video) => video.prompt_id, cell: (video) => h("a", { href: href("video", { id: video.unit_id }), class: "thumb-link" }, video.strip ? h("span", { class: "thumb" }, h("img", { src: video.strip, alt: "", loading: "lazy", decoding: "async" })) : h("span", { class: "thumb none" }), h("span", {}, video.prompt_id, h("span", { class: "fine clip" }, video.text))) },
+      { title: "Method", value: (video) => video.method, cell: (video) => [swatch(video.method), video.method] },
+      { title: "Backbone", value: (video) => video.backbone, cell: (video) => video.backbone },
+      { title: "Seed", number: true, value: (video) => video.seed, cell: (video) => video.seed },
+      { title: "Status", value: (video) => video.status, cell: (video) => h("span", { class: `status ${video.status}` }, video.status) },
+      ...(board?.metrics ?? []).map((metric) => {
+        const values = list.values[board.suite][String(length)]?.[metric.name] ?? [];
+        const valueOf = (video) => values[video.index] ?? null;
+        return { title: metricTitle(metric), tip: metricWords(metric), number: true, first: metric.higher_is_better ? "descending" : "ascending", value: valueOf, cell: (video) => number(valueOf(video), metric.decimals) };
       }),
     ];
     table = new DataTable({ label: "All videos", columns });
@@ -31,13 +32,13 @@ async function videosPage(page, params) {
   }
   function filter() {
     const words = state.q.toLowerCase().split(/\s+/).filter(Boolean);
-    const shown = rows.filter(({ line, text }) => (!state.status || line[5] === state.status) && words.every((word) => text.includes(word)));
+    const shown = list.all.filter((video) => (!state.status || video.status === state.status) && words.every((word) => searched[video.index].includes(word)));
     table.setRows(shown);
-    count.textContent = shown.length === rows.length ? plural(rows.length, "video") : `${shown.length.toLocaleString("en")} of ${plural(rows.length, "video")}`;
+    count.textContent = shown.length === list.all.length ? plural(shown.length, "video") : `${shown.length.toLocaleString("en")} of ${plural(list.all.length, "video")}`;
     save();
   }
-  const statuses = [...new Set(videos.lines.map((line) => line[5]))];
-  const durations = data.boards.find(({ suite }) => suite === state.board)?.durations ?? [];
+  const statuses = [...new Set(list.all.map(({ status }) => status))];
+  const durations = data.boards.find(({ suite }) => suite === state.board)?.durations_s ?? [];
   place.replaceWith(h("div", { class: "controls" },
     h("label", { class: "field grow" }, h("span", {}, "Prompt, method, backbone, unit or seed=N"), h("input", { type: "search", id: "video-filter", value: state.q, input: (event) => {
       state.q = event.target.value;

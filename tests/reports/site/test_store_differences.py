@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness.store.frames import load_sweep
+from reports.site import schema
 from reports.site.build import build_report
-from reports.tables.differences import differences
+from reports.site.store_differences import store_differences
 from tests.reports.conftest import PAGE_ONLY, Opened, data_of
 
 
@@ -34,19 +35,20 @@ def after(store: Path) -> Path:
 
 
 def test_what_changed_is_listed(store: Path, after: Path) -> None:
-    found = differences(load_sweep(store), load_sweep(after))
-    assert found["settings"] == [("torch", "2.13.0", "2.14.1")]
-    assert (found["only_before"], found["only_after"]) == ([("tiny_long", "random")], [])
-    rows = {(row["backbone"], row["method"]): row for row in found["rows"]}
+    found = store_differences(load_sweep(store), load_sweep(after))
+    assert found.settings == [schema.Change("torch", "2.13.0", "2.14.1")]
+    assert found.only_before == [schema.RowLabel("tiny_long", "random")]
+    assert found.only_after == []
+    rows = {(row.backbone, row.method): row for row in found.rows}
     changed = rows["tiny_short", "random"]
-    assert (changed["shared"], changed["equal"]) == (6, 6)
-    moved = [m for m in changed["metrics"] if m["difference"]]
-    assert [(m["title"], m["duration"], m["difference"]) for m in moved] == [
+    assert (changed.num_shared, changed.num_equal) == (6, 6)
+    moved = [m for m in changed.metrics if m.difference]
+    assert [(m.title, m.duration_s, m.difference) for m in moved] == [
         ("Subject consistency", 30.0, 0.125)
     ]
-    assert moved[0]["videos"] == 6
+    assert moved[0].num_videos == 6
     same = rows["tiny_short", "sliding_window"]
-    assert not any(metric["difference"] for metric in same["metrics"])
+    assert not any(metric.difference for metric in same.metrics)
 
 
 def test_changed_arguments_and_bytes_are_told(store: Path, after: Path) -> None:
@@ -55,10 +57,10 @@ def test_changed_arguments_and_bytes_are_told(store: Path, after: Path) -> None:
         record["video"]["sha256"] = "ee" * 32
         record["identity"]["method"]["sink_latents"] = 3
         path.write_text(json.dumps(record))
-    found = differences(load_sweep(store), load_sweep(after))
-    (row,) = [r for r in found["rows"] if (r["backbone"], r["method"]) == ("tiny_short", "random")]
-    assert (row["shared"], row["equal"]) == (6, 0)
-    assert row["arguments"] == [("method.sink_latents", "none", "3")]
+    found = store_differences(load_sweep(store), load_sweep(after))
+    (row,) = [r for r in found.rows if (r.backbone, r.method) == ("tiny_short", "random")]
+    assert (row.num_shared, row.num_equal) == (6, 0)
+    assert row.arguments == [schema.Change("method.sink_latents", "none", "3")]
 
 
 def test_page_shows_the_differences(
@@ -75,5 +77,5 @@ def test_page_shows_the_differences(
 def test_one_store_has_no_differences(index: Path, open_page: Callable[..., Opened]) -> None:
     assert data_of(index, "differences") == []
     page = open_page(index, "differences").page
-    page.get_by_text("This report is of one store").wait_for()
+    page.get_by_text("This report covers one store").wait_for()
     assert page.locator("#nav a", has_text="Differences").count() == 0

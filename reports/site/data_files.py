@@ -15,17 +15,22 @@ from harness.core.files import replacing
 
 
 def write_data(path: Path, name: str, value: Any) -> bool:
-    """Write one data file, unless it is there with the same content; returns whether it changed.
+    """Write one data file if its content changes, and return whether it did.
 
-    Everything but ASCII is escaped: some line separators of Unicode would end a JavaScript string.
+    Args:
+        path: the file.
+        name: how the script asks for it.
+        value: plain values and classes of `reports.site.schema`.
     """
-    text = f"longtake.put({json.dumps(name)},{compact(value)});\n"
-    return update_text(path, text)
+    return update_text(path, f"longtake.put({json.dumps(name)},{to_json(value)});\n")
 
 
-def compact(value: Any) -> str:
-    """JSON without spaces, in ASCII."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+def to_json(value: Any) -> str:
+    """Return `value` as JSON without spaces; dataclasses become objects with their fields.
+
+    The text is ASCII: some Unicode line separators end a string in JavaScript.
+    """
+    return json.dumps(value, separators=(",", ":"), allow_nan=False, default=vars)
 
 
 def update_text(path: Path, text: str) -> bool:
@@ -39,7 +44,7 @@ def update_text(path: Path, text: str) -> bool:
 
 
 def short(value: float | None, digits: int = 6) -> float | None:
-    """A number with so many significant digits; None for no number."""
+    """Return a number rounded to significant digits; None for None and what is not finite."""
     if value is None or not math.isfinite(value):
         return None
     rounded = float(f"{value:.{digits}g}")

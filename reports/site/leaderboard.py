@@ -1,0 +1,180 @@
+"""The leaderboards of the page, and the drift curves under them, from the comparison tables."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from eval.metric import MetricInfo
+from eval.statistics import Interval
+from harness.store.frames import Sweep
+from reports.site import schema
+from reports.site.data_files import short
+from reports.tables.boards import NOTES, grouped
+from reports.tables.drift import KEYS
+from reports.tables.table import Cell, Comparison, Group, Row
+
+MAX_LEFT_OUT = 30
+"""Pairs listed per group that are not compared; the rest is counted."""
+MAX_SPARK_POINTS = 30
+"""Points of the small curve in a row."""
+
+_UNMEASURED = Cell(reason="not measured at this length")
+_Sparks = Mapping[tuple[str, str, str], list[float | None]]
+
+
+def boards(
+    sweep: Sweep, comparisons: Sequence[Comparison], points: pd.DataFrame
+) -> list[schema.Board]:
+    """Build one leaderboard per suite.
+
+    Args:
+        sweep: the loaded run stores.
+        comparisons: its tables.
+        points: of `reports.tables.drift.drift_points`, for the small curves in the rows.
+    """
+    by_suite = {suite: [t for t in comparisons if t.suite == suite] for suite in sweep.metrics}
+    return [_board(tables, points) for tables in by_suite.values() if tables]
+
+
+def _board(tables: Sequence[Comparison], points: pd.DataFrame) -> schema.Board:
+    tables = longest_first(tables)
+    first = tables[0]
+    metrics = {info.name: info for table in tables for info in table.metrics}
+    groups = [(table, group) for table in tables for group in table.groups]
+    rows = [(index, row) for index, (_, group) in enumerate(groups) for row in group.rows]
+    sparks = _sparks(first.suite, list(metrics), points)
+    return schema.Board(
+        suite=first.suite,
+        version=first.version,
+        kind=str(first.kind),
+        note=NOTES[first.kind],
+        durations_s=sorted(table.duration_s for table in tables),
+        metrics=[
+            _metric(info, tables, [row.cells.get(info.name, _UNMEASURED) for _, row in rows])
+            for info in metrics.values()
+        ],
+        headings=[
+            schema.ColumnHeading(heading, [info.name for info in infos])
+            for heading, infos in grouped(metrics.values())
+        ],
+        groups=[_group(table.duration_s, group) for table, group in groups],
+        rows=[_row(row, index, sparks) for index, row in rows],
+    )
+
+
+def longest_first(tables: Sequence[Comparison]) -> list[Comparison]:
+    """Return the tables of one suite in the order of the page."""
+    return sorted(tables, key=lambda table: -table.duration_s)
+
+
+def _group(duration_s: float, group: Group) -> schema.BoardGroup:
+    pairs = "\n".join(f"{prompt_id}\t{seed}" for prompt_id, seed in group.pairs)
+    return schema.BoardGroup(
+        backbone=group.backbone,
+        prompt_set=group.prompt_set,
+        duration_s=duration_s,
+        num_prompts=group.num_prompts,
+        num_videos=len(group.pairs),
+        fingerprint=hashlib.sha256(pairs.encode()).hexdigest()[:8],
+        baseline=group.baseline,
+        left_out=list(group.left_out[:MAX_LEFT_OUT]),
+        num_left_out=len({(out.prompt_id, out.seed) for out in group.left_out}),
+    )
+
+
+def _row(row: Row, group: int, sparks: _Sparks) -> schema.BoardRow:
+    low, high = _bounds(row.rank_interval)
+    return schema.BoardRow(
+        backbone=row.backbone,
+        method=row.method,
+        group=group,
+        num_videos=row.num_videos,
+        num_planned=row.num_planned,
+        num_frozen=row.num_frozen,
+        competes=row.competes,
+        complete=row.complete,
+        average_rank=short(row.average_rank),
+        rank_low=low,
+        rank_high=high,
+        frames_per_s=short(row.frames_per_s, 4),
+        peak_device_mib=short(row.peak_device_mib, 4),
+        peak_host_mib=short(row.peak_host_mib, 4),
+        spark=sparks.get((row.backbone, row.prompt_set, row.method), []) if row.competes else [],
+    )
+
+
+def _metric(info: MetricInfo, tables: Sequence[Comparison], cells: Sequence[Cell]) -> schema.Metric:
+    return schema.Metric(
+        name=info.name,
+        title=info.title,
+        unit=info.unit,
+        higher_is_better=info.higher_is_better,
+        description=info.description,
+        decimals=max(table.decimals(info.name) for table in tables if info in table.metrics),
+        cells=_columns(cells),
+    )
+
+
+def _columns(cells: Sequence[Cell]) -> schema.Cells:
+    bounds = [_bounds(cell.interval) for cell in cells]
+    differences = [cell.versus.difference if cell.versus else None for cell in cells]
+    around = [_bounds(one.interval if one else None) for one in differences]
+    return schema.Cells(
+        mean=[short(cell.mean) for cell in cells],
+        low=[low for low, _ in bounds],
+        high=[high for _, high in bounds],
+        stderr=[short(cell.stderr, 3) for cell in cells],
+        rank=[short(cell.rank) for cell in cells],
+        num_videos=[cell.num_videos for cell in cells],
+        num_prompts=[cell.num_prompts for cell in cells],
+        reason=[cell.reason for cell in cells],
+        mark=["best" if cell.best else "near" if cell.near_best else None for cell in cells],
+        difference=[short(one.mean) if one else None for one in differences],
+        difference_low=[low for low, _ in around],
+        difference_high=[high for _, high in around],
+        difference_stderr=[short(one.stderr, 3) if one else None for one in differences],
+        p=[short(one.p, 3) if one else None for one in differences],
+        p_holm=[short(cell.versus.p_holm, 3) if cell.versus else None for cell in cells],
+        effect_size=[short(one.effect_size, 3) if one else None for one in differences],
+        win_rate=[short(one.win_rate, 4) if one else None for one in differences],
+    )
+
+
+def _bounds(interval: Interval | None) -> tuple[float | None, float | None]:
+    return (short(interval.low), short(interval.high)) if interval else (None, None)
+
+
+def _sparks(suite: str, names: Sequence[str], points: pd.DataFrame) -> _Sparks:
+    """Return by row the drift curve of the first metric that has one, thinned."""
+    of_suite = points[points["suite"] == suite]
+    headline = next((name for name in names if name in set(of_suite["metric"])), None)
+    curves = of_suite[of_suite["metric"] == headline]
+    sparks = {}
+    for (backbone, prompt_set, method), curve in curves.groupby(
+        ["backbone", "prompt_set", "method"], sort=False
+    ):
+        step = -(-len(curve) // MAX_SPARK_POINTS)
+        sparks[str(backbone), str(prompt_set), str(method)] = [
+            short(value, 4) for value in curve["mean"].iloc[::step]
+        ]
+    return sparks
+
+
+def drift_curves(points: pd.DataFrame) -> dict[str, dict[str, list[schema.DriftCurve]]]:
+    """Return the curves of `reports.tables.drift.drift_points` by suite and metric."""
+    curves: dict[str, dict[str, list[schema.DriftCurve]]] = {}
+    for labels, line in points.groupby(KEYS, sort=False):
+        suite, metric, backbone, prompt_set, method = map(str, labels)
+        curve = schema.DriftCurve(
+            backbone=backbone,
+            prompt_set=prompt_set,
+            method=method,
+            second=[short(value, 5) for value in line["second"]],
+            mean=[short(value, 5) for value in line["mean"]],
+            stderr=[short(value, 5) for value in line["stderr"]],
+        )
+        curves.setdefault(suite, {}).setdefault(metric, []).append(curve)
+    return curves

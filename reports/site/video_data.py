@@ -1,0 +1,157 @@
+"""The data of each video's own page, loaded when the page asks for it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.core.typed_files import to_plain
+from harness.store.files import Reader
+from harness.store.frames import Sweep, as_dicts
+from harness.store.record import Record
+from harness.store.trace import retrieval_lines
+from reports.site import schema
+from reports.site.assets import UnitAssets
+from reports.site.data_files import short
+
+
+def video_data(
+    sweep: Sweep, assets: Mapping[str, UnitAssets]
+) -> Iterator[tuple[schema.Video, list[str]]]:
+    """Yield the data of every finished unit, and warnings about its files.
+
+    Args:
+        sweep: the loaded run stores.
+        assets: by unit the addresses of its files.
+    """
+    done = sweep.units[sweep.units["status"] == "done"].drop_duplicates("unit_id")
+    curves = _Curves(sweep.curves)
+    scores = _scores(sweep.scores)
+    frozen_s: dict[str, list[float]] = {}
+    for unit_id, duration_s in sorted(sweep.frozen):
+        frozen_s.setdefault(unit_id, []).append(duration_s)
+    for unit in as_dicts(done):
+        unit_id = unit["unit_id"]
+        reader = Reader(sweep.sources[unit["source"]].folder)
+        record = reader.read(reader.paths.record_path(unit_id), Record)
+        generation = record.generation if record else None
+        files = assets[unit_id]
+        width, height = (
+            int(unit[name]) if math.isfinite(unit[name]) else 1 for name in ("width", "height")
+        )
+        video = schema.Video(
+            unit_id=unit_id,
+            backbone=unit["backbone"],
+            method=unit["method"],
+            prompt_id=unit["prompt_id"],
+            prompt=unit["prompt"],
+            seed=int(unit["seed"]),
+            source=unit["source"],
+            length_s=round(unit["num_frames"] / unit["fps"], 3),
+            width=width,
+            height=height,
+            video=files.video,
+            strip=files.strip,
+            files=_links(files),
+            sha256=unit["video_sha256"],
+            device=unit["device"],
+            scores=scores.get(unit_id, {}),
+            curves=curves.of(unit_id),
+            retrievals=_retrievals(reader, unit),
+            timings_s=dict(sorted(generation.timings_s.items())) if generation else {},
+            memory_mib=dict(sorted(generation.memory_mib.items())) if generation else {},
+            drift=_drift(sweep.drift.get(unit_id, {})),
+            frozen_s=frozen_s.get(unit_id, []),
+            record=json.dumps(to_plain(record) if record else {}, indent=1, ensure_ascii=False),
+        )
+        yield video, reader.warnings
+
+
+def _links(files: UnitAssets) -> list[schema.Link]:
+    named = [("video", files.video), ("record.json", files.record), ("trace.jsonl", files.trace)]
+    named += [(f"scores of suite {suite}", address) for suite, address in files.scores.items()]
+    return [schema.Link(name, address) for name, address in named if address is not None]
+
+
+def _scores(scores: pd.DataFrame) -> dict[str, dict[str, dict[str, dict[str, float | str]]]]:
+    """Return by unit, suite, metric and duration a number, or the reason why there is none."""
+    found: dict[str, dict[str, dict[str, dict[str, float | str]]]] = {}
+    names = ("unit_id", "suite", "metric", "duration_s", "value", "reason")
+    for unit_id, suite, metric, duration_s, value, reason in zip(
+        *(scores[name] for name in names), strict=True
+    ):
+        known = short(value)
+        of_metric = found.setdefault(unit_id, {}).setdefault(suite, {}).setdefault(metric, {})
+        of_metric[f"{duration_s:g}"] = known if known is not None else str(reason)
+    return found
+
+
+def _retrievals(reader: Reader, unit: Mapping[str, Any]) -> list[schema.Retrieval]:
+    if unit["imported"] or not math.isfinite(unit["num_latents"]):
+        return []
+    lines = retrieval_lines(
+        reader, unit["unit_id"], int(unit["num_latents"]), int(unit["num_frames"]), unit["fps"]
+    )
+    blocks: dict[float, schema.Retrieval] = {}
+    for _, query_s, frame_s, similarity in lines:
+        block = blocks.setdefault(query_s, schema.Retrieval(round(query_s, 3), [], []))
+        block.frame_s.append(round(frame_s, 3))
+        block.similarity.append(short(similarity, 5))
+    return list(blocks.values())
+
+
+def _drift(
+    drift: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]],
+) -> dict[str, dict[str, dict[str, schema.Drift]]]:
+    return {
+        suite: {
+            metric: {
+                duration: schema.Drift(
+                    slope_per_min=short(line.get("slope_per_min")),
+                    early_half=short(line.get("early_half")),
+                    late_half=short(line.get("late_half")),
+                    late_similarity=short(line.get("late_similarity")),
+                )
+                for duration, line in lines.items()
+            }
+            for metric, lines in metrics.items()
+        }
+        for suite, metrics in drift.items()
+    }
+
+
+class _Curves:
+    """The curves of all units, found by position: a frame per unit would take minutes."""
+
+    def __init__(self, curves: pd.DataFrame) -> None:
+        self._numbers = {name: curves[name].to_numpy() for name in ("start_s", "end_s", "value")}
+        self._labels = {
+            name: curves[name].astype(str).to_numpy(dtype=object) for name in ("suite", "metric")
+        }
+        self._places = curves.groupby("unit_id", observed=True, sort=False).indices
+
+    def of(self, unit_id: str) -> dict[str, schema.Curves]:
+        """Return the curves of a unit by suite; all metrics of a suite have the same clips."""
+        places = np.asarray(self._places.get(unit_id, ()), dtype=int)
+        suites, metrics = (self._labels[name][places] for name in ("suite", "metric"))
+        start_s, end_s, values = (
+            self._numbers[name][places] for name in ("start_s", "end_s", "value")
+        )
+        found: dict[str, schema.Curves] = {}
+        for suite in dict.fromkeys(suites):
+            of_suite = suites == suite
+            clips = of_suite & (metrics == metrics[of_suite][0])
+            found[suite] = schema.Curves(
+                start_s=[round(float(second), 3) for second in start_s[clips]],
+                end_s=[round(float(second), 3) for second in end_s[clips]],
+                values={
+                    metric: [short(v, 5) for v in values[of_suite & (metrics == metric)]]
+                    for metric in dict.fromkeys(metrics[of_suite])
+                },
+            )
+        return found
