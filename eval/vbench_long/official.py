@@ -68,7 +68,9 @@ def run_official(
         environment = {**os.environ, "HOME": str(root / "home")}
         for moved in ("VBENCH_CACHE_DIR", "TORCH_HOME", "XDG_CACHE_HOME"):
             environment.pop(moved, None)
-        command = [sys.executable, "-m", "eval.vbench_long.official", str(root)]
+        # Through harness, which finds our `eval` whatever the working folder holds.
+        program = "import harness; from eval.vbench_long import official; official.main()"
+        command = [sys.executable, "-c", program, str(root)]
         ended = subprocess.run(
             command, env=environment, capture_output=True, text=True, check=False
         )
@@ -81,8 +83,9 @@ def run_official(
         return results
 
 
-def _main(root: Path) -> None:
-    """Evaluate the dimensions of `job.json` and write `results.json`."""
+def main() -> None:
+    """Evaluate the dimensions of `job.json` in the folder of sys.argv; write `results.json`."""
+    root = Path(sys.argv[1])
     job = json.loads((root / "job.json").read_text())
     import torch
     import torchvision.io
@@ -139,7 +142,3 @@ def _write_video(filename: str, video_array: Any, fps: float, **_: Any) -> None:
 
     frames_FHWC = np.asarray(video_array).astype(np.uint8)
     encode(Path(filename), frames_FHWC, int(np.round(fps)), official_encoder())
-
-
-if __name__ == "__main__":
-    _main(Path(sys.argv[1]))
