@@ -1,4 +1,4 @@
-"""What a sweep will cost, before it runs: units, time, disk."""
+"""Estimated cost of a sweep before it runs: units, time, disk."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _VIDEO_BITS_PER_PIXEL = 0.5  # H.264 at CRF 16 without look-ahead, measured on t
 
 @dataclass(frozen=True)
 class Estimate:
-    """Cost of what is still missing.
+    """Cost of the units that are still missing.
 
     Attributes:
         rows: (backbone, method, units, units missing) in order.
         generate_s: wall time of generating, with all workers.
-        source: where the seconds per block come from.
+        source: origin of the seconds per latent frame.
         disk_bytes: size of latents and videos.
     """
 
@@ -80,14 +80,14 @@ def estimate(units: Sequence[Unit], missing: Sequence[Unit], settings: Settings)
 
 
 def pair_key(identity: dict[str, Any]) -> str:
-    """What seconds per latent frame are recorded by: backbone and method with all arguments."""
+    """Return the key of recorded seconds: backbone and method with all arguments."""
     return json.dumps([identity["backbone"], identity["method"]], sort_keys=True)
 
 
 def recorded_latent_s(runs: Path) -> dict[str, list[float]]:
-    """Seconds per latent frame by `pair_key`, decode and encoding included.
+    """Return the seconds per latent frame by `pair_key`, decode and encoding included.
 
-    Thousands of records say no more than some hundreds, so each sweep is asked for a few only.
+    Only some hundred records of each sweep are read; more would not change the median.
     """
     found: dict[str, list[float]] = {}
     for root in runs.glob("*/"):

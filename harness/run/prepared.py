@@ -76,7 +76,7 @@ class PreparedUnit:
         Args:
             limits: the user's.
             device: where it will run.
-            free_bytes: free memory of the device; by default asked of it.
+            free_bytes: free memory of the device; by default measured.
 
         Raises:
             DeviceError: how much is needed, how much there is, and which setting lowers it.

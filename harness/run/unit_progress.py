@@ -1,0 +1,121 @@
+"""Progress of a unit while it is made: its blocks so far, and what of them is saved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+from backbones.engine.transfer import Download
+from harness.core.errors import StoreError
+from methods.trace import TraceLine
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from backbones.engine.rollout import Block
+    from harness.store.run_store import RunStore
+
+
+class Superseded(Exception):
+    """Another worker has finished a longer video of the same unit."""
+
+
+class UnitProgress:
+    """The blocks of a unit, kept until they are saved.
+
+    Args:
+        unit_id: the unit.
+        block_latents: latent frames of a block.
+        store: store that progress is read from and saved to.
+
+    Attributes:
+        saved_latents: clean latents of the first blocks, from an earlier run; None if there are
+            none.
+    """
+
+    def __init__(self, unit_id: str, block_latents: int, store: RunStore) -> None:
+        self._unit_id = unit_id
+        self._block_latents = block_latents
+        self._store = store
+        saved = store.saved_progress(unit_id)
+        self.saved_latents: Tensor | None = saved[0] if saved else None
+        self._saved_trace: Sequence[str] = saved[1] if saved else ()
+        self._num_saved_blocks = self.num_saved_latents // block_latents
+        self._latents: list[Download] = []
+        self._trace: list[str] = []
+
+    @property
+    def num_saved_latents(self) -> int:
+        """Return the latent frames that an earlier run saved."""
+        return 0 if self.saved_latents is None else len(self.saved_latents)
+
+    @property
+    def num_latents(self) -> int:
+        """Return the latent frames made or replayed so far."""
+        return len(self._latents) * self._block_latents
+
+    def add(self, block: Block) -> None:
+        """Add a block.
+
+        Raises:
+            StoreError: the block was replayed, and saved with another plan than it has now.
+        """
+        line = TraceLine.of(block.index, block.first_frame, block.plan)
+        # Similarities may differ in the last bit on another machine; the plan must not.
+        if block.replayed and line.without_scores() != self._saved_line(block.index):
+            raise StoreError(
+                f"Saved progress of unit {self._unit_id} was made with another context plan at "
+                f"block {block.index}; delete {self._store.unit_dir(self._unit_id)} to start this "
+                "unit over."
+            )
+        self._latents.append(Download(block.latents))
+        self._trace.append(line.to_json())
+
+    def save_all(self) -> None:
+        """Save every block that isn't saved yet."""
+        self._save(len(self._latents))
+
+    def save_every(self, num_blocks: int) -> None:
+        """Save the blocks that aren't saved yet once there are `num_blocks` of them.
+
+        The newest block doesn't count: on a GPU it may only be queued, and saving would wait for
+        it.
+        """
+        finished = len(self._latents) - 1
+        if finished - self._num_saved_blocks >= num_blocks:
+            self._save(finished)
+
+    def finish(self) -> None:
+        """Save the latents and the trace of the whole unit.
+
+        Raises:
+            Superseded: another worker has finished a longer video of it.
+        """
+        record = self._store.record(self._unit_id)
+        generation = record.generation if record else None
+        longer = generation is not None and generation.num_latents > self.num_latents
+        if record and longer and record.video.matches(self._store.unit_dir(self._unit_id)):
+            raise Superseded
+        trace = "".join(f"{line}\n" for line in self._trace)
+        self._store.save_latents(self._unit_id, self._joined(0, len(self._latents)), trace)
+
+    def _save(self, num_blocks: int) -> None:
+        first = self._num_saved_blocks
+        if num_blocks <= first:
+            return
+        self._store.save_chunk(
+            self._unit_id,
+            first * self._block_latents,
+            self._joined(first, num_blocks),
+            "\n".join(self._trace[first:num_blocks]),
+        )
+        self._num_saved_blocks = num_blocks
+
+    def _saved_line(self, block: int) -> TraceLine:
+        line = TraceLine.from_json(self._saved_trace[block], f"saved plan of block {block}")
+        return line.without_scores()
+
+    def _joined(self, first_block: int, end_block: int) -> Tensor:
+        return torch.cat([download.wait() for download in self._latents[first_block:end_block]])

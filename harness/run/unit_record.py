@@ -1,0 +1,123 @@
+"""The record of a unit that was just made: its video, timings, memory and backbone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from statistics import median
+from typing import TYPE_CHECKING
+
+from harness.core.devices import peak_device_mib
+from harness.core.environment import describe_machine
+from harness.core.machine import peak_host_mib
+from harness.store.record import Facts, Generation, Prompt, Record, VideoFile, now
+from methods import METHODS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from backbones.engine.backbone import Backbone
+    from backbones.engine.rollout import Block, Rollout
+    from harness.run.video_pipeline import VideoPipeline
+    from harness.store.units import Unit
+
+# Parts of a block, by their names in backbones/engine/timings.py, and their names in the record.
+_PARTS = {
+    "gather_s": "gather",
+    "denoise_s": "denoise",
+    "clean_pass_s": "clean_pass",
+    "append_s": "append",
+    "encode_s": "retrieval_encode",
+    "search_s": "retrieval_search",
+    "fetch_s": "retrieval_fetch",
+    "wait_s": "retrieval_wait",
+}
+
+
+def unit_record(
+    unit: Unit,
+    backbone: Backbone,
+    rollout: Rollout,
+    num_latents: int,
+    video: Path,
+    timings_s: dict[str, float],
+) -> Record:
+    """Describe a finished unit.
+
+    Args:
+        unit: the unit.
+        backbone: the models it was made with.
+        rollout: its finished rollout.
+        num_latents: latent frames of its video.
+        video: the video file.
+        timings_s: seconds by part of the work, from `unit_timings_s`.
+    """
+    spec, geometry, device = backbone.spec, backbone.spec.geometry, backbone.device
+    return Record(
+        unit_id=unit.id,
+        identity=unit.identity,
+        prompt=Prompt(unit.prompt_set, unit.prompt_id, unit.prompt, unit.evaluation_prompt),
+        seed=unit.seed,
+        num_frames=geometry.num_frames(num_latents),
+        duration_s=num_latents / geometry.latents_per_s,
+        fps=geometry.fps,
+        width=geometry.width,
+        height=geometry.height,
+        video=VideoFile.of(video),
+        finished=now(),
+        generation=Generation(
+            num_latents=num_latents,
+            context_budget_latents=spec.budget_latents,
+            facts=_facts(unit, backbone),
+            timings_s=timings_s,
+            memory_mib={
+                "peak_host": peak_host_mib(),
+                "peak_device": peak_device_mib(device),
+                **{f"kv_{tier}": mib for tier, mib in rollout.store.allocated_mib().items()},
+            },
+            machine=describe_machine(device),
+            kernels=rollout.describe_kernels(),
+        ),
+    )
+
+
+def unit_timings_s(
+    blocks: Sequence[Block], video: VideoPipeline, started: float
+) -> dict[str, float]:
+    """Return the seconds by part of the work, with the first block and the median later one apart.
+
+    Args:
+        blocks: all blocks of the unit.
+        video: the pipeline that wrote its video.
+        started: reading of `time.perf_counter` at the start of the work.
+    """
+    replayed = [block.timings().whole_s for block in blocks if block.replayed]
+    made = [block.timings() for block in blocks if not block.replayed]
+    total = {"end_to_end": time.perf_counter() - started}
+    if replayed:
+        total["replay"] = sum(replayed)
+    if made:
+        for part, name in _PARTS.items():
+            total[name] = sum(getattr(timings, part) for timings in made)
+        total["first_block"] = made[0].whole_s
+        total["steady_block"] = median(
+            [timings.whole_s for timings in made][1:] or [made[0].whole_s]
+        )
+    total["vae_decode"] = sum(video.decode_s())
+    total["video_encode"] = video.encode_s
+    return total
+
+
+def _facts(unit: Unit, backbone: Backbone) -> Facts:
+    spec = backbone.spec
+    native = METHODS.identity(unit.strategy) == {"name": "native"}
+    return Facts(
+        backbone_plugin=unit.family,
+        method_plugin=unit.strategy,
+        trained_latents=spec.trained_latents,
+        licence=spec.licence,
+        weights=spec.weights.value,
+        official_setting=spec.official and native,
+        long_setting=spec.long_setting,
+        prompt_cut_tokens=backbone.cut_tokens.get(unit.prompt, 0),
+    )
