@@ -25,7 +25,7 @@ FILES = {
     "live": schema.Live,
     "unit": schema.Video,
 }
-JS = Path(schema.__file__).parent / "templates" / "js"
+JS = Path(schema.__file__).parents[1] / "templates" / "js"
 ROUTES = [
     *("", "?mode=differences", "?sort=Flicker+↓&order=ascending", "compare?t=30", "methods"),
     *("methods?name=random", "videos?d=30", "sources", "differences"),

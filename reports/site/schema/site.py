@@ -1,0 +1,152 @@
+"""data/site.js and data/live.js: the front page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reports.papers.quoted import QuotedTable
+from reports.site.schema.base import Link
+from reports.site.schema.board import Board, Method, RowFacts, RowLabel
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Units by status."""
+
+    done: int
+    running: int
+    failed: int
+    missing: int
+
+
+@dataclass(frozen=True)
+class Live:
+    """data/live.js: what a page that follows a sweep asks for again and again.
+
+    Attributes:
+        build: differs from one build of the page to the next.
+        counts: units by status.
+    """
+
+    build: str
+    counts: Counts
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command that worked on a store, and the rows it asked for."""
+
+    time: str
+    text: str
+    rows: list[RowLabel]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A run store: where its numbers come from.
+
+    Attributes:
+        header: address of its sweep.yaml.
+        versions: of packages, by name.
+    """
+
+    name: str
+    folder: str
+    header: str
+    created: str
+    revision: str
+    versions: dict[str, str]
+    commands: list[Command]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A unit without a usable record; `file` is the address of the report that says why."""
+
+    unit_id: str
+    backbone: str
+    method: str
+    prompt_id: str
+    seed: int
+    status: str
+    reason: str
+    file: str | None
+
+
+@dataclass(frozen=True)
+class ConflictingVideo:
+    """The video of one store of a unit that differs between stores."""
+
+    store: str
+    sha256: str
+    device: str
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A unit whose video differs between stores; the first is shown."""
+
+    unit_id: str
+    versions: list[ConflictingVideo]
+
+
+@dataclass(frozen=True)
+class Strip:
+    """The filmstrip of a video: its unit, method, and address."""
+
+    unit_id: str
+    method: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Showcase:
+    """One prompt and seed with the filmstrips of one backbone's methods."""
+
+    backbone: str
+    prompt_id: str
+    prompt: str
+    seed: int
+    length_s: float
+    strips: list[Strip]
+
+
+@dataclass(frozen=True)
+class Site:
+    """data/site.js: everything the front page shows. No video has a line in it.
+
+    Attributes:
+        build: differs from one build of the page to the next; empty until it is written.
+        live: whether the page reloads itself when a later build changes it.
+        length_s: of all finished videos together.
+        p_level: differences with a smaller corrected p-value are marked.
+        min_prompts: fewest prompts for an interval.
+        rows: facts about every backbone and method.
+        quoted: published tables, shown apart.
+        num_conflicts: all of them; `conflicts` lists the first.
+        files: tables and figures for papers.
+        ablations: pages of experiments.
+    """
+
+    name: str
+    build: str
+    live: bool
+    counts: Counts
+    num_prompts: int
+    length_s: float
+    p_level: float
+    min_prompts: int
+    devices: list[str]
+    backbones: list[str]
+    methods: list[Method]
+    rows: list[RowFacts]
+    boards: list[Board]
+    quoted: list[QuotedTable]
+    sources: list[Source]
+    failures: list[Failure]
+    conflicts: list[Conflict]
+    num_conflicts: int
+    warnings: list[str]
+    files: list[Link]
+    ablations: list[Link]
+    showcase: Showcase | None

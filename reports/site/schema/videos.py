@@ -1,0 +1,147 @@
+"""data/videos.js and the pages of single videos."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reports.site.schema.base import Link, Number
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt of the list of videos; long texts are cut."""
+
+    prompt_id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Videos:
+    """Columns of the list of videos, one line per unit and table row.
+
+    Attributes:
+        backbone, method: index into `Site.backbones` and `Site.methods`.
+        prompt: index into `VideoList.prompts`.
+        strip, record: addresses.
+    """
+
+    unit_id: list[str]
+    backbone: list[int]
+    method: list[int]
+    prompt: list[int]
+    seed: list[int]
+    status: list[str]
+    length_s: list[Number]
+    strip: list[str | None]
+    record: list[str | None]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Columns of the pairs a group is compared over; `prompt` as in `Videos`."""
+
+    prompt: list[int]
+    seed: list[int]
+
+
+@dataclass(frozen=True)
+class VideoList:
+    """data/videos.js: all videos with their values.
+
+    Attributes:
+        scores: by suite the address of each video's scores.
+        values: by suite, duration and metric the value of each video.
+        pairs: by suite, in the order of `Board.groups`.
+    """
+
+    prompts: list[Prompt]
+    videos: Videos
+    scores: dict[str, list[str | None]]
+    values: dict[str, dict[str, dict[str, list[Number]]]]
+    pairs: dict[str, list[Pairs]]
+
+
+@dataclass(frozen=True)
+class DriftCurve:
+    """data/drift.js by suite and metric: columns of the mean curve of one row."""
+
+    backbone: str
+    prompt_set: str
+    method: str
+    second: list[Number]
+    mean: list[Number]
+    stderr: list[Number]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The clips of a video under one suite: columns of their times, and by metric of values."""
+
+    start_s: list[float]
+    end_s: list[float]
+    values: dict[str, list[Number]]
+
+
+@dataclass(frozen=True)
+class Drift:
+    """The change of a metric over one duration; fields as in `eval.scoring.drift.Drift`."""
+
+    slope_per_min: Number
+    early_half: Number
+    late_half: Number
+    late_similarity: Number
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """One block: when it begins, and columns of the frames that its memory retrieved.
+
+    Attributes:
+        frame_s: when a retrieved frame begins.
+        similarity: to the newest frames; None where the method has none.
+    """
+
+    query_s: float
+    frame_s: list[float]
+    similarity: list[Number]
+
+
+@dataclass(frozen=True)
+class Video:
+    """data/units/<unit_id>.js: everything known of one video.
+
+    Attributes:
+        source: index into `Site.sources`.
+        video, strip: addresses; None where the report holds none.
+        scores: by suite, metric and duration the number, or the reason why there is none.
+        curves: by suite.
+        timings_s: seconds by stage.
+        memory_mib: peaks by kind of memory; None where not measured.
+        drift: by suite, metric and duration.
+        frozen_s: durations over which the video stands still.
+        record: record.json as text.
+    """
+
+    unit_id: str
+    backbone: str
+    method: str
+    prompt_id: str
+    prompt: str
+    seed: int
+    source: int
+    length_s: float
+    width: int
+    height: int
+    video: str | None
+    strip: str | None
+    files: list[Link]
+    sha256: str
+    device: str | None
+    scores: dict[str, dict[str, dict[str, float | str]]]
+    curves: dict[str, Curves]
+    retrievals: list[Retrieval]
+    timings_s: dict[str, float]
+    memory_mib: dict[str, Number]
+    drift: dict[str, dict[str, dict[str, Drift]]]
+    frozen_s: list[float]
+    record: str
