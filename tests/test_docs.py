@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
 NO_SETTINGS = ("torch.compile", "facts.source")  # dotted names of other things
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -44,7 +44,8 @@ def test_commands_of_a_page_run(
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "tests").symlink_to(ROOT / "tests")
     for code in blocks(page, "python"):
-        (tmp_path / "newest.py").write_text(code)
+        if name := re.match(r"# (\w+\.py)\n", code):
+            (tmp_path / name[1]).write_text(code)
     for line in "".join(blocks(page, "bash")).splitlines():
         assert line.startswith("python "), line
         assert run(line) == 0, f"{line}\n{''.join(capfd.readouterr())}"
