@@ -11,7 +11,6 @@ from eval.scoring.suite import METRICS, SUITES
 from harness.config.prompts import GENERATORS, shipped_sets
 from harness.config.sweep import CONF, load_sweep, options
 from harness.core.errors import unknown_name
-from harness.core.modules import read_docstring
 from harness.core.registry import Registry
 from methods import METHODS
 from methods.encoders import ENCODERS
@@ -50,12 +49,12 @@ def _with_presets(group: str, registry: Registry) -> Iterator[Listed]:
             yield Listed(name, _first_comment(preset), "longtake")
         else:
             entry = registry.entries()[name]
-            yield Listed(name, _first_docstring_line(entry.target), entry.origin)
+            yield Listed(name, registry.summary(name), entry.origin)
 
 
 def _plugins(registry: Registry) -> Iterator[Listed]:
     for name, entry in sorted(registry.entries().items()):
-        yield Listed(name, _first_docstring_line(entry.target), entry.origin)
+        yield Listed(name, registry.summary(name), entry.origin)
 
 
 def _suites() -> Iterator[Listed]:
@@ -80,11 +79,6 @@ def _experiments() -> Iterator[Listed]:
 
 def _first_comment(path: Path) -> str:
     return path.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
-
-
-def _first_docstring_line(target: str) -> str:
-    docstring = read_docstring(target)
-    return "not installed" if docstring is None else docstring.partition("\n")[0]
 
 
 KINDS: dict[str, Callable[[], Iterator[Listed]]] = {

@@ -44,13 +44,13 @@ def test_settings_of_the_engine_do_not_make_another_video(cli) -> None:
     assert cli(*sweep("method=rag", "name=b", *spilling)).code == 0
     assert video_hashes(Path("runs/a")) == video_hashes(Path("runs/b"))
     (record,) = records(Path("runs/b")).values()
-    assert record["environment"]["kernels"] == {
+    assert record["generation"]["kernels"] == {
         "attention": "flash",
         "compiled": False,
         "cuda_graphs": False,
         "deterministic": True,
     }
-    assert record["memory_mib"]["kv_device"] > 0
+    assert record["generation"]["memory_mib"]["kv_device"] > 0
 
 
 def test_an_operation_that_cannot_be_repeated_is_named(cli) -> None:
