@@ -77,7 +77,7 @@ test-lean: $(INSTALLED) chromium
 test-cluster: $(INSTALLED) slurm
 	$(PYTEST) -m cluster tests/slurm/cluster
 
-# Behind everything else that runs: the tests on clusters next to it have time limits.
+# Behind everything else that runs on the machine.
 test-vbench: $(VBENCH_INSTALLED)
 	OMP_NUM_THREADS=1 nice $(VBENCH_VENV)/bin/python -m pytest -n auto --dist loadgroup \
 		tests/eval/vbench_long
