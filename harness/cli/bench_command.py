@@ -44,7 +44,7 @@ def bench(
     from harness.store.units import plan_units
     from harness.studies.bench import rollout
 
-    given = [*(overrides or []), *([f"backbone.weights={weights}"] if weights else [])]
+    given = [*([f"backbone.weights={weights}"] if weights else []), *(overrides or [])]
     config = load_sweep(given)
     # One video per row: rows differ in method and backbone, not in prompt.
     units = list({(u.backbone, u.method): u for u in reversed(plan_units(config))}.values())[::-1]
