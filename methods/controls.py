@@ -14,7 +14,7 @@ from pathlib import Path
 from harness.core.errors import ConfigError, LongtakeError, StoreError
 from methods.base import RolloutSpec
 from methods.retrieval import Retrieval, Selection
-from methods.trace import read_trace
+from methods.trace import AttendedFrames, read_trace
 
 
 @dataclass
@@ -114,13 +114,13 @@ class Oracle(Retrieval):
 
 def _read_memory(path: Path, limit: int) -> dict[int, tuple[int, ...]]:
     memory_by_block = {}
-    for line in read_trace(path):
+    for line in read_trace(path, AttendedFrames):
         if isinstance(line, StoreError):
             raise line
         memory_by_block[line.first_frame] = memory = line.memory_frames
         if len(memory) > limit:
             raise ConfigError(
-                f"{path}, block {line.block} names {len(memory)} memory frames; "
+                f"{path}, block at latent {line.first_frame} names {len(memory)} memory frames; "
                 f"memory_latents={limit}."
             )
     return memory_by_block

@@ -6,37 +6,62 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from harness.core.errors import StoreError
 from harness.core.typed_files import from_json
 from methods.base import ContextPlan, Role
 
+T = TypeVar("T")
+# In the order that people read them.
+_KEYS = ("block", "first_frame", "frames", "positions", "query_positions", "roles", "scores")
 
-@dataclass(frozen=True)
-class TraceLine:
+
+@dataclass(frozen=True, kw_only=True)
+class AttendedFrames:
+    """The past frames of one block; a trace written by hand may hold nothing else.
+
+    Attributes:
+        first_frame: first latent frame of the block.
+        frames: past latent frames in attention order.
+        roles: role of each of `frames`.
+    """
+
+    first_frame: int
+    frames: tuple[int, ...]
+    roles: tuple[Role, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.frames) != len(self.roles):
+            raise ValueError("frames and roles differ in length")
+
+    @property
+    def memory_frames(self) -> tuple[int, ...]:
+        """Retrieved latent frames, in attention order."""
+        pairs = zip(self.frames, self.roles, strict=True)
+        return tuple(frame for frame, role in pairs if role is Role.memory)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraceLine(AttendedFrames):
     """The context plan of one block.
 
     Attributes:
         block: index of the block.
-        first_frame: its first latent frame.
-        frames: past latent frames in attention order.
         positions: temporal RoPE position of each of `frames`.
         query_positions: temporal RoPE position of each latent frame of the block.
-        roles: role of each of `frames`.
         scores: similarity of each memory frame to the query, or None.
     """
 
     block: int
-    first_frame: int
-    frames: tuple[int, ...]
     positions: tuple[int, ...]
     query_positions: tuple[int, ...]
-    roles: tuple[Role, ...]
     scores: tuple[float, ...] | None
 
     def __post_init__(self) -> None:
-        if not len(self.frames) == len(self.positions) == len(self.roles):
-            raise ValueError("frames, positions and roles differ in length")
+        super().__post_init__()
+        if len(self.frames) != len(self.positions):
+            raise ValueError("frames and positions differ in length")
         if self.scores is not None and len(self.scores) != len(self.memory_frames):
             raise ValueError("there isn't one score per memory frame")
 
@@ -53,19 +78,14 @@ class TraceLine:
             scores=plan.scores,
         )
 
-    @property
-    def memory_frames(self) -> tuple[int, ...]:
-        """Retrieved latent frames, in attention order."""
-        pairs = zip(self.frames, self.roles, strict=True)
-        return tuple(frame for frame, role in pairs if role is Role.memory)
-
     def without_scores(self) -> TraceLine:
         """Return the plan as far as it changes pixels."""
         return replace(self, scores=None)
 
     def to_json(self) -> str:
         """Return the line, without its end."""
-        return json.dumps(asdict(self))
+        plain = asdict(self)
+        return json.dumps({key: plain[key] for key in _KEYS})
 
     @classmethod
     def from_json(cls, text: bytes | str, name: str) -> TraceLine:
@@ -77,8 +97,12 @@ class TraceLine:
         return from_json(text, cls, name)
 
 
-def read_trace(path: Path) -> Iterator[TraceLine | StoreError]:
+def read_trace(path: Path, cls: type[T]) -> Iterator[T | StoreError]:
     """Read a trace.jsonl line by line; a damaged line yields the error that describes it.
+
+    Args:
+        path: the file.
+        cls: `TraceLine`, or `AttendedFrames` where a trace written by hand will do.
 
     Raises:
         OSError: the file cannot be read.
@@ -86,6 +110,6 @@ def read_trace(path: Path) -> Iterator[TraceLine | StoreError]:
     for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
         if line.strip():
             try:
-                yield TraceLine.from_json(line, f"{path}, line {number}")
+                yield from_json(line, cls, f"{path}, line {number}")
             except StoreError as error:
                 yield error

@@ -25,7 +25,7 @@ class MobileNet:
     def __init__(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
             raise ConfigError(
-                f"descriptor=mobilenet has its own weights; leave out method.checkpoint: "
+                f"descriptor=mobilenet has its own weights; leave method.checkpoint empty: "
                 f"{checkpoint!r}."
             )
         self._file = onnx_file(MOBILENET_V2)

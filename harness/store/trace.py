@@ -99,7 +99,7 @@ def load_blocks(folder: Path, unit: dict[str, Any]) -> list[RetrievedAt]:
         return []
     blocks = []
     num_latents, num_frames = int(unit["num_latents"]), int(unit["num_frames"])
-    for plan in read_trace(path):
+    for plan in read_trace(path, TraceLine):
         if isinstance(plan, TraceLine) and (memory := plan.memory_frames):
             start_s = latent_start_s(plan.first_frame, num_latents, num_frames, unit["fps"])
             blocks.append(RetrievedAt(start_s, plan.first_frame, memory, plan.scores))

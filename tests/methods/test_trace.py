@@ -29,7 +29,7 @@ def test_a_line_is_read_back_as_it_was() -> None:
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (('"frames": [0, 5, 9]', '"frames": [0, 5]'), "differ in length"),
+        (('"frames": [0, 5, 9]', '"frames": [0, 5]'), "frames and roles differ in length"),
         (("[0.5]", "[0.5, 0.6]"), "one score per memory frame"),
         (('"memory"', '"nothing"'), "at `roles[1]`"),
         (('"block"', '"other"'), "missing required field `block`"),
@@ -41,7 +41,7 @@ def test_a_damaged_line_is_named_and_the_others_are_read(
     good = TraceLine.of(4, 12, PLAN)
     path = tmp_path / "trace.jsonl"
     path.write_text(f"{good.to_json()}\n{good.to_json().replace(*damage)}\n")
-    first, second = read_trace(path)
+    first, second = read_trace(path, TraceLine)
     assert first == good
     assert isinstance(second, StoreError)
     assert str(second).startswith(f"{path}, line 2: ")
