@@ -85,7 +85,7 @@ def _fail(message: str, code: int) -> int:
 
 
 def _is_device_failure(error: Exception) -> bool:
-    """Whether memory ran out or a GPU was lost; by name, as torch may not be imported here."""
+    """Tell if memory ran out or a GPU was lost; by name, as torch may not be imported here."""
     return isinstance(error, MemoryError) or type(error).__name__ in (
         "OutOfMemoryError",
         "AcceleratorError",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Role(StrEnum):
-    """Why a past latent frame is in the context."""
+    """The reason why a past latent frame is in the context."""
 
     sink = "sink"
     memory = "memory"
@@ -29,7 +29,7 @@ class Role(StrEnum):
 
 
 class RopeScheme(StrEnum):
-    """How temporal RoPE positions follow from frame numbers.
+    """The rule by which temporal RoPE positions follow from frame numbers.
 
     absolute: a frame keeps its own number. relative: frames are numbered by their place in the
     window, so positions never leave the range the backbone was trained on.
@@ -56,7 +56,7 @@ class NativeWindow:
 
 @dataclass(frozen=True)
 class RolloutSpec:
-    """What a strategy knows of the rollout it serves.
+    """Everything a strategy knows of the rollout it serves.
 
     Attributes:
         num_latents: latent frames of the longest duration asked for.
@@ -180,7 +180,7 @@ def reachable(strategy: MemoryStrategy, first_frame: int) -> Iterable[int]:
 
 
 class BlockView(Protocol):
-    """What else of the model a strategy may look at, of the frames it is just told to observe."""
+    """More of the model that a strategy may look at, for the frames it is observing."""
 
     def mean_keys(self) -> Float[Tensor, "frame layer chan"]:
         """Un-rotated self-attention keys of the clean pass, averaged over a frame's tokens."""

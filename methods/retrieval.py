@@ -1,4 +1,4 @@
-"""What all retrieving strategies share: the candidates, the context layout, the equal budget.
+"""Base of all retrieving strategies: the candidates, the context layout, the equal budget.
 
 A subclass only says which of the candidate frames to take (`select`).
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Layout(StrEnum):
-    """Where retrieved frames go and who pays for them.
+    """Positions of retrieved frames, and the part of the context that gives way to them.
 
     released: the layout of the public LongLive-RAG code. The local window always gives up the full
         memory budget, even while nothing is retrieved yet; sink and memory share position 0.

@@ -53,7 +53,7 @@ class MetricRun:
 
     @property
     def alive(self) -> bool:
-        """Whether the metric can still be computed."""
+        """Tell if the metric can still be computed."""
         return self._reason is None
 
     def measure(self, clip: Clip, outputs: Outputs) -> None:

@@ -33,7 +33,7 @@ class ScoredDuration:
 
 @dataclass(frozen=True)
 class ScoredMetric:
-    """What one metric gave.
+    """The result of one metric.
 
     Attributes:
         info: what the metric is.

@@ -1,4 +1,4 @@
-"""How the command line is read: options also as key=value, and the nearest name for a wrong one."""
+"""Reading of the command line: options also as key=value, and the nearest name for a wrong one."""
 
 from __future__ import annotations
 

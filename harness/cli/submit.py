@@ -66,7 +66,7 @@ def submit_sweep(
 
 
 def must_submit(corpus: CorpusConfig) -> bool:
-    """Whether the videos of a corpus have to be rolled out on a cluster first."""
+    """Check if the videos of a corpus have to be rolled out on a cluster first."""
     settings = corpus.config.settings
     return settings.executor.kind is ExecutorKind.slurm and bool(
         missing_units(RunStore(settings.store), corpus.units)

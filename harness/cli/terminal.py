@@ -19,7 +19,7 @@ STOPPED = 130
 
 
 class Terminal:
-    """Where commands print, and the listener of long steps.
+    """The terminal that commands print to, and the listener of long steps.
 
     Args:
         console: where to print; standard output by default.

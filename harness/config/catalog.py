@@ -1,4 +1,4 @@
-"""What the command line can name, with a summary of each."""
+"""Everything the command line can name, with a summary of each."""
 
 from __future__ import annotations
 

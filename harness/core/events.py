@@ -18,7 +18,7 @@ class Interrupted(Exception):
 
 
 class EventKind(StrEnum):
-    """What happened."""
+    """The kind of an event."""
 
     loading = "loading"
     progress = "progress"
@@ -35,7 +35,7 @@ class Event:
         kind: what happened.
         item: to which unit, or "suite:unit" while scoring; empty while loading.
         amount: latent frames made, or clips scored, so far.
-        replayed: whether the last of it was not made anew but taken from what was saved.
+        replayed: whether the last of it was taken from what was saved instead of being made.
         seconds: how long a finished unit took.
         text: what is being loaded, or why a unit failed.
     """

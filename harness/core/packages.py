@@ -1,4 +1,4 @@
-"""Which command installs the package of a module that is missing."""
+"""The command that installs the package of a module that is missing."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from harness.store.run_store import RunStore
 
 @dataclass(frozen=True)
 class OwnVideos:
-    """What to import.
+    """The videos to import.
 
     Attributes:
         folder: folder with the videos.

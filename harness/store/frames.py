@@ -110,7 +110,7 @@ class Sweep:
 
     @property
     def settled(self) -> bool:
-        """Whether nothing more is to come: all units ended, and the suites asked for are scored."""
+        """Tell if nothing more is to come: all units ended, and the suites asked for are scored."""
         if not self.units["status"].isin(["done", "failed"]).all():
             return False
         asked = {

@@ -89,7 +89,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Generation:
-    """How a video was generated.
+    """The generation of a video.
 
     Attributes:
         num_latents: latent frames made.
@@ -112,7 +112,7 @@ class Generation:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where an imported video comes from.
+    """The origin of an imported video.
 
     Attributes:
         file: name of the imported file.

@@ -22,7 +22,7 @@ from harness.store.units import Unit
 
 
 class Stage(StrEnum):
-    """What a shard does with its units."""
+    """The work of a shard."""
 
     generate = "generate"
     evaluate = "evaluate"
@@ -46,7 +46,7 @@ class Evaluation:
 
     @property
     def item(self) -> str:
-        """How events call it."""
+        """Name of the task in events."""
         return f"{self.suite}:{self.unit_id}"
 
     @property

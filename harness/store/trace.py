@@ -79,7 +79,7 @@ def rope_scheme(trace: Path) -> str | None:
 
 
 class RetrievedAt(NamedTuple):
-    """What one block retrieved: `frames` are latent frames, `scores` their similarities or None."""
+    """The retrieved latent frames of one block, and their similarities or None."""
 
     start_s: float
     first_frame: int
@@ -88,7 +88,7 @@ class RetrievedAt(NamedTuple):
 
 
 def load_blocks(folder: Path, unit: dict[str, Any]) -> list[RetrievedAt]:
-    """What the blocks of a finished unit retrieved; those without memory are left out.
+    """Return what the blocks of a finished unit retrieved; those without memory are left out.
 
     Args:
         folder: the sweep.

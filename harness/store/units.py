@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.core.registry import Registry
     from methods.base import MemoryStrategy
 
-# Raised whenever a change of ours alters pixels, so that older units are made anew.
+# Raised whenever a change of ours alters pixels, so that older units are made again.
 IDENTITY_VERSION = 2
 
 

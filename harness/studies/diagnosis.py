@@ -1,4 +1,4 @@
-"""What can run on this machine: processor and GPUs, packages, weights, metrics."""
+"""Diagnosis of this machine: processor and GPUs, packages, weights, metrics."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class BackboneWeights:
 
 @dataclass(frozen=True)
 class MetricCheck:
-    """Whether a metric of a suite can run; `reason` says why not and is empty if it can."""
+    """A metric of a suite and its state; `reason` says why not and is empty if it can."""
 
     suite: str
     metric: str

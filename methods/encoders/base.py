@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Source(StrEnum):
-    """What an encoder looks at.
+    """The input of an encoder.
 
     latents: clean latent frames, float (frame, chan, height, width).
     keys: mean keys of the backbone's self-attention, float (frame, layer, model channel): the
@@ -55,7 +55,7 @@ class Encoder(Protocol):
 
 
 def source_of(encoder: Encoder) -> Source:
-    """What an encoder looks at."""
+    """Return the input of an encoder; latents unless it declares another."""
     return Source(getattr(encoder, "source", Source.latents))
 
 

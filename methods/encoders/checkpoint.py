@@ -30,7 +30,7 @@ SHIPPED = Path(__file__).parent / "data"
 
 @dataclass(frozen=True)
 class Training:
-    """Where an encoder comes from.
+    """The origin of an encoder.
 
     Attributes:
         backbones: fingerprints ("name@digest of its weights") of the backbones that made the

@@ -51,7 +51,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class CorpusIndex:
-    """What index.json holds.
+    """The content of index.json.
 
     Attributes:
         latent_shape: (channels, height, width) of every latent frame.

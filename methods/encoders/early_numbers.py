@@ -1,4 +1,4 @@
-"""What descriptors would do in retrieval, early and without labels: for curves while training."""
+"""Early estimates, without labels, of what descriptors would do in retrieval."""
 
 from __future__ import annotations
 

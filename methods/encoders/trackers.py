@@ -1,4 +1,4 @@
-"""Where training curves may go besides the CSV: TensorBoard or Weights & Biases, when asked for."""
+"""Destinations of training curves besides the CSV: TensorBoard or Weights & Biases."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.core.errors import LongtakeError
 
 
 class TrackerKind(StrEnum):
-    """Which tracker."""
+    """The choice of a tracker."""
 
     none = "none"
     tensorboard = "tensorboard"

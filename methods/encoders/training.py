@@ -44,7 +44,7 @@ class NetworkSettings:
 
 @dataclass
 class TrainingSettings:
-    """What decides the weights of a trained encoder.
+    """Everything that decides the weights of a trained encoder.
 
     Args:
         loss: parts of the loss.
@@ -146,7 +146,7 @@ class Trainer:
         """Train to the last step, yielding at every validation.
 
         Args:
-            on_step: told the number of steps made, after each and after the validation that is due
+            on_step: called with the number of steps made, after each and after a validation due
                 there; may raise to stop, and `save` then keeps every step.
 
         Raises:

@@ -26,7 +26,7 @@ Advance = Callable[[int, int], None]
 
 
 class Assets(StrEnum):
-    """Where the page finds videos and result files."""
+    """Places where the page finds videos and result files."""
 
     link = "link"  # in the run store: quick, for this machine or a folder that moves as a whole
     copy = "copy"  # in the report folder, which any static host can serve

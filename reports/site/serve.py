@@ -68,7 +68,7 @@ class ReportServer(ThreadingHTTPServer):
 
     @property
     def address(self) -> str:
-        """Where to look."""
+        """Address of the page to open in a browser."""
         return f"http://{self.host}:{self.server_address[1]}{self.start}"
 
     def file_of(self, url: str) -> Path | None:

@@ -15,7 +15,7 @@ LINES: tuple[Line, ...] = ("solid", "dashed", "dotted", "dashdot")
 
 @dataclass(frozen=True)
 class Stroke:
-    """How a method is drawn: a colour, and a matplotlib line style once colours run out."""
+    """The look of a method in plots: a colour, and a matplotlib line style once colours run out."""
 
     colour: str
     line: Line

@@ -36,8 +36,8 @@ def watch(
         folders: the sweeps.
         out: where to write.
         options: how to make the report.
-        show: told each build.
-        complain: told why a build was not possible, once per reason; the next change is tried.
+        show: called with each build.
+        complain: called once with each reason why a build failed; the next change is tried.
         stop: see `Stop`.
         every_s: how long to wait between looks, at least as long as the last build took.
 

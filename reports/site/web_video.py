@@ -15,7 +15,7 @@ _ENCODER = {"crf": "18", "preset": "veryfast", "x264-params": "keyint=32"}
 
 
 def why_not_playable(path: Path) -> str | None:
-    """Why a browser may refuse the video or wait for all of it; None when it is fine.
+    """Return why a browser may refuse the video or wait for all of it; None when it is fine.
 
     Raises:
         av.FFmpegError, OSError: not a readable video.
@@ -32,7 +32,7 @@ def why_not_playable(path: Path) -> str | None:
 
 
 def copy_playable(source: Path, target: Path) -> None:
-    """Copy a video; one that browsers would not play at once is re-packed or encoded anew.
+    """Copy a video; one that browsers would not play at once is re-packed or encoded again.
 
     Raises:
         av.FFmpegError, OSError, ValueError: not a readable video.
@@ -48,7 +48,7 @@ def copy_playable(source: Path, target: Path) -> None:
 
 
 def _has_fast_start(path: Path) -> bool:
-    """Whether the box `moov` stands before the box `mdat`; other containers have no such boxes."""
+    """Check if the box `moov` stands before the box `mdat`; other containers have no such boxes."""
     with path.open("rb") as file:
         while len(head := file.read(8)) == 8:
             size, kind = int.from_bytes(head[:4], "big"), head[4:]

@@ -144,7 +144,7 @@ def draw_trajectories(
 
 
 def draw_ages(target: Path, title: str, ages: Mapping[str, Sequence[int]]) -> None:
-    """How old retrieved frames are, in latent frames, one line per searcher."""
+    """Plot the age of retrieved frames, in latent frames, one line per searcher."""
     figure = Figure(figsize=(6.4, 3.2), layout="constrained")
     axes = figure.subplots()
     oldest = max((max(values) for values in ages.values() if values), default=1)

@@ -1,4 +1,4 @@
-"""What a strategy retrieved, as measures of a video: from its trace, without looking at pixels."""
+"""Retrieved frames of a strategy, as measures of a video: from its trace, not from pixels."""
 
 from __future__ import annotations
 
