@@ -28,6 +28,7 @@ _BAD_REQUEST = re.compile(
     r"|unrecognized option|invalid option|invalid argument",
     re.IGNORECASE,
 )
+_NO_SUCH_NODES = "Requested node configuration is not available"
 
 
 @dataclass(frozen=True)
@@ -191,13 +192,20 @@ def release(task_ids: Iterable[str]) -> None:
 
 
 def test_only(script: str) -> None:
-    """Ask the controller whether it would accept a job, without submitting it.
+    """Ask the controller whether it would accept a job, without leaving one in the queue.
 
     Raises:
         ConfigError: the job requests something that this cluster does not have.
         ClusterError: a policy of the site forbids the job, or the controller does not answer.
     """
     done = _call(["sbatch", "--test-only"], _TIMEOUT_S, script)
+    if done.returncode != 0 and _NO_SUCH_NODES in done.stderr:
+        # --test-only considers only nodes that are up: while the nodes are drained, or not yet
+        # registered with a controller that has just started, it refuses what the queue accepts.
+        # A held job is judged by the nodes' configuration alone.
+        done = _call(["sbatch", "--hold", "--parsable"], _TIMEOUT_S, script)
+        if done.returncode == 0:
+            run(["scancel", done.stdout.strip().partition(";")[0]])
     if done.returncode != 0:
         raise refusal("SLURM refuses such a job", done.stderr)
 
@@ -209,7 +217,9 @@ def refusal(heading: str, said: str) -> LongtakeError:
         heading: first words of the message.
         said: output of sbatch.
     """
-    reasons = re.sub(r"(sbatch: )?(error: |allocation failure: )", "", said)
+    reasons = re.sub(
+        r"(sbatch: )?(error: |allocation failure: |Batch job submission failed: )", "", said
+    )
     kind = ConfigError if _BAD_REQUEST.search(reasons) else ClusterError
     return kind(f"{heading}: {' '.join(reasons.split())}")
 

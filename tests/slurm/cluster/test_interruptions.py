@@ -129,6 +129,20 @@ def test_one_shard_running_twice_does_no_harm(
     assert not list(site.store.glob("units/*/.*"))
 
 
+def test_a_sweep_is_accepted_before_any_node_has_registered(
+    full: ThrowawayCluster, site_on: MakeSite
+) -> None:
+    site = site_on(full)
+    before = site.slurm("squeue", "-h", "-o", "%A").split()
+    full.kill("slurmctld")
+    full.start_controller()
+    # Nodes register some seconds later; until then `sbatch --test-only` refuses every request.
+    site.sweep("seed=0")
+    assert "submitted: generate" in site.printed
+    assert len(set(site.slurm("squeue", "-h", "-o", "%A").split()) - set(before)) == 1
+    assert site.on_store("cancel") == 0
+
+
 def test_a_killed_controller_costs_a_resume_at_most(
     full: ThrowawayCluster, site_on: MakeSite, undisturbed: dict[str, str]
 ) -> None:
