@@ -71,6 +71,47 @@ class Oldest(Retrieval):
 
 
 @dataclass
+class Lag(Retrieval):
+    """Frames of a fixed time ago: what was shown `lag_latents` before the block and after that.
+
+    In a world that repeats itself with a known period this is the last visit without looking; where
+    the period changes it fails, and looking does not. Blocks for which the video is too young get
+    no memory.
+
+    Args:
+        lag_latents: latent frames between the first frame of the block and the first one retrieved.
+    """
+
+    lag_latents: int = 32
+
+    def reset(self, rollout: RolloutSpec) -> None:
+        """Start a new video.
+
+        Raises:
+            ConfigError: a lag that leads into the window or its guard.
+        """
+        super().reset(rollout)
+        window = rollout.budget_latents - self.sink_latents
+        least = window + self.recent_exclude_latents + max(1, self.memory_latents)
+        if self.lag_latents < least:
+            raise ConfigError(
+                f"lag_latents={self.lag_latents} leads to frames that may not be retrieved yet: "
+                f"with this window, guard and memory it must be at least {least}."
+            )
+
+    def select(self, candidates: Sequence[int], first_frame: int) -> Selection:
+        """Return the frames of a lag ago that are candidates."""
+        first = first_frame - self.lag_latents
+        wanted = range(first, first + self.memory_latents)
+        return Selection(tuple(frame for frame in wanted if frame in candidates), None)
+
+    def reach(self, first_frame: int) -> tuple[int, ...]:
+        """Return the sink and everything that is not older than the lag."""
+        sink = range(min(self.sink_latents, first_frame))
+        return (*sink, *range(max(len(sink), first_frame - self.lag_latents), first_frame))
+
+
+@dataclass
 class Oracle(Retrieval):
     """Memory frames given from outside: those of a trace.jsonl, by the first frame of the block.
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.core.errors import LongtakeError
-from methods.base import ContextPlan, MemoryStrategy, Role, RolloutSpec, RopeScheme
-from methods.controls import Oldest, Oracle, Random, Recency, Uniform
+from methods.base import (
+    ContextPlan,
+    MemoryStrategy,
+    Role,
+    RolloutSpec,
+    RopeScheme,
+    reachable,
+)
+from methods.controls import Lag, Oldest, Oracle, Random, Recency, Uniform
 from methods.rag import Rag
 from methods.retrieval import Layout, Retrieval
 from methods.sliding_window import SlidingWindow
+from methods.successor import Successor
 
 SHAPE = (16, 4, 4)
 SPEC = RolloutSpec(
@@ -46,7 +55,7 @@ def plan_at(strategy: MemoryStrategy, first_frame: int) -> ContextPlan:
     return plans(strategy)[first_frame // SPEC.block_latents]
 
 
-RETRIEVING: list[type[Retrieval]] = [Rag, Random, Uniform, Recency, Oldest]
+RETRIEVING: list[type[Retrieval]] = [Rag, Successor, Random, Uniform, Recency, Oldest]
 
 
 def test_full_relative_window_puts_the_block_at_9_to_11() -> None:
@@ -162,6 +171,79 @@ def test_equal_similarities_go_to_the_older_frame() -> None:
     assert strategy.plan(60).memory_frames() == (1, 2)
 
 
+def successor_after(
+    newest_like: dict[int, float], first_frame: int = 60, **arguments: int
+) -> ContextPlan:
+    """The plan of a successor after frames at a known cosine to the newest one, by frame.
+
+    All other frames are orthogonal to it, and to each other where there is room.
+    """
+    strategy = Successor(descriptor="flat", **arguments)  # type: ignore[arg-type]
+    strategy.reset(SPEC)
+    latents = torch.eye(256)[1 : first_frame + 1]
+    for frame, cosine in newest_like.items():
+        latents[frame] = math.sqrt(1 - cosine**2) * latents[frame]
+        latents[frame, 0] = cosine
+    latents[first_frame - 1] = torch.eye(256)[0]
+    for start in range(0, first_frame, 3):
+        strategy.observe(latents[start : start + 3].unflatten(1, SHAPE), start)
+    plan = strategy.plan(first_frame)
+    plan.check(first_frame, SPEC)
+    return plan
+
+
+def test_successor_takes_the_frames_after_the_best_match() -> None:
+    plan = successor_after({20: 0.9, 30: 0.8})
+    assert plan.frames == (0, *range(21, 27), 58, 59)
+    assert plan.positions == (0, *(0,) * 6, 7, 8)
+    assert plan.scores == pytest.approx((0.9,) * 6)
+
+
+def test_successor_shares_the_memory_among_matches_that_do_not_overlap() -> None:
+    # 21 and 22 are better than 40, but what follows them was taken for 20 already.
+    plan = successor_after({20: 0.9, 21: 0.85, 22: 0.8, 35: 0.7}, matches=2)
+    assert plan.memory_frames() == (21, 22, 23, 36, 37, 38)
+    assert plan.scores == pytest.approx((0.9,) * 3 + (0.7,) * 3)
+    one = successor_after({20: 0.9, 35: 0.7}, matches=2, after_latents=1)
+    assert one.memory_frames() == (21, 36)
+
+
+def test_successor_retrieves_nothing_that_the_guard_forbids() -> None:
+    # Of the candidates 1 to 43, 37 is the last that six candidates follow.
+    assert successor_after({38: 0.9, 37: 0.8}).memory_frames() == tuple(range(38, 44))
+    assert successor_after({38: 0.9}, after_latents=3).memory_frames() == (39, 40, 41)
+    wider = successor_after({38: 0.9, 37: 0.8}, recent_exclude_latents=4)
+    assert wider.memory_frames() == tuple(range(39, 45))
+
+
+def test_successor_starts_with_what_follows_the_sink() -> None:
+    assert successor_after({}, 15).memory_frames() == ()
+    assert successor_after({}, 18).memory_frames() == (1,)
+    assert successor_after({0: 0.9}, 21).memory_frames() == (1, 2, 3, 4)
+    assert successor_after({}, 18, sink_latents=0).memory_frames() == ()
+
+
+def test_lag_takes_the_frames_of_a_fixed_time_ago() -> None:
+    plan = plan_at(Lag(), 60)
+    assert plan.frames == (0, *range(28, 34), 58, 59)
+    assert plan_at(Lag(lag_latents=22), 60).memory_frames() == tuple(range(38, 44))
+    assert plan_at(Lag(), 27).memory_frames() == ()
+    assert plan_at(Lag(), 30).memory_frames() == (1, 2, 3)
+
+
+def test_lag_reaches_back_as_far_as_it_ever_looks() -> None:
+    strategy = Lag()
+    made = plans(strategy)
+    for index, plan in enumerate(made):
+        kept = set(range(120))
+        for block in range(index + 1):
+            made_until_now = set(range(block * SPEC.block_latents))
+            kept &= set(reachable(strategy, block * SPEC.block_latents)) | (
+                set(range(120)) - made_until_now
+            )
+        assert set(plan.frames) <= kept
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     kind=st.sampled_from(RETRIEVING),
@@ -178,12 +260,26 @@ def test_every_plan_keeps_to_budget_past_and_table(
     strategy = kind(
         layout=layout, sink_latents=sink, memory_latents=memory, recent_exclude_latents=guard
     )
+    check_plans(strategy, spec)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.sampled_from(list(Layout)), st.integers(0, 3), st.integers(0, 6), st.integers(0, 8))
+def test_every_plan_of_a_lag_keeps_to_budget_past_and_table(
+    layout: Layout, sink: int, memory: int, guard: int
+) -> None:
+    spec = RolloutSpec(60, 3, 12, 21, 1024, SHAPE, 3)
+    check_plans(Lag(layout, sink, memory, guard, lag_latents=29), spec)
+
+
+def check_plans(strategy: MemoryStrategy, spec: RolloutSpec) -> None:
+    """Check every plan: no frame twice, memory outside the window, the window up to the block."""
     for index, plan in enumerate(plans(strategy, spec)):  # `plans` checks each
         memory_frames = plan.memory_frames()
         local = [f for f, r in zip(plan.frames, plan.roles, strict=True) if r is Role.local]
         assert len(set(plan.frames)) == len(plan.frames)
         assert not set(memory_frames) & set(local)
-        assert not local or local[-1] == index * block - 1
+        assert not local or local[-1] == index * spec.block_latents - 1
 
 
 @pytest.mark.parametrize(
@@ -197,6 +293,11 @@ def test_every_plan_keeps_to_budget_past_and_table(
         (Rag(descriptor="autoencoder"), "method.checkpoint=PATH"),
         (Rag(descriptor="autoencoder", checkpoint="gone.pt"), "no file 'gone.pt'"),
         (Rag(checkpoint="x.pt"), "no weights"),
+        (Successor(matches=0), "matches must be at least 1"),
+        (Successor(matches=7), "matches=7 with 1 frames after each do not fit"),
+        (Successor(matches=2, after_latents=4), "memory_latents=6; take 1 to 6 in all"),
+        (Successor(after_latents=0), "with 0 frames after each"),
+        (Lag(lag_latents=21), "must be at least 22"),
         (Oracle(), "method.trace=PATH"),
         (Oracle(trace="gone.jsonl"), "no file 'gone.jsonl'"),
     ],
