@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Role(StrEnum):
-    """The reason why a past latent frame is in the context."""
+    """Reason for which a past latent frame is in the context."""
 
     sink = "sink"
     memory = "memory"
@@ -82,7 +82,7 @@ class RolloutSpec:
 
     @property
     def past_latents(self) -> int:
-        """The most past frames a plan may name."""
+        """Maximum number of past frames in a plan."""
         return self.budget_latents - self.block_latents
 
 
@@ -94,7 +94,7 @@ class ContextPlan:
         frames: past latent frames in attention order; repeats are allowed.
         positions: temporal RoPE position of each of `frames`.
         query_positions: temporal RoPE position of each latent frame of the block itself.
-        roles: why each of `frames` is there.
+        roles: reason for which each of `frames` is there.
         scores: similarity of each memory frame to the query, in order, or None.
     """
 
@@ -105,12 +105,12 @@ class ContextPlan:
     scores: tuple[float, ...] | None = None
 
     def memory_frames(self) -> tuple[int, ...]:
-        """The retrieved frames, in attention order."""
+        """Return the retrieved frames, in attention order."""
         pairs = zip(self.frames, self.roles, strict=True)
         return tuple(frame for frame, role in pairs if role is Role.memory)
 
     def check(self, first_frame: int, rollout: RolloutSpec) -> None:
-        """Refuse a plan the engine cannot carry out.
+        """Raise an error for a plan that the engine cannot execute.
 
         Raises:
             LongtakeError: too many frames, lists of unequal length, frames that do not exist yet,
@@ -151,8 +151,8 @@ class ContextPlan:
 class MemoryStrategy(Protocol):
     """Chooses the context of every block of one rollout.
 
-    An implementation is a dataclass whose fields are its arguments; state belongs into `reset`.
-    The same arguments and the same latents must always give the same plans: resuming relies on it.
+    An implementation is a dataclass whose fields are its arguments; `reset` creates its state.
+    The same arguments and latents must always give the same plans, because resuming relies on it.
     """
 
     def reset(self, rollout: RolloutSpec) -> None:
@@ -163,42 +163,46 @@ class MemoryStrategy(Protocol):
         """
 
     def observe(self, latents: Float[Tensor, "frame chan height width"], first_frame: int) -> None:
-        """Take note of clean latent frames just made, the first of them number `first_frame`."""
+        """Receive the newest clean latent frames; `first_frame` is the number of the first one."""
 
     def plan(self, first_frame: int) -> ContextPlan:
-        """The context of the block that starts at latent frame `first_frame`."""
+        """Return the context of the block that starts at latent frame `first_frame`."""
 
 
 def reachable(strategy: MemoryStrategy, first_frame: int) -> Iterable[int]:
-    """Past frames that the plan of a block or of any later one may name.
+    """Return the past frames that the plan of this block or of a later one may name.
 
-    All of them, unless the strategy has a method `reach(first_frame)` that says less. What it
-    leaves out is forgotten for good, which bounds the memory of a long rollout.
+    These are all past frames, unless the strategy narrows them with a method `reach(first_frame)`.
+    Keys and values of the other frames are deleted, which bounds the memory of a long rollout.
     """
     reach = getattr(strategy, "reach", None)
     return range(first_frame) if reach is None else reach(first_frame)
 
 
 class BlockView(Protocol):
-    """More of the model that a strategy may look at, for the frames it is observing."""
+    """Keys and pixels of the frames that a strategy is observing."""
 
     def mean_keys(self) -> Float[Tensor, "frame layer chan"]:
-        """Un-rotated self-attention keys of the clean pass, averaged over a frame's tokens."""
+        """Return the un-rotated keys of the clean pass, averaged over the tokens of a frame."""
 
     def frames(self) -> UInt8[Tensor, "frame height width 3"]:
-        """The last video frame of each latent frame, RGB. Decodes the block: ask for every one."""
+        """Decode the block and return the last video frame of each latent frame, RGB.
+
+        Decoding is a stream, so a strategy that needs frames must call this for every block.
+        """
 
 
 @runtime_checkable
 class SeesModel(Protocol):
-    """A strategy that may want more than latents; the engine attaches a view after `reset`.
+    """A strategy that may need more than latents; the engine attaches a view after `reset`.
 
     Attributes:
-        needs_model: whether it does. Its `observe` then comes after the clean pass, not beside it.
+        needs_model: whether it needs the view. `observe` is then called after the clean pass
+            instead of during it.
     """
 
     @property
     def needs_model(self) -> bool: ...
 
     def attach(self, view: BlockView) -> None:
-        """Take the view; it is valid within `observe`."""
+        """Receive the view, which is valid during `observe` only."""

@@ -1,6 +1,6 @@
 """Controls at equal budget: the layout of retrieval, with frames chosen without looking at them.
 
-They answer whether similarity search earns its keep, or any old frames would do.
+They show whether similarity search helps, or whether any old frames would do as well.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ from methods.trace import AttendedFrames, read_trace
 
 @dataclass
 class Random(Retrieval):
-    """Frames drawn at random, by the unit's seed and the block alone."""
+    """Frames drawn at random; the draw depends on the seed of the unit and on the block only."""
 
     def select(self, candidates: Sequence[int], first_frame: int) -> Selection:
-        """See Retrieval.select."""
         draw = random.Random(f"{self._rollout.seed}/{first_frame}")
         count = min(self.memory_latents, len(candidates))
         return Selection(tuple(sorted(draw.sample(candidates, count))), None)
@@ -33,7 +32,6 @@ class Uniform(Retrieval):
     """Frames spaced evenly over the candidates, both ends included."""
 
     def select(self, candidates: Sequence[int], first_frame: int) -> Selection:
-        """See Retrieval.select."""
         count = min(self.memory_latents, len(candidates))
         last = len(candidates) - 1
         steps = max(count - 1, 1)
@@ -45,11 +43,9 @@ class Recency(Retrieval):
     """The newest candidates."""
 
     def select(self, candidates: Sequence[int], first_frame: int) -> Selection:
-        """See Retrieval.select."""
         return Selection(tuple(candidates[-self.memory_latents :]), None)
 
     def reach(self, first_frame: int) -> tuple[int, ...]:
-        """See methods.base.reachable."""
         sink = range(min(self.sink_latents, first_frame))
         span = self._rollout.budget_latents + self.recent_exclude_latents + self.memory_latents
         return (*sink, *range(max(len(sink), first_frame - span), first_frame))
@@ -57,14 +53,12 @@ class Recency(Retrieval):
 
 @dataclass
 class Oldest(Retrieval):
-    """The oldest candidates: in effect a sink of sink_latents + memory_latents frames."""
+    """The oldest candidates, equivalent to a sink of sink_latents + memory_latents frames."""
 
     def select(self, candidates: Sequence[int], first_frame: int) -> Selection:
-        """See Retrieval.select."""
         return Selection(tuple(candidates[: self.memory_latents]), None)
 
     def reach(self, first_frame: int) -> tuple[int, ...]:
-        """See methods.base.reachable."""
         oldest = range(min(self.sink_latents + self.memory_latents, first_frame))
         room = self._rollout.past_latents
         return (*oldest, *range(max(len(oldest), first_frame - room), first_frame))
@@ -113,10 +107,10 @@ class Lag(Retrieval):
 
 @dataclass
 class Oracle(Retrieval):
-    """Memory frames given from outside: those of a trace.jsonl, by the first frame of the block.
+    """Memory frames read from a trace.jsonl, matched by the first frame of the block.
 
-    The frames need not be candidates of retrieval, only past ones. Blocks that the trace does not
-    name get no memory.
+    Any past frame is allowed, even one that retrieval could not choose. Blocks that the trace does
+    not name get no memory.
 
     Args:
         trace: path of a trace.jsonl (one JSON object a line with first_frame, frames and roles).
@@ -125,20 +119,18 @@ class Oracle(Retrieval):
     trace: str = ""
 
     def reset(self, rollout: RolloutSpec) -> None:
-        """See MemoryStrategy.reset."""
         super().reset(rollout)
         self._memory_by_block = _read_memory(self._trace_path(), self.memory_latents)
 
     def identity(self) -> dict[str, str]:
-        """The given frames themselves take the place of the path."""
+        """Return the frames of the trace, which replace its path in the identity."""
         return {"trace": hashlib.sha256(self._trace_path().read_bytes()).hexdigest()}
 
     def candidates(self, first_frame: int) -> range:
-        """All past frames behind the sink."""
+        """Return all past frames after the sink."""
         return range(self.sink_latents, max(self.sink_latents, first_frame))
 
     def select(self, candidates: Sequence[int], first_frame: int) -> Selection:
-        """See Retrieval.select."""
         given = self._memory_by_block.get(first_frame, ())
         return Selection(tuple(frame for frame in given if frame in candidates), None)
 

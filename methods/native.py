@@ -1,4 +1,4 @@
-"""The window that the backbone's authors roll it out with: the row that is fair to a backbone."""
+"""The attention window that the authors of a backbone use, so that it runs as published."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ class Native:
     """A sliding window of the size, sink and RoPE scheme that the backbone itself names."""
 
     def reset(self, rollout: RolloutSpec) -> None:
-        """See MemoryStrategy.reset."""
         window = rollout.native_window
         if window is None:
             raise LongtakeError(
@@ -33,12 +32,10 @@ class Native:
         self._window.reset(replace(rollout, budget_latents=window.budget_latents))
 
     def observe(self, latents: Tensor, first_frame: int) -> None:
-        """Nothing to remember: the window follows from the frame number alone."""
+        """Do nothing, because the window follows from the frame number alone."""
 
     def reach(self, first_frame: int) -> tuple[int, ...]:
-        """See methods.base.reachable."""
         return self._window.reach(first_frame)
 
     def plan(self, first_frame: int) -> ContextPlan:
-        """See MemoryStrategy.plan."""
         return self._window.plan(first_frame)

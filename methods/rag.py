@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Rag(Retrieval):
-    """The candidates most similar to the newest clean frames, by cosine of their descriptors.
+    """Retrieve the candidates most similar to the newest clean frames, by cosine of descriptors.
 
     Args:
         descriptor: which encoder describes a latent frame.
@@ -38,7 +38,6 @@ class Rag(Retrieval):
     allow_other_backbone: bool = False
 
     def reset(self, rollout: RolloutSpec) -> None:
-        """See MemoryStrategy.reset."""
         super().reset(rollout)
         if self.query_latents < 1:
             raise LongtakeError(f"query_latents must be at least 1, got {self.query_latents}.")
@@ -51,11 +50,9 @@ class Rag(Retrieval):
 
     @property
     def needs_model(self) -> bool:
-        """See SeesModel."""
         return source_of(self._load_encoder()) is not Source.latents
 
     def attach(self, view: BlockView) -> None:
-        """See SeesModel.attach."""
         self._view = view
 
     def identity(self) -> dict[str, Any]:
@@ -66,13 +63,12 @@ class Rag(Retrieval):
         }
 
     def observe(self, latents: Tensor, first_frame: int) -> None:
-        """See MemoryStrategy.observe."""
         assert first_frame == len(self._index), "frames are observed in order, once"
         source = source_of(self._encoder)
         self._index.add(self._encoder.embed(self._inputs(source, latents)))
 
     def select(self, candidates: Sequence[int], first_frame: int) -> Selection:
-        """See Retrieval.select. Equal similarities go to the older frame."""
+        """Return the most similar candidates; equal similarities go to the older frame."""
         query = self._index.newest(self.query_latents)
         start, stop = candidates[0], candidates[-1] + 1
         return Selection(*self._index.search(query, start, stop, self.memory_latents))
@@ -80,7 +76,7 @@ class Rag(Retrieval):
     def _inputs(self, source: Source, latents: Tensor) -> Tensor:
         if source is Source.latents:
             return latents
-        assert self._view is not None, f"the engine attaches a view; needed for source={source}"
+        assert self._view is not None, f"source={source} needs the view that the engine attaches"
         return self._view.mean_keys() if source is Source.keys else self._view.frames()
 
     def _load_encoder(self) -> Encoder:
@@ -90,19 +86,19 @@ class Rag(Retrieval):
 
 
 def check_backbone(encoder: Encoder, backbone: str) -> None:
-    """Refuse an encoder on a backbone that it was not trained for, as far as names tell.
+    """Raise an error if the encoder was trained for backbones of other names.
 
     The digest of the weights in a fingerprint is not compared: other weights under the same name
     (random ones, or one's own) are accepted.
 
     Raises:
-        LongtakeError: naming both, and how to insist.
+        LongtakeError: names both, and the setting that allows it.
     """
     known = trained_on(encoder)
     names = {fingerprint.partition("@")[0] for fingerprint in known}
     if known and backbone and backbone not in names:
         raise LongtakeError(
             f"The encoder was trained on latents of {', '.join(known)}; this backbone is "
-            f"{backbone}. Train one for it (python -m harness train-encoder), or insist with "
+            f"{backbone}. Train one for it (python -m harness train-encoder), or allow it with "
             "method.allow_other_backbone=true."
         )

@@ -1,6 +1,6 @@
 """Base of all retrieving strategies: the candidates, the context layout, the equal budget.
 
-A subclass only says which of the candidate frames to take (`select`).
+A subclass chooses from the candidate frames (`select`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Layout(StrEnum):
 
 
 class Selection(NamedTuple):
-    """Retrieved frames in attention order and, where there is one, the similarity of each."""
+    """Retrieved frames in attention order, and their similarities or None."""
 
     frames: tuple[int, ...]
     scores: tuple[float, ...] | None
@@ -59,7 +59,6 @@ class Retrieval:
     recent_exclude_latents: int = 5
 
     def reset(self, rollout: RolloutSpec) -> None:
-        """See MemoryStrategy.reset."""
         if min(self.sink_latents, self.memory_latents, self.recent_exclude_latents) < 0:
             raise LongtakeError(
                 "sink_latents, memory_latents and recent_exclude_latents can't be negative."
@@ -78,23 +77,22 @@ class Retrieval:
         self._rollout = rollout
 
     def observe(self, latents: Tensor, first_frame: int) -> None:
-        """Nothing to remember unless a subclass does."""
+        """Do nothing; subclasses that need the latents override this."""
 
     def select(self, candidates: Sequence[int], first_frame: int) -> Selection:
         """Choose at most `memory_latents` of `candidates` (ascending) for the block."""
         raise NotImplementedError
 
     def candidates(self, first_frame: int) -> range:
-        """Frames that left the window of `budget_latents`, less the newest of them.
+        """Return the frames that left the window of `budget_latents`, except the newest of them.
 
-        The window is counted as it stands after the previous block: the sink and the newest frames.
+        The window is the one after the previous block: the sink and the newest frames.
         """
         window = self._rollout.budget_latents - self.sink_latents
         stop = first_frame - window - self.recent_exclude_latents
         return range(self.sink_latents, max(self.sink_latents, stop))
 
     def plan(self, first_frame: int) -> ContextPlan:
-        """See MemoryStrategy.plan."""
         candidates = self.candidates(first_frame)
         if self.memory_latents and candidates:
             return self._lay_out(first_frame, self.select(candidates, first_frame))
@@ -107,7 +105,8 @@ class Retrieval:
         room = rollout.past_latents - self.sink_latents - reserved
         local = tuple(range(max(len(sink), first_frame - room), first_frame))
         frames = (*sink, *memory, *local)
-        # The block keeps its own frame numbers until the window is full, then stays at its end.
+        # The block keeps its own frame numbers until the window is full and then stays at its end,
+        # so positions never exceed those the backbone was trained on.
         span = rollout.trained_latents if self.layout == Layout.aged else rollout.budget_latents
         query = min(first_frame, span - rollout.block_latents)
         aged = [max(0, query - (first_frame - frame)) for frame in frames]

@@ -30,7 +30,6 @@ class SlidingWindow:
     sink_latents: int = 1
 
     def reset(self, rollout: RolloutSpec) -> None:
-        """See MemoryStrategy.reset."""
         if not 0 <= self.sink_latents <= rollout.past_latents:
             raise LongtakeError(
                 f"sink_latents={self.sink_latents} does not fit: the budget leaves "
@@ -44,15 +43,14 @@ class SlidingWindow:
         self._rollout = rollout
 
     def observe(self, latents: Tensor, first_frame: int) -> None:
-        """Nothing to remember: the window follows from the frame number alone."""
+        """Do nothing, because the window follows from the frame number alone."""
 
     def reach(self, first_frame: int) -> tuple[int, ...]:
-        """See methods.base.reachable: what left the window never comes back."""
+        """Return the frames of the window: a frame that left it never returns."""
         sink, local = self._window(first_frame)
         return (*sink, *local)
 
     def plan(self, first_frame: int) -> ContextPlan:
-        """See MemoryStrategy.plan."""
         sink, local = self._window(first_frame)
         frames = (*sink, *local)
         block = range(first_frame, first_frame + self._rollout.block_latents)

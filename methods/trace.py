@@ -19,7 +19,7 @@ _KEYS = ("block", "first_frame", "frames", "positions", "query_positions", "role
 
 @dataclass(frozen=True, kw_only=True)
 class AttendedFrames:
-    """The past frames of one block; a trace written by hand may hold nothing else.
+    """The past frames of one block: the part of a trace that method oracle needs.
 
     Attributes:
         first_frame: first latent frame of the block.
@@ -67,7 +67,7 @@ class TraceLine(AttendedFrames):
 
     @classmethod
     def of(cls, block: int, first_frame: int, plan: ContextPlan) -> TraceLine:
-        """Describe the plan of a block."""
+        """Convert the plan of a block."""
         return cls(
             block=block,
             first_frame=first_frame,
@@ -79,7 +79,7 @@ class TraceLine(AttendedFrames):
         )
 
     def without_scores(self) -> TraceLine:
-        """Return the plan as far as it changes pixels."""
+        """Return the line without the scores, which do not change pixels."""
         return replace(self, scores=None)
 
     def to_json(self) -> str:
@@ -89,10 +89,10 @@ class TraceLine(AttendedFrames):
 
     @classmethod
     def from_json(cls, text: bytes | str, name: str) -> TraceLine:
-        """Read a line; `name` says in messages which one.
+        """Read a line; `name` identifies it in messages.
 
         Raises:
-            StoreError: the text is no plan of a block.
+            StoreError: the text does not describe the plan of a block.
         """
         return from_json(text, cls, name)
 
@@ -102,7 +102,7 @@ def read_trace(path: Path, cls: type[T]) -> Iterator[T | StoreError]:
 
     Args:
         path: the file.
-        cls: `TraceLine`, or `AttendedFrames` where a trace written by hand will do.
+        cls: `TraceLine`, or `AttendedFrames` for a trace written by hand.
 
     Raises:
         OSError: the file cannot be read.

@@ -1,1 +1,1 @@
-"""Ground floor: errors, files, registry, machine, weights. Imports nothing of ours."""
+"""Ground floor, importable from everywhere: errors, files, registry, machine, weights."""

@@ -1,4 +1,4 @@
-"""Compute devices: which one a process takes, and the memory they have."""
+"""Compute devices: choice of the device of a process, and its memory."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def pick_device(name: str) -> torch.device:
             f"device={name!r}, but this machine has {torch.cuda.device_count()} CUDA devices."
         )
     if device.type == "cuda":
-        # Captures and pinned memory go by the current device.
+        # CUDA graph capture and pinned memory use the current device, whatever device= says.
         device = torch.device("cuda", device.index or 0)
         torch.cuda.set_device(device)
     return device
@@ -47,8 +47,7 @@ def pick_device(name: str) -> torch.device:
 def visible_gpus(device: str) -> list[str]:
     """List the GPUs of a device setting, as CUDA_VISIBLE_DEVICES names them; none for "cpu".
 
-    A cluster gives a job some of a node's GPUs through that variable, so "cuda:1" is the second
-    name in it.
+    A cluster assigns GPUs to a job through that variable, so "cuda:1" is its second entry.
     """
     if device == "cpu":
         return []
@@ -62,7 +61,7 @@ def visible_gpus(device: str) -> list[str]:
 
 
 def free_device_bytes(device: torch.device) -> int:
-    """Return the free memory of a device, once what earlier units left on a GPU is released."""
+    """Release the GPU memory that earlier units cached, and return the free memory of a device."""
     if device.type != "cuda":
         return available_host_bytes()
     import torch

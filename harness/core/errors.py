@@ -1,7 +1,7 @@
 """Errors meant for people: one line on the terminal, no traceback.
 
-The class says whose turn it is: exit code 2 is a mistake of the user, 3 an environment that failed.
-Whatever broke inside Longtake is no `LongtakeError` and keeps its traceback.
+The class determines the exit code: 2 for a mistake of the user, 3 for an environment that failed.
+A defect inside Longtake is no `LongtakeError` and keeps its traceback.
 """
 
 from __future__ import annotations

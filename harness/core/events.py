@@ -1,4 +1,4 @@
-"""Reports of running work: events of a worker, and who listens to them.
+"""Events of running workers, and the interface of their listeners.
 
 Between processes an event is one line of JSON.
 """
@@ -14,7 +14,7 @@ from typing import Protocol
 
 
 class Interrupted(Exception):
-    """The user asked to stop; what was done so far is saved."""
+    """The user asked to stop; all progress is saved."""
 
 
 class EventKind(StrEnum):
@@ -33,9 +33,9 @@ class Event:
 
     Attributes:
         kind: what happened.
-        item: to which unit, or "suite:unit" while scoring; empty while loading.
-        amount: latent frames made, or clips scored, so far.
-        replayed: whether the last of it was taken from what was saved instead of being made.
+        item: id of the unit, or "suite:unit" while scoring; empty while loading.
+        amount: latent frames generated, or clips scored, so far.
+        replayed: whether the last part was read from saved progress instead of computed.
         seconds: how long a finished unit took.
         text: what is being loaded, or why a unit failed.
     """
@@ -48,7 +48,7 @@ class Event:
     text: str = ""
 
     def to_line(self) -> str:
-        """One line of JSON."""
+        """Return the event as one line of JSON."""
         return json.dumps(asdict(self))
 
     @classmethod
@@ -63,20 +63,20 @@ StopRequested = Callable[[], bool]
 
 
 class Listener(Protocol):
-    """Receives what long steps report: the terminal, a notebook, or `Silent`."""
+    """Receives the reports of long steps: the terminal, a notebook, or `Silent`."""
 
     def say(self, text: str) -> None:
-        """Take a line for the user."""
+        """Show a line to the user."""
 
     def stage(
         self, title: str, amounts: Mapping[str, int], labels: Mapping[str, str]
     ) -> AbstractContextManager[Emit]:
-        """Open a stage of work and return what takes its events.
+        """Open a stage of work and return the function that receives its events.
 
         Args:
             title: verb that names the stage.
             amounts: latent frames, clips or steps of each item, by the name that events use.
-            labels: names of items for people; an item without one is shown as it is.
+            labels: readable names of items; an item without a label is shown by its id.
         """
 
 

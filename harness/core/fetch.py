@@ -1,8 +1,8 @@
-"""Download weights files: resumed where they stopped, verified before they take their place.
+"""Download of weights files, with resume; a file takes its place only after verification.
 
-One downloader serves the hub and the addresses of the official evaluation code. It is our own
-because both kinds must resume: `pooch` cannot, and `hf_hub_download` serves the hub only and
-reports no progress in the versions (below 1.0) that VBench's packages need.
+One downloader serves the hub and the addresses of the official evaluation code. No library does
+both with resume: `pooch` cannot resume, and `hf_hub_download` serves the hub only and reports no
+progress in the versions (below 1.0) that VBench's packages need.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from urllib.error import HTTPError, URLError
 from harness.core.version import __version__
 from harness.core.weights_files import WeightsFile, hub_address, remember_sha256
 
-# Called with the bytes on disk and the bytes in all, None if the server doesn't say.
+# Called with the bytes on disk and the total bytes, None if the server doesn't report them.
 OnBytes = Callable[[int, int | None], None]
 _CHUNK_BYTES = 2**20
 _TIMEOUT_S = 60
 
 
 class FetchError(Exception):
-    """A file that could not be fetched; the message says why in one line."""
+    """A file could not be fetched; the message is one line with the reason."""
 
 
 class Unreachable(FetchError):
@@ -47,7 +47,7 @@ def fetch(source: WeightsFile, path: Path, on_bytes: OnBytes) -> bool:
 
     Args:
         source: the file to fetch.
-        path: where it belongs.
+        path: its destination.
         on_bytes: reports progress.
 
     Returns:
@@ -115,17 +115,17 @@ def _go_on(source: WeightsFile, file: IO[bytes], on_bytes: OnBytes) -> str | Non
     opener = urllib.request.build_opener(redirects)
     request = urllib.request.Request(source.url, headers=headers)
     if source.on_hub and (token := _hub_token()):
-        # Not sent on after a redirect: the hub redirects to storage of other hosts.
+        # Not forwarded on a redirect, because the hub redirects to storage on other hosts.
         request.add_unredirected_header("Authorization", f"Bearer {token}")
     try:
         response = opener.open(request, timeout=_TIMEOUT_S)
     except HTTPError as error:
         if error.code != 416 or not start:
             raise
-        _start_over(file)  # longer than the file on the server, so of another file
+        _start_over(file)  # our part is longer than the server's file: another version
         return _go_on(source, file, on_bytes)
     with response:
-        if response.status != 206 and start:  # a server without ranges sends the whole file
+        if response.status != 206 and start:  # it ignored the range and sends the whole file
             _start_over(file)
             start = 0
         length = response.headers.get("Content-Length")
@@ -173,7 +173,7 @@ def _sha256_tag(headers: HTTPMessage) -> str | None:
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects and keeps the sha256 that the hub sends with the first of them."""
+    """Follows redirects and keeps the sha256 that the hub sends with the first one."""
 
     sha256: str | None = None
 

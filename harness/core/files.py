@@ -17,7 +17,7 @@ import psutil
 
 
 def cache_root() -> Path:
-    """Return the folder of files that can be made again; LONGTAKE_CACHE moves it."""
+    """Return the folder of files that can be recreated; set by LONGTAKE_CACHE."""
     if own := os.environ.get("LONGTAKE_CACHE"):
         return Path(own)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "longtake"
@@ -31,11 +31,11 @@ def replacing(path: Path, durable: bool = True) -> Iterator[Path]:
     several workers may write the same file at once.
 
     Args:
-        path: the file to write; its folder is made.
+        path: the file to write; its folder is created.
         durable: wait until the content is on disk, so that it survives a power failure. False for
-            files that are cheap to make again.
+            files that are cheap to recreate.
     """
-    # A plain name instead of tempfile's: its files are readable by their owner only.
+    # Not tempfile: its files are readable by their owner only.
     writer = f"{socket.gethostname()}-{threading.get_ident()}-{os.getpid()}"
     temporary = path.with_name(f".{path.stem}-{writer}{path.suffix}")
     path.parent.mkdir(parents=True, exist_ok=True)

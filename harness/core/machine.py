@@ -25,7 +25,7 @@ GIB = 2**30
 _MAX_EVAL_THREADS = 8
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # of glibc's malloc.h
 
-_prepared_threads: int | None = None  # as `prepare_process` set it
+_prepared_threads: int | None = None  # set by `prepare_process`
 
 
 @cache
@@ -103,7 +103,7 @@ def one_thread() -> Iterator[None]:
 def available_host_bytes() -> int:
     """Return the host memory this process may still allocate.
 
-    That is what the machine has left, or less where a limit of a cgroup is tighter.
+    That is the free memory of the machine, or less if the limit of a cgroup is tighter.
     """
     return min(psutil.virtual_memory().available, _cgroup_room_bytes())
 
@@ -128,7 +128,7 @@ def reset_peak_host() -> None:
 
 
 def give_memory_back() -> None:
-    """Return freed memory to the system; after `prepare_process` malloc would keep it."""
+    """Return freed memory to the system, which malloc keeps after `prepare_process`."""
     gc.collect()
     if hasattr(psutil, "heap_trim"):  # not on every platform
         psutil.heap_trim()

@@ -1,4 +1,4 @@
-"""Modules of plug-ins: their source without importing them, and why one could not be imported."""
+"""Modules of plug-ins: their source, read without importing them, and failed imports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.core.files import cache_root, write_text
 def find_module(name: str) -> ModuleSpec | None:
     """Return the spec of a module, or None; unlike importlib's find_spec imports no parent.
 
-    So listing plug-ins runs no code of theirs, and a package that fails on import is still found.
+    Listing plug-ins therefore runs none of their code, and finds packages that fail on import.
     """
     spec, folders = None, None
     for full_name in itertools.accumulate(name.split("."), "{}.{}".format):

@@ -1,7 +1,8 @@
-"""Our own top-level packages, found beside `harness` whatever the working folder holds.
+"""Import of our top-level packages from the folder of `harness`, not from the working folder.
 
-Research folders are full of folders called `eval` or `methods`, and `python -m harness` puts the
-working folder first on sys.path. Importing `harness` installs a finder that comes before sys.path.
+Many working folders contain a folder called `eval` or `methods`, and `python -m harness` puts the
+working folder first on sys.path. Importing `harness` therefore installs a finder that takes
+precedence over sys.path.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class OwnPackagesFinder(MetaPathFinder):
-    """Finds our top-level packages in the folder that holds `harness`, and nothing else."""
+    """Finds our top-level packages in the folder that holds `harness`, and no others."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None

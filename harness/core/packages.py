@@ -1,4 +1,4 @@
-"""The command that installs the package of a module that is missing."""
+"""The command that installs the package of a missing module."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PACKAGES = {
 
 
 def install_command(module: str) -> str:
-    """Return the pip command that brings `module`, by an extra of Longtake where one does."""
+    """Return the pip command that installs `module`, through an extra of Longtake if one has it."""
     top = module.partition(".")[0]
     package = _PACKAGES.get(top, top)
     for extra in _extras_with(package):
@@ -25,10 +25,10 @@ def install_command(module: str) -> str:
 
 
 def _extras_with(package: str) -> list[str]:
-    """Names of the extras that require a package and are not for development."""
+    """List the extras, except the one for development, that require a package."""
     try:
         requirements = requires("longtake") or []
-    except PackageNotFoundError:  # a checkout that was never installed
+    except PackageNotFoundError:  # a checkout that is not installed
         return []
     found = []
     for requirement in requirements:

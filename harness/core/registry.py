@@ -1,8 +1,8 @@
 """A lazy plug-in registry: names to "module:attribute" strings.
 
-Every room declares one registry for its kind of plug-in. Nothing is imported until `load`, so
-listing names is cheap. Other distributions add entries through the registry's entry-point group,
-and a user may write "module:attribute" wherever a name is expected.
+There is one registry for each kind of plug-in. Nothing is imported before `load`, so listing names
+is cheap. Other distributions add plug-ins through the entry-point group of the registry, and a user
+may write "module:attribute" in place of any name.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Entry:
     Attributes:
         name: name it is registered under.
         target: "module:attribute" of its class.
-        origin: distribution it comes from.
+        origin: distribution that provides it.
     """
 
     name: str
@@ -39,19 +39,19 @@ class Entry:
 
     @property
     def full_name(self) -> str:
-        """The name that means this plug-in even if others are registered under `name`."""
+        """The unambiguous name, which works even if others are registered under `name`."""
         return f"{self.origin}:{self.name}"
 
 
 class PluginError(LongtakeError):
-    """A registered plug-in that cannot be imported or used, or a name that several claim."""
+    """A registered plug-in cannot be imported or used, or several claim one name."""
 
 
 class Registry:
     """The plug-ins of one kind.
 
     Args:
-        kind: what a plug-in of this registry is called in messages, for example "method".
+        kind: word for its plug-ins in messages, for example "method".
         builtin: names to "module:attribute" targets that ship with Longtake.
         group: entry-point group through which other distributions add plug-ins.
         contract: attributes that every plug-in must have.
@@ -87,9 +87,9 @@ class Registry:
         return sorted(self.entries())
 
     def own_name(self, name: str) -> str:
-        """Return the name that means the built-in `name` whatever else is installed.
+        """Return the name that selects the built-in `name`, whatever else is installed.
 
-        A name that is no built-in is returned as it is.
+        Any other name is returned unchanged.
         """
         entry = self._builtin.get(name)
         return name if entry is None or name in self.entries() else entry.full_name
@@ -114,14 +114,14 @@ class Registry:
         return name if entry is None else entry.target
 
     def identity(self, name: str) -> dict[str, str]:
-        """Return the part of a unit's identity that says which plug-in made it.
+        """Return the part of a unit's identity that identifies the plug-in.
 
-        A built-in is its registered name, so moving its file changes nothing; another plug-in is
-        its attribute and the digest of its module, so editing it changes the identity.
+        A built-in is identified by its registered name, so its file may move. Another plug-in is
+        identified by its attribute and the digest of its module, so an edit changes the identity.
 
         Raises:
             UnknownName: unknown name.
-            PluginError: a module that isn't there, or a name that several claim.
+            PluginError: the module does not exist, or several distributions registered the name.
         """
         target = self.target(name)
         for entry in self._builtin.values():
@@ -163,9 +163,9 @@ class Registry:
         return plugin
 
     def summary(self, name: str) -> str:
-        """Return the first line of a plug-in's docstring, or why there is none.
+        """Return the first line of a plug-in's docstring, or the reason why it cannot be read.
 
-        Nothing is imported, so a problem that only an import shows is not found.
+        Nothing is imported, so a failing import is not noticed; see `problems`.
         """
         target = self.target(name)
         try:
@@ -177,7 +177,7 @@ class Registry:
         return docstring.partition("\n")[0]
 
     def problems(self) -> dict[str, str]:
-        """Import every plug-in of another distribution; return what is wrong, by name."""
+        """Import every plug-in of other distributions; return the errors by name."""
         found = {}
         for name, entry in self.entries().items():
             if entry.origin != OWN_DISTRIBUTION:
@@ -191,7 +191,7 @@ class Registry:
         claims = {name: [entry] for name, entry in self._builtin.items()}
         for entry in _installed(self.group, tuple(sys.path)):
             others = claims.setdefault(entry.name, [])
-            # An installation that is found twice on the search path is no conflict.
+            # The same installation may be found twice on the search path; that is no conflict.
             if entry.target not in [other.target for other in others]:
                 others.append(entry)
         return claims
@@ -214,7 +214,7 @@ class Registry:
         return f"{self.kind} {name!r} is registered by {claims}; write {choices}."
 
     def _called(self, name: str) -> str:
-        """Return a plug-in's name for messages, with the distribution that has to repair it."""
+        """Return a plug-in's name for messages, with the distribution that must fix it."""
         entry = self._entry(name)
         if entry is None or entry.origin == OWN_DISTRIBUTION or entry.full_name == name:
             return f"{self.kind} {name!r}"

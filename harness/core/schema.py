@@ -15,22 +15,22 @@ T = TypeVar("T")
 
 
 def with_defaults(instance: Any) -> dict[str, Any]:
-    """All fields of a built dataclass as plain values."""
+    """Return all fields of a dataclass as plain values, with defaults filled in."""
     plain = OmegaConf.to_container(OmegaConf.structured(instance), enum_to_str=True)
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}
 
 
 def build(cls: type[T], values: Mapping[str, Any], section: str) -> T:
-    """An instance of the dataclass `cls` with `values` for its fields.
+    """Build an instance of the dataclass `cls` from the values of its fields.
 
     Args:
         cls: a dataclass whose field types OmegaConf understands.
         values: plain values as they come from YAML or the command line.
-        section: what the values are, for messages: "method", "setting".
+        section: word for the values in messages: "method", "setting".
 
     Raises:
-        LongtakeError: a key that is no field (with the nearest one), or a value of another type.
+        LongtakeError: a key is no field (names the nearest one), or a value has another type.
     """
     try:
         merged = OmegaConf.merge(OmegaConf.structured(cls), dict(values))

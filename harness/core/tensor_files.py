@@ -1,7 +1,7 @@
-"""Tensors out of .pth files that also hold objects of the programs that wrote them.
+"""Reading of tensors from .pth files that also hold objects of the program that wrote them.
 
-`torch.load(weights_only=True)` refuses such files as a whole. Here those objects become inert
-place-holders, so nothing of theirs is imported or run, and the tensors beside them are read.
+`torch.load(weights_only=True)` refuses such files. Here the foreign objects become inert
+placeholders: none of their code is imported or run, and the tensors beside them are read.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ _REBUILD = ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_parameter")
 
 
 class Inert:
-    """Stands for an object of another program; takes whatever a pickle gives it."""
+    """Placeholder for an object of another program; accepts everything a pickle does to it."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
         pass
 
     def __call__(self, *_: Any, **__: Any) -> Inert:
-        """As of a function or a class that another object gave."""
+        """Stand in for a call of a class or function, and return the same placeholder."""
         return self
 
     def __setstate__(self, state: Any) -> None:
@@ -33,17 +33,17 @@ class Inert:
         pass
 
     def append(self, value: Any) -> None:
-        """As of a list."""
+        """Accept an item, for objects that pickle as a list."""
 
     def extend(self, values: Any) -> None:
-        """As of a list."""
+        """Accept items, for objects that pickle as a list."""
 
 
 class Unpickler(pickle.Unpickler):
-    """Knows the names that tensors are made of, and no others; torch.load adds the storages."""
+    """Resolves only the names that tensors consist of; torch.load adds the storages."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """The object called so, or the class of place-holders."""
+        """Return the named object if tensors need it, else the placeholder class."""
         import torch
 
         if (module, name) == ("collections", "OrderedDict"):
@@ -59,12 +59,12 @@ class Unpickler(pickle.Unpickler):
 
 
 def load(file: Any, **arguments: Any) -> Any:
-    """What torch.load reads the parts of older files with."""
+    """Unpickle a part of a file; torch.load calls this for files of the older format."""
     return Unpickler(file, **arguments).load()
 
 
 def loading_tensors(torch_load: Callable[..., Any]) -> Callable[..., Any]:
-    """`torch.load` that reads the tensors of files it would refuse."""
+    """Wrap `torch.load` so that it reads the tensors of files it would refuse."""
     import sys
 
     def load_tensors(*args: Any, **kwargs: Any) -> Any:

@@ -35,7 +35,7 @@ def write_typed(path: Path, value: Any) -> None:
     """Write a dataclass as JSON, atomically.
 
     Raises:
-        ValueError: a number in it is infinite or not a number; JSON has none of them.
+        ValueError: a number is infinite or NaN, which JSON cannot hold.
     """
     text = json.dumps(to_plain(value), ensure_ascii=False, indent=1, allow_nan=False)
     write_text(path, text + "\n")
@@ -46,7 +46,7 @@ def read_typed(path: Path, cls: type[T]) -> T:
 
     Raises:
         FileNotFoundError: there is no such file.
-        StoreError: the file cannot be read, is no JSON, or doesn't fit the type; names the field.
+        StoreError: the file is unreadable, no JSON, or does not fit the type; names the field.
     """
     try:
         data = path.read_bytes()
@@ -63,10 +63,10 @@ def from_json(data: bytes | str, cls: type[T], name: str) -> T:
     Args:
         data: the text, UTF-8.
         cls: a dataclass whose field types can be imported from its module.
-        name: what the text is, for messages.
+        name: name of the text in messages.
 
     Raises:
-        StoreError: as `read_typed`.
+        StoreError: the text is no JSON or does not fit the type; names the field.
     """
     expected = getattr(cls, "SCHEMA", None)
     try:
@@ -94,6 +94,6 @@ def from_plain(value: Any, cls: type[T], name: str) -> T:
 
 
 def _lowered(error: Exception) -> str:
-    """The library's own words: "Expected `int`, got `str` - at `$.video.bytes`"."""
+    """Return msgspec's message, such as "expected `int`, got `str` - at `$.video.bytes`"."""
     text = " ".join(str(error).split()).replace(" - at `$.", " at `")
     return text[:1].lower() + text[1:]

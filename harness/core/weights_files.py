@@ -1,7 +1,7 @@
-"""Published weights files: their source, their place on this machine and their sha256.
+"""Published weights files: source, place on this machine, sha256.
 
 Backbones and metrics declare their files with `WeightsFile`; `fetch-weights` downloads them to
-`weights_root()`. Hashes that were computed once are kept below `harness.core.files.cache_root()`.
+`weights_root()`. Computed hashes are kept below `harness.core.files.cache_root()`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import ClassVar
 
 from harness.core.files import cache_root, write_text
 
-# Smaller files are hashed faster than a note of their hash is looked up.
+# Hashing a smaller file is faster than looking up its stored hash.
 CACHED_FROM_BYTES = 2**26
 _CHUNK_BYTES = 2**24
 
@@ -69,16 +69,16 @@ def weights_root() -> Path:
 
 
 def file_sha256(path: Path) -> str:
-    """Return the sha256 of a file; that of a large one is kept until its size or time changes."""
+    """Return the sha256 of a file; for large files cached until size or time changes."""
     stat = path.stat()
     return _sha256(path.resolve(), stat.st_size, stat.st_mtime_ns)
 
 
 def remember_sha256(path: Path, digest: str) -> None:
-    """Keep a hash that is known already, so that `file_sha256` need not read the file."""
+    """Store a known hash, so that `file_sha256` need not read the file."""
     stat = path.stat()
     note = _note(path.resolve(), stat.st_size, stat.st_mtime_ns)
-    with contextlib.suppress(OSError):  # without a writable cache it is computed every time
+    with contextlib.suppress(OSError):  # without a writable cache the hash is computed every time
         write_text(note, digest)
 
 

@@ -1,4 +1,4 @@
-"""Encoders: one unit vector per clean latent frame, the key by which retrieval searches."""
+"""Encoders, which map a clean latent frame to the unit vector that retrieval compares."""
 
 from harness.core.registry import Registry
 

@@ -44,7 +44,6 @@ class AutoencoderDescriptor:
         self._encoder.eval().requires_grad_(False)
 
     def prepare(self, latent_shape: tuple[int, int, int]) -> None:
-        """See Encoder.prepare."""
         if latent_shape != self._config.latent_shape:
             raise LongtakeError(
                 "The retrieval autoencoder was trained on latents of shape "
@@ -54,11 +53,9 @@ class AutoencoderDescriptor:
     def embed(
         self, latents: Float[Tensor, "frame chan height width"]
     ) -> Float[Tensor, "frame dim"]:
-        """See Encoder.embed."""
         encoder = self._encoder.to(latents.device)
         with torch.inference_mode():
             return F.normalize(encoder(latents.float()), dim=-1)
 
     def fingerprint(self) -> str:
-        """See Encoder.fingerprint."""
         return self._sha256

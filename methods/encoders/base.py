@@ -29,10 +29,11 @@ class Encoder(Protocol):
     """Maps latent frames to descriptors. Built as `encoder(checkpoint)`, checkpoint a path or None.
 
     An encoder may also have these attributes:
-        source: a Source, what `embed` is given; latents where there is none.
+        source: a Source, the input of `embed`; latents if it is absent.
         trained_on: fingerprints "name@digest of the weights" of the backbones whose latents it was
-            trained on; it is refused on backbones of other names unless told. The digests are
-            there to be read and are not compared. None or empty: any backbone.
+            trained on. On a backbone of another name it is refused, unless
+            `method.allow_other_backbone=true`. Digests are informative and not compared. None or
+            empty: any backbone.
 
     Raises on construction:
         LongtakeError: a checkpoint that is missing, not needed, or of another layout.
@@ -48,10 +49,10 @@ class Encoder(Protocol):
         """
 
     def embed(self, inputs: Float[Tensor, "frame ..."]) -> Float[Tensor, "frame dim"]:
-        """Descriptors of unit length, float32, so that a dot product is the cosine."""
+        """Return descriptors of unit length, float32, so that a dot product is the cosine."""
 
     def fingerprint(self) -> str:
-        """Changes whenever the descriptors would: the sha256 of the weights, or a fixed word."""
+        """Return text that identifies the descriptors: sha256 of the weights, or a fixed word."""
 
 
 def source_of(encoder: Encoder) -> Source:
@@ -60,5 +61,5 @@ def source_of(encoder: Encoder) -> Source:
 
 
 def trained_on(encoder: Encoder) -> tuple[str, ...]:
-    """Fingerprints of the backbones an encoder was trained for; empty for any."""
+    """Return the fingerprints of the backbones an encoder was trained for; empty for any."""
     return tuple(getattr(encoder, "trained_on", None) or ())

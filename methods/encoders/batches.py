@@ -1,6 +1,6 @@
-"""Training batches: chunks of consecutive latents, drawn by the seed and the step alone.
+"""Training batches: chunks of consecutive latents, drawn from the seed and the step only.
 
-So a run that goes on after a stop sees exactly the batches it would have seen.
+A resumed run therefore sees the same batches as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Split:
 
 
 def split_corpus(corpus: Corpus, share: float, chunk_latents: int) -> Split:
-    """Hold out whole prompts: no prompt is in both parts, on whichever backbone.
+    """Hold out whole prompts, so that no prompt is in both parts, whatever the backbone.
 
-    The choice depends on the prompts alone, so a grown corpus keeps what it held out.
+    The choice depends on the prompts only: a corpus that grows keeps its held-out prompts.
 
     Raises:
         LongtakeError: fewer than two prompts, or samples shorter than a chunk.
@@ -59,7 +59,7 @@ def _shuffled(prompt: str) -> str:
 def draw_batch(
     corpus: Corpus, positions: tuple[int, ...], size: int, chunk_latents: int, key: str
 ) -> Float[Tensor, "chunk frame chan height width"]:
-    """`size` chunks of random samples from random places; the same `key` gives the same ones."""
+    """Draw `size` chunks at random places of random samples, determined by `key`."""
     draw = random.Random(key)
     chunks = []
     for _ in range(size):

@@ -1,8 +1,8 @@
 """Checkpoints of the retrieval autoencoder: the released pickle layout, and safetensors.
 
-Both hold the tensors under the released names and the shape of the network as `config`. What the
-encoder was trained on travels beside them (`training`): an encoder for one backbone is not silently
-used with another. The released file has none; its origin is unknown.
+Both hold the tensors under the released names and the shape of the network as `config`. The origin
+of the training data is stored with them (`training`), so that an encoder for one backbone is not
+silently used with another. The released file has no origin.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Training:
         settings: the whole training configuration, as JSON.
         corpus_sha256: hash of the corpus index.
         step: optimizer steps made.
-        metrics: what validation said at that step.
+        metrics: validation results at that step.
     """
 
     backbones: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class Training:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Training:
-        """Read what `asdict` made."""
+        """Build it from the output of `asdict`."""
         return cls(**{**fields, "backbones": tuple(fields["backbones"])})
 
 
@@ -61,7 +61,7 @@ class Checkpoint:
         name: of the file, for messages.
         config: shape of the network.
         tensors: weights under the released names.
-        training: where it comes from.
+        training: its origin.
         sha256: hash of the file.
     """
 
@@ -72,7 +72,7 @@ class Checkpoint:
     sha256: str
 
     def autoencoder(self) -> LatentAutoencoder:
-        """The whole network with these weights.
+        """Build the whole network with these weights.
 
         Raises:
             LongtakeError: tensors are missing, or have other shapes than `config` says.
@@ -96,15 +96,15 @@ def load_part(module: torch.nn.Module, tensors: Mapping[str, Tensor], name: str)
 
 
 def shipped_encoders() -> list[str]:
-    """Names of the encoders that are part of the package."""
+    """List the encoders that are part of the package."""
     return sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
 
 
 def given_file(checkpoint: str | None, remedy: str) -> Path:
-    """The file of an encoder that can't do without one.
+    """Return the path of a required checkpoint.
 
     Raises:
-        LongtakeError: nothing is given (`remedy` says what to do), or there is no such file.
+        LongtakeError: none is given (the message is `remedy`), or there is no such file.
     """
     if checkpoint is None:
         raise LongtakeError(remedy)
@@ -115,10 +115,10 @@ def given_file(checkpoint: str | None, remedy: str) -> Path:
 
 
 def find_checkpoint(name: str) -> Path:
-    """The file of a path, or of the name of a shipped encoder.
+    """Return the file of a checkpoint given as a path or as the name of a shipped encoder.
 
     Raises:
-        LongtakeError: there is neither.
+        LongtakeError: there is no such file and no such encoder.
     """
     path = Path(name)
     if path.is_file():
@@ -169,7 +169,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def write_checkpoint(path: Path, model: LatentAutoencoder, training: Training) -> None:
-    """Write a checkpoint; the suffix says which layout: .pt as released, or .safetensors."""
+    """Write a checkpoint in the layout of its suffix: .pt as released, or .safetensors."""
     tensors = {
         name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
     }

@@ -32,8 +32,8 @@ class Sample:
 
     Attributes:
         name: global position in the corpus, six digits; also the name of the tensor.
-        shard: file that holds it.
-        unit_id: the unit that made it.
+        shard: name of the file that holds it.
+        unit_id: the unit whose rollout it is.
         backbone: label of its backbone.
         prompt: generation prompt.
         seed: seed of its noise.
@@ -71,18 +71,18 @@ class CorpusIndex:
 
     @property
     def sha256(self) -> str:
-        """Hash of index.json: the identity of the corpus, whether it is made yet or not."""
+        """Hash of index.json: the identity of the corpus, known before its shards are written."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """A corpus opened for reading; samples are read when asked for, in part or whole.
+    """A corpus opened for reading; samples are read on demand, in part or whole.
 
     Attributes:
-        folder: where it lies.
-        index: what it holds.
-        sha256: hash of index.json, which names every unit: the identity of the content.
+        folder: its folder.
+        index: its table of contents.
+        sha256: hash of index.json. The index names every unit, so this identifies the content.
     """
 
     folder: Path
@@ -95,7 +95,7 @@ class Corpus:
         """Open a corpus: its folder, or the run store that holds it as `corpus/`.
 
         Raises:
-            LongtakeError: no corpus there, an index that can't be read, or shards that are missing.
+            LongtakeError: there is no corpus, its index is unreadable, or shards are missing.
         """
         folder = Path(path)
         if not (folder / INDEX).is_file() and (folder / "corpus" / INDEX).is_file():
@@ -134,7 +134,7 @@ class Corpus:
     def read(
         self, position: int, start: int = 0, stop: int | None = None
     ) -> Float[Tensor, "frame chan height width"]:
-        """Latent frames `start` to `stop` of one sample, float32.
+        """Read latent frames `start` to `stop` of one sample, float32.
 
         Raises:
             LongtakeError: the shard is damaged, or its frames have another shape than the index

@@ -22,7 +22,7 @@ _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet, RGB
 
 
 class Dino:
-    """The class token of a DINO or DINOv2 Vision Transformer, of the decoded frame.
+    """The class token of a DINO or DINOv2 Vision Transformer for the decoded frame.
 
     Args:
         checkpoint: weights as torch.hub stores them (dino_deitsmall16_pretrain.pth,
@@ -52,10 +52,10 @@ class Dino:
         self._sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
 
     def prepare(self, latent_shape: tuple[int, int, int]) -> None:
-        """Any latent shape will do."""
+        """Accept any latent shape, because frames are embedded after decoding."""
 
     def embed(self, inputs: UInt8[Tensor, "frame height width 3"]) -> Float[Tensor, "frame dim"]:
-        """See Encoder.embed. The whole frame is resized to a square, so no border is lost."""
+        """Return the class token of each frame, resized to a square without cropping."""
         network = self._network.to(inputs.device)
         side = _IMAGE_PX // network.patch_px * network.patch_px
         with torch.inference_mode():
@@ -68,5 +68,4 @@ class Dino:
             return F.normalize(torch.cat(features), dim=-1)
 
     def fingerprint(self) -> str:
-        """See Encoder.fingerprint."""
         return self._sha256

@@ -7,14 +7,14 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-_NEAR_LATENTS = 3  # frames so close in time count as duplicates of each other
+_NEAR_LATENTS = 3  # frames closer in time than this are duplicates of each other
 _FAR_LATENTS = 24
 _MEMORY_LATENTS = 6
-_GUARD_LATENTS = 16  # newest frames that retrieval can't take: window and recency guard
+_GUARD_LATENTS = 16  # newest frames that retrieval excludes: window and recency guard
 
 
 def early_numbers(descriptors: Float[Tensor, "frame dim"]) -> dict[str, float]:
-    """Numbers of one video.
+    """Compute the numbers of one video.
 
     Returns:
         near_cosine: mean cosine of neighbours in time.

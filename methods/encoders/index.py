@@ -1,8 +1,8 @@
 """Exact search among the descriptors of one rollout: one matrix-vector product per query.
 
 The index is one growing matrix on the device, so a search reads it once. At the size of the paper
-(1024 values, some hundred frames) that is microseconds; at 100,000 frames (7 hours of video) it is
-still memory-bound and a fraction of a block (docs/encoder.md), so nothing approximate is used.
+(1024 values, some hundred frames) a search takes microseconds. At 100,000 frames (7 hours of video)
+it is memory-bound and still a fraction of a block (docs/encoder.md), so the search is exact.
 
 Letters: N frames in the index, D descriptor, C candidates.
 """
@@ -30,7 +30,7 @@ class DescriptorIndex:
     """Descriptors by latent frame, in order.
 
     Args:
-        capacity: frames to make room for; more are possible, at the price of a copy.
+        capacity: frames to allocate; a longer video costs a copy.
     """
 
     def __init__(self, capacity: int = 128) -> None:
@@ -42,7 +42,7 @@ class DescriptorIndex:
         return self._num_frames
 
     def add(self, descriptors: Float[Tensor, "frame dim"]) -> None:
-        """Append unit vectors of the next frames. Never waits for the device."""
+        """Append unit vectors of the next frames without waiting for the device."""
         end = self._num_frames + len(descriptors)
         if self._descriptors_ND is None:
             rows = max(self._capacity, end)
@@ -53,20 +53,21 @@ class DescriptorIndex:
             grown[: self._num_frames] = self._descriptors_ND[: self._num_frames]
             self._descriptors_ND = grown
         self._descriptors_ND[self._num_frames : end] = descriptors
+        # Kept on the device and read by `search`: a check here would wait for the encoder.
         self._finite &= torch.isfinite(descriptors).all()
         self._num_frames = end
 
     def newest(self, count: int) -> Float[Tensor, " dim"]:
-        """The query of a block: mean of the newest descriptors, of unit length."""
-        assert self._descriptors_ND is not None and self._num_frames, "nothing was observed yet"
+        """Return the query of a block: the mean of the newest descriptors, normalised."""
+        assert self._descriptors_ND is not None and self._num_frames, "no frame was observed yet"
         start = max(0, self._num_frames - count)
         return F.normalize(self._descriptors_ND[start : self._num_frames].mean(0), dim=-1)
 
     def search(self, query: Float[Tensor, " dim"], start: int, stop: int, count: int) -> Hits:
-        """The `count` frames of start..stop-1 most similar to `query`, exactly.
+        """Find the `count` frames of start..stop-1 most similar to `query`, exactly.
 
-        Fewer candidates than `count` are all returned. Equal cosines go to the older frame, on
-        every device.
+        All candidates are returned if there are fewer than `count`. Equal cosines go to the older
+        frame, on every device.
 
         Raises:
             LongtakeError: a descriptor that is not finite.

@@ -1,7 +1,7 @@
 """The three losses of the retrieval encoder (LongLive-RAG, arXiv 2606.02553), each on its own.
 
-Letters: B chunk, T latent frame of a chunk, D descriptor. The definitions follow the released code:
-descriptors enter before normalisation, so the cosine is scale-free and the smoothing loss is not.
+Letters: B chunk, T latent frame of a chunk, D descriptor. As in the released code, descriptors are
+not normalised first: the delta loss ignores their scale, the smoothing loss does not.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ class LossSettings:
     window: int = 3
 
     def check(self, chunk_latents: int) -> None:
-        """Refuse what can't be trained.
+        """Raise an error for settings that cannot be trained.
 
         Raises:
             LongtakeError: a margin that is no cosine, a chunk too short for the smoothing loss, a
                 window that does not fit into a chunk, a negative weight, or nothing to train on.
         """
-        if chunk_latents < 3:  # every part is computed, whatever its weight
+        if chunk_latents < 3:  # because every part is computed, even with weight 0
             raise LongtakeError(
                 f"chunk_latents={chunk_latents}: the smoothing loss needs chunks of at least 3 "
                 "latent frames."
@@ -65,14 +65,14 @@ class LossSettings:
 
 
 def reconstruction(latents: Tensor, reconstructed: Tensor) -> Float[Tensor, ""]:
-    """Mean squared error over all values: mean (x - D(E(x)))^2."""
+    """Compute the mean squared error over all values: mean (x - D(E(x)))^2."""
     return F.mse_loss(reconstructed, latents)
 
 
 def window_temporal_delta(
     descriptors_BTD: Float[Tensor, "chunk frame dim"], window: int, margin: float
 ) -> Float[Tensor, ""]:
-    """Window Temporal Delta loss: neighbours in time must not be more alike than the margin.
+    """Compute the Window Temporal Delta loss: penalise neighbours more alike than the margin.
 
     1/w * sum over k=1..w of mean over chunks and t of relu(cos(e_t, e_{t-k}) - m)
     """
@@ -89,14 +89,14 @@ def window_temporal_delta(
 def trajectory_smoothing(
     descriptors_BTD: Float[Tensor, "chunk frame dim"],
 ) -> Float[Tensor, ""]:
-    """Mean length of the acceleration: mean over chunks and t of |e_{t+1} - 2 e_t + e_{t-1}|."""
+    """Compute the mean length of the acceleration, |e_{t+1} - 2 e_t + e_{t-1}|."""
     acceleration = descriptors_BTD[:, 2:] - 2 * descriptors_BTD[:, 1:-1] + descriptors_BTD[:, :-2]
     return (acceleration.square().sum(-1) + _STRAIGHT).sqrt().mean()
 
 
 @dataclass(frozen=True)
 class LossParts:
-    """The loss and its parts, before weighting. A part with weight 0 is computed all the same."""
+    """The loss and its parts before weighting; a part with weight 0 is computed too."""
 
     total: Tensor
     recon: Tensor
@@ -110,7 +110,7 @@ def all_losses(
     descriptors_BTD: Tensor,
     settings: LossSettings,
 ) -> LossParts:
-    """Weighted sum of the three losses, in float32 or better."""
+    """Compute the weighted sum of the three losses, in float32 or better."""
     if descriptors_BTD.dtype in (torch.float16, torch.bfloat16):
         descriptors_BTD = descriptors_BTD.float()
         reconstructed_BTCHW = reconstructed_BTCHW.float()

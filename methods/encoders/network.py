@@ -84,7 +84,7 @@ class ConvEncoder(nn.Module):
     def forward(
         self, latents: Float[Tensor, "frame chan height width"]
     ) -> Float[Tensor, "frame dim"]:
-        """Descriptors before normalisation."""
+        """Return descriptors before normalisation."""
         return self.fc(self.final_norm(self.conv_stack(latents)).mean(dim=(-2, -1)))
 
 
@@ -110,7 +110,7 @@ class ConvDecoder(nn.Module):
     def forward(
         self, descriptors: Float[Tensor, "frame dim"]
     ) -> Float[Tensor, "frame chan height width"]:
-        """Reconstructed latent frames."""
+        """Return the reconstructed latent frames."""
         config = self._config
         features = self.fc(descriptors).unflatten(1, config.feature_shape)
         latents = self.final(self.upsample_stack(features))
@@ -127,7 +127,7 @@ class LatentAutoencoder(nn.Module):
         self.decoder = ConvDecoder(config)
         self.apply(_initialise)
         for module in self.modules():
-            if isinstance(module, _Residual):  # a residual block begins as the identity
+            if isinstance(module, _Residual):  # so that a residual block starts as the identity
                 last = module.block[-1]
                 assert isinstance(last, nn.Conv2d)
                 nn.init.zeros_(last.weight)
@@ -135,7 +135,7 @@ class LatentAutoencoder(nn.Module):
     def forward(
         self, latents: Float[Tensor, "frame chan height width"]
     ) -> tuple[Float[Tensor, "frame chan height width"], Float[Tensor, "frame dim"]]:
-        """Reconstruction, and descriptors before normalisation."""
+        """Return the reconstruction, and descriptors before normalisation."""
         descriptors = self.encoder(latents)
         return self.decoder(descriptors), descriptors
 

@@ -1,4 +1,4 @@
-"""Principal components of whole latent frames: the linear answer to the autoencoder."""
+"""Principal components of whole latent frames: the linear counterpart of the autoencoder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from harness.core.errors import LongtakeError
 from methods.encoders.checkpoint import Training, given_file
 from methods.encoders.corpus import Corpus
 
-_MOST_FRAMES = 8192  # of the corpus, evenly spaced; 3 GiB at the size of Wan
+_MOST_FRAMES = 8192  # evenly spaced over the corpus; 3 GiB at the size of Wan
 _POWER_ITERATIONS = 4
 
 
@@ -49,7 +49,6 @@ class Pca:
         self._sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
 
     def prepare(self, latent_shape: tuple[int, int, int]) -> None:
-        """See Encoder.prepare."""
         if tuple(self._mean_CHW.shape) != latent_shape:
             raise LongtakeError(
                 f"The principal components are of latents of shape {tuple(self._mean_CHW.shape)}; "
@@ -57,12 +56,10 @@ class Pca:
             )
 
     def embed(self, inputs: Float[Tensor, "frame chan height width"]) -> Float[Tensor, "frame dim"]:
-        """See Encoder.embed."""
         mean, components = self._mean_CHW.to(inputs), self._components_DV.to(inputs)
         return F.normalize((inputs - mean).flatten(1).float() @ components.T.float(), dim=-1)
 
     def fingerprint(self) -> str:
-        """See Encoder.fingerprint."""
         return self._sha256
 
 

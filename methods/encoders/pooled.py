@@ -18,20 +18,19 @@ class _Weightless:
             )
 
     def prepare(self, latent_shape: tuple[int, int, int]) -> None:
-        """Any latent shape will do."""
+        """Accept any latent shape."""
 
     def fingerprint(self) -> str:
-        """No weights."""
+        """Return a fixed word, because there are no weights."""
         return "none"
 
 
 class AveragePool(_Weightless):
-    """The mean over space of each channel: the fallback of the public LongLive-RAG code."""
+    """The mean of each channel over space, the fallback of the public LongLive-RAG code."""
 
     def embed(
         self, latents: Float[Tensor, "frame chan height width"]
     ) -> Float[Tensor, "frame chan"]:
-        """See Encoder.embed."""
         return F.normalize(latents.float().mean(dim=(-2, -1)), dim=-1)
 
 
@@ -41,15 +40,13 @@ class Flat(_Weightless):
     def embed(
         self, latents: Float[Tensor, "frame chan height width"]
     ) -> Float[Tensor, "frame chan*height*width"]:
-        """See Encoder.embed."""
         return F.normalize(latents.float().flatten(1), dim=-1)
 
 
 class MeanKeys(_Weightless):
-    """The backbone's own mean keys: every layer's mean key as a unit vector, joined."""
+    """The mean keys of the backbone, each layer scaled to unit length, concatenated."""
 
     source = Source.keys
 
     def embed(self, inputs: Float[Tensor, "frame layer chan"]) -> Float[Tensor, "frame layer*chan"]:
-        """See Encoder.embed."""
         return F.normalize(F.normalize(inputs.float(), dim=-1).flatten(1), dim=-1)

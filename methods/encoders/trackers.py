@@ -12,7 +12,7 @@ from harness.core.errors import LongtakeError
 
 
 class TrackerKind(StrEnum):
-    """The choice of a tracker."""
+    """Kind of tracker."""
 
     none = "none"
     tensorboard = "tensorboard"
@@ -20,13 +20,13 @@ class TrackerKind(StrEnum):
 
 
 class Tracker(Protocol):
-    """Takes in one line of the curves at a time."""
+    """Receives the training curves, one step at a time."""
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Note the values of a step."""
+        """Record the values of a step."""
 
     def close(self) -> None:
-        """Write out what is still held back."""
+        """Write buffered values and end the run."""
 
 
 class _Nowhere:
@@ -63,7 +63,7 @@ class _WeightsAndBiases:
 
 
 def start_tracker(kind: TrackerKind, folder: Path, settings: Mapping[str, Any]) -> Tracker:
-    """The tracker of a name.
+    """Create the tracker of a kind.
 
     Raises:
         LongtakeError: its package is not installed.

@@ -1,7 +1,7 @@
 """Training of the retrieval autoencoder: AdamW on chunks of consecutive clean latents.
 
-State can be saved after any step; a run that goes on from there is bit-identical to one that never
-stopped (same machine, same number of threads).
+State can be saved after any step. A run resumed from it is bit-identical to an uninterrupted one on
+the same machine with the same number of threads.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class TrainingSettings:
     seed: int = 0
 
     def check(self) -> None:
-        """Refuse what can't be trained.
+        """Raise an error for settings that cannot be trained.
 
         Raises:
             LongtakeError: a number out of its range.
@@ -96,7 +96,7 @@ class TrainingSettings:
 
 
 class TrainingDiverged(LongtakeError):
-    """A loss or gradient that is no finite number; checkpoints on disk, if any, are good."""
+    """A loss or gradient is infinite or NaN; earlier checkpoints on disk remain valid."""
 
 
 @dataclass(frozen=True)
@@ -112,9 +112,9 @@ class Trainer:
     """Trains one autoencoder.
 
     Args:
-        corpus: what to train on.
-        settings: how.
-        device: where.
+        corpus: the training data.
+        settings: size of the network, loss and optimizer.
+        device: the device to train on.
 
     Raises:
         LongtakeError: settings that can't be trained, or a corpus too small for them.
@@ -140,17 +140,17 @@ class Trainer:
         )
         self.step = 0
         self.best = math.inf
-        self._recent: list[dict[str, float]] = []  # the steps since the last validation
+        self._recent: list[dict[str, float]] = []  # of the steps since the last validation
 
     def run(self, on_step: Callable[[int], None]) -> Iterator[Validation]:
         """Train to the last step, yielding at every validation.
 
         Args:
-            on_step: called with the number of steps made, after each and after a validation due
-                there; may raise to stop, and `save` then keeps every step.
+            on_step: called with the number of steps made, after each step and its validation. It
+                may raise an error to stop; `save` then includes every step.
 
         Raises:
-            TrainingDiverged: a loss or gradient became infinite or NaN, and where.
+            TrainingDiverged: a loss or gradient became infinite or NaN; names the step.
         """
         settings = self._settings
         while self.step < settings.steps:
@@ -222,7 +222,7 @@ class Trainer:
 
     @torch.inference_mode()
     def validate(self) -> dict[str, float]:
-        """Losses on fixed chunks of the held-out prompts, and early retrieval numbers."""
+        """Compute losses on fixed chunks of the held-out prompts, and early retrieval numbers."""
         self.model.eval()
         batch = draw_batch(
             self._corpus,
@@ -241,7 +241,7 @@ class Trainer:
         return values | {key: fmean(video[key] for video in videos) for key in videos[0]}
 
     def save(self, path: Path) -> None:
-        """Everything that `restore` needs to go on exactly."""
+        """Write everything that `restore` needs to continue exactly."""
         torch.save(
             {
                 "model": self.model.state_dict(),
@@ -254,7 +254,7 @@ class Trainer:
         )
 
     def restore(self, path: Path) -> None:
-        """Go on from what `save` wrote with the same settings."""
+        """Continue from the output of `save` with the same settings."""
         state = torch.load(path, map_location=self._device, weights_only=True)
         self.model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])

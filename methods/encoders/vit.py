@@ -79,7 +79,7 @@ class _PatchEmbed(nn.Module):
 
 
 class VisionTransformer(nn.Module):
-    """Images to the class token of the last layer, normalised by its layer norm.
+    """Maps images to the class token of the last layer, normalised by its layer norm.
 
     Args:
         tensors: weights; see `vit_weights`.
@@ -117,7 +117,7 @@ class VisionTransformer(nn.Module):
             ) from error
 
     def forward(self, images: Float[Tensor, "image 3 height width"]) -> Float[Tensor, "image dim"]:
-        """Features of normalised images whose sides are multiples of the patch."""
+        """Return the features of normalised images whose sides are multiples of the patch."""
         grid_BEhw = self.patch_embed.proj(images)
         x_BTE = grid_BEhw.flatten(2).transpose(1, 2)
         cls_BTE = self.cls_token.expand(len(images), -1, -1)
@@ -128,7 +128,7 @@ class VisionTransformer(nn.Module):
         return self.norm(self.blocks(torch.cat([*prefix, x_BTE + patches], dim=1)))[:, 0]
 
     def _positions(self, rows: int, columns: int) -> tuple[Tensor, Tensor | float]:
-        """Position embeddings of patches, resampled to the grid, and of the class token."""
+        """Return position embeddings: of the patches, resampled to the grid; of the class token."""
         side = math.isqrt(self.pos_embed.shape[1])
         own = self.pos_embed.shape[1] == side * side  # timm stores none for a class token
         patches = self.pos_embed if own else self.pos_embed[:, 1:]
@@ -141,7 +141,7 @@ class VisionTransformer(nn.Module):
 
 
 def vit_weights(content: Mapping[str, object]) -> dict[str, Tensor]:
-    """The weights in a checkpoint, out of whatever training code wrapped around them."""
+    """Return the weights in a checkpoint without the wrappers that training code adds."""
     for wrapper in _WRAPPERS:
         inner = content.get(wrapper)
         if isinstance(inner, Mapping):
