@@ -1,7 +1,7 @@
 """The embedded backbone: a small causal Wan model of a procedural world, weights included.
 
 `short` was trained on 21 latent frames from the start of a clip. `long` was trained further, on
-clips with a gap after the first frame, so it is used to a sink and distant memory.
+clips with a gap after the first frame, so that it can use a sink and distant memory.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class TinyBackbone(BackboneSource):
         return _REMEDY
 
     def load(self, device: torch.device, prompts: Sequence[str]) -> Backbone:
-        """Load all models; the text encoder is a table of words, so any prompt may follow."""
+        """Load all models; the text encoder is a table of words, so it accepts any prompt."""
         spec, files = self.spec(), self._paths()
         dtype = self.precision.dtype
         transformer = CausalWanTransformer(_transformer_config())

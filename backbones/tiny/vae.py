@@ -1,8 +1,8 @@
 """The small video VAE of the embedded backbone: 4x in time, 8x in space, 16 channels.
 
-Convolutions are per latent frame; time enters through residual blocks that also see the features of
-the previous latent frame (the first one sees itself twice). These features are all that a decoder
-needs to continue, and any chunking gives the frames of a single pass.
+Convolutions are per latent frame. Time enters through residual blocks that also see the features of
+the previous latent frame (the first frame sees itself twice). A decoder needs only these features
+to continue, so any chunking gives the same frames as a single pass.
 
 Letters: N latent frame, F video frame, C channel, H row, W column.
 """
@@ -42,7 +42,7 @@ class _Residual(nn.Module):
 
 
 class TinyVAE(nn.Module):
-    """Encoder and decoder; one video at a time. Attribute names are those of the weights file."""
+    """Encoder and decoder of one video at a time. Attributes are named as in the weights file."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -137,7 +137,7 @@ class TinyDecoder:
         """Return the frames of the next latent frames; the first one of a video gives one frame."""
         first = not self._memory
         latents = latents.to(self._mean_C11.device) * self._std_C11 + self._mean_C11
-        # One by one: convolution kernels differ in the last bit between batch sizes.
+        # One by one, because convolution kernels differ in the last bit between batch sizes.
         video = torch.cat([self._vae.decode(latent[None], self._memory) for latent in latents])
         video = video[TEMPORAL_FACTOR - 1 :] if first else video
         return to_pixels(video)

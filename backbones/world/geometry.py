@@ -1,4 +1,4 @@
-"""Where things are in the tiny world: camera, ground, subject, and the bounds of all of them.
+"""Geometry of the tiny world: positions of camera, ground and subject, and their bounds.
 
 Everything here is exact ground truth. The world is periodic in the camera position
 (`WORLD_WIDTH_PX`), so past frames that show the same place are known.
@@ -29,16 +29,16 @@ HEIGHT_PX = WIDTH_PX = 128
 
 GROUND_BASE_PX = 92.0
 GROUND_GAIN = 0.6
-# The subject's centre stands this high above the ground below it.
+# Height of the subject's centre above the ground below it.
 SUBJECT_LIFT_PX = 17.0
 HOP_HEIGHT_PX = 22.0
 BOB_HEIGHT_PX = 2.0
 SWAY_PX = 8.0
 # Largest distance of a silhouette's edge from the subject's centre.
 SUBJECT_RADIUS_PX = {"ball": 19.0, "box": 16 * math.sqrt(2), "kite": 20 / 0.7, "star": 20.5}
-# A tree of nominal size: height of the crown's top above the ground.
+# Height of the crown of a tree of nominal size above the ground.
 TREE_HEIGHT_PX = 41.0
-# Edges are soft; this far outside, less than 1/400 of a layer is left.
+# Edges are soft: at this distance outside, the coverage is below 1/400.
 SOFT_EDGE_PX = 4.0
 
 _DRIFTING, _RUSHING, _PACING, _HOPPING = range(len(MOTIONS))
@@ -47,11 +47,11 @@ _PACING_PERIOD_FRAMES = 150.0
 
 @dataclass(frozen=True, eq=False)
 class SubjectPose:
-    """Where the subject is on the screen.
+    """Place and rotation of the subject on the screen.
 
     Attributes:
         center_x_px, center_y_px: place of the centre.
-        rotation_rad: clockwise turn as seen on the screen; it grows without bound.
+        rotation_rad: clockwise turn as seen on the screen; unbounded.
     """
 
     center_x_px: Float[Tensor, "scene frame"]
@@ -60,7 +60,7 @@ class SubjectPose:
 
 
 def camera_x(scenes: SceneBatch, frames: Real[Tensor, " frame"]) -> Float[Tensor, "scene frame"]:
-    """World position (px, unbounded) of the left screen border at the given frame numbers."""
+    """Return the world x (px, unbounded) of the left screen border at frame numbers `frames`."""
     times_F = frames.to(scenes.device)[None].float()
     motion = scenes.motion[:, None]
     start_px, velocity = scenes.start_x_px[:, None], (scenes.direction * scenes.speed)[:, None]
@@ -73,13 +73,13 @@ def camera_x(scenes: SceneBatch, frames: Real[Tensor, " frame"]) -> Float[Tensor
 def hill_waves(
     scenes: SceneBatch, x_px: Float[Tensor, "scene ..."], gain: float, periods: int = 1
 ) -> Float[Tensor, "scene ..."]:
-    """Sum of the hill harmonics (px) at world positions `x_px`.
+    """Return the sum of the hill harmonics (px) at world positions `x_px`.
 
     Args:
-        scenes: scenes.
+        scenes: scenes with amplitudes and phases of the harmonics.
         x_px: positions; the first axis is the scene.
         gain: factor on every amplitude.
-        periods: how often the waves repeat within `WORLD_WIDTH_PX`.
+        periods: repetitions of the waves within `WORLD_WIDTH_PX`.
     """
     column = (slice(None),) + (None,) * (x_px.ndim - 1)
     waves = torch.zeros_like(x_px)
@@ -92,14 +92,14 @@ def hill_waves(
 
 
 def ground_y(scenes: SceneBatch, x_px: Float[Tensor, "scene ..."]) -> Float[Tensor, "scene ..."]:
-    """Screen height (y, px) of the ground line at world positions `x_px`."""
+    """Return the screen y (px) of the ground line at world positions `x_px`."""
     return GROUND_BASE_PX + hill_waves(scenes, x_px, GROUND_GAIN)
 
 
 def landmark_screen_x(
     scenes: SceneBatch, camera_x_px: Float[Tensor, "scene frame"]
 ) -> Float[Tensor, "scene frame landmark"]:
-    """Screen x (px) of each landmark; far outside 0..127 when it is out of sight."""
+    """Return the screen x (px) of each landmark; far outside 0..127 when it is out of sight."""
     half_px = WORLD_WIDTH_PX / 2
     ahead_px = scenes.landmark_x_px[:, None] - camera_x_px[:, :, None]
     x_px = (ahead_px + half_px) % WORLD_WIDTH_PX - half_px
@@ -107,7 +107,7 @@ def landmark_screen_x(
 
 
 def subject_pose(scenes: SceneBatch, frames: Real[Tensor, " frame"]) -> SubjectPose:
-    """Centre and rotation of the subject at the given frame numbers."""
+    """Return centre and rotation of the subject at frame numbers `frames`."""
     times_F = frames.to(scenes.device)[None].float()
     motion, phase_rad = scenes.motion[:, None], scenes.bob_phase_rad[:, None]
     sway_px = SWAY_PX * torch.sin(2 * math.pi * times_F / 90 + phase_rad)
@@ -127,20 +127,20 @@ def subject_pose(scenes: SceneBatch, frames: Real[Tensor, " frame"]) -> SubjectP
 def place_overlap(
     camera_x_px: Float[Tensor, "scene frame"], other_camera_x_px: Float[Tensor, "scene other"]
 ) -> Float[Tensor, "scene frame other"]:
-    """Share (0..1) of the screen width that two frames of one scene have in common."""
+    """Return the share (0..1) of the screen width that two frames of one scene have in common."""
     apart_px = (camera_x_px[:, :, None] - other_camera_x_px[:, None]) % WORLD_WIDTH_PX
     apart_px = torch.minimum(apart_px, WORLD_WIDTH_PX - apart_px)
     return (1 - apart_px / WIDTH_PX).clamp_min(0)
 
 
 def ground_y_bounds_px() -> tuple[float, float]:
-    """Highest and lowest place (smallest and largest y) of the ground line in any scene."""
+    """Return the smallest and the largest y of the ground line in any scene."""
     reach_px = GROUND_GAIN * sum(HILL_AMPLITUDES_PX)
     return GROUND_BASE_PX - reach_px, GROUND_BASE_PX + reach_px
 
 
 def subject_y_bounds_px(prompt: ScenePrompt) -> tuple[float, float]:
-    """Smallest and largest y of the subject's centre in any scene of the prompt's motion."""
+    """Return the smallest and the largest y of the subject's centre for the prompt's motion."""
     top_px, bottom_px = ground_y_bounds_px()
     hops = prompt.motion == MOTIONS[_HOPPING]
     rise_px, fall_px = (HOP_HEIGHT_PX, 0.0) if hops else (BOB_HEIGHT_PX, BOB_HEIGHT_PX)
@@ -148,20 +148,20 @@ def subject_y_bounds_px(prompt: ScenePrompt) -> tuple[float, float]:
 
 
 def subject_x_bounds_px() -> tuple[float, float]:
-    """Smallest and largest x of the subject's centre in any scene."""
+    """Return the smallest and the largest x of the subject's centre in any scene."""
     left_px, right_px = SUBJECT_X_PX
     return left_px - SWAY_PX, right_px + SWAY_PX
 
 
 def sky_rows(prompt: ScenePrompt) -> range:
-    """Screen rows that show nothing but sky in any scene of the prompt."""
+    """Return the screen rows that show only sky in every scene of the prompt."""
     landmark_top_px = ground_y_bounds_px()[0] - TREE_HEIGHT_PX * LANDMARK_SCALES[1]
     subject_top_px = subject_y_bounds_px(prompt)[0] - SUBJECT_RADIUS_PX[prompt.shape]
     return range(math.floor(min(landmark_top_px, subject_top_px) - SOFT_EDGE_PX) + 1)
 
 
 def land_rows(prompt: ScenePrompt) -> range:
-    """Screen rows that show nothing but the near land in any scene of the prompt."""
+    """Return the screen rows that show only the near land in every scene of the prompt."""
     subject_bottom_px = subject_y_bounds_px(prompt)[1] + SUBJECT_RADIUS_PX[prompt.shape]
     lowest_px = max(ground_y_bounds_px()[1], subject_bottom_px)
     return range(math.ceil(lowest_px + SOFT_EDGE_PX), HEIGHT_PX)

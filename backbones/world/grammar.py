@@ -3,8 +3,8 @@
     sky   land   color second-color pattern shape motion
     dusk  grassy blue  yellowish    striped ball  drifting
 
-The transformer was trained on these sentences only, so anything else is refused with the nearest
-valid word. Token ids are places in `VOCABULARY`, whose order the trained word embeddings fix.
+The transformer was trained on these sentences only, so any other prompt is refused with the nearest
+valid word. A token id is an index into `VOCABULARY`, whose order is that of the trained embeddings.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class ScenePrompt:
     suffix ("yellowish"). Every instance is valid: the constructor checks each word.
 
     Raises:
-        LongtakeError: a word that its slot does not know, or equal colors.
+        LongtakeError: a word does not fit its slot, or both colors are equal.
     """
 
     sky: str
@@ -72,7 +72,7 @@ class ScenePrompt:
 
     @classmethod
     def parse(cls, text: str) -> ScenePrompt:
-        """Read a sentence; words are separated by any white space.
+        """Parse a sentence; words are separated by white space.
 
         Raises:
             LongtakeError: an unknown word, a wrong order or number of words, or equal colors. The
@@ -95,11 +95,11 @@ class ScenePrompt:
         return cls(*words)
 
     def words(self) -> tuple[str, ...]:
-        """The seven words in order."""
+        """Return the seven words in order."""
         return tuple(getattr(self, field.name) for field in fields(self))
 
     def token_ids(self) -> tuple[int, ...]:
-        """Place of each word in `VOCABULARY`."""
+        """Return the index of each word in `VOCABULARY`."""
         return tuple(TOKEN_IDS[word] for word in self.words())
 
     def __str__(self) -> str:

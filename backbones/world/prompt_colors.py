@@ -1,4 +1,4 @@
-"""The exact colors a prompt fixes, as arrays: sky, hills, land and subject of its scenes.
+"""The exact colors that a prompt determines: sky, hills, land and subject, as arrays.
 
 RGB in 0..1, float32. Shape letters: H rows, C color.
 """
@@ -15,21 +15,21 @@ from backbones.world.render import FAR_LAND_SHARE, land_shade, sky_rgb
 
 
 def sky_HC(prompt: ScenePrompt, rows: range) -> np.ndarray:
-    """Sky color of each screen row."""
+    """Return the sky color of each screen row."""
     horizon, zenith = (torch.tensor(rgb) for rgb in SKY_RGB[prompt.sky])
     return sky_rgb(horizon, zenith, torch.tensor(rows)).T.numpy()
 
 
 def hills_C(prompt: ScenePrompt) -> np.ndarray:
-    """Color of the far hills."""
+    """Return the color of the far hills."""
     horizon, _ = SKY_RGB[prompt.sky]
     return _array(LAND_RGB[prompt.land]) * FAR_LAND_SHARE + _array(horizon) * (1 - FAR_LAND_SHARE)
 
 
 def land_range_HC(prompt: ScenePrompt, rows: range) -> tuple[np.ndarray, np.ndarray]:
-    """Darkest and lightest color the near land can have in each screen row.
+    """Return the darkest and the lightest color that the near land can have in each screen row.
 
-    The land darkens with its depth below the ground line, whose height is between known bounds.
+    The land darkens with its depth below the ground line, whose height has known bounds.
     """
     heights = torch.tensor(rows)[:, None]
     darkest, lightest = (land_shade(heights - line_px).numpy() for line_px in ground_y_bounds_px())
@@ -38,7 +38,7 @@ def land_range_HC(prompt: ScenePrompt, rows: range) -> tuple[np.ndarray, np.ndar
 
 
 def subject_C(prompt: ScenePrompt) -> tuple[np.ndarray, np.ndarray]:
-    """The two colors the subject shows; twice the same one if it is plain."""
+    """Return the two colors of the subject; twice the same one if it is plain."""
     first = _array(COLOR_RGB[prompt.color])
     if prompt.pattern == "plain":
         return first, first
@@ -46,7 +46,7 @@ def subject_C(prompt: ScenePrompt) -> tuple[np.ndarray, np.ndarray]:
 
 
 def mixture_distance(image_HWC: np.ndarray, start_C: np.ndarray, end_C: np.ndarray) -> np.ndarray:
-    """Mean absolute RGB difference of each pixel to the nearest mixture of two colors.
+    """Return the mean absolute RGB difference of each pixel to the nearest mixture of two colors.
 
     Nearest in the Euclidean sense. The two colors broadcast to the image: (C,) or (H, 1, C).
     """

@@ -10,12 +10,12 @@ from itertools import product
 from backbones.world.grammar import SECOND_COLORS, SLOTS, ScenePrompt
 from harness.core.errors import LongtakeError
 
-# Draws at one level of imbalance before a slightly more frequent word is allowed.
+# Draws at one level of imbalance before slightly more frequent words are allowed.
 _DRAWS_PER_LEVEL = 8
 
 
 def grammar_size() -> int:
-    """How many different prompts the grammar has."""
+    """Return the number of different prompts of the grammar."""
     sentences = math.prod(len(words) for words in SLOTS.values())
     equal_colors = sentences // len(SECOND_COLORS)
     return sentences - equal_colors
@@ -33,15 +33,15 @@ def make_prompts(num: int, seed: int) -> list[ScenePrompt]:
     size = grammar_size()
     if not 1 <= num <= size:
         raise LongtakeError(
-            f"Cannot draw {num} different prompts; the grammar of the tiny world has {size}, "
+            f"Cannot draw {num} different prompts: the grammar of the tiny world has {size}, "
             f"expected a number from 1 to {size}."
         )
-    # A string seed is hashed by SHA-512: independent of the process, and -1 differs from 1.
+    # A string seed is hashed with SHA-512: independent of the process, and -1 differs from 1.
     rng = random.Random(f"tiny prompts {seed}")
     if num <= size // 2:
         return [ScenePrompt(*words) for words in _draw_balanced(num, rng)]
-    # Near the end of the grammar few unused sentences are left to draw: draw the ones to leave out.
-    # What remains of a balanced whole without a balanced part is balanced.
+    # Drawing more than half would mostly meet used sentences, so draw the ones to leave out.
+    # The whole grammar without a balanced part is balanced, too.
     left_out = set(_draw_balanced(size - num, rng))
     rest = [words for words in _all_words() if words not in left_out]
     rng.shuffle(rest)
@@ -60,8 +60,8 @@ def _equal_colors(words: tuple[str, ...]) -> bool:
 def _draw_balanced(num: int, rng: random.Random) -> Iterable[tuple[str, ...]]:
     """Draw sentences one by one from the least used words of every slot.
 
-    A sentence that was drawn before is drawn again; after some failures, words that are used one
-    time more than the least are allowed too, and so on.
+    A sentence that was drawn before is rejected; after some rejections, words used once more than
+    the least used ones are allowed as well, and so on.
     """
     uses = {slot: dict.fromkeys(words, 0) for slot, words in SLOTS.items()}
     drawn: dict[tuple[str, ...], None] = {}

@@ -1,8 +1,8 @@
 """Rendering of the tiny world: layers painted over each other, from the sky to the subject.
 
-A side-scrolling landscape, 128x128 at 16 fps: sky gradient, far hills, landmarks, near land with
-its shade, subject. Every layer is a color and a coverage. The tiny backbone was trained on exactly
-these pictures.
+The picture is a side-scrolling landscape, 128x128 at 16 fps: sky gradient, far hills, landmarks,
+shaded near land, subject. Every layer is a color and a coverage. The tiny backbone was trained on
+exactly these pictures.
 
 Shape letters: B scene, F frame, H height, W width, C color. Layers broadcast to BCFHW and BFHW.
 """
@@ -34,18 +34,18 @@ if TYPE_CHECKING:
     Layer = tuple[Tensor, Tensor]
 
 FAR_BASE_PX, FAR_GAIN, FAR_PARALLAX, FAR_OFFSET_PX = 74.0, 0.8, 0.5, 70.0
-# Share of the land's color in the far hills; the rest is haze of the horizon's color.
+# Share of the land's color in the far hills; the rest is haze in the color of the horizon.
 FAR_LAND_SHARE = 0.55
 # The sky reaches the horizon's color at row 128 / 1.3.
 SKY_STEEPNESS = 1.3
-# Land darkens below the ground line, at most by this much, over this depth.
+# The land darkens below the ground line: largest darkening, and the depth where it is reached.
 SHADE, SHADE_DEPTH_PX = 0.25, 40.0
 
 
 def render(
     scenes: SceneBatch, frames: Real[Tensor, " frame"]
 ) -> Float[Tensor, "scene 3 frame height width"]:
-    """Video of every scene at the given frame numbers, RGB in -1..1, on the scenes' device."""
+    """Render every scene at frame numbers `frames`: RGB in -1..1, on the device of the scenes."""
     x_px = torch.arange(WIDTH_PX, device=scenes.device).float()
     y_px = torch.arange(HEIGHT_PX, device=scenes.device).float()
     camera_x_px = camera_x(scenes, frames)
@@ -63,20 +63,20 @@ def render(
 def to_uint8_frames(
     video: Float[Tensor, "scene 3 frame height width"],
 ) -> UInt8[np.ndarray, "scene frame height width 3"]:
-    """The video as a screen shows it: RGB, 0..255, channels last."""
+    """Convert a video to RGB, 0..255, channels last."""
     return ((video + 1) * 127.5).round().byte().permute(0, 2, 3, 4, 1).cpu().numpy()
 
 
 def sky_rgb(
     horizon: Float[Tensor, "... 3"], zenith: Float[Tensor, "... 3"], y_px: Tensor
 ) -> Float[Tensor, "... 3 height"]:
-    """Sky color at screen heights `y_px`."""
+    """Return the sky color at screen heights `y_px`."""
     share = (y_px / HEIGHT_PX * SKY_STEEPNESS).clamp(0, 1)
     return horizon[..., None] * share + zenith[..., None] * (1 - share)
 
 
 def land_shade(depth_px: Tensor) -> Tensor:
-    """Factor on the land's color at a depth below the ground line."""
+    """Return the factor on the land's color at a depth below the ground line."""
     return 1 - SHADE * (depth_px / SHADE_DEPTH_PX).clamp(0, 1)
 
 
@@ -112,7 +112,7 @@ def _near_land(scenes: SceneBatch, camera_x_px: Tensor, x_px: Tensor, y_px: Tens
 def _landmarks(
     scenes: SceneBatch, camera_x_px: Tensor, x_px: Tensor, y_px: Tensor
 ) -> Iterator[Layer]:
-    """Layers of the landmarks: per landmark a trunk, a body and a window, as its kind has them."""
+    """Yield three layers per landmark: trunk, body and window; those its kind lacks are empty."""
     screen_x_px = landmark_screen_x(scenes, camera_x_px)
     base_y_px = ground_y(scenes, scenes.landmark_x_px)
     rgb = torch.tensor(list(COLOR_RGB.values()), device=scenes.device)[scenes.landmark_color]
@@ -170,5 +170,5 @@ def _cone(aside_px: Tensor, height_px: Tensor, scale: Tensor) -> Tensor:
 
 
 def _above_foot(height_px: Tensor, depth_px: float) -> Tensor:
-    """Ends a part `depth_px` below the ground line, where the near land hides it."""
+    """Return the coverage that ends a part `depth_px` below the ground, hidden by the near land."""
     return torch.sigmoid((height_px + depth_px) * 2)

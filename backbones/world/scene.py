@@ -1,4 +1,4 @@
-"""The parameters of scenes of the tiny world, and how they are drawn.
+"""The parameters of scenes of the tiny world, and their random draw.
 
 A prompt fixes the discrete attributes (sky, land, colors, pattern, shape, motion); a seed fixes the
 continuous ones (hills, landmarks, start and speed of the camera). Scenes come in batches, because
@@ -39,21 +39,21 @@ SUBJECT_X_PX = (44.0, 84.0)
 
 @dataclass(frozen=True, eq=False)
 class SceneBatch:
-    """Parameters of some scenes; the first axis of every tensor is the scene.
+    """Parameters of a batch of scenes; the first axis of every tensor is the scene.
 
     Attributes:
-        sky, land, color, second_color, pattern, shape, motion: places in the grammar's word lists.
+        sky, land, color, second_color, pattern, shape, motion: indices into the word lists.
         hill_amplitude_px: amplitude of each harmonic of the hills, before the gain of a layer.
         hill_phase_rad: phase of each harmonic.
-        landmark_x_px: place of each landmark in the world.
-        landmark_color: place in `COLORS`.
-        landmark_kind: place in `LANDMARK_KINDS`.
+        landmark_x_px: position of each landmark in the world.
+        landmark_color: index into `COLORS`.
+        landmark_kind: index into `LANDMARK_KINDS`.
         landmark_scale: size of each landmark relative to the nominal one.
         start_x_px: camera position at frame 0.
         direction: 1 moves right, -1 left.
         speed: speed of the camera, px per frame before the factor of the motion.
         bob_phase_rad: phase of the subject's own movement.
-        subject_x_px: mean horizontal place of the subject on the screen.
+        subject_x_px: mean x of the subject on the screen.
     """
 
     sky: Int[Tensor, " scene"]
@@ -80,21 +80,21 @@ class SceneBatch:
 
     @property
     def device(self) -> torch.device:
-        """Where the parameters lie; rendering happens there too."""
+        """Device of the parameters, which is also used for rendering."""
         return self.sky.device
 
     def to(self, device: torch.device | str) -> SceneBatch:
-        """The same scenes on another device."""
+        """Return the same scenes on another device."""
         return self._map(lambda tensor: tensor.to(device))
 
     def __getitem__(self, index: int) -> SceneBatch:
-        """One scene, as a batch of one."""
+        """Return one scene, as a batch of one."""
         if not -len(self) <= index < len(self):
             raise IndexError(f"scene {index} of a batch of {len(self)}")
         return self._map(lambda tensor: tensor[index][None])
 
     def prompt(self, index: int) -> ScenePrompt:
-        """The prompt that describes one scene."""
+        """Return the prompt that describes one scene."""
         return ScenePrompt(
             sky=SKIES[int(self.sky[index])],
             land=LANDS[int(self.land[index])],
@@ -112,8 +112,8 @@ class SceneBatch:
 def sample_scenes(num: int, seed: int) -> SceneBatch:
     """Draw scenes with random prompts, on the CPU.
 
-    The order of the draws is that of the backbone's training data: the same `num` and `seed` give
-    the same scenes. Other numbers of scenes give other scenes.
+    The order of the draws is that of the backbone's training data. The scenes depend on both `num`
+    and `seed`: the first scenes of a larger batch are not those of a smaller one.
     """
     generator = torch.Generator().manual_seed(seed)
 
@@ -160,10 +160,10 @@ def sample_scenes(num: int, seed: int) -> SceneBatch:
 
 
 def scenes_from_prompts(prompts: Sequence[ScenePrompt], seeds: Sequence[int]) -> SceneBatch:
-    """One scene per prompt; the seed beside it draws everything the prompt leaves open.
+    """Draw one scene per prompt; its seed determines everything the prompt leaves open.
 
     Raises:
-        LongtakeError: no prompt, or another number of seeds than of prompts.
+        LongtakeError: there is no prompt, or the number of seeds differs.
     """
     if not prompts or len(prompts) != len(seeds):
         raise LongtakeError(

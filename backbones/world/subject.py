@@ -1,6 +1,6 @@
 """The subject of the tiny world: a shape with a pattern and a dark outline.
 
-One function draws it, for the rendered world and for the templates of the subject metrics alike.
+One function draws it, both for the rendered world and for the templates of the subject metrics.
 Shape letters: B scene, F frame, H height, W width, C color.
 """
 
@@ -25,11 +25,11 @@ OUTLINE_WIDTH_PX = 2.2
 
 @dataclass(frozen=True, eq=False)
 class SubjectLook:
-    """What the subject looks like; the first axis is the scene.
+    """Appearance of subjects; the first axis is the scene.
 
     Attributes:
-        shape: place in `SHAPES`.
-        pattern: place in `PATTERNS`.
+        shape: index into `SHAPES`.
+        pattern: index into `PATTERNS`.
         color_rgb, second_rgb: the two colors, 0..1.
     """
 
@@ -40,13 +40,13 @@ class SubjectLook:
 
     @classmethod
     def of_scenes(cls, scenes: SceneBatch) -> SubjectLook:
-        """The looks of a batch of scenes."""
+        """Return the appearance of the subjects of a batch of scenes."""
         rgb = torch.tensor(list(COLOR_RGB.values()), device=scenes.device)
         return cls(scenes.shape, scenes.pattern, rgb[scenes.color], rgb[scenes.second_color])
 
     @classmethod
     def of_prompt(cls, prompt: ScenePrompt) -> SubjectLook:
-        """The look a prompt asks for, as a batch of one."""
+        """Return the appearance that a prompt asks for, as a batch of one."""
         second_color = COLORS[SECOND_COLORS.index(prompt.second_color)]
         return cls(
             torch.tensor([SHAPES.index(prompt.shape)]),
@@ -62,7 +62,7 @@ def draw_subject(
     x_px: Float[Tensor, " width"],
     y_px: Float[Tensor, " height"],
 ) -> tuple[Float[Tensor, "scene 3 frame height width"], Float[Tensor, "scene frame height width"]]:
-    """Color and coverage (0..1) of the subject at the pixels of the grid `x_px`, `y_px`."""
+    """Return color and coverage (0..1) of the subject at the pixels of the grid `x_px`, `y_px`."""
     dx_px = x_px - pose.center_x_px[:, :, None, None]
     dy_px = y_px[:, None] - pose.center_y_px[:, :, None, None]
     cos, sin = (f(pose.rotation_rad)[:, :, None, None] for f in (torch.cos, torch.sin))
@@ -78,10 +78,10 @@ def draw_subject(
 
 
 def _outside_px(shape: Tensor, along: Tensor, across: Tensor, radius: Tensor) -> Tensor:
-    """About how far outside the shape's edge a point lies; negative inside."""
+    """Return the approximate distance to the shape's edge; negative inside."""
     chosen = shape[:, None, None, None]
     outside = radius - 19
-    # A shape that no scene has is not computed: templates are of one shape only.
+    # Skip shapes that no scene has: templates have one shape only.
     for index, name in enumerate(SHAPES):
         if name == "ball" or not (shape == index).any():
             continue
@@ -96,7 +96,7 @@ def _outside_px(shape: Tensor, along: Tensor, across: Tensor, radius: Tensor) ->
 
 
 def _second_color_share(pattern: Tensor, along: Tensor, radius: Tensor) -> Tensor:
-    """How much of the second color a point has, 0..1."""
+    """Return the share of the second color at each point, 0..1."""
     chosen = pattern[:, None, None, None]
     share = torch.zeros_like(radius)
     for index, name in enumerate(PATTERNS):

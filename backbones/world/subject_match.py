@@ -1,9 +1,9 @@
-"""Finding the subject of a prompt in one frame of the tiny world.
+"""Search for the subject of a prompt in one frame of the tiny world.
 
-Two steps. First every position and rotation is tried at half resolution: the squared difference
-between frame and template, summed over the template's silhouette, is one convolution. Then the best
-few are refined at full resolution to a fraction of a pixel by Gauss-Newton steps. The template is
-drawn by the world's own `draw_subject`, so on a frame of the world the difference goes to zero.
+First every position and rotation is tried at half resolution, where the squared difference between
+frame and template over the template's silhouette is one convolution. Then Gauss-Newton steps refine
+the best few poses at full resolution to a fraction of a pixel. `draw_subject` of the world draws
+the template, so on a rendered frame the difference goes to zero.
 
 Shape letters: P pose, H height, W width, C color. A pose is (center x px, center y px, rotation).
 """
@@ -35,7 +35,7 @@ from harness.core.machine import one_thread
 _NUM_ROTATIONS = 36
 _NUM_CANDIDATES = 3
 _REFINE_STEPS = 5
-# Coverage from which on a pixel shows the subject alone, without a share of the background.
+# Pixels with at least this coverage show only the subject, without the background.
 _FULLY_COVERED = 0.9
 # Finite differences and largest change of one refinement step: x px, y px, rotation rad.
 _PROBE = torch.tensor([0.25, 0.25, 0.02])
@@ -44,10 +44,10 @@ _LARGEST_STEP = torch.tensor([1.5, 1.5, 0.15])
 
 @dataclass(frozen=True)
 class SubjectMatch:
-    """The subject of a prompt, as found in one frame.
+    """The match of a prompt's subject in one frame.
 
     Attributes:
-        center_x_px, center_y_px, rotation_rad: the pose that fits best.
+        center_x_px, center_y_px, rotation_rad: the best pose.
         color_error: mean absolute RGB difference (0..1) between the frame and the drawn subject,
             over the pixels it covers by at least nine tenths.
         shape_error: 1 - IoU of the subject's body in the frame and in the drawing, see
@@ -63,7 +63,7 @@ class SubjectMatch:
 
 def match_subject(frame_HWC: np.ndarray, prompt: ScenePrompt) -> SubjectMatch:
     """Find the prompt's subject in a frame (RGB, uint8, 128x128)."""
-    # The arrays are too small to share: on busy cores, threads that wait cost 100 times more.
+    # The arrays are too small for several threads, which on busy cores take 100 times longer.
     with one_thread():
         return _match(frame_HWC, prompt)
 
@@ -100,7 +100,7 @@ def _match(frame_HWC: np.ndarray, prompt: ScenePrompt) -> SubjectMatch:
 
 
 def _draw(look: SubjectLook, poses: Tensor, size_px: int) -> tuple[Tensor, Tensor]:
-    """Subject at each of `poses` on a square grid from (0, 0): RGB (PCHW) and coverage (PHW)."""
+    """Draw the subject at each pose on a square grid from (0, 0): RGB (PCHW), coverage (PHW)."""
     grid_px = torch.arange(size_px).float()
     pose = SubjectPose(*(poses[None, :, index] for index in range(3)))
     rgb, coverage = draw_subject(look, pose, grid_px, grid_px)
@@ -109,11 +109,11 @@ def _draw(look: SubjectLook, poses: Tensor, size_px: int) -> tuple[Tensor, Tenso
 
 @lru_cache(maxsize=16)
 def _coarse_kernels(prompt: ScenePrompt) -> tuple[Tensor, Tensor, Tensor]:
-    """Half-resolution templates at all rotations.
+    """Build half-resolution templates at all rotations.
 
-    For coverage a, template T and image I the cost is sum(a (I - T)^2) =
-    sum(a I^2) - 2 sum(a T I) + sum(a T^2): the first two sums are a convolution of (I, I^2) with
-    the kernel (-2 a T, a), the third is a constant.
+    For coverage a, template T and image I, the cost is
+    sum(a (I - T)^2) = sum(a I^2) - 2 sum(a T I) + sum(a T^2). The first two sums are a convolution
+    of (I, I^2) with the kernel (-2 a T, a); the third is a constant.
 
     Returns:
         Rotations (rad), kernels (PCHW, channels as above), constants; the last two are divided by
@@ -133,7 +133,7 @@ def _coarse_kernels(prompt: ScenePrompt) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _coarse_poses(image: Float[Tensor, "3 height width"], prompt: ScenePrompt) -> Tensor:
-    """The best few poses, at different rotations, to about 1 px and 5 degrees."""
+    """Find the best few poses, at different rotations, to about 1 px and 5 degrees."""
     rotations, kernels, constants = _coarse_kernels(prompt)
     half = functional.avg_pool2d(image, 2)
     half = torch.cat([half, (half**2).sum(0, keepdim=True)])
@@ -160,7 +160,7 @@ def _refine(
     look: SubjectLook,
     poses: Float[Tensor, "pose 3"],
 ) -> tuple[Tensor, Tensor]:
-    """Improve every pose by Gauss-Newton steps; returns the best poses met and their costs."""
+    """Improve every pose by Gauss-Newton steps; return the best poses seen and their costs."""
     best, best_costs = poses, torch.full((len(poses),), torch.inf)
     for _ in range(_REFINE_STEPS):
         residual, slopes, costs = _residual(patches, look, poses)
@@ -168,7 +168,7 @@ def _refine(
         best = torch.where(better[:, None], poses, best)
         best_costs = torch.where(better, costs, best_costs)
         normal = slopes @ slopes.transpose(1, 2)
-        # The damping keeps a rotation that changes nothing (a plain ball) where it is.
+        # Rotating a plain ball changes nothing: without damping the system would be singular.
         damping = torch.diag_embed(0.01 * normal.diagonal(dim1=1, dim2=2) + 1e-3)
         step = torch.linalg.solve(normal + damping, -(slopes @ residual[:, :, None]))[:, :, 0]
         poses = poses + step.clamp(-_LARGEST_STEP, _LARGEST_STEP)
@@ -180,9 +180,10 @@ def _residual(
     look: SubjectLook,
     poses: Float[Tensor, "pose 3"],
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """sqrt(coverage) * (frame - drawing) per pose, its slopes by x, y, rotation, and the cost.
+    """Compute the residuals sqrt(coverage) * (frame - drawing), their slopes, and the costs.
 
-    The cost is the mean square over the subject's area. Shapes: (P, N), (P, 3, N), (P,).
+    Slopes are by x, y and rotation. The cost of a pose is the mean square over the subject's area.
+    Shapes: (P, N), (P, 3, N), (P,).
     """
     probes = torch.cat([torch.zeros(1, 3), torch.diag(_PROBE)])
     tried = (poses[:, None] + probes).flatten(0, 1)

@@ -1,9 +1,9 @@
-"""Which pixels of a frame are the subject: the shape error of the tiny world.
+"""Pixels of a frame that belong to the subject, for the shape error of the tiny world.
 
-A pixel belongs to the subject's body when its color is close to the prompt's subject colors and
-closer to them than to the dark outline and to the sky, hills and land of the prompt. The outline
-separates the body from a landmark of the same color behind it. The body in the frame is compared
-with the body in the drawn subject, found by the same rule.
+A pixel belongs to the body of the subject if its color is close to the prompt's subject colors, and
+closer to them than to the outline, sky, hills and land. The dark outline separates the body from a
+landmark of the same color behind it. The body in the frame is compared with the body in the drawn
+subject, found by the same rule.
 
 Shape letters: H height, W width, C color.
 """
@@ -23,9 +23,9 @@ from backbones.world.prompt_colors import (
     subject_C,
 )
 
-# Mean absolute RGB difference within which a pixel still has the color of the subject's body.
+# Largest mean absolute RGB difference of a pixel to the colors of the subject's body.
 _BODY_TOLERANCE = 0.15
-# A body this close to the outline's color has no visible outline.
+# Bodies closer than this to the color of the outline have no visible outline.
 _DARK_TOLERANCE = 0.05
 
 
@@ -36,9 +36,9 @@ def shape_error(
     prompt: ScenePrompt,
     first_row: int,
 ) -> float:
-    """1 - intersection over union of the body in the frame and the body in the drawn subject.
+    """Return 1 - intersection over union of the bodies in the frame and in the drawn subject.
 
-    Of the frame, only the connected parts count that lie at least half under the drawn body; their
+    In the frame, only connected parts count that lie at least half under the drawn body. Their
     holes are filled.
 
     Args:
@@ -65,7 +65,7 @@ def _is_body(image_HWC: np.ndarray, prompt: ScenePrompt, first_row: int) -> np.n
 
 
 def _parts_under(body_HW: np.ndarray, drawn_HW: np.ndarray) -> np.ndarray:
-    """The connected parts of `body_HW` at least half under `drawn_HW`, their holes filled."""
+    """Return the connected parts of `body_HW` at least half under `drawn_HW`, holes filled."""
     count, labels_HW = cv2.connectedComponents(body_HW.astype(np.uint8), connectivity=4)
     areas = np.bincount(labels_HW.ravel(), minlength=count)
     under = np.bincount(labels_HW[drawn_HW], minlength=count)
@@ -77,7 +77,7 @@ def _parts_under(body_HW: np.ndarray, drawn_HW: np.ndarray) -> np.ndarray:
 
 
 def _background_distance(image_HWC: np.ndarray, prompt: ScenePrompt, first_row: int) -> np.ndarray:
-    """Mean absolute RGB difference to the nearest of the prompt's sky, hills and land."""
+    """Return the mean absolute difference to the nearest of sky, hills and land of the prompt."""
     rows = range(first_row, first_row + len(image_HWC))
     darkest_HC, lightest_HC = land_range_HC(prompt, rows)
     return np.minimum.reduce(
