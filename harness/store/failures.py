@@ -1,4 +1,4 @@
-"""The file failure.json: why the last attempt at a unit, or at scoring it, failed."""
+"""The file failure.json: the error of the last attempt to make a unit or to score it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from harness.store.record import now
 
-# A message may hold megabytes: what a person reads is at its ends.
+# A message may hold megabytes; its beginning and its end are the useful parts.
 _MOST_CHARS = 20_000
 
 
@@ -15,7 +15,7 @@ class Failure:
     """One failed attempt.
 
     Attributes:
-        error: one line.
+        error: the error, as one line.
         traceback: the traceback, or what the worker printed.
         time: when it failed, UTC.
     """
@@ -26,12 +26,12 @@ class Failure:
 
     @classmethod
     def of(cls, error: str, details: str) -> Failure:
-        """Describe a failure whatever its text holds."""
+        """Describe a failure; its text may hold anything."""
         return cls(_printable(error), _printable(details), now())
 
 
 def _printable(text: str) -> str:
-    """Replace lone surrogates, which have no encoding, and cut out the middle of long texts."""
+    """Replace lone surrogates, which cannot be encoded, and cut the middle out of long texts."""
     text = text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\\0")
     if len(text) <= _MOST_CHARS:
         return text

@@ -1,7 +1,7 @@
 """Reading a run store for reports: a file that cannot be read becomes a warning, never a crash.
 
-A report is wanted most when something went wrong, so one torn file must not hide the others; and
-because a missing number changes a mean, each file left out is named on the page.
+A report is needed most when something went wrong, so one damaged file must not hide the others.
+Each file left out is named on the page, because a missing number changes a mean.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Reader:
 
     Args:
         root: the sweep folder; warnings name files relative to it.
-        prefix: beginning of every warning, to tell several sweeps apart.
+        prefix: beginning of every warning, which identifies the sweep among several.
 
     Attributes:
         paths: layout of the folder.
@@ -34,22 +34,22 @@ class Reader:
         self._prefix = prefix
 
     def warn(self, path: Path, text: str) -> None:
-        """Note that something of `path` was left out."""
+        """Add a warning about `path`."""
         name = path.relative_to(self.paths.root).as_posix()
         self.warnings.append(f"{self._prefix}{name}: {text}")
 
     def read(self, path: Path, cls: type[T]) -> T | None:
-        """Read a typed file; None with a warning when it doesn't fit."""
+        """Read a typed file; return None with a warning if it is damaged."""
         try:
             return read_typed(path, cls)
-        except FileNotFoundError:  # a store that is being written replaces and removes files
+        except FileNotFoundError:  # a running sweep replaces and removes files
             self.warn(path, "vanished while it was read; left out.")
         except StoreError as error:
             self._left_out(path, error)
         return None
 
     def read_lines(self, path: Path, cls: type[T]) -> list[T]:
-        """Read the objects of a .jsonl file; lines that don't fit are left out with a warning."""
+        """Read the objects of a .jsonl file, without damaged lines, for which it warns."""
         objects = []
         for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
             if line.strip():
@@ -68,7 +68,7 @@ def require_sweep(folder: Path) -> None:
     """Check that `folder` is a sweep of a run store.
 
     Raises:
-        UnknownName: no such folder, with the nearest sweep beside it.
+        UnknownName: there is no such folder; names the nearest sweep beside it.
         StoreError: a file is missing.
     """
     if not folder.is_dir():

@@ -1,7 +1,7 @@
 """Run stores as pandas frames in long form. The files are the only source of truth.
 
-The same unit may stand in two rows of a table (two labels, one identity), so `units` has one line
-per unit and row, while `scores`, `curves` and `timings` are keyed by unit alone.
+A unit may belong to two rows of a table (two labels, one identity). So `units` has one line per
+unit and row, while `scores`, `curves` and `timings` are keyed by unit only.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Everything that reports need of one run store, or of several merged by unit id.
+    """The content of one run store, or of several merged by unit id.
 
     Attributes:
         sources: the run stores, in the order given.
@@ -48,11 +48,11 @@ class Sweep:
         scores: suite, unit_id, duration_s, metric, value (NaN when null), reason.
         curves: suite, unit_id, metric, start_s, end_s, value; clips of the longest duration only.
         timings: unit_id, stage, seconds.
-        metrics: what each metric of each suite is, in the order of the files.
-        versions: the suite version, per suite; never more than one.
-        frozen: (unit_id, duration_s) of videos that stand still, as any suite says.
-        drift: by unit, suite, metric and duration how a curve runs, as the suite says.
-        conflicts: units that two stores hold with other bytes.
+        metrics: description of each metric of each suite, in the order of the files.
+        versions: the version of each suite; files of several versions are refused.
+        frozen: (unit_id, duration_s) of videos that any suite reports as standing still.
+        drift: drift of each curve, by unit, suite, metric and duration, as computed by the suite.
+        conflicts: units whose bytes differ between two stores.
         warnings: one line per file that was left out.
     """
 
@@ -70,12 +70,12 @@ class Sweep:
 
     @property
     def folder(self) -> Path:
-        """The first run store."""
+        """Folder of the first run store."""
         return self.sources[0].folder
 
     @property
     def header(self) -> Header:
-        """The header of the first run store."""
+        """Header of the first run store."""
         return self.sources[0].header
 
     @property
@@ -95,22 +95,22 @@ class Sweep:
 
     @cached_property
     def whole_timings(self) -> pd.DataFrame:
-        """The timings of the units made in one go.
+        """Timings of the units that were generated without interruption.
 
-        A unit that was resumed after a stop replays its first blocks, so its seconds are not those
-        of a rollout, and mean speeds leave it out.
+        A resumed unit replays its first blocks, so its seconds are not those of a rollout and must
+        not enter mean speeds.
         """
         resumed = self.timings.loc[self.timings["stage"] == "replay", "unit_id"]
         return self.timings[~self.timings["unit_id"].isin(resumed)]
 
     def rows(self) -> Iterator[tuple[str, str, pd.DataFrame]]:
-        """The units of every table row (backbone, method), in the order of the sweep."""
+        """Yield the units of every table row (backbone, method), in the order of the sweep."""
         for (backbone, method), units in self.units.groupby(ROW, sort=False):
             yield str(backbone), str(method), units
 
     @property
     def settled(self) -> bool:
-        """Tell if nothing more is to come: all units ended, and the suites asked for are scored."""
+        """Whether the sweep is complete: all units ended, and all requested suites are scored."""
         if not self.units["status"].isin(["done", "failed"]).all():
             return False
         asked = {
@@ -133,7 +133,7 @@ class Sweep:
 
 
 def as_dicts(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The lines of a frame, as plain Python values."""
+    """Convert the lines of a frame to plain Python values."""
     return [{str(name): value for name, value in line.items()} for line in frame.to_dict("records")]
 
 
@@ -146,7 +146,7 @@ def load_sweeps(folders: Sequence[Path]) -> Sweep:
     """Read sweep folders, merging those of several people or clusters by unit id.
 
     Raises:
-        LongtakeError: a folder is no sweep, or scores of several versions of a suite are mixed.
+        LongtakeError: a folder is no sweep, or a suite was scored with several versions.
     """
     folders = list(dict.fromkeys(Path(folder).resolve() for folder in folders))
     for folder in folders:
@@ -165,7 +165,7 @@ def load_sweeps(folders: Sequence[Path]) -> Sweep:
         for unit_id, (source, outcome) in outcomes.items()
     ]
     frame = pd.DataFrame(lines, columns=columns).astype(dict.fromkeys(NUMBERS, float))
-    # A column without any text would otherwise be one of NaN, which JSON has no word for.
+    # A column without any text would otherwise hold NaN, which JSON cannot express.
     texts = frame[TEXTS].astype(object)
     frame[TEXTS] = texts.where(texts.notna(), None)
     timings = pd.DataFrame(

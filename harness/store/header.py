@@ -1,4 +1,4 @@
-"""The file sweep.yaml: every command that worked on a sweep, and the versions it ran with."""
+"""The file sweep.yaml: every command of a sweep, and the versions it ran with."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Command:
     """One command.
 
     Attributes:
-        time: when it was last run, UTC.
+        time: time of its last run, UTC.
         argv: the command line.
-        configs: resolved settings of each row it asked for.
+        configs: resolved settings of each requested row.
     """
 
     time: str
@@ -32,7 +32,7 @@ class Command:
 
     @property
     def rows(self) -> frozenset[tuple[str, str]]:
-        """Labels (backbone, method) of the rows it asked for."""
+        """Labels (backbone, method) of the requested rows."""
         return frozenset(
             (str(config["backbone"]["label"]), str(config["method"]["label"]))
             for config in self.configs
@@ -40,7 +40,7 @@ class Command:
 
     @property
     def suites(self) -> frozenset[str]:
-        """Names of the suites it asked for; "module:Class" is filed under its last part."""
+        """Names of the requested suites; "module:Class" is named by its last part."""
         return frozenset(
             str(suite).rpartition(":")[2]
             for config in self.configs
@@ -54,7 +54,7 @@ class Header:
 
     Attributes:
         name: name of the sweep.
-        created: when its first command ran, UTC.
+        created: time of its first command, UTC.
         commands: all commands, the newest last.
         revision: commit of the code; None when it did not run from a checkout.
         versions: versions of packages; None for those that are not installed.
@@ -68,7 +68,7 @@ class Header:
 
     @property
     def durations_s(self) -> list[float]:
-        """All durations that were asked for, in seconds."""
+        """All requested durations, in seconds."""
         configs = [config for command in self.commands for config in command.configs]
         return sorted({float(d) for config in configs for d in config.get("duration") or ()})
 

@@ -1,7 +1,7 @@
 """Videos from elsewhere as units of a run store, beside the generated ones.
 
-The video is linked, or copied where the file system can't, and gets a record like any other. Its
-identity is its content, prompt and seed.
+The video is linked, or copied where the file system cannot link, and gets a record like any other.
+Its identity consists of its content, prompt and seed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from harness.store.record import Origin, Prompt, Record, VideoFile, now
 from harness.store.run_store import RunStore
 from harness.store.units import IDENTITY_VERSION, digest
 
-# A video of F latent frames has 4 F - 3 frames, so "30 s" at 16 fps are 477 frames.
+# A video of F latent frames has 4 F - 3 frames, so "30 s" at 16 fps has 477 frames.
 _MAY_LACK_S = Fraction(1, 4)
 
 
@@ -36,7 +36,7 @@ class PlannedImport:
 
 @dataclass(frozen=True)
 class Row:
-    """Labels of the row that imported videos stand in."""
+    """Labels of the row of imported videos."""
 
     backbone: str
     method: str
@@ -44,12 +44,12 @@ class Row:
 
     @property
     def id(self) -> str:
-        """Identity of the row, never that of a generated one."""
+        """Identity of the row, which differs from that of every generated row."""
         return digest({"imported": [self.backbone, self.method]})
 
 
 def check_row(store: RunStore, row: Row) -> None:
-    """Keep imported videos out of rows that were generated here.
+    """Refuse labels of a row that was generated in this store.
 
     Raises:
         StoreError: the store has such a row.
@@ -65,7 +65,7 @@ def check_row(store: RunStore, row: Row) -> None:
 
 
 def plan_import(videos: Sequence[ListedVideo], row: Row) -> list[PlannedImport]:
-    """Plan a unit for each video; a missing file gets one too, to fail under its name."""
+    """Plan a unit for each video, even for a missing file, so that its failure is recorded."""
     planned = []
     for video in videos:
         content = VideoFile.of(video.path).sha256 if video.path.is_file() else str(video.path)
@@ -84,7 +84,7 @@ def plan_import(videos: Sequence[ListedVideo], row: Row) -> list[PlannedImport]:
 
 
 def import_video(store: RunStore, planned: PlannedImport, row: Row) -> Record:
-    """Put a video into the store, unless it is there already.
+    """Import a video into the store, unless it is there already.
 
     Raises:
         VideoDamaged: the file is missing, is no video, or holds no frame.
@@ -127,7 +127,7 @@ def import_video(store: RunStore, planned: PlannedImport, row: Row) -> Record:
 
 
 def whole_durations_s(records: Sequence[Record]) -> list[float]:
-    """Return the lengths of imported videos, to whole seconds where a quarter second is missing."""
+    """Return the lengths of imported videos, rounded up if at most a quarter second is missing."""
     lengths = set()
     for record in records:
         assert record.origin is not None

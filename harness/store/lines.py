@@ -1,11 +1,11 @@
-"""The lines of units.jsonl: which unit stands in which row of the table."""
+"""The lines of units.jsonl: units and the table rows they belong to."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-# Ids become file names, and a store may come from a stranger.
+# Ids become file names, and a store may come from an untrusted source.
 _FILE_NAME = re.compile(r"\w[\w.-]{0,100}")
 
 
@@ -21,7 +21,7 @@ class UnitLine:
         prompt: generation prompt.
         evaluation_prompt: prompt that metrics compare with.
         seed: seed of all noise.
-        row_id: identity of the row; labels may come to mean something else, ids don't.
+        row_id: identity of the row. Labels may be reused with other arguments, ids cannot.
     """
 
     unit_id: str
@@ -44,10 +44,10 @@ class UnitLine:
 
     @property
     def cell(self) -> tuple[str, str, str, int, str]:
-        """One video of one row; a newer line about it takes the place of an older one."""
+        """Key of the line; a newer line with the same key replaces the older one."""
         return self.backbone, self.method, self.prompt_id, self.seed, self.row_id
 
     @property
     def label(self) -> str:
-        """Name of the unit for people."""
+        """Readable name of the unit."""
         return f"{self.backbone} | {self.method} | {self.prompt_id} seed {self.seed}"

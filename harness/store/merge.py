@@ -1,4 +1,4 @@
-"""Several run stores as one: units merge by their id, and what disagrees is listed."""
+"""Merging of run stores: units merge by id, and differences are listed."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class Store:
 class Conflict:
     """A unit whose video differs between stores; the first is shown.
 
-    The same unit gives the same bytes on one kind of machine only, so another GPU is a harmless
-    reason, and the devices are told. Anything else is not.
+    The same unit has the same bytes only on the same kind of machine. A difference between devices
+    is therefore harmless, and `versions` names them; any other difference is a problem.
 
     Attributes:
         versions: per differing video: store, sha256, device.
@@ -49,7 +49,7 @@ class Conflict:
 def merge_outcomes(
     stores: Sequence[Store],
 ) -> tuple[dict[str, tuple[int, Outcome]], list[Conflict]]:
-    """Of each unit the best outcome, with the index of its store: done before all others."""
+    """Choose for each unit the most complete outcome, and return it with the index of its store."""
     rank = {"done": 0, "running": 1, "failed": 2, "missing": 3}
     chosen: dict[str, tuple[int, Outcome]] = {}
     conflicts = []
@@ -59,6 +59,7 @@ def merge_outcomes(
             for index, store in enumerate(stores)
             if unit_id in store.outcomes
         ]
+        # min() keeps the first of equals: stores take precedence in the order they were given.
         chosen[unit_id] = min(found, key=lambda item: rank[item[1].fields["status"]])
         videos = {
             outcome.fields["video_sha256"]: (
@@ -75,11 +76,10 @@ def merge_outcomes(
 
 
 def merge_labels(stores: Sequence[Store]) -> tuple[pd.DataFrame, list[str]]:
-    """The lines of all stores, and notes on labels that had to be told apart.
+    """Return the lines of all stores, and notes on ambiguous labels.
 
-    One label may stand for different arguments in two stores, and one prompt id for different
-    texts. Neither may be averaged together, so the later ones get a mark: the name of their store,
-    or a hash of the text.
+    A label may mean different arguments in two stores, and a prompt id different texts. These must
+    not be averaged, so the later ones get a suffix: the name of their store, or a hash of the text.
     """
     notes: list[str] = []
     rows: dict[tuple[str, str], str] = {}
@@ -108,7 +108,7 @@ def merge_labels(stores: Sequence[Store]) -> tuple[pd.DataFrame, list[str]]:
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
-    """The names of stores, numbered where two are the same."""
+    """Return the names of stores, numbered where two are equal."""
     return [
         name if names.count(name) == 1 else f"{name} ({names[: index + 1].count(name)})"
         for index, name in enumerate(names)

@@ -1,4 +1,4 @@
-"""The outcome of each unit: its record, or why there is none."""
+"""The outcome of each unit: its record, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.store.failures import Failure
 from harness.store.files import Reader
 from harness.store.record import Facts, Record
 
-# Columns of `Sweep.units` that come from the record; empty for a unit without one.
+# Columns of `Sweep.units` from the record; empty for a unit without a record.
 TEXTS = ["status", "reason", "device", "video", "video_sha256", "finished"]
 NUMBERS = [
     "num_latents",
@@ -38,7 +38,7 @@ class Outcome:
 
     @property
     def done(self) -> bool:
-        """Tell if there is a video."""
+        """Whether there is a video."""
         return bool(self.fields["status"] == "done")
 
 
@@ -103,5 +103,5 @@ def _without_record(reader: Reader, unit_id: str) -> dict[str, Any]:
 def _age_s(path: Path) -> float:
     try:
         return time.time() - path.stat().st_mtime
-    except OSError:  # the unit was finished this very moment
+    except OSError:  # the unit was finished a moment ago
         return 0.0

@@ -1,4 +1,4 @@
-"""The layout of a run store: the only place that spells the names of its files."""
+"""The layout of a run store: the only place that defines the names of its files."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class StorePaths:
 
     @property
     def unit_lines_path(self) -> Path:
-        """File of the units and the rows they stand in."""
+        """File of the units and their rows."""
         return self.root / "units.jsonl"
 
     @property
     def lock_path(self) -> Path:
-        """File locked while the header and the unit lines change."""
+        """File that is locked while the header and the unit lines change."""
         return self.root / ".lock"
 
     @property
@@ -46,7 +46,7 @@ class StorePaths:
 
     @property
     def workspace(self) -> Path:
-        """Folder of what scoring keeps for later: encoded clips, outputs of networks."""
+        """Folder of intermediate files of scoring: encoded clips, outputs of networks."""
         return self.root / "scoring"
 
     @property
@@ -55,27 +55,27 @@ class StorePaths:
         return self.root / "report"
 
     def unit_dir(self, unit_id: str) -> Path:
-        """Folder of one unit."""
+        """Return the folder of one unit."""
         return self.units_dir / unit_id
 
     def record_path(self, unit_id: str) -> Path:
-        """File whose existence says that a unit is done."""
+        """Return the path of the record, whose existence means that the unit is done."""
         return self.unit_dir(unit_id) / RECORD
 
     def trace_path(self, unit_id: str) -> Path:
-        """File of the plans of a unit."""
+        """Return the file of the plans of a unit."""
         return self.unit_dir(unit_id) / TRACE
 
     def latents_path(self, unit_id: str) -> Path:
-        """File of all clean latents of a unit."""
+        """Return the file of all clean latents of a unit."""
         return self.unit_dir(unit_id) / LATENTS
 
     def partial_dir(self, unit_id: str) -> Path:
-        """Folder of the chunks of an unfinished unit."""
+        """Return the folder of the chunks of an unfinished unit."""
         return self.unit_dir(unit_id) / "partial"
 
     def chunk_path(self, unit_id: str, first_frame: int) -> Path:
-        """File of the clean latents from `first_frame` on."""
+        """Return the file of the clean latents from `first_frame` on."""
         return self.partial_dir(unit_id) / f"{first_frame:06d}.safetensors"
 
     def chunk_paths(self, unit_id: str) -> list[Path]:
@@ -83,7 +83,7 @@ class StorePaths:
         return sorted(self.partial_dir(unit_id).glob("[0-9]*.safetensors"))
 
     def failure_path(self, item: str) -> Path:
-        """File that records why an item failed: a unit, or "suite:unit" for its scoring."""
+        """Return the failure report of an item: a unit, or "suite:unit" for its scoring."""
         entry, colon, unit_id = item.rpartition(":")
         suite = f".{entry.rpartition(':')[2]}" if colon else ""
         return self.unit_dir(unit_id) / f"{_FAILURE}{suite}.json"
@@ -96,21 +96,21 @@ class StorePaths:
         return next(iter(sorted(self.unit_dir(unit_id).glob(f"{_FAILURE}.*.json"))), None)
 
     def suites(self) -> list[str]:
-        """Return the names of the suites that scored something."""
+        """Return the names of the suites with score files."""
         return sorted(path.name for path in self.metrics_dir.glob("*") if path.is_dir())
 
     def suite_dir(self, suite: str) -> Path:
-        """Folder of the score files of a suite."""
+        """Return the folder of the score files of a suite."""
         return self.metrics_dir / suite
 
     def scores_path(self, suite: str, unit_id: str) -> Path:
-        """File of the scores of a unit."""
+        """Return the file of the scores of a unit."""
         return self.suite_dir(suite) / f"{unit_id}.json"
 
     def rows_path(self, suite: str) -> Path:
-        """File of the numbers of whole rows."""
+        """Return the file of the numbers of whole rows."""
         return self.metrics_dir / f"{suite}.rows.json"
 
     def cross_check_path(self, suite: str) -> Path:
-        """File of the comparison with the official code."""
+        """Return the file of the comparison with the official code."""
         return self.metrics_dir / f"{suite}.cross_check.json"

@@ -1,4 +1,4 @@
-"""The record of a finished unit: the file whose existence says that the unit is done."""
+"""The record of a finished unit: the file whose existence means that the unit is done."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class VideoFile:
     mtime_ns: int
 
     def __post_init__(self) -> None:
-        # Both become parts of paths, and a store may come from a stranger.
+        # Both become parts of paths, and a store may come from an untrusted source.
         if Path(self.file).name != self.file:
             raise ValueError(f"file {self.file!r} is no file name")
         if not re.fullmatch("[0-9a-f]{64}", self.sha256):
@@ -38,7 +38,7 @@ class VideoFile:
         return cls(path.name, digest, stat.st_size, stat.st_mtime_ns)
 
     def matches(self, folder: Path) -> bool:
-        """Compare the file in `folder` with this video; it is hashed only if it was touched."""
+        """Compare the file in `folder` with this video; hash it only if its time changed."""
         path = folder / self.file
         if not path.is_file() or path.stat().st_size != self.bytes:
             return False
@@ -64,15 +64,15 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Facts:
-    """Facts that a row of the leaderboard must state about its backbone and setting.
+    """Facts about backbone and setting that the leaderboard must state for each row.
 
     Attributes:
-        backbone_plugin: backbone as the command named it.
-        method_plugin: strategy as the command named it.
+        backbone_plugin: name of the backbone in the command.
+        method_plugin: name of the strategy in the command.
         trained_latents: longest rollout of the backbone's training.
         licence: licence of the weights.
         weights: released, own, random or embedded.
-        official_setting: the authors' own setting and window, not the equal context budget.
+        official_setting: whether it uses the authors' setting and window, not the equal budget.
         long_setting: whether the authors have a setting for videos longer than their training.
         prompt_cut_tokens: tokens cut off a prompt that was too long.
     """
@@ -92,13 +92,13 @@ class Generation:
     """The generation of a video.
 
     Attributes:
-        num_latents: latent frames made.
-        context_budget_latents: latent frames that attention could see, the block included.
+        num_latents: generated latent frames.
+        context_budget_latents: most latent frames in the attention, the block included.
         facts: facts for the leaderboard.
         timings_s: seconds by stage; docs/records.md explains each.
-        memory_mib: peak memory of host and device, and of it keys and values; None where unknown.
+        memory_mib: peak memory of host and device, and of keys and values; None if unknown.
         machine: processor, GPU and versions.
-        kernels: kernels that did the arithmetic.
+        kernels: compute kernels that were used.
     """
 
     num_latents: int
@@ -129,11 +129,11 @@ class Origin:
 
 @dataclass(frozen=True)
 class Record:
-    """Everything known of a finished unit; written last, beside its video.
+    """Everything known about a finished unit; written last, beside its video.
 
     Attributes:
         unit_id: the unit.
-        identity: what the id is the hash of.
+        identity: the settings whose hash is the id.
         prompt: its prompt.
         seed: seed of all noise.
         num_frames: video frames.
@@ -142,9 +142,9 @@ class Record:
         width: pixels.
         height: pixels.
         video: the video file.
-        finished: time of writing, UTC.
-        generation: how the video was made; None for an imported one.
-        origin: where an imported video comes from; None for a generated one.
+        finished: time of completion, UTC.
+        generation: details of the generation; None for an imported video.
+        origin: source of an imported video; None for a generated one.
     """
 
     SCHEMA: ClassVar[int] = 2
@@ -168,7 +168,7 @@ class Record:
             raise ValueError("a video is either generated or imported")
 
     def frames_of(self, duration_s: float) -> int | None:
-        """Count the video frames of the first `duration_s` seconds; None without such a prefix."""
+        """Count the video frames of the first `duration_s` seconds; None if there are fewer."""
         if self.origin is not None:
             # The frames of a latent frame are unknown: a video reaches a duration if at most a
             # quarter of a second is missing, as at the end of a decoded latent frame.
@@ -184,7 +184,7 @@ class Record:
 
 
 def frames_by_time(duration_s: float, fps: Fraction, num_frames: int) -> int | None:
-    """Count the frames of the first `duration_s` seconds of any video; None if it is shorter."""
+    """Count the frames of the first `duration_s` seconds by frame rate; None if it is shorter."""
     asked = round(Fraction(duration_s).limit_denominator(10**6) * fps)
     if asked < 1 or Fraction(asked - num_frames) > fps / 4:
         return None

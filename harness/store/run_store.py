@@ -1,8 +1,8 @@
-"""The run store: one folder per sweep, files as the only truth.
+"""The run store: one folder per sweep, whose files are the only state.
 
 A unit is done when its record exists; the record is written last. Unfinished units keep chunks of
-clean latents, from which a later run goes on. Several workers may write the same unit: every file
-takes its place by an atomic rename, and the same unit has the same content.
+clean latents, from which a later run resumes. Several workers may write the same unit: every file
+is put in place by an atomic rename, and the content of a unit is always the same.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class Scored:
     Attributes:
         suite_version: version of the suite.
         video_sha256: the video that was scored.
-        prompt: evaluation prompt.
+        prompt: evaluation prompt of the video.
         durations: frames and clips of each scored duration.
-        not_set_up: metrics that are null because something wasn't installed.
+        not_set_up: metrics that are null because a package or file was missing.
         networks: keys of the networks that were used, by name.
     """
 
@@ -56,22 +56,22 @@ class Scored:
 
     @property
     def durations_frames(self) -> dict[str, int]:
-        """Video frames of each scored duration."""
+        """Number of video frames of each scored duration."""
         return {name: duration.num_frames for name, duration in self.durations.items()}
 
 
 class HasLine(Protocol):
-    """Anything that stands in a row: a unit to generate or a video to import."""
+    """An item of a table row: a unit to generate or a video to import."""
 
     @property
     def line(self) -> UnitLine: ...
 
 
 class RunStore(StorePaths):
-    """Reads and writes one sweep's folder, which is created when first written to."""
+    """Reads and writes the folder of one sweep; the first write creates it."""
 
     def begun_units(self) -> set[str]:
-        """Return the ids of all units that have a folder; one call instead of one per unit."""
+        """Return the ids of all units that have a folder, with a single directory listing."""
         try:
             return {path.name for path in self.units_dir.iterdir()}
         except FileNotFoundError:
@@ -85,7 +85,7 @@ class RunStore(StorePaths):
             return None
 
     def finished(self, unit: Unit) -> Record | None:
-        """Return the record of a unit that is done: long enough, its video as recorded."""
+        """Return the record of a unit if it is long enough and its video is the recorded one."""
         record = self.record(unit.id)
         if record is None or record.generation is None:
             return None
@@ -94,15 +94,15 @@ class RunStore(StorePaths):
         return record if record.video.matches(self.unit_dir(unit.id)) else None
 
     def write_record(self, record: Record) -> None:
-        """Declare a unit done; everything else of it has been written."""
+        """Declare a unit done, after all its other files were written."""
         write_typed(self.record_path(record.unit_id), record)
         self.clear_failure(record.unit_id)
         shutil.rmtree(self.partial_dir(record.unit_id), ignore_errors=True)
 
     def discard_record(self, record: Record) -> None:
-        """Take back that a unit is done, if its video really isn't the recorded one.
+        """Remove the record of a unit whose video is missing or not the recorded one.
 
-        Another worker may have replaced both meanwhile; a new record stays.
+        A record that another worker wrote in the meantime is kept.
         """
         path = self.unit_dir(record.unit_id) / record.video.file
         intact = path.is_file() and VideoFile.of(path).sha256 == record.video.sha256
@@ -114,7 +114,7 @@ class RunStore(StorePaths):
         remove_leftovers(self.unit_dir(unit_id))
 
     def scored(self, suite: str, version: str, unit_id: str) -> Scored | None:
-        """Return what was scored of a unit; None if not by this version or not readable."""
+        """Return the state of a unit's scores; None if unreadable or of another schema."""
         try:
             found = read_typed(self.scores_path(suite, unit_id), Scored)
         except (OSError, StoreError):
@@ -133,7 +133,7 @@ class RunStore(StorePaths):
         write_typed(self.scores_path(scores.suite, scores.unit_id), scores)
 
     def failure(self, item: str) -> Failure | None:
-        """Return why the last attempt at an item failed; None if it didn't.
+        """Return the failure of the last attempt at an item; None if it did not fail.
 
         Raises:
             StoreError: the report of the failure is damaged.
@@ -144,15 +144,15 @@ class RunStore(StorePaths):
             return None
 
     def clear_failure(self, item: str) -> None:
-        """Forget why an earlier attempt at an item failed."""
+        """Delete the failure report of an item."""
         self.failure_path(item).unlink(missing_ok=True)
 
     def write_failure(self, item: str, error: str, details: str) -> None:
-        """Record why an item failed: one line, and the traceback or what the worker printed."""
+        """Record the failure of an item: one line, and the traceback or the worker's output."""
         write_typed(self.failure_path(item), Failure.of(error, details))
 
     def save_chunk(self, unit_id: str, first_frame: int, latents: Tensor, trace: str) -> None:
-        """Save clean latents of an unfinished unit, with the plans they were made by."""
+        """Save clean latents of an unfinished unit, with the plans of their blocks."""
         from safetensors import SafetensorError
         from safetensors.torch import save_file
 
@@ -163,7 +163,7 @@ class RunStore(StorePaths):
                     save_file({"latents": latents.contiguous()}, temporary, {"trace": trace})
                 return
             except (FileNotFoundError, SafetensorError):
-                # Another worker may just have finished this unit and removed the folder.
+                # Another worker may have finished this unit and removed the folder in the meantime.
                 if attempt == 2 or path.parent.is_dir():
                     raise
 
@@ -176,9 +176,9 @@ class RunStore(StorePaths):
             save_file({"latents": latents.contiguous()}, temporary, {"trace": trace})
 
     def saved_progress(self, unit_id: str) -> tuple[Tensor, list[str]] | None:
-        """Return the clean latents made so far and their trace lines; None if there are none.
+        """Return the saved clean latents and their trace lines; None if there are none.
 
-        A damaged file ends what can be used: what follows it is made again.
+        Chunks are used up to the first damaged one; the blocks after it are generated again.
         """
         import torch
 
@@ -188,7 +188,7 @@ class RunStore(StorePaths):
         num_latents = 0
         for path in (self.latents_path(unit_id), *chunks):
             if path in chunks and int(path.stem) < num_latents:
-                continue  # the whole file or a longer chunk already holds it
+                continue  # contained in a longer chunk or the complete file
             if path in chunks and int(path.stem) > num_latents:
                 break
             part = _read_latents(path)
@@ -202,7 +202,7 @@ class RunStore(StorePaths):
     def add_command(
         self, units: Iterable[HasLine], argv: Sequence[str], configs: Sequence[dict[str, Any]]
     ) -> None:
-        """Note a command and its units; repeating a command only renews its time."""
+        """Add a command and its units; a repeated command only updates its time."""
         command = Command(now(), tuple(argv), tuple(configs))
         with locked(self.lock_path):
             before = self.header()
@@ -225,7 +225,7 @@ class RunStore(StorePaths):
             return None
 
     def unit_lines(self) -> list[UnitLine]:
-        """Return all units ever asked for in this sweep, one line per row they appear in.
+        """Return all units ever requested in this sweep, one line per unit and row.
 
         Raises:
             StoreError: the folder is no run store, or units.jsonl is damaged.
@@ -243,7 +243,7 @@ class RunStore(StorePaths):
             raise StoreError(f"{error} Run the sweep command again to repair it.") from error
 
     def labels(self) -> dict[str, str]:
-        """Return the name for people of each unit of this sweep, by its id.
+        """Return a readable name for each unit of this sweep, by its id.
 
         Raises:
             StoreError: the folder is no run store, or units.jsonl is damaged.
@@ -251,12 +251,14 @@ class RunStore(StorePaths):
         return {line.unit_id: line.label for line in self.unit_lines()}
 
     def durations_s(self) -> list[float]:
-        """Return all durations that the commands of this sweep asked for, in seconds."""
+        """Return all durations that the commands of this sweep requested, in seconds."""
         header = self.header()
         return header.durations_s if header else []
 
     def _add_lines(self, new: Sequence[UnitLine]) -> None:
-        """Add lines; those of a row that means something else now, as after an edit, leave."""
+        """Add lines, and remove lines of rows whose labels have another meaning now."""
+        # After an edit of a plug-in the same labels have another row id. With the old lines kept,
+        # one row would average two methods.
         now_means = {line.row: line.row_id for line in new}
         lines = {
             line.cell: line
@@ -271,7 +273,7 @@ class RunStore(StorePaths):
         path = self.unit_lines_path
         lines = []
         for text in path.read_bytes().split(b"\n") if path.is_file() else ():
-            # A damaged line is written again by the sweep it belongs to.
+            # A damaged line is dropped; the sweep that it belongs to writes it again.
             with contextlib.suppress(StoreError):
                 lines.append(from_json(text, UnitLine, path.name))
         return lines

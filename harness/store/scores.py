@@ -37,7 +37,7 @@ class _UnitMetrics:
     infos: dict[str, MetricInfo]
     scores: list[tuple[float, str, float | None, str | None]]
     curves: dict[str, np.ndarray]  # by metric [clip, (start_s, end_s, value)]
-    frozen: tuple[float, ...]  # durations over which the video stands still
+    frozen: tuple[float, ...]  # durations in which the video stands still
     # By metric and duration: the fields of `eval.scoring.drift.Drift`.
     drift: dict[str, dict[str, dict[str, Any]]]
 
@@ -47,13 +47,12 @@ def load_scores(stores: Sequence[tuple[Reader, Mapping[str, str]]]) -> Measured:
 
     Args:
         stores: per run store a reader, which collects a warning for each file that is left out, and
-            the finished units with the hash of their video. Metrics of another video under the same
-            name are stale, and metrics of an unfinished unit belong to no record: both are left out
-            with a warning. Of a unit that several stores hold, the first store's video counts, with
-            the first metric file that measured it.
+            the finished units with the hash of their video. Metrics of another video and metrics of
+            an unfinished unit are left out with a warning. If several stores hold a unit, the video
+            of the first one counts, with the first metric file that measured it.
 
     Raises:
-        StoreError: one suite was scored with different versions.
+        StoreError: a suite was scored with different versions.
     """
     scores: list[tuple[Any, ...]] = []
     curves: list[tuple[str, str, str, np.ndarray]] = []
@@ -108,7 +107,7 @@ def _refuse_mixed(suite: str, versions: Mapping[str, Path]) -> None:
 
 
 def _warn_of_missing(reader: Reader, suite: str, missing: Sequence[str]) -> None:
-    """One line for all, because a running sweep has many finished videos not evaluated yet."""
+    """Add one warning for all videos, because a running sweep has many that are not scored yet."""
     if missing:
         named = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
         text = f"{len(missing)} finished videos are not evaluated: {named}."
@@ -118,7 +117,7 @@ def _warn_of_missing(reader: Reader, suite: str, missing: Sequence[str]) -> None
 def _first_metrics(
     readers: Sequence[Reader], suite: str, unit_id: str, sha256: str
 ) -> tuple[Reader, _UnitMetrics] | None:
-    """The first readable metric file of a video."""
+    """Return the first readable metric file of a video."""
     for reader in readers:
         unit = _unit_metrics(reader, reader.paths.scores_path(suite, unit_id), sha256)
         if unit is not None:
@@ -127,18 +126,18 @@ def _first_metrics(
 
 
 def _curve_frame(curves: Sequence[tuple[str, str, str, np.ndarray]]) -> pd.DataFrame:
-    """All curves below each other, built by columns because there may be millions of lines."""
+    """Concatenate all curves, by columns because there may be millions of lines."""
     lengths = [len(clips) for *_, clips in curves]
     names = (np.array([curve[i] for curve in curves], dtype=object) for i in range(3))
     columns = dict(zip(CURVE_COLUMNS[:3], (np.repeat(n, lengths) for n in names), strict=True))
     numbers = np.concatenate([clips for *_, clips in curves]) if curves else np.empty((0, 3))
     columns |= dict(zip(CURVE_COLUMNS[3:], numbers.T, strict=True))
-    # Labels in categories take a byte or two a line instead of a text each.
+    # Categories take one or two bytes a line instead of a text each.
     return pd.DataFrame(columns).astype(dict.fromkeys(CURVE_COLUMNS[:3], "category"))
 
 
 def _unit_metrics(reader: Reader, path: Path, sha256: str) -> _UnitMetrics | None:
-    """Read one score file; None with a warning when it is stale or not as expected."""
+    """Read one score file; return None with a warning if it is stale or damaged."""
     scores = reader.read(path, Scores)
     if scores is None:
         return None

@@ -1,7 +1,7 @@
-"""Shards: the work that one process does with one loaded backbone or one loaded suite.
+"""Shards: the work of one process with one loaded backbone or suite.
 
-A shard travels as a JSON file, so that a worker can be a thread of this process, another process
-or a job on a cluster.
+A shard is passed on as a JSON file, so that a worker can be a thread of this process, another
+process or a job on a cluster.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from harness.store.units import Unit
 
 
 class Stage(StrEnum):
-    """The work of a shard."""
+    """Kind of the work of a shard."""
 
     generate = "generate"
     evaluate = "evaluate"
@@ -51,7 +51,7 @@ class Evaluation:
 
     @property
     def num_clips_about(self) -> int:
-        """Clips of two seconds at 16 fps; good enough for a progress bar."""
+        """Approximate number of clips (two seconds at 16 fps), for progress bars."""
         return max(1, max(self.durations_frames.values(), default=0) // 32)
 
 
@@ -60,12 +60,12 @@ class Shard:
     """Work for one process.
 
     Attributes:
-        stage: what to do.
+        stage: kind of the work.
         store: folder of the run store.
         device: torch device name, or auto.
         threads: CPU threads.
         save_every_blocks: blocks between two saves of progress.
-        runtime: how rollouts are computed.
+        runtime: settings of the computation that change no pixel.
         units: units to generate, all of one backbone.
         evaluations: units to score.
     """
@@ -81,11 +81,11 @@ class Shard:
 
     @property
     def items(self) -> list[str]:
-        """Names of what is to be done, in order, as events use them."""
+        """Names of all items in order, as used in events."""
         return [unit.id for unit in self.units] + [task.item for task in self.evaluations]
 
     def only(self, items: Collection[str]) -> Shard:
-        """The part of this shard that is named by `items`."""
+        """Return this shard reduced to `items`."""
         return replace(
             self,
             units=tuple(unit for unit in self.units if unit.id in items),
@@ -97,12 +97,12 @@ class Shard:
         return msgspec.json.encode(self).decode()
 
     def write(self, path: Path) -> None:
-        """Save as JSON."""
+        """Write the shard as JSON."""
         write_text(path, self.to_json() + "\n")
 
     @classmethod
     def read(cls, path: Path) -> Shard:
-        """Load from JSON.
+        """Read a shard from JSON.
 
         Raises:
             StoreError: the file is damaged.
@@ -111,7 +111,7 @@ class Shard:
 
 
 def group_units(units: Iterable[Unit]) -> list[list[Unit]]:
-    """Units grouped by the backbone to be loaded, weights and precision included."""
+    """Group units by the backbone to load, weights and precision included."""
     groups: dict[str, list[Unit]] = {}
     for what_to_load, members in groupby(units, key=lambda u: (u.family, u.backbone_args)):
         groups.setdefault(json.dumps(what_to_load, sort_keys=True), []).extend(members)
@@ -119,7 +119,7 @@ def group_units(units: Iterable[Unit]) -> list[list[Unit]]:
 
 
 def split_units(units: Iterable[Unit], num_workers: int) -> list[list[Unit]]:
-    """Units grouped by backbone, each group split evenly over the workers."""
+    """Group units by backbone, and split each group evenly over the workers."""
     groups = group_units(units)
     shards = [members[start::num_workers] for members in groups for start in range(num_workers)]
     return [shard for shard in shards if shard]
@@ -128,9 +128,9 @@ def split_units(units: Iterable[Unit], num_workers: int) -> list[list[Unit]]:
 def split_evaluations(
     tasks: Sequence[Evaluation], num_workers: int
 ) -> list[tuple[Evaluation, ...]]:
-    """Tasks dealt out video by video: a worker scores all suites of its videos.
+    """Distribute scoring by videos: a worker scores its videos with all suites.
 
-    Within a worker suite comes after suite, so that one suite's networks are loaded at a time.
+    Each worker finishes one suite before the next, so that only one suite's networks are loaded.
     """
     units = list(dict.fromkeys(task.unit_id for task in tasks))
     worker_of = {unit_id: place % num_workers for place, unit_id in enumerate(units)}

@@ -16,7 +16,7 @@ COLUMNS = ["block", "query_s", "frame_s", "score"]
 
 
 def latent_start_s(latent: int, num_latents: int, num_frames: int, fps: float) -> float:
-    """Second at which a latent frame begins in the decoded video.
+    """Return the second at which a latent frame begins in the decoded video.
 
     A causal video VAE decodes the first latent frame to one video frame and each later one to the
     same number of frames, (num_frames - 1) / (num_latents - 1), which is 4 for Wan.
@@ -30,7 +30,7 @@ def latent_start_s(latent: int, num_latents: int, num_frames: int, fps: float) -
 def load_retrievals(
     reader: Reader, unit_id: str, num_latents: int, num_frames: int, fps: float
 ) -> pd.DataFrame:
-    """The memory frames of every block of a unit; see `retrieval_lines`, NaN for no score."""
+    """Return `retrieval_lines` of a unit as a frame; NaN for no score."""
     lines = retrieval_lines(reader, unit_id, num_latents, num_frames, fps)
     return pd.DataFrame(lines, columns=COLUMNS).astype({"score": float})
 
@@ -38,7 +38,7 @@ def load_retrievals(
 def retrieval_lines(
     reader: Reader, unit_id: str, num_latents: int, num_frames: int, fps: float
 ) -> list[tuple[int, float, float, float | None]]:
-    """The memory frames of every block of a unit.
+    """Return the memory frames of every block of a unit.
 
     Returns:
         block, query_s (start of the block), frame_s (start of the retrieved latent frame), score
@@ -63,7 +63,7 @@ def retrieval_lines(
 
 
 def rope_scheme(trace: Path) -> str | None:
-    """Tell whether temporal positions are those of the window or of the whole video.
+    """Tell if temporal positions are relative to the window or absolute.
 
     Returns:
         "relative" or "absolute"; None without a readable trace.
@@ -74,7 +74,7 @@ def rope_scheme(trace: Path) -> str | None:
     except (OSError, StoreError):
         return None
     if plan.first_frame == 0 or not plan.query_positions:
-        return None  # a single block has the same positions either way
+        return None  # a single block has the same positions under both
     return "relative" if plan.query_positions[0] != plan.first_frame else "absolute"
 
 
@@ -88,7 +88,7 @@ class RetrievedAt(NamedTuple):
 
 
 def load_blocks(folder: Path, unit: dict[str, Any]) -> list[RetrievedAt]:
-    """Return what the blocks of a finished unit retrieved; those without memory are left out.
+    """Return the retrieved frames of a finished unit by block, without blocks that have none.
 
     Args:
         folder: the sweep.

@@ -1,4 +1,4 @@
-"""Units: one video to make each, and the identity that says whether it has been made."""
+"""Units, each one video to generate, and their identity."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from harness.core.registry import Registry
     from methods.base import MemoryStrategy
 
-# Raised whenever a change of ours alters pixels, so that older units are made again.
+# Increased whenever a change of Longtake alters pixels, so that existing units are made again.
 IDENTITY_VERSION = 2
 
 
 @dataclass(frozen=True)
 class Unit:
-    """One video to make.
+    """One video to generate.
 
     Attributes:
-        id: hash of everything that changes its pixels.
-        row_id: hash of the backbone and the method alone, with all their arguments.
-        identity: what was hashed.
+        id: hash of everything that affects its pixels.
+        row_id: hash of backbone and method with all their arguments.
+        identity: the content of the hash.
         backbone: label of the backbone.
         method: label of the method.
         family: registered backbone, with `backbone_args`.
@@ -41,7 +41,7 @@ class Unit:
         prompt_id: id of the prompt in its set.
         prompt_set: name of the set.
         prompt: generation prompt.
-        evaluation_prompt: what metrics compare with.
+        evaluation_prompt: prompt that metrics compare with.
         seed: seed of all noise.
         num_latents: latent frames of the longest duration asked for.
     """
@@ -77,19 +77,19 @@ class Unit:
         )
 
     def build_strategy(self) -> MemoryStrategy:
-        """A fresh memory strategy for this unit."""
+        """Create the memory strategy of this unit."""
         return build(METHODS.load(self.strategy), self.method_args, "method")
 
 
 def plan_units(config: SweepConfig) -> list[Unit]:
-    """All units of a sweep, rows in order, prompts within, seeds innermost.
+    """Plan all units of a sweep, ordered by row, then prompt, then seed.
 
     Raises:
-        LongtakeError: a duration, prompt or argument that the backbone or the method refuses, or a
-            device that isn't there.
+        LongtakeError: the backbone or the method refuses a duration, prompt or argument, or the
+            device does not exist.
     """
     settings = config.settings
-    if settings.executor.kind != "slurm":  # whose nodes have other devices than this machine
+    if settings.executor.kind != "slurm":  # its nodes have other devices than this machine
         pick_device(settings.device)
     units: list[Unit] = []
     for row in config.rows:
@@ -133,20 +133,20 @@ def plan_units(config: SweepConfig) -> list[Unit]:
 
 
 def build_backbone(family: str, args: dict[str, Any]) -> BackboneSource:
-    """The backbone source of registered name `family`."""
+    """Create the backbone source of registered name `family`."""
     return build(BACKBONES.load(family), args, "backbone")
 
 
 def check_identity(unit: Unit, source: BackboneSource, strategy: MemoryStrategy) -> None:
-    """Refuse to make a unit whose plug-ins, weights or files changed since it was planned.
+    """Refuse a unit whose plug-ins, weights or files changed since it was planned.
 
     Args:
         unit: the unit as planned.
-        source: its backbone, as it would be used now.
-        strategy: its strategy, as it would be used now.
+        source: its backbone as it is now.
+        strategy: its strategy as it is now.
 
     Raises:
-        LongtakeError: what the id stands for isn't what would be made.
+        LongtakeError: the id does not describe the video that would be generated.
     """
     found = unit.identity | {
         "backbone": _identity(BACKBONES, unit.family, source),
@@ -160,17 +160,17 @@ def check_identity(unit: Unit, source: BackboneSource, strategy: MemoryStrategy)
 
 
 def digest(identity: Mapping[str, Any]) -> str:
-    """The id of what `identity` describes."""
+    """Return the unit id of an identity."""
     return _digest({key: _canonical(value) for key, value in identity.items()})
 
 
 def _canonical(value: Any) -> str:
-    """JSON that is the same for the same content."""
+    """Encode as canonical JSON: equal content gives equal text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def _digest(encoded: Mapping[str, str]) -> str:
-    """The id of an identity whose parts are encoded: a sweep has few rows and many units."""
+    """Return the id from encoded parts, which rows share: a sweep has few rows and many units."""
     parts = ",".join(f'"{key}":{encoded[key]}' for key in sorted(encoded))
     return hashlib.sha256(f"{{{parts}}}".encode()).hexdigest()[:20]
 
@@ -180,5 +180,5 @@ def _identity(registry: Registry, name: str, component: Any) -> dict[str, Any]:
     if not is_dataclass(component) or isinstance(component, type):
         raise LongtakeError(f"{registry.kind} {name!r} must be a dataclass of its arguments.")
     own = component.identity() if hasattr(component, "identity") else {}
-    # The registry's part comes last: an argument called "name" must not hide it.
+    # The registry's part comes last, so that an argument called "name" cannot override it.
     return {**asdict(component), **own, **registry.identity(name)}
