@@ -22,9 +22,9 @@ class BackboneWeights:
 
     Attributes:
         name: the backbone.
-        found: roles whose files are all there: transformer, text_encoder, vae, ...
+        found: roles whose files are complete: transformer, text_encoder, vae, ...
         missing: the other roles.
-        error: why that cannot be said; empty if it can.
+        error: why the files could not be checked; empty if they were.
     """
 
     name: str
@@ -35,7 +35,7 @@ class BackboneWeights:
 
 @dataclass(frozen=True)
 class MetricCheck:
-    """A metric of a suite and its state; `reason` says why not and is empty if it can."""
+    """A metric of a suite; `reason` says why it cannot be computed here and is empty if it can."""
 
     suite: str
     metric: str
@@ -47,7 +47,7 @@ class Diagnosis:
     """Everything `doctor` says about this machine.
 
     Attributes:
-        machine: processor, GPUs and system, in words.
+        machine: processor, GPUs and system, as lines of text.
         packages: version of each package that matters; None where it is not installed.
         backbones: weights of each backbone.
         metrics: each metric of each suite.
@@ -60,7 +60,7 @@ class Diagnosis:
 
 
 def diagnose() -> Diagnosis:
-    """Look at this machine; nothing is downloaded."""
+    """Diagnose this machine without downloading anything."""
     return Diagnosis(
         _machine(),
         package_versions(),

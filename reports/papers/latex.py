@@ -59,7 +59,7 @@ def latex(comparison: Comparison) -> str:
 
 
 def escape_latex(label: str) -> str:
-    """Return `label` with everything that LaTeX would read as a command made literal."""
+    """Escape `label` for LaTeX."""
     return "".join(_ESCAPED.get(character, character) for character in one_line(label))
 
 
@@ -70,7 +70,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
         undefined=StrictUndefined,
-        autoescape=False,  # LaTeX: every label goes through the filter `latex`
+        autoescape=False,  # LaTeX: every label passes the filter `latex`
     )
     environment.filters.update(
         latex=escape_latex,

@@ -1,7 +1,7 @@
-"""Numbers that others published, read from a YAML file and shown apart, marked as quoted.
+"""Published numbers of others, read from a YAML file and shown separately, marked as quoted.
 
-A quoted table has no rank, no best mark and no place in `reports.tables.comparison`: other prompts,
-seeds and machines lie behind its numbers, so they are never set against those measured here.
+A quoted table has no ranks and no best marks and is not part of `reports.tables.comparison`: its
+numbers come from other prompts, seeds and machines and must not be compared with measured ones.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class QuotedTable:
 
     Attributes:
         title: its heading on the page.
-        source: where it was published, as one would cite it.
+        source: citation of the publication.
         link: address of the publication; None without one.
-        protocol: how the numbers were made, as far as the source says.
+        protocol: how the numbers were measured, as far as the source describes it.
         metrics: column names to their titles.
         rows: the published rows.
         file: path of the YAML file.
@@ -58,7 +58,7 @@ def load_quoted(paths: Sequence[Path]) -> list[QuotedTable]:
     """Read published tables; the format is in docs/leaderboard.md.
 
     Raises:
-        LongtakeError: a file is missing, is no YAML, or lacks the source or anything else needed.
+        LongtakeError: a file is missing, is no YAML, or lacks a required key such as the source.
     """
     return [_table(Path(path)) for path in paths]
 

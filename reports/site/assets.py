@@ -1,4 +1,4 @@
-"""The files of a run store that the page shows: linked, copied, or left out."""
+"""Files of a run store that the page shows: linked, copied, or left out."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ Advance = Callable[[int, int], None]
 
 
 class Assets(StrEnum):
-    """Places where the page finds videos and result files."""
+    """Treatment of videos and result files in a report."""
 
-    link = "link"  # in the run store: quick, for this machine or a folder that moves as a whole
-    copy = "copy"  # in the report folder, which any static host can serve
-    none = "none"  # nowhere: numbers only
+    link = "link"  # stay in the run store: fast; report and store must stay together
+    copy = "copy"  # are copied into the report folder, which any static host can serve
+    none = "none"  # are left out: numbers only
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class AssetWriter:
         return quote(Path(os.path.relpath(path, self._out)).as_posix())
 
     def prepare(self, advance: Advance | None = None) -> dict[str, UnitAssets]:
-        """Make the missing filmstrips and copies of all finished units; they are named by hash.
+        """Create missing filmstrips and copies for all finished units; files are named by hash.
 
         Args:
             advance: see `Advance`.
@@ -96,7 +96,7 @@ class AssetWriter:
         folder = self._sweep.unit_folder(unit)
         video = folder / unit["video"]
         strip = self._out / "strips" / f"{unit['video_sha256'][:20]}.jpg"
-        # An existing strip proves that the video could be decoded; opening thousands takes minutes.
+        # An existing strip proves that the video can be decoded; opening thousands takes minutes.
         if not strip.is_file() and not self._try(video, partial(write_strip, video, strip)):
             return self._addresses(unit, folder, None, None)
         shown: Path | None = video

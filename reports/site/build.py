@@ -1,4 +1,4 @@
-"""Building of the whole report of one or several sweeps: tables, plots and the page."""
+"""Builds the report of one or several sweeps: tables, plots and the page."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ReportOptions:
         baseline: the method that others are compared with; see `reports.tables.comparison.compare`.
         quoted: YAML files of published tables.
         live: the page reloads itself when a later build changes it.
-        papers: also write tables and plots, which take longest; False keeps the existing ones.
+        papers: also write tables and plots, which is the slowest part; False keeps existing ones.
     """
 
     assets: Assets = Assets.link
@@ -59,7 +59,7 @@ class ReportPaths:
     Attributes:
         index: the page.
         tables, plots: files for papers.
-        ablations: pages of the comparisons of the experiments among the sweeps.
+        ablations: pages of those sweeps that are experiments.
         counts: units by status.
         settled: see `Sweep.settled`.
     """
@@ -82,10 +82,10 @@ def build_report(
 
     Args:
         sweep_dir: runs/<sweep>, or several to merge.
-        out: where to write; runs/<sweep>/report of the first sweep when None. Files of an earlier
-            report there are overwritten. Linked videos stay where they are, so keep both in place.
+        out: folder of the report; by default runs/<sweep>/report of the first sweep. An earlier
+            report there is overwritten. Linked videos are not copied, so keep both in place.
         options: see `ReportOptions`.
-        advance: called with how many of how many videos are prepared.
+        advance: called with the number of prepared videos and of all videos.
 
     Raises:
         LongtakeError: a folder is not a sweep, scores of several versions of a suite are mixed, or
@@ -160,9 +160,9 @@ def _papers(
 
 
 def _ablations(sweep: Sweep, out: Path, write: bool) -> tuple[dict[str, Path], list[str]]:
-    """Return the pages of the experiments by name, and why one has none; several get a folder each.
+    """Return the pages of the experiments by name, and the reasons why others have none.
 
-    A build without `write` keeps the pages of an earlier one.
+    Each of several experiments gets its own folder. Without `write`, existing pages are kept.
     """
     experiments = [source for source in sweep.sources if (source.folder / EXPERIMENT).is_file()]
     pages: dict[str, Path] = {}

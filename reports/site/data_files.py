@@ -1,7 +1,7 @@
 """Data files of the page.
 
-A page opened from a folder may not fetch files, but it may load scripts. So data is written as
-scripts that hand over one JSON value: longtake.put(name, value).
+A page opened from a folder cannot fetch files, but it can load scripts. So data is written as
+scripts that pass on one JSON value: longtake.put(name, value).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def write_data(path: Path, name: str, value: Any) -> bool:
 
     Args:
         path: the file.
-        name: how the script asks for it.
+        name: name under which the script requests it.
         value: plain values and classes of `reports.site.schema`.
     """
     return update_text(path, f"longtake.put({json.dumps(name)},{to_json(value)});\n")
@@ -34,7 +34,7 @@ def to_json(value: Any) -> str:
 
 
 def update_text(path: Path, text: str) -> bool:
-    """Write a text file unless it has this content already; return whether it changed."""
+    """Write a text file if its content changes, and return whether it did."""
     data = text.encode("utf-8")
     if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
         return False
@@ -44,7 +44,7 @@ def update_text(path: Path, text: str) -> bool:
 
 
 def short(value: float | None, digits: int = 6) -> float | None:
-    """Return a number rounded to significant digits; None for None and what is not finite."""
+    """Return a number rounded to significant digits; None if it is None or not finite."""
     if value is None or not math.isfinite(value):
         return None
     rounded = float(f"{value:.{digits}g}")

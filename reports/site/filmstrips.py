@@ -1,4 +1,4 @@
-"""Filmstrips: a few frames of a video in one small picture, so that drift is seen at a glance."""
+"""Filmstrips: a few frames of a video in one small picture, which show drift at a glance."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ JPEG_QUALITY = 82
 
 
 def strip_size(width: int, height: int) -> tuple[int, int]:
-    """Width and height of one frame of a strip, in pixels."""
+    """Return width and height of one frame of a strip, in pixels."""
     return max(2, round(HEIGHT_PX * width / height)), HEIGHT_PX
 
 
 def write_strip(video: Path, target: Path) -> None:
     """Write the strip of a video: `NUM_FRAMES` frames side by side, evenly spaced, as JPEG.
 
-    The nearest key frame stands for each time, because only those decode by themselves. A video
-    with too few of them is decoded whole.
+    Each time is represented by the nearest key frame, which decodes without other frames. A video
+    with too few key frames is decoded completely.
 
     Raises:
         av.FFmpegError, OSError, ValueError: `video` is not a readable video.
@@ -46,7 +46,7 @@ def write_strip(video: Path, target: Path) -> None:
 
 
 def _small_frames(video: Path, keys_only: bool) -> Iterator[tuple[float, np.ndarray]]:
-    """Seconds and BGR pixels of the frames of a video, scaled to strip size."""
+    """Yield seconds and BGR pixels of the frames of a video, scaled to strip size."""
     with av.open(str(video)) as container:
         if not container.streams.video:
             raise ValueError("it has no video stream")

@@ -54,17 +54,17 @@ def write_page(out: Path, site: Site) -> Path:
         undefined=StrictUndefined,
     )
     sources = [_source(environment, f"js/{name}.js") for name in SCRIPTS]
-    # One strict scope for all parts, so that none of their names is global.
+    # One strict scope for all parts keeps their names out of the global scope.
     script = '"use strict";\n(() => {\n' + "\n".join(sources) + "\n})();\n"
     style = _source(environment, "style.css")
     update_text(out / "assets" / "app.js", script)
     update_text(out / "assets" / "style.css", style)
-    # A hash of what is shown: building again without any change gives the same bytes.
+    # A hash of the content, so that an unchanged page keeps the same bytes.
     build = hashlib.sha256((to_json(site) + script + style).encode()).hexdigest()[:16]
     write_data(out / "data" / "site.js", "site", replace(site, build=build))
     index = environment.get_template("index.html.j2").render(name=site.name)
     update_text(out / "index.html", index)
-    # Last, so that a page that sees the new build finds all of it.
+    # Written last, so that a page that sees the new build finds all its files.
     write_data(out / "data" / "live.js", "live", Live(build, site.counts))
     return out / "index.html"
 

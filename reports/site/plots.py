@@ -53,10 +53,10 @@ def write_plots(
     """Draw the figures of all suites into `folder`.
 
     Args:
-        sweep: what was loaded.
+        sweep: the loaded run stores.
         comparisons: its tables.
         points: of `reports.tables.drift.drift_points`.
-        folder: where to write.
+        folder: folder of the files.
 
     Returns:
         Per suite the overview of all drift curves, one figure per metric, and cost against quality.
@@ -85,7 +85,7 @@ def write_plots(
 
 
 def _cost_figure(rows: Sequence[Row], look: Mapping[str, Stroke]) -> Figure:
-    """Speed against average rank, a panel per group, the better corner upper right."""
+    """Plot speed against average rank, a panel per group, with the better corner upper right."""
     groups = list(dict.fromkeys((row.backbone, row.prompt_set) for row in rows))
     width, height = PANEL_INCHES
     figure = Figure(figsize=(width * len(groups), height + LEGEND_INCHES), layout="constrained")
@@ -97,7 +97,7 @@ def _cost_figure(rows: Sequence[Row], look: Mapping[str, Stroke]) -> Figure:
             bars = None
             if row.rank_interval is not None and row.average_rank is not None:
                 low, high = row.rank_interval
-                # A percentile interval need not hold the mean.
+                # A percentile interval need not contain the mean.
                 bars = [[max(0, row.average_rank - low)], [max(0, high - row.average_rank)]]
             marker = MARKERS[LINES.index(look[row.method].line)]
             axes.errorbar(
@@ -135,7 +135,7 @@ def _cost_figure(rows: Sequence[Row], look: Mapping[str, Stroke]) -> Figure:
 
 
 def _panel_title(panel: tuple[str, str], panels: Sequence[tuple[str, str]]) -> str:
-    """The backbone, with the prompt set where the backbone has several."""
+    """Return the backbone, with the prompt set if the backbone has several."""
     backbone, prompt_set = panel
     several = sum(other == backbone for other, _ in panels) > 1
     return f"{backbone}, {prompt_set}" if several else backbone
@@ -148,7 +148,7 @@ def _figure(
     look: Mapping[str, Stroke],
     panel_inches: tuple[float, float],
 ) -> Figure:
-    """A grid of panels: each metric takes one panel per group, side by side, on one scale."""
+    """Create a grid of panels: per metric one panel per group, side by side, on one scale."""
     metrics_per_line = min(len(metrics), max(1, PANELS_PER_LINE // len(groups)))
     num_lines = -(-len(metrics) // metrics_per_line)
     num_columns = metrics_per_line * len(groups)
@@ -174,7 +174,7 @@ def _figure(
                 axes.tick_params(labelbottom=True)
         arrow = "↑" if info.higher_is_better else "↓"
         unit = f" ({info.unit})" if info.unit else ""
-        # Wrapped by hand: matplotlib wraps at the figure's edge, not at the panel's.
+        # Wrapped by hand, because matplotlib wraps at the edge of the figure, not of the panel.
         label = textwrap.fill(f"{info.title}{unit} {arrow}", round(height * LABEL_CHARS_PER_INCH))
         row[0].set_ylabel(_literal(label))
     for axes in panels:
@@ -213,8 +213,8 @@ def _drawing_style() -> Iterator[None]:
             mpl.rc_context(
                 {
                     "svg.hashsalt": "longtake",
-                    "pdf.fonttype": 42,  # text stays text
-                    "font.family": "DejaVu Sans",  # ships with matplotlib: same on every machine
+                    "pdf.fonttype": 42,  # keep text as text
+                    "font.family": "DejaVu Sans",  # ships with matplotlib, so all machines have it
                     "text.color": ink,
                     "axes.labelcolor": ink,
                     "axes.titlecolor": ink,
@@ -244,5 +244,5 @@ def _save(figure: Figure, suite: str, title: str, stem: Path) -> Plot:
 
 
 def _literal(label: str) -> str:
-    """`label` without matplotlib's formula mode."""
+    """Escape `label` so that matplotlib does not read formulas in it."""
     return label.replace("$", r"\$")

@@ -1,7 +1,7 @@
-"""A small web server for a report: byte ranges, so that videos can be scrubbed, and nothing else.
+"""A small web server for a report, with byte ranges, so that videos can be scrubbed.
 
-It serves the folder of the report and what the page links to in the run stores. It is meant for the
-machine it runs on; put a copy (assets=copy) on a real web server to show it to others.
+It serves the folder of the report and the files of the run stores that the page links to. It is
+meant for this machine only; to show a report to others, put a copy (assets=copy) on a web server.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class ReportServer(ThreadingHTTPServer):
         return f"http://{self.host}:{self.server_address[1]}{self.start}"
 
     def file_of(self, url: str) -> Path | None:
-        """The file an address stands for; None for one that is not there or not to be served."""
+        """Return the file of an address; None if it does not exist or must not be served."""
         path = (self.root / unquote(urlsplit(url).path).lstrip("/")).resolve()
         inside = any(path == place or place in path.parents for place in self.allowed)
         return path if inside and path.is_file() else None
@@ -89,10 +89,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(with_body=False)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: a page asks for many files."""
+        """Print nothing, because a page requests many files."""
 
     def _answer(self, with_body: bool) -> None:
-        # A page elsewhere could otherwise reach this server under a name of its own.
+        # Otherwise a foreign page could reach this server by a name of its own (DNS rebinding).
         name = self.headers.get("Host", "").rpartition(":")[0].strip("[]") or "localhost"
         if self.server.host in LOOPBACK and name not in LOOPBACK:
             self.send_error(HTTPStatus.FORBIDDEN, "Unknown host")
@@ -144,17 +144,17 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(chunk)
                 length -= len(chunk)
         except ConnectionError:
-            self.close_connection = True  # the browser jumped elsewhere in the video
+            self.close_connection = True  # the browser seeked and closed the connection
         if length > 0:
             self.close_connection = True
 
 
 def _span(asked: re.Match[str], size: int) -> tuple[int, int] | None:
-    """First byte and end of a range; None when it lies outside the file."""
+    """Return first byte and end of a range; None if it lies outside the file."""
     first, last = asked.groups()
     if not first and not last:
         return None
-    if not first:  # the last so many bytes
+    if not first:  # a suffix: the last N bytes
         return (max(0, size - int(last)), size) if int(last) and size else None
     end = min(int(last) + 1, size) if last else size
     return (int(first), end) if int(first) < end else None

@@ -1,4 +1,4 @@
-"""The data of the front page: leaderboards, methods, sources, and what is missing."""
+"""The data of the front page: leaderboards, methods, sources, failures and conflicts."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def _row_facts(sweep: Sweep) -> list[schema.RowFacts]:
 
 @cache
 def _definition(plugin: str) -> str | None:
-    """Return the docstring of a method's class; None if it isn't installed here."""
+    """Return the docstring of a method's class; None if the method is not installed here."""
     try:
         return read_docstring(METHODS.target(plugin)) or None
     except (LongtakeError, SyntaxError, OSError, UnicodeError):
@@ -147,7 +147,7 @@ def _definition(plugin: str) -> str | None:
 
 
 def _known(value: Any) -> Any:
-    """Return None for the NaN that pandas puts where a fact is absent."""
+    """Return None for NaN, by which pandas marks an absent fact."""
     return None if isinstance(value, float) and value != value else value
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-# From seaborn's "colorblind" palette, in an order that keeps neighbours apart also in grey, and
-# without its yellow and pink, which vanish on white.
+# From seaborn's "colorblind" palette, ordered so that neighbours differ also in grey, and
+# without its yellow and pink, which are hard to see on white.
 PALETTE = ("#0173b2", "#de8f05", "#029e73", "#cc78bc", "#d55e00", "#56b4e9", "#ca9161", "#949494")
 Line = Literal["solid", "dashed", "dotted", "dashdot"]
 LINES: tuple[Line, ...] = ("solid", "dashed", "dotted", "dashdot")
@@ -15,7 +15,7 @@ LINES: tuple[Line, ...] = ("solid", "dashed", "dotted", "dashdot")
 
 @dataclass(frozen=True)
 class Stroke:
-    """The look of a method in plots: a colour, and a matplotlib line style once colours run out."""
+    """Stroke of a method in plots: a colour, and another line style when colours run out."""
 
     colour: str
     line: Line
@@ -34,7 +34,7 @@ LIGHT = Theme(ink="#1c2024", muted="#8b9098", rule="#e4e6ea")
 
 
 def strokes(methods: Sequence[str]) -> dict[str, Stroke]:
-    """A stroke per method, by its place in the sweep, so it is the same in every figure."""
+    """Return a stroke per method, by its place in the sweep, so that all figures agree."""
     return {
         method: Stroke(PALETTE[index % len(PALETTE)], LINES[index // len(PALETTE) % len(LINES)])
         for index, method in enumerate(methods)

@@ -1,4 +1,4 @@
-"""The data of each video's own page, loaded when the page asks for it."""
+"""The data of each video's page, which the site loads on demand."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def _drift(
 
 
 class _Curves:
-    """The curves of all units, found by position: a frame per unit would take minutes."""
+    """The curves of all units, sliced by position, because a frame per unit would take minutes."""
 
     def __init__(self, curves: pd.DataFrame) -> None:
         self._numbers = {name: curves[name].to_numpy() for name in ("start_s", "end_s", "value")}

@@ -83,7 +83,7 @@ def _values(sweep: Sweep, table: Comparison) -> dict[str, list[float | None]]:
 def showcase(sweep: Sweep, assets: Mapping[str, UnitAssets]) -> schema.Showcase | None:
     """Choose one prompt and seed with the strips of one backbone's methods.
 
-    It is the first of those that most methods have a video of: chosen by order, not by looks.
+    It is the first of those with videos of most methods, so the choice is not by looks.
     """
     units = sweep.units[sweep.units["status"] == "done"]
     strips = {unit_id: one.strip for unit_id, one in assets.items() if one.strip is not None}

@@ -1,4 +1,4 @@
-"""Building a report again and again while its sweeps run."""
+"""Rebuilds a report while its sweeps run."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def watch(
     stop: Stop,
     every_s: float = 3.0,
 ) -> ReportPaths | None:
-    """Build whenever files of the sweeps changed, until all is finished or `stop` says so.
+    """Rebuild whenever files of the sweeps change, until all are finished or `stop` returns true.
 
-    Tables and plots are made once, by the last build, because they take longest. The page reloads
-    itself meanwhile; the last build is of a page that does not.
+    Tables and plots are made only by the last build, because they take longest. The page reloads
+    itself until then; the page of the last build no longer does.
 
     Args:
         folders: the sweeps.
-        out: where to write.
-        options: how to make the report.
+        out: folder of the report.
+        options: options of the report.
         show: called with each build.
-        complain: called once with each reason why a build failed; the next change is tried.
+        complain: called once with each reason of a failed build; the next change is tried again.
         stop: see `Stop`.
-        every_s: how long to wait between looks, at least as long as the last build took.
+        every_s: seconds between two checks; at least as long as the last build took.
 
     Returns:
         The last build; None if there was none.
@@ -72,7 +72,7 @@ def watch(
 
 
 def fingerprint(folders: Sequence[Path]) -> str:
-    """A hash that changes when a file that the report reads appears, changes or goes."""
+    """Return a hash that changes when a file of the report appears, changes or disappears."""
     digest = hashlib.sha256()
     for folder in folders:
         for path in _files(Path(folder)):

@@ -1,4 +1,4 @@
-"""Videos a browser can play: H.264 in 4:2:0, with the index before the pictures (fast start)."""
+"""Videos that browsers play: H.264 in 4:2:0, with the index before the pictures (fast start)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ENCODER = {"crf": "18", "preset": "veryfast", "x264-params": "keyint=32"}
 
 
 def why_not_playable(path: Path) -> str | None:
-    """Return why a browser may refuse the video or wait for all of it; None when it is fine.
+    """Return why a browser may refuse the video or must load all of it first; None if it is fine.
 
     Raises:
         av.FFmpegError, OSError: not a readable video.
@@ -28,11 +28,11 @@ def why_not_playable(path: Path) -> str | None:
             return f"its codec is {context.name}, not H.264"
         if context.pix_fmt not in ("yuv420p", "yuvj420p"):
             return f"its pixels are {context.pix_fmt}, not yuv420p"
-    return None if _has_fast_start(path) else "its index stands at the end (no fast start)"
+    return None if _has_fast_start(path) else "its index is at the end (no fast start)"
 
 
 def copy_playable(source: Path, target: Path) -> None:
-    """Copy a video; one that browsers would not play at once is re-packed or encoded again.
+    """Copy a video, remuxed or encoded again if browsers would not play it at once.
 
     Raises:
         av.FFmpegError, OSError, ValueError: not a readable video.
@@ -83,7 +83,7 @@ def _encode(source: Path, target: Path) -> None:
         if not read.streams.video:
             raise ValueError("it has no video stream")
         stream = read.streams.video[0]
-        # H.264 in 4:2:0 has even sizes only.
+        # H.264 in 4:2:0 needs even sizes.
         width, height = stream.width // 2 * 2, stream.height // 2 * 2
         copy: VideoStream = written.add_stream(
             "libx264", rate=stream.average_rate, options=_ENCODER

@@ -1,9 +1,9 @@
 """The comparisons of an experiment: rows against the reference of their axis, video by video.
 
-Differences are paired (same backbone, prompt and seed), the prompt is the unit of chance. A
-difference is marked when its 95 % interval excludes zero, and marked twice when the exact
-signed-rank test over prompts says so as well, corrected for all comparisons of the table (Holm).
-Neither mark is possible with fewer than `eval.statistics.MIN_CLUSTERS` prompts.
+Differences are paired (same backbone, prompt and seed) and clustered by prompt. A difference gets
+one mark if its 95 % interval excludes zero, and two if the exact signed-rank test over prompts,
+corrected for all comparisons of the table (Holm), is significant as well. With fewer than
+`eval.statistics.MIN_CLUSTERS` prompts there are no marks.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ class Comparison:
     """One row of one axis in one metric.
 
     Attributes:
-        axis: the question.
+        axis: name of the axis.
         duration_s: of the videos compared.
         backbone: label, or ALL.
         row: label of the method.
         reference: the row it is compared with; its own label for the reference itself.
-        metric: what is measured.
+        metric: name of the metric.
         mean: over the videos of the row; None with a reason.
         difference: mean of row minus reference over their common videos; None for the reference.
         interval: 95 % interval of the difference; None for few prompts.
         p: of the signed-rank test over the mean differences of the prompts; None if none differs.
         p_holm: corrected over all comparisons of the table.
         better: whether the difference is an improvement; None where the metric has no direction.
-        num_videos, num_prompts: the difference is over; of the mean for the reference.
+        num_videos, num_prompts: size of the difference, or of the mean for the reference.
         reason: why there is no number.
     """
 
@@ -66,7 +66,7 @@ class Comparison:
 
     @property
     def marks(self) -> int:
-        """0, 1 or 2, see above."""
+        """Number of marks, 0 to 2; see the module."""
         if self.interval is None or self.interval.low <= 0 <= self.interval.high:
             return 0
         return 2 if self.p_holm is not None and self.p_holm < P_LEVEL else 1
@@ -84,7 +84,7 @@ class Ablation:
     num_missing: int
 
     def of(self, axis: str, duration_s: float, backbone: str) -> list[Comparison]:
-        """The comparisons of one table."""
+        """Return the comparisons of one table."""
         table = (axis, duration_s, backbone)
         return [c for c in self.comparisons if (c.axis, c.duration_s, c.backbone) == table]
 
@@ -92,7 +92,7 @@ class Ablation:
 def compare(sweep: Sweep) -> Ablation:
     """Compute all comparisons of an experiment.
 
-    What was retrieved is compared without any scores as well, over the whole of the longest videos.
+    Retrieval measures need no scores; they are compared over the whole of the longest videos.
 
     Raises:
         LongtakeError: the sweep is no experiment, or there is nothing to compare yet.
@@ -106,7 +106,7 @@ def compare(sweep: Sweep) -> Ablation:
     values, metrics = _values(sweep)
     if values.empty:
         raise LongtakeError(
-            f"{sweep.folder}: nothing to compare yet, no video is scored or retrieved anything."
+            f"{sweep.folder}: nothing to compare yet; no video is scored or has retrieved frames."
         )
     durations_s = tuple(sorted(float(value) for value in values["duration_s"].unique()))
     comparisons = tuple(
@@ -121,7 +121,7 @@ def compare(sweep: Sweep) -> Ablation:
 
 
 def _values(sweep: Sweep) -> tuple[pd.DataFrame, tuple[MetricInfo, ...]]:
-    """One line per video, duration, row and metric: scores, and what was retrieved."""
+    """Return one line per video, duration, row and metric: scores and retrieval measures."""
     infos = {info.name: info for suite in sweep.metrics.values() for info in suite.values()}
     scores = sweep.scores[["unit_id", "duration_s", "metric", "value"]]
     retrieved, more = retrieved_measures(sweep)
@@ -143,7 +143,7 @@ class _Table:
 def _compare_all(
     values: pd.DataFrame, metrics: Sequence[MetricInfo], table: _Table
 ) -> list[Comparison]:
-    """The comparisons of one table, their p-values corrected for each other."""
+    """Return the comparisons of one table, with p-values corrected for each other."""
     chosen = values[values["duration_s"] == table.duration_s]
     if table.backbone != ALL:
         chosen = chosen[chosen["backbone"] == table.backbone]

@@ -40,7 +40,7 @@ def build_ablation(sweep: Sweep, folder: Path) -> Path:
         The page.
 
     Raises:
-        LongtakeError: as reports.studies.ablation.compare.
+        LongtakeError: the sweep is no experiment, or there is nothing to compare yet.
     """
     ablation = compare(sweep)
     folder.mkdir(parents=True, exist_ok=True)
@@ -73,12 +73,12 @@ def build_ablation(sweep: Sweep, folder: Path) -> Path:
 
 
 def _tables(ablation: Ablation) -> list[tuple[str, float]]:
-    """Axis and duration of every table that is shown for each backbone."""
+    """Return axis and duration of every table that is shown for each backbone."""
     return [(axis, duration_s) for axis in ablation.axes for duration_s in ablation.durations_s]
 
 
 def cells(ablation: Ablation, axis: str, duration_s: float, backbone: str) -> list[list[str]]:
-    """A table as text: header, then one line per metric; a column per row of the axis."""
+    """Return a table as text: header, then one line per metric; a column per row of the axis."""
     rows = ablation.axes[axis]
     found = {(c.metric.name, c.row): c for c in ablation.of(axis, duration_s, backbone)}
     lines = [["", *rows]]
@@ -107,7 +107,7 @@ def _cell(comparison: Comparison, decimals: int) -> str:
 
 
 def markdown(ablation: Ablation) -> str:
-    """All axes over all backbones together."""
+    """Return the tables of all axes, over all backbones together, as Markdown."""
     parts = [LEGEND]
     for axis, duration_s in _tables(ablation):
         header, *lines = cells(ablation, axis, duration_s, ALL)
@@ -137,7 +137,7 @@ def _table(ablation: Ablation) -> pd.DataFrame:
 def _draw(
     ablation: Ablation, axis: str, duration_s: float, backbones: list[str], folder: Path
 ) -> Path:
-    """Differences to the reference: a panel per metric, a colour per backbone."""
+    """Plot the differences to the reference: a panel per metric, a colour per backbone."""
     rows = ablation.axes[axis][1:]
     over_all = ablation.of(axis, duration_s, ALL)
     drawn = [

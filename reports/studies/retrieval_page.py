@@ -26,14 +26,14 @@ LEGEND = (
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture of the page."""
+    """A picture of the page."""
 
     title: str
     file: str
 
 
 def per_video(searched: Sequence[Searched]) -> pd.DataFrame:
-    """One line per video, relevance, searcher and measure.
+    """Return one line per video, relevance, searcher and measure.
 
     Returns:
         kind, about, video, searcher, measure, value (NaN where a measure does not apply).
@@ -48,7 +48,7 @@ def per_video(searched: Sequence[Searched]) -> pd.DataFrame:
 
 
 def summarise(videos: pd.DataFrame) -> pd.DataFrame:
-    """Means over videos, and paired differences to the first searcher of a kind and relevance.
+    """Return means over videos, and differences to the first searcher of a kind and relevance.
 
     Returns:
         kind, about, searcher, measure, mean, low, high, num_videos (that have the measure),
@@ -72,7 +72,7 @@ def summarise(videos: pd.DataFrame) -> pd.DataFrame:
 
 
 def _mean(values: pd.Series) -> tuple[float | None, float | None, float | None]:
-    """Mean and 95 % interval over videos."""
+    """Return mean and 95 % interval over videos."""
     if values.empty:
         return None, None, None
     numbers = [float(value) for value in values]
@@ -81,7 +81,7 @@ def _mean(values: pd.Series) -> tuple[float | None, float | None, float | None]:
 
 
 def tables(summary: pd.DataFrame) -> dict[str, list[list[str]]]:
-    """Tables as text: means, then differences to the first searcher; a line per searcher."""
+    """Return tables as text: means, then differences to the first searcher; a line per searcher."""
     found = {}
     for (kind, about), group in summary.groupby(["kind", "about"], sort=False):
         most = int(group["num_videos"].max())
@@ -116,7 +116,7 @@ def _cell(mean: float | None, low: float | None, high: float | None, sign: str) 
 
 
 def drift_table(relations: Mapping[tuple[str, str], Relation]) -> list[list[str]]:
-    """Rank correlations, a line per metric, a column per predictor."""
+    """Return rank correlations as text: a line per metric, a column per predictor."""
     metrics = list(dict.fromkeys(metric for _, metric in relations))
     lines = [["", *PREDICTORS]]
     for metric in metrics:
@@ -142,7 +142,7 @@ def write_retrieval(
     pictures: Sequence[Picture],
     notes: Sequence[str],
 ) -> Path:
-    """Write retrieval.csv, videos.csv, retrieval.md and index.html; pictures are there already.
+    """Write retrieval.csv, videos.csv, retrieval.md and index.html, which shows existing pictures.
 
     Returns:
         The page.

@@ -24,8 +24,8 @@ class MapPanel:
 
     Attributes:
         title: encoder or method.
-        query_s, frame_s: when the search was made, and the time of what it found.
-        cosines: similarity of each; None where the searcher has none.
+        query_s, frame_s: time of the search, and time of the retrieved frame.
+        cosines: similarity of each; None if the searcher has no similarities.
     """
 
     title: str
@@ -41,14 +41,14 @@ def draw_map(
     frames_NHWC: np.ndarray,
     duration_s: float,
 ) -> None:
-    """Query time against retrieved time, colour by similarity, with thumbnails along both axes.
+    """Plot query time against retrieved time, coloured by similarity, with thumbnails on both axes.
 
     Args:
         target: .png file.
-        title: of the figure.
+        title: title of the figure.
         panels: one per encoder or method.
         frames_NHWC: frames of the whole video, evenly spaced, RGB uint8.
-        duration_s: of the video.
+        duration_s: length of the video.
     """
     figure = Figure(figsize=(_PANEL_INCHES * len(panels) + 1.2, _PANEL_INCHES + 1.3))
     width, height = figure.get_size_inches()
@@ -101,7 +101,7 @@ def _thumbnails(axes: Axes, frames_NHWC: np.ndarray, duration_s: float, along_x:
 def draw_similarity(
     target: Path, title: str, embeddings: Mapping[str, np.ndarray], duration_s: float
 ) -> None:
-    """Self-similarity matrix of one video under several encoders, on one colour scale."""
+    """Plot the self-similarity matrix of one video under several encoders, on one colour scale."""
     figure = Figure(
         figsize=(_PANEL_INCHES * len(embeddings) + 0.8, _PANEL_INCHES + 0.4), layout="constrained"
     )
@@ -123,7 +123,7 @@ def draw_similarity(
 def draw_trajectories(
     target: Path, title: str, embeddings: Mapping[str, np.ndarray], duration_s: float
 ) -> None:
-    """Descriptors of one video on their first two principal components, joined in time."""
+    """Plot the descriptors of one video on their first two principal components, joined in time."""
     figure = Figure(
         figsize=(_PANEL_INCHES * len(embeddings) + 0.8, _PANEL_INCHES + 0.4), layout="constrained"
     )

@@ -1,4 +1,4 @@
-"""Retrieved frames of a strategy, as measures of a video: from its trace, not from pixels."""
+"""Measures of the retrieved frames of a video, from its trace instead of its pixels."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ RETRIEVED = (
 
 
 def retrieved_measures(sweep: Sweep) -> tuple[pd.DataFrame, tuple[MetricInfo, ...]]:
-    """Measures of every finished unit that retrieved something.
+    """Compute the measures of every finished unit that retrieved something.
 
     Returns:
-        unit_id, metric, value; and what the metrics are.
+        Lines of unit_id, metric, value; and the description of the metrics.
     """
     done = sweep.units[sweep.units["status"] == "done"].drop_duplicates("unit_id")
     lines: list[tuple[str, str, float]] = []

@@ -18,7 +18,7 @@ _EARLY = {
 
 
 def draw_curves(path: Path) -> Path | None:
-    """Draw `curves.csv` as a .png beside it; None when there is nothing to draw yet."""
+    """Draw `curves.csv` as a .png beside it and return its path; None if there is no data yet."""
     if not path.is_file():
         return None
     curves = pd.read_csv(path)

@@ -1,4 +1,4 @@
-"""An attempt: one start of a task, described in one small file that the task rewrites as it works.
+"""An attempt: one start of a task, described in one small file that the task keeps up to date.
 
 The file says what the task works on, on which machine, and how far it is. It is no proof that the
 task lives: only SLURM knows that.
@@ -43,9 +43,9 @@ class Attempt:
         clock_ahead_s: clock of the host minus that of the file system.
         item: unit or evaluation being worked on; empty while loading.
         amount: latent frames or clips of it that are done.
-        saved: what was saved of it when this attempt began it: chunks of a video, clips of scores.
+        saved: its saved progress when this attempt started on it: chunks of a video, clips scored.
         replayed: part of `amount` that was saved before and therefore not computed again.
-        item_started: time when the first latent frame or clip after `replayed` was begun.
+        item_started: time of the start of the first latent frame or clip after `replayed`.
         num_done: items finished by this attempt.
         failed: items that failed in this attempt.
         ending: how the attempt ended.
@@ -99,7 +99,7 @@ class AttemptFile:
         self._write()
 
     def show(self, event: Event) -> None:
-        """Take in an event of the worker."""
+        """Record an event of the worker."""
         before = self._attempt
         if event.kind is EventKind.done:
             self._attempt = replace(before, num_done=before.num_done + 1)
@@ -114,7 +114,7 @@ class AttemptFile:
                 replayed=0,
                 item_started=time.time(),
             )
-            # Written before the item is begun: should it kill the process, this names the culprit.
+            # Written before work on the item starts, to name an item that kills the process.
             self._write()
         elif event.kind is EventKind.progress:
             self._attempt = replace(before, amount=event.amount)
@@ -130,7 +130,7 @@ class AttemptFile:
 
     @property
     def failed(self) -> tuple[str, ...]:
-        """Items that failed so far."""
+        """Items that have failed so far."""
         return self._attempt.failed
 
     def end(self, ending: Ending) -> None:

@@ -1,8 +1,8 @@
 """Counts of unsuccessful attempts per item, so that items that make no progress are abandoned.
 
-An attempt counts against an item in which it failed, died or was stopped, unless more of the item
-was saved than ever before. So a long video that is preempted ten times is not abandoned as long as
-each attempt saves a block, and one that kills its process in the same block is after a few.
+An attempt counts against an item on which it failed, died or was stopped, unless it saved more of
+the item than all attempts before it. A long video that is preempted ten times is not abandoned as
+long as each attempt saves a block; one that kills its process in the same block is, after a few.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def requests(profile: SlurmProfile, device: str, suites: Sequence[str]) -> dict[
 
 
 def judge(facts: NodeFacts, request: Request, device: str) -> Iterator[Finding]:
-    """Check that a node is fit for the tasks of a sweep.
+    """Check that a node can run the tasks of a sweep.
 
     Args:
         facts: what a probe found on the node.

@@ -24,7 +24,7 @@ def check_partitions(profile: SlurmProfile, limits: Limits) -> None:
     """Refuse partitions that the cluster does not have.
 
     Raises:
-        UnknownName: with the nearest partition.
+        UnknownName: there is no such partition; names the nearest.
         ConfigError: no partition is named and the cluster has no default.
     """
     stages = (profile.generate, profile.evaluate, profile.report)

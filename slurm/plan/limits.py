@@ -40,7 +40,7 @@ class Limits:
 
         Args:
             request: resources of a task.
-            signal_delay_s: seconds before the time limit at which tasks are told to save.
+            signal_delay_s: seconds before the time limit at which tasks receive the signal to save.
 
         Raises:
             ConfigError: the warning would come before there was time to work.

@@ -91,8 +91,8 @@ class Dispatcher:
         folder = SubmissionFolder(self.store / "slurm" / submission.id)
         submission = replace(submission, jobs=tuple(self._jobs(plan, submission.id)))
         self._write_shards(folder, plan, counts)
-        # The header names the jobs before they exist. A command killed between sbatch and the next
-        # write thus leaves a job that `status` still finds, by its name.
+        # The header names the jobs before they exist. If a command is killed between sbatch and the
+        # next write, `status` still finds the job by its name.
         folder.write(submission)
         for place, array in enumerate(plan.arrays):
             job = submission.jobs[place]

@@ -1,4 +1,4 @@
-"""Packing the latents of finished units into a corpus to train retrieval encoders on."""
+"""Packs the latents of finished units into a corpus to train retrieval encoders on."""
 
 from __future__ import annotations
 

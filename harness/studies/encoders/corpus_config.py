@@ -18,7 +18,7 @@ _OWN = ("num", "out", "shard_videos")
 
 @dataclass(frozen=True)
 class CorpusConfig:
-    """A corpus as the command line describes it, made or not.
+    """A corpus as the command line describes it, which need not exist yet.
 
     Attributes:
         config: the sweep that makes its videos.
@@ -58,7 +58,7 @@ class CorpusConfig:
 
 
 def _split(overrides: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Return the settings of the corpus, and those of its rollouts with this command's defaults."""
+    """Return the settings of the corpus and those of its rollouts, with this command's defaults."""
     own, settings = take(overrides, _OWN)
     given = {choice.key for choice in split(settings)}
     if "num" in own:

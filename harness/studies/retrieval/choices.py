@@ -41,7 +41,7 @@ def choose_encoder(text: str) -> EncoderChoice:
         text: a registered name, NAME@CHECKPOINT, or the name of a shipped encoder.
 
     Raises:
-        UnknownName: no encoder is called so; names the nearest.
+        UnknownName: there is no encoder of this name; names the nearest.
         LongtakeError: a checkpoint that the encoder cannot use.
     """
     if text in shipped_encoders():

@@ -28,7 +28,7 @@ _FEWEST_SHOT_LATENTS = 3
 def shots_video(path: Path, codec: TinyCodec) -> RetrievalVideo:
     """Reorder the shots of a video: all first halves, then all second halves.
 
-    Every shot thus returns after all the others. Gain `shot`: 1 for frames of the same shot. Cuts
+    So every shot returns after all the others. Gain `shot`: 1 for frames of the same shot. Cuts
     are found by jumps of the color histogram.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Videos for the retrieval benchmark, with ground truth of which frames show the same.
+"""Videos for the retrieval benchmark, with ground truth for frames that show the same.
 
 Letters: N latent frame, F video frame, H height, W width, C channel.
 """
@@ -92,7 +92,7 @@ def world_videos(count: int, num_latents: int, seed: int, codec: TinyCodec) -> l
 def _pose_gains(scene: SceneBatch, last_N: Tensor, prompt: ScenePrompt) -> np.ndarray:
     """Return 1 for pairs of frames that show the subject in the same pose, else 0."""
     pose = subject_pose(scene, last_N)
-    # A turn is invisible only if shape and pattern both look the same after it, hence the greatest
+    # A turn is invisible only if shape and pattern both look the same after it: the greatest
     # common divisor; gcd(0, n) is n, so a shape that looks the same at any turn adds nothing.
     turns = math.gcd(_SHAPE_TURNS[prompt.shape], _PATTERN_TURNS[prompt.pattern])
     height_N, angle_N = pose.center_y_px[0].numpy(), pose.rotation_rad[0].numpy()

@@ -27,7 +27,7 @@ class RowLabel:
 
 @dataclass(frozen=True)
 class RowFacts:
-    """Facts about a table row, as its first finished video records them.
+    """Facts about a table row, from the record of its first finished video.
 
     Attributes:
         budget_latents: most latent frames that attention sees.
@@ -36,7 +36,7 @@ class RowFacts:
         weights: "released", "random" or "own".
         official_setting: whether it runs the setting of the backbone's authors.
         long_setting: whether its authors have a setting for long videos.
-        imported: whether the videos were made elsewhere.
+        imported: whether the videos were generated elsewhere.
         method_plugin: registered name, or class, of the method.
         method_args, backbone_args: arguments as text, by name.
         definition: docstring of the method's class.
@@ -90,7 +90,7 @@ class Cells:
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric of a leaderboard with its numbers; `decimals` is how many digits are shown."""
+    """A metric of a leaderboard with its numbers, shown with `decimals` decimal places."""
 
     name: str
     title: str

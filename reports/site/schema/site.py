@@ -21,7 +21,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Live:
-    """data/live.js: what a page that follows a sweep asks for again and again.
+    """data/live.js: the state that a page following a sweep reads repeatedly.
 
     Attributes:
         build: differs from one build of the page to the next.
@@ -34,7 +34,7 @@ class Live:
 
 @dataclass(frozen=True)
 class Command:
-    """A command that worked on a store, and the rows it asked for."""
+    """A command of a sweep, and the rows it requested."""
 
     time: str
     text: str
@@ -43,7 +43,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Source:
-    """A run store: where its numbers come from.
+    """A run store that numbers come from.
 
     Attributes:
         header: address of its sweep.yaml.
@@ -61,7 +61,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Failure:
-    """A unit without a usable record; `file` is the address of the report that says why."""
+    """A unit without a usable record; `file` is the address of its failure report."""
 
     unit_id: str
     backbone: str
@@ -113,7 +113,7 @@ class Showcase:
 
 @dataclass(frozen=True)
 class Site:
-    """data/site.js: everything the front page shows. No video has a line in it.
+    """data/site.js: the content of the front page, without lines for single videos.
 
     Attributes:
         build: differs from one build of the page to the next; empty until it is written.

@@ -94,10 +94,10 @@ class Drift:
 
 @dataclass(frozen=True)
 class Retrieval:
-    """One block: when it begins, and columns of the frames that its memory retrieved.
+    """One block: its start, and columns of the frames that its memory retrieved.
 
     Attributes:
-        frame_s: when a retrieved frame begins.
+        frame_s: start of each retrieved frame.
         similarity: to the newest frames; None where the method has none.
     """
 
@@ -108,7 +108,7 @@ class Retrieval:
 
 @dataclass(frozen=True)
 class Video:
-    """data/units/<unit_id>.js: everything known of one video.
+    """data/units/<unit_id>.js: everything known about one video.
 
     Attributes:
         source: index into `Site.sources`.

@@ -69,7 +69,7 @@ def test_video_with_fast_start_is_copied_byte_by_byte(tmp_path: Path) -> None:
 
 def test_index_at_the_end_is_moved_without_encoding(tmp_path: Path) -> None:
     video = write(tmp_path / "a.mp4")
-    assert why_not_playable(video) == "its index stands at the end (no fast start)"
+    assert why_not_playable(video) == "its index is at the end (no fast start)"
     copy_playable(video, tmp_path / "b.mp4")
     assert why_not_playable(tmp_path / "b.mp4") is None
     assert frames(tmp_path / "b.mp4").tobytes() == frames(video).tobytes()
