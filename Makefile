@@ -21,7 +21,7 @@ VBENCH_VENV := .venv-vbench
 VBENCH_INSTALLED := $(VBENCH_VENV)/.installed
 
 .PHONY: help install install-vbench demo cluster-demo check test test-fast test-lean test-cluster \
-	test-vbench lint types docs constraints chromium slurm clean
+	test-vbench lint types docs constraints debian chromium slurm clean
 
 help:
 	@echo "make demo          install, run a small sweep, print the path of the leaderboard"
@@ -98,6 +98,10 @@ chromium:
 		echo "The browser tests need chromium: installing Debian's package."; \
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; \
 	} || { echo "Could not install it; as root: apt-get install chromium"; exit 1; }
+
+# One after the other: apt locks its database.
+debian:
+	@$(MAKE) --no-print-directory --jobs=1 chromium slurm
 
 slurm:
 	@PATH=$$PATH:/usr/sbin; which slurmctld slurmd munged slurmdbd mariadbd > /dev/null || { \

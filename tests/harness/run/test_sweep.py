@@ -265,7 +265,7 @@ def wait_for_progress(process: subprocess.Popen[str]) -> None:
         time.sleep(0.01)
 
 
-LONG = ("method=rag", "duration=18", "save_every_blocks=2")
+LONG = ("method=rag", "duration=9", "save_every_blocks=2")
 
 
 def test_kill_9_and_resume_gives_identical_latents(cli) -> None:
