@@ -12,7 +12,7 @@ from harness.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from harness.cli.terminal import Terminal
-    from harness.studies.bench.metrics import MetricsBench
+    from harness.studies.official.bench import MetricsBench
 
 
 def bench_metrics(
@@ -29,26 +29,28 @@ def bench_metrics(
 ) -> int:
     """Time VBench-Long on one video, the official code against ours.
 
-    Needs the extra vbench and the weights. Both score the same clips with the same threads, each in
-    a process of its own: CPU seconds, peak memory, difference of the scores.
+    Needs a checkout, the extra vbench and the weights. Both score the same clips with the same
+    threads, each in a process of its own: CPU seconds, peak memory, difference of the scores.
 
     ```
     python -m harness dev bench-metrics video=FILE duration=30,60,120
     ```
     """
+    from harness.cli.checkout import needs_checkout
     from harness.cli.terminal import Terminal
     from harness.core.devices import pick_device
     from harness.core.files import write_json
     from harness.core.machine import num_cores
-    from harness.studies.bench import metrics
 
+    with needs_checkout("dev bench-metrics"):
+        from harness.studies.official import bench
     durations_s = numbers(duration, "duration")
     if min(durations_s) <= 0:
         raise ConfigError(f"duration={duration}: expected positive numbers.")
     threads = threads or num_cores()
     terminal = Terminal()
     with terminal.console.status("bench-metrics") as status:
-        result = metrics.bench_metrics(
+        result = bench.bench_metrics(
             video, durations_s, threads, str(pick_device(device)), status.update
         )
     longest = f"{max(durations_s):g} s"

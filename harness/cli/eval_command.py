@@ -52,7 +52,7 @@ def evaluate(
         one_of(
             "engine",
             ("longtake", "official"),
-            "official compares the scored clips with the official VBench-Long code.",
+            "official compares with the official VBench-Long code, which needs a checkout.",
         ),
     ] = "longtake",
     videos: Annotated[
@@ -191,8 +191,11 @@ def _score(
 def _cross_check(
     store: RunStore, durations_s: Sequence[float], settings: Settings, terminal: Terminal
 ) -> int:
+    from harness.cli.checkout import needs_checkout
     from harness.core.devices import pick_device
-    from harness.run.official_engine import cross_check
+
+    with needs_checkout("eval engine=official"):
+        from harness.studies.official.cross_check import cross_check
 
     checked = cross_check(store, durations_s, str(pick_device(settings.device)), terminal)
     terminal.print_table(

@@ -14,6 +14,8 @@ FAST = (
     "suite=[]",
     "device=cpu",
 )
+# Kinds of things in a working folder that may have the name of one of our packages.
+FOREIGN = ("package", "module", "folder", "empty")
 
 
 def unit_dirs(store: Path) -> list[Path]:
@@ -59,3 +61,18 @@ def install_distribution(
     for group, targets in points.items():
         lines += [f"[{group}]", *(f"{point} = {target}" for point, target in targets.items())]
     (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
+
+
+def add_foreign(folder: Path, name: str, kind: str) -> None:
+    """Add something of the name of one of our packages that must never be imported."""
+    wrong = f"raise RuntimeError('the wrong {kind}')"
+    path = folder / name
+    if kind == "module":
+        path.with_suffix(".py").write_text(wrong)
+        return
+    path.mkdir()
+    if kind == "package":
+        (path / "__init__.py").write_text(wrong)
+    if kind == "folder":  # a namespace package
+        for module in ("base", "metric", "task"):
+            (path / f"{module}.py").write_text(wrong)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.own_packages import OWN_PACKAGES, ROOT
-from tests.harness.support import sweep, video_hashes
+from tests.harness.support import FOREIGN, add_foreign, sweep, video_hashes
 
 STRATEGY = """
 from dataclasses import dataclass
@@ -23,22 +23,6 @@ class Strided(Retrieval):
     def select(self, candidates, first_frame):
         return Selection(tuple(candidates[::2][-self.memory_latents:]), None)
 """
-KINDS = ("package", "module", "folder", "empty")
-
-
-def add_foreign(folder: Path, name: str, kind: str) -> None:
-    """Add something of the name of one of our packages that must never be imported."""
-    wrong = f"raise RuntimeError('the wrong {kind}')"
-    path = folder / name
-    if kind == "module":
-        path.with_suffix(".py").write_text(wrong)
-        return
-    path.mkdir()
-    if kind == "package":
-        (path / "__init__.py").write_text(wrong)
-    if kind == "folder":  # a namespace package
-        for module in ("base", "metric", "task"):
-            (path / f"{module}.py").write_text(wrong)
 
 
 def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
@@ -56,7 +40,7 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     ],
     ids=["module", "script"],
 )
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FOREIGN)
 def test_commands_find_our_packages(tmp_path: Path, command: list[str], kind: str) -> None:
     for name in OWN_PACKAGES:
         add_foreign(tmp_path, name, kind)
@@ -67,7 +51,7 @@ def test_commands_find_our_packages(tmp_path: Path, command: list[str], kind: st
 
 @pytest.mark.slow
 def test_a_sweep_in_worker_processes_and_its_report(tmp_path: Path) -> None:
-    for name, kind in zip(OWN_PACKAGES, (*KINDS, "package"), strict=True):
+    for name, kind in zip(OWN_PACKAGES, (*FOREIGN, "package"), strict=True):
         add_foreign(tmp_path, name, kind)
     (tmp_path / "newest.py").write_text(STRATEGY)
     settings = ["executor=processes", "executor.workers=2", "suite=sharpness_retention"]

@@ -10,7 +10,7 @@ import pytest
 
 from eval.vbench_long import layout
 from eval.vbench_long.dataset import DIMENSIONS
-from harness.studies.bench.metrics import bench_metrics
+from harness.studies.official.bench import bench_metrics
 from tests.eval.conftest import Scene, encode
 
 
@@ -33,7 +33,7 @@ def test_both_score_the_same_clips_and_ours_serves_all_durations_at_once(
         costs = {"cpu_s": dict.fromkeys(dimensions, 8.0), "total_cpu_s": 80.0}
         return scores | costs | {"peak_rss_mib": 4000.0}
 
-    monkeypatch.setattr("harness.studies.bench.metrics.run_official", official)
+    monkeypatch.setattr("harness.studies.official.bench.run_official", official)
     # 2 frames per second: clips of 4 frames, the fewest from which every dimension has a number.
     frames = Scene(seed=3, height=72, width=88).frames(6)
     video = encode(tmp_path / "video.mp4", frames, 2)

@@ -12,7 +12,7 @@ from eval.scoring.scorer import Scorer, Workspace
 from eval.scoring.suite import find_suite
 from eval.vbench_long import layout
 from eval.vbench_long.dataset import DIMENSIONS, score_dataset
-from eval.vbench_long.official import run_official
+from eval.vbench_long.official_code.run import run_official
 from tests.eval.conftest import Scene, encode, measure_clip
 
 # 4 frames per second: clips of 8 frames. 88 x 72 pixels: neither square nor a multiple of 16, and

@@ -36,7 +36,7 @@ def test_the_scored_clips_are_handed_over_and_the_scores_compared(
         asked.update(videos=dict(videos), dimensions=list(dimensions))
         return {"cpu_s": dict.fromkeys(dimensions, 7.0)} | {n: [0.5, []] for n in dimensions}
 
-    monkeypatch.setattr("harness.run.official_engine.run_official", official)
+    monkeypatch.setattr("harness.studies.official.cross_check.run_official", official)
     result = cli("eval", f"sweep={scored}", "suite=vbench_long", "engine=official")
     assert result.code == 0, result.err
     # Only what has a number here: in this environment one dimension.
@@ -59,7 +59,7 @@ def test_failure_of_the_official_code_is_reported(
     def official(*_: Any, **__: Any) -> dict[str, Any]:
         raise MetricUnavailable("the official code failed: no such thing")
 
-    monkeypatch.setattr("harness.run.official_engine.run_official", official)
+    monkeypatch.setattr("harness.studies.official.cross_check.run_official", official)
     result = cli("eval", f"sweep={scored}", "suite=vbench_long", "engine=official")
     assert result.code == 1
     assert "no such thing" in result.out

@@ -1,4 +1,4 @@
-"""A process that scores one video with our code and reports its cost; see `bench.metrics`."""
+"""Scoring of one video with our code in a process of its own, which reports the cost."""
 
 from __future__ import annotations
 

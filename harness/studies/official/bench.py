@@ -16,7 +16,7 @@ from eval.metric import MetricUnavailable, networks_of, opening_networks_of
 from eval.scoring.suite import METRICS
 from eval.vbench_long.dataset import DIMENSIONS, score_dataset
 from eval.vbench_long.networks.viclip import OFFICIAL_SUFFIX
-from eval.vbench_long.official import run_official
+from eval.vbench_long.official_code.run import run_official
 from eval.video.decode import probe
 from eval.video.reencode import clip_path
 from eval.video.split import Span
@@ -24,7 +24,7 @@ from harness.core.environment import Machine, describe_machine
 from harness.core.errors import ConfigError
 from harness.core.typed_files import read_typed
 from harness.store.record import frames_by_time
-from harness.studies.bench.scoring import UNIT, ScoringCost
+from harness.studies.official.scoring import UNIT, ScoringCost
 
 PROMPT = "a video"
 
@@ -179,7 +179,7 @@ def _ours(
         "device": device,
     }
     (root / "job.json").write_text(json.dumps(job))
-    command = [sys.executable, "-m", "harness.studies.bench.scoring", str(root)]
+    command = [sys.executable, "-m", "harness.studies.official.scoring", str(root)]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if ended.returncode != 0:

@@ -11,7 +11,7 @@ from eval.metric import MetricUnavailable
 from eval.scoring.results import Scores
 from eval.vbench_long.dataset import DIMENSIONS, official_names, score_dataset
 from eval.vbench_long.networks.viclip import OFFICIAL_SUFFIX
-from eval.vbench_long.official import run_official
+from eval.vbench_long.official_code.run import run_official
 from eval.video.reencode import clip_path
 from eval.video.split import Span
 from harness.core.errors import LongtakeError

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.errors import MetricUnavailable
-from eval.vbench_long.official_home import make_home, write_configuration
+from eval.vbench_long.official_code.home import make_home, write_configuration
 from harness.core.machine import peak_host_mib
 from harness.core.tensor_files import loading_tensors
 
@@ -69,7 +69,7 @@ def run_official(
         for moved in ("VBENCH_CACHE_DIR", "TORCH_HOME", "XDG_CACHE_HOME"):
             environment.pop(moved, None)
         # Through harness, which finds our `eval` whatever the working folder holds.
-        program = "import harness; from eval.vbench_long import official; official.main()"
+        program = "import harness; from eval.vbench_long.official_code.run import main; main()"
         command = [sys.executable, "-c", program, str(root)]
         ended = subprocess.run(
             command, env=environment, capture_output=True, text=True, check=False
