@@ -66,11 +66,11 @@ class Oldest(Retrieval):
 
 @dataclass
 class Lag(Retrieval):
-    """Frames of a fixed time ago: what was shown `lag_latents` before the block and after that.
+    """The frames from a fixed time ago on: those from `lag_latents` before the block.
 
-    In a world that repeats itself with a known period this is the last visit without looking; where
-    the period changes it fails, and looking does not. Blocks for which the video is too young get
-    no memory.
+    In a world with a known period they show the last visit, without any comparison of frames. If
+    the period changes, this control fails and similarity search does not. Blocks that begin before
+    `lag_latents` get no memory.
 
     Args:
         lag_latents: latent frames between the first frame of the block and the first one retrieved.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Rag(Retrieval):
-    """Retrieve the candidates most similar to the newest clean frames, by cosine of descriptors.
+    """The candidates most similar to the newest clean frames, by cosine of their descriptors.
 
     Args:
         descriptor: which encoder describes a latent frame.

@@ -1,6 +1,6 @@
-"""Retrieval of what came next (ours): the frames that followed the best match, not the match.
+"""Retrieval of the frames that followed the best match, a method of Longtake.
 
-Frames similar to the newest ones show what is already in view. What the next block needs is what
+Frames similar to the newest ones show what is already in view. The next block needs the frames that
 came into view after it, the last time.
 """
 
@@ -24,7 +24,7 @@ class Successor(Rag):
     similar match is passed over. Each frame has the similarity of the match that it followed.
 
     Args:
-        matches: moments that are looked up, the most similar ones.
+        matches: number of matches, the most similar moments.
         after_latents: frames taken after each match; None shares `memory_latents` equally.
     """
 
@@ -35,7 +35,7 @@ class Successor(Rag):
         """Start a new video.
 
         Raises:
-            ConfigError: more frames after the matches than the memory holds, or none.
+            ConfigError: the frames after the matches exceed the memory, or there are none.
         """
         super().reset(rollout)
         if not self.memory_latents:
@@ -51,7 +51,7 @@ class Successor(Rag):
             )
 
     def select(self, candidates: Sequence[int], first_frame: int) -> Selection:
-        """Return what followed the best matches, in order of similarity."""
+        """Return the frames after the best matches, in order of similarity."""
         start, stop = candidates[0], candidates[-1] + 1
         # Early in a video there are fewer candidates than frames wanted; one match has them all.
         after = min(self._after, stop - start)

@@ -251,6 +251,7 @@ class Rollout:
             if step > 0:
                 noise = self._uploaded(self._noise.draw(index, step, shape))
                 latents = (1 - sigma) * latents + sigma * noise
+            # The flow is noise minus clean latents, so this is the estimate of the clean latents.
             latents = latents - sigma * self._flow(latents, time, context).float()
         return latents
 

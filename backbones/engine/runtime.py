@@ -57,7 +57,7 @@ class KVLimits:
     spill_dir: str | None = None
 
     def __post_init__(self) -> None:
-        # OmegaConf first builds an instance whose fields are placeholders, hence the type check.
+        # The type check skips an instance that OmegaConf first builds with placeholders for fields.
         for name in ("host_gib", "device_gib"):
             value = getattr(self, name)
             if isinstance(value, float) and not (value >= 0 and math.isfinite(value)):

@@ -54,7 +54,7 @@ class TinyWeights(StrEnum):
 
 @dataclass
 class TinyBackbone(BackboneSource):
-    """Arguments of the embedded backbone.
+    """The embedded backbone; the presets tiny_short and tiny_long choose its weights.
 
     Args:
         weights: short or long.

@@ -9,14 +9,14 @@ import typer
 
 from harness.cli.options import Overrides
 
-_PLAIN_WIDTH = 180  # of the tables in a file or pipe
+_PLAIN_WIDTH = 180  # width of the tables in a file or pipe
 
 
 def bench(
     overrides: Overrides = None,
     weights: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Short for backbone.weights=; random needs no download."),
+        typer.Option(metavar="NAME", help="Sets backbone.weights=; random needs no download."),
     ] = None,
     out: Annotated[
         Path | None,

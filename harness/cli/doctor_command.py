@@ -23,7 +23,7 @@ def doctor(
         list[str] | None,
         typer.Argument(
             metavar="KEY=VALUE",
-            help="executor=slurm or executor=FILE.yaml asks that cluster as well; runs=FOLDER.",
+            help="executor=slurm or executor=FILE.yaml to check that cluster; runs=FOLDER.",
         ),
     ] = None,
     probe: Annotated[
@@ -31,10 +31,10 @@ def doctor(
     ] = False,
     as_json: Json = False,
 ) -> int:
-    """Show what is installed, which weights are found and what can run here.
+    """Show installed packages, found weights, and the metrics that can run here.
 
-    With `executor=slurm`, or a profile of your own, the live cluster is asked instead. The exit
-    code is 1 if a sweep would fail there.
+    With `executor=slurm`, or your own profile, it checks the live cluster instead. The exit code is
+    1 if a sweep would fail there.
 
     ```
     python -m harness doctor executor=site.yaml --probe
@@ -51,7 +51,7 @@ def doctor(
     if settings.executor.kind is ExecutorKind.slurm:
         return _cluster(settings, probe, terminal)
     if probe:
-        raise ConfigError("--probe asks a cluster: doctor executor=slurm --probe.")
+        raise ConfigError("--probe needs a cluster: doctor executor=slurm --probe.")
     found = diagnose()
     if as_json:
         terminal.print_json(asdict(found))
@@ -92,7 +92,7 @@ def _show(found: Diagnosis, terminal: Terminal) -> None:
 
 
 def _cluster(settings: Settings, with_probe: bool, terminal: Terminal) -> int:
-    """Hold the cluster profile against the live cluster; exit code 1 if a sweep would fail."""
+    """Check the profile against the live cluster; return exit code 1 if a sweep would fail."""
     from dataclasses import asdict
 
     from rich.text import Text

@@ -1,4 +1,4 @@
-"""Downloading weights in the terminal: which files, what fits on disk, verify, fetch."""
+"""Download of weights in the terminal: list of files, space on disk, verification, transfer."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _size(num_bytes: int) -> str:
 
 
 def check_disk(missing: Mapping[Path, WeightsFile]) -> None:
-    """Refuse what can't fit before hours are spent on it.
+    """Check the free space of the disks before a long download.
 
     Raises:
         ConfigError: a disk has too little room for the files that belong there.
@@ -103,7 +103,7 @@ def check_disk(missing: Mapping[Path, WeightsFile]) -> None:
 
 
 def verify(found: Mapping[Path, WeightsFile], terminal: Terminal) -> dict[Path, str]:
-    """Compare files with the published ones and return what is wrong; nothing is removed."""
+    """Compare files with the published ones and return the differences; nothing is removed."""
     failed = {}
     for path, source in found.items():
         size = path.stat().st_size
@@ -123,7 +123,7 @@ def verify(found: Mapping[Path, WeightsFile], terminal: Terminal) -> dict[Path, 
 
 
 def fetch_all(missing: Mapping[Path, WeightsFile], terminal: Terminal) -> dict[Path, str]:
-    """Download files and return why some failed; a server out of reach is tried once."""
+    """Download files and return the failures; an unreachable server is tried once."""
     failed = {}
     columns = (
         TextColumn("{task.description}", markup=False),

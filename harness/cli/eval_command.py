@@ -75,7 +75,8 @@ def evaluate(
     name: Annotated[
         str | None,
         typer.Option(
-            rich_help_panel=_OWN, help="Run store they join; by default the name of the folder."
+            rich_help_panel=_OWN,
+            help="Run store to import them into; by default the name of the folder.",
         ),
     ] = None,
     runs: Annotated[
@@ -154,20 +155,22 @@ def evaluate(
 
 
 def _wrong_source(sweep: Path | None, videos: Path | None, manifest: Path | None) -> ConfigError:
-    """Say what is missing or too much among sweep=, videos=, manifest= and the labels."""
+    """Return the error for a wrong combination of sweep=, videos=, manifest= and the labels."""
     if videos and sweep:
-        return ConfigError("videos= goes into a store of its own or name=NAME, not into sweep=.")
+        return ConfigError(
+            "videos= cannot be combined with sweep=; name=NAME adds the videos to a run store."
+        )
     if videos and not manifest:
         return ConfigError(
-            "Which prompts do the videos show? manifest=FILE.jsonl, a line per video with "
-            '"video" and "prompt", or the prompt file they were made from.'
+            "videos= needs the prompts of the videos: manifest=FILE.jsonl, a line per video with "
+            '"video" and "prompt", or the prompt file that they were made from.'
         )
     if sweep:
         return ConfigError(
-            "manifest=, name=, runs=, backbone= and method= belong to videos=FOLDER, which was "
-            "left out."
+            "manifest=, name=, runs=, backbone= and method= need videos=FOLDER; they do not apply "
+            "to sweep=."
         )
-    return ConfigError("Nothing to score: sweep=FOLDER, or videos=FOLDER manifest=FILE.")
+    return ConfigError("Nothing to score: name sweep=FOLDER, or videos=FOLDER manifest=FILE.")
 
 
 def _score(

@@ -8,7 +8,7 @@ import typer
 
 from harness.core.errors import ConfigError
 
-_PLAIN_WIDTH = 150  # of the table in a file or pipe
+_PLAIN_WIDTH = 150  # width of the table in a file or pipe
 
 
 def fetch_weights(
@@ -23,10 +23,10 @@ def fetch_weights(
         typer.Option("--dry-run", help="Print files, sizes, licences and what is missing."),
     ] = False,
 ) -> int:
-    """Download the released weights of backbones and metrics, or say which file belongs where.
+    """Download the released weights of backbones and metrics, or show where each file belongs.
 
-    An interrupted download is continued, and every file is verified. Without a network each
-    missing file is named with its address and its place. LONGTAKE_WEIGHTS is the folder.
+    Interrupted downloads are resumed, and every file is verified. Without a network the command
+    names the address and the place of each missing file. LONGTAKE_WEIGHTS sets the folder.
 
     ```
     python -m harness fetch-weights backbone=self_forcing,longlive
@@ -42,8 +42,8 @@ def fetch_weights(
 
     if not backbone and not suite:
         raise ConfigError(
-            f"Which weights? backbone=NAME[,NAME]: {', '.join(options('backbone'))}; "
-            f"suite=NAME[,NAME]: {', '.join(SUITES)}."
+            f"Name the weights to fetch: backbone=NAME[,NAME] of {', '.join(options('backbone'))}; "
+            f"suite=NAME[,NAME] of {', '.join(SUITES)}."
         )
     files = files_of(backbone.split(",")) if backbone else []
     files += suite_files(suite.split(",")) if suite else []
@@ -54,10 +54,10 @@ def fetch_weights(
     missing = {path: source for path, source in wanted.items() if not path.is_file()}
     if backbone:
         terminal.say(
-            f"A file belongs at {weights_root()}/REPOSITORY/FILE; LONGTAKE_WEIGHTS moves it."
+            f"Files belong at {weights_root()}/REPOSITORY/FILE; LONGTAKE_WEIGHTS sets the folder."
         )
     if suite:
-        terminal.say("A file of a suite belongs at ~/.cache/FILE, the layout of the official code.")
+        terminal.say("Files of a suite belong at ~/.cache/FILE, the layout of the official code.")
     if dry_run:
         return 0
     check_disk(missing)

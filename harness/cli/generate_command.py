@@ -13,7 +13,7 @@ from harness.core.errors import ConfigError
 
 
 def generate(
-    prompt: Annotated[str, typer.Option(metavar="TEXT", help="What the video shows.")],
+    prompt: Annotated[str, typer.Option(metavar="TEXT", help="Description of the video.")],
     overrides: Overrides = None,
 ) -> int:
     """Generate one video and print its path.

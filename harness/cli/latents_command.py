@@ -9,11 +9,11 @@ def latents(overrides: Overrides = None) -> int:
     """Roll out videos and pack their clean latents into a corpus for the retrieval encoder.
 
     Videos that are already in the run store FOLDER/NAME are reused (by default `name=corpus`).
-    Samples are named by their place in the grid, so any executor gives the same files.
+    Samples are named by their position in the grid, so all executors write the same files.
 
-    Beside the settings of a sweep: `num=N` takes the first N prompts, `out=FOLDER` is where the
-    shards go (by default FOLDER/NAME/corpus), `shard_videos=N` is the number of videos in a shard
-    (by default 16).
+    Further settings: `num=N` takes the first N prompts, `out=FOLDER` sets the folder of the shards
+    (by default FOLDER/NAME/corpus), `shard_videos=N` the number of videos in a shard (by default
+    16).
 
     ```
     python -m harness latents backbone=tiny_short,tiny_long prompts=tiny_random num=16

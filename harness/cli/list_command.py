@@ -12,11 +12,11 @@ from harness.cli.options import Json
 def list_(
     kinds: Annotated[
         list[str] | None,
-        typer.Argument(metavar="KIND", help="What to list; everything when left out."),
+        typer.Argument(metavar="KIND", help="Kinds to list; everything by default."),
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """List what can be named: backbones, methods, encoders, metrics, suites, prompts, experiments.
+    """List available backbones, methods, encoders, metrics, suites, prompts and experiments.
 
     ```
     python -m harness list methods encoders
@@ -36,5 +36,5 @@ def list_(
         return 0
     for kind, things in found.items():
         rows = [(listed.name, listed.summary, listed.origin) for listed in things]
-        terminal.print_table((kind, "what it is", "from"), rows)
+        terminal.print_table((kind, "description", "from"), rows)
     return 0

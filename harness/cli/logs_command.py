@@ -19,7 +19,7 @@ _MOST_TASKS = 5
 def logs(
     sweep: Store,
     task: Annotated[
-        str | None, typer.Option(metavar="ID", help="Task, as status shows it.")
+        str | None, typer.Option(metavar="ID", help="Id of a task, as shown by status.")
     ] = None,
     unit: Annotated[
         str | None,
@@ -27,9 +27,9 @@ def logs(
     ] = None,
     lines: Annotated[int, typer.Option(min=1, metavar="N", help="Lines of each log.")] = 20,
 ) -> int:
-    """Show the last lines that tasks on a SLURM cluster printed.
+    """Show the last lines of the logs of tasks on a SLURM cluster.
 
-    Without `task=` or `unit=`: of failed tasks, else of running ones.
+    Without `task=` or `unit=`, the logs of failed tasks are shown, else those of running ones.
     """
     from harness.cli.terminal import Terminal
     from slurm.status.logs import log_tail
@@ -52,7 +52,7 @@ def logs(
 
 
 def _chosen(state: SweepState, task: str | None, unit: str | None) -> list[ShardState]:
-    """Return the tasks that were named; else those that failed; else those that run."""
+    """Return the named tasks; by default the failed ones, else the running ones."""
     from slurm.status.verdicts import Verdict
 
     if task or unit:

@@ -11,7 +11,7 @@ from harness.core.errors import ConfigError, unknown_name
 
 
 def one_of(kind: str, names: tuple[str, ...], text: str) -> Any:
-    """Declare an option that takes one of `names`; a wrong one is answered with the nearest."""
+    """Declare an option that takes one of `names`; for a wrong one the error names the nearest."""
 
     def check(name: str) -> str:
         if name not in names:
@@ -32,7 +32,7 @@ Store = Annotated[
 ]
 Json = Annotated[
     bool,
-    typer.Option("--json", help="Print one JSON document on standard output, nothing else there."),
+    typer.Option("--json", help="Print only one JSON document on standard output."),
 ]
 Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")]
 Threads = Annotated[
@@ -74,7 +74,7 @@ Quoted = Annotated[
     list[Path] | None,
     typer.Option(
         metavar="FILE",
-        help="YAML file of published numbers, shown apart; docs/leaderboard.md has the format.",
+        help="YAML file of published numbers to show; docs/leaderboard.md has the format.",
     ),
 ]
 
@@ -83,7 +83,7 @@ def existing_store(folder: Path) -> Path:
     """Return the folder of the run store called `folder`, also looked for in runs/.
 
     Raises:
-        UnknownName: there is no such folder, with the nearest one beside it.
+        UnknownName: there is no such folder; names the nearest one beside it.
     """
     if folder.is_dir():
         return folder

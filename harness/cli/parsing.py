@@ -1,4 +1,4 @@
-"""Reading of the command line: options also as key=value, and the nearest name for a wrong one."""
+"""Parsing of the command line: options as key=value, and the nearest name for a wrong one."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ class KeyValueCommand(TyperCommand):
 
 
 class CommandGroup(TyperGroup):
-    """A group that answers a wrong command with the nearest one, those of its sub-groups included.
+    """A group that suggests the nearest command for a wrong one, those of sub-groups included.
 
-    A command that moved into a sub-group is found there under its old name.
+    So a command that moved into a sub-group is suggested under its new name.
     """
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:

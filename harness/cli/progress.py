@@ -24,8 +24,8 @@ class ProgressView:
     Args:
         title: verb that names the stage.
         amounts: work in each item (latent frames, clips or steps), by the name that events use.
-        labels: names of items for people; an item without one is shown as it is.
-        console: where the bar is drawn; without a terminal there is none.
+        labels: readable names of items; an item without a label is shown by its id.
+        console: console of the bar, which is shown only in a terminal.
         say: prints a line, with a style.
     """
 

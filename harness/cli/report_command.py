@@ -18,7 +18,7 @@ def report(
     watch: Annotated[
         bool,
         typer.Option(
-            "--watch", help="Build again whenever the sweep has more, until it is finished."
+            "--watch", help="Rebuild whenever the sweep has new results, until it is finished."
         ),
     ] = False,
 ) -> int:

@@ -1,4 +1,4 @@
-"""Building a report with a bar in the terminal, once or again and again."""
+"""Building of a report with a progress bar in the terminal, once or repeatedly."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ POLL_S = 0.2
 def build_with_bar(
     folders: Sequence[Path], out: Path | None, options: ReportOptions, terminal: Terminal
 ) -> ReportPaths:
-    """Build a report; the bar counts the videos that are read."""
+    """Build a report; the bar counts the prepared videos."""
     with _bar(terminal.console) as bar:
         task = bar.add_task("report", total=None, text="videos")
         return build_report(
@@ -42,7 +42,7 @@ def watch_with_bar(
     terminal: Terminal,
     stop_requested: StopRequested,
 ) -> ReportPaths | None:
-    """Build again until all units are finished; None if a stop was requested before."""
+    """Rebuild until all units are finished; return None if a stop was requested before."""
     with _bar(terminal.console) as bar:
         task = bar.add_task("watch", total=None, text="")
         shown: dict[str, int] = {}

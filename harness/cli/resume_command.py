@@ -38,9 +38,9 @@ def resume(
         bool, typer.Option("--dry-run", help="Print the sbatch text and the GPU-hours and exit.")
     ] = False,
 ) -> int:
-    """Submit what is missing of a sweep on a SLURM cluster.
+    """Submit the missing work of a sweep to a SLURM cluster.
 
-    Finished units and pending or running tasks are left alone.
+    Finished units and pending or running tasks are not submitted again.
 
     ```
     python -m harness resume sweep=runs/main executor.slurm.generate.mem_gib=64

@@ -45,7 +45,7 @@ def retrieval(
         typer.Option(
             metavar="FILE[,...]",
             rich_help_panel=_SEARCHED,
-            help="Photographs under a camera that pans back and forth.",
+            help="Photographs, over which a camera pans back and forth.",
         ),
     ] = "",
     sweep: Annotated[
@@ -53,7 +53,7 @@ def retrieval(
         typer.Option(
             metavar="FOLDER",
             rich_help_panel=_SEARCHED,
-            help="Run store with finished videos: what was retrieved against the drift after it.",
+            help="Run store with finished videos: relates retrieved frames to later drift.",
         ),
     ] = None,
     encoder: Annotated[
@@ -79,7 +79,7 @@ def retrieval(
     ),
     threads: Threads = None,
 ) -> int:
-    """Benchmark retrieval itself: encoders against random and an oracle, nothing generated.
+    """Benchmark retrieval without generating: encoders against random and an oracle.
 
     ```
     python -m harness retrieval world=16 encoder=avg_pool,tiny_recon,tiny_full,mobilenet

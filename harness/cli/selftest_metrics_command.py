@@ -27,7 +27,7 @@ def selftest_metrics(
         Path | None, typer.Option(metavar="FILE", help="Also write the table to this file.")
     ] = None,
 ) -> int:
-    """Damage real videos in known ways and say which metric notices.
+    """Damage real videos in known ways and show which metrics react.
 
     ```
     python -m harness dev selftest-metrics suite=offline out=table.md

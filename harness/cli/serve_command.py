@@ -18,12 +18,18 @@ def serve(
     assets: AssetsMode = "link",
     baseline: Baseline = None,
     quoted: Quoted = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the server; 0 takes a free one.")
+    ] = 8000,
     host: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="The default is reached from this machine only.")
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Address to listen on; the default is reachable from this machine only.",
+        ),
     ] = "127.0.0.1",
     watch: Annotated[
-        bool, typer.Option("--watch", help="Build again whenever the sweep has more.")
+        bool, typer.Option("--watch", help="Rebuild whenever the sweep has new results.")
     ] = False,
 ) -> int:
     """Show the leaderboard of one or several sweeps in a local web server.
@@ -44,7 +50,7 @@ def serve(
     options = ReportOptions(Assets(assets), baseline=baseline, quoted=tuple(quoted or ()))
     first = replace(options, live=True, papers=False) if watch else options
     index = build_with_bar(folders, out, first, terminal).index
-    # Signals are caught before the address is printed: whoever reads it may stop us at once.
+    # Signals are handled before the address is printed, because its reader may stop us at once.
     with (
         ReportServer(index, folders, host, port) as server,
         stopping_on_signals() as stop_requested,

@@ -19,13 +19,13 @@ def status(
         bool, typer.Option("--watch", help="Show it again until nothing is pending or running.")
     ] = False,
     every: Annotated[
-        float, typer.Option(min=1, metavar="S", help="Seconds between two looks of --watch.")
+        float, typer.Option(min=1, metavar="S", help="Seconds between two updates of --watch.")
     ] = 10.0,
     as_json: Json = False,
 ) -> int:
-    """Show how far a sweep on a SLURM cluster is.
+    """Show the progress of a sweep on a SLURM cluster.
 
-    Results are read first, then one squeue asks for all jobs. The exit code is 1 if something
+    Results are read first, then the whole queue with one squeue. The exit code is 1 if something
     failed or was lost.
     """
     from rich.live import Live

@@ -1,4 +1,4 @@
-"""Submitting to SLURM, for sweep, latents and resume: plan, show, submit, say what comes next."""
+"""Submission to SLURM for sweep, latents and resume: plan, show, submit, name the next steps."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def submit_sweep(
     with_report: bool,
     terminal: Terminal,
 ) -> int:
-    """Submit what is missing of a sweep and return the exit code.
+    """Submit the missing work of a sweep and return the exit code.
 
     Args:
         units: the whole sweep.
         config: its settings.
-        argv: the command line, noted in the run store and with the submission.
+        argv: the command line, recorded in the run store and with the submission.
         dry_run: print what would be submitted instead.
         with_report: also submit the job that renders the report.
         terminal: where to print.
@@ -77,7 +77,7 @@ def submit_corpus(corpus: CorpusConfig, again: Sequence[str], terminal: Terminal
     """Submit the missing videos of a corpus and return the exit code.
 
     Args:
-        corpus: what to make; it is packed by running `again` once the videos are done.
+        corpus: the corpus; running `again` packs it once the videos are done.
         again: the command line of the user.
         terminal: where to print.
 
@@ -87,7 +87,7 @@ def submit_corpus(corpus: CorpusConfig, again: Sequence[str], terminal: Terminal
     code = submit_sweep(corpus.units, corpus.config, corpus.command, False, False, terminal)
     store = shlex.quote(str(corpus.config.settings.store))
     terminal.say(
-        f"Once python -m harness status sweep={store} says that these videos are done, continue "
+        f"Once python -m harness status sweep={store} shows that these videos are done, continue "
         f"with:\n{shlex.join(again)}"
     )
     return code
@@ -104,7 +104,7 @@ def submitting(store: Path, dry_run: bool) -> Iterator[None]:
 
 
 def work_of(units: list[Unit], settings: Settings) -> MissingWork:
-    """Return what is missing of the units of a command with these settings."""
+    """Return the missing work of the units of a command with these settings."""
     return missing_of_units(
         units,
         settings.duration,
@@ -117,11 +117,11 @@ def work_of(units: list[Unit], settings: Settings) -> MissingWork:
 def submit_work(
     campaign: Campaign, work: MissingWork, num_units: int | None, dry_run: bool, terminal: Terminal
 ) -> int:
-    """Submit what is open of `work`, or print what would be, and return the exit code.
+    """Submit the open part of `work`, or print it, and return the exit code.
 
     Args:
         campaign: the sweep on its cluster.
-        work: what to do.
+        work: the missing work.
         num_units: units of the report; None for no report.
         dry_run: print the sbatch texts and submit nothing.
         terminal: where to print.
@@ -159,7 +159,7 @@ def submit_work(
 
 
 def _as_dict(plan: Plan | None, campaign: Campaign, busy: int, num_skipped: int) -> dict[str, Any]:
-    """Return what a dry run would submit; no plan if there is nothing to submit."""
+    """Return the plan of a dry run as plain values; without arrays if nothing is missing."""
     return {
         "running_or_queued": busy,
         "skipped": num_skipped,

@@ -28,7 +28,9 @@ def sweep(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print units, estimated time and disk, and exit.")
     ] = False,
-    no_report: Annotated[bool, typer.Option("--no-report", help="Stop after scoring.")] = False,
+    no_report: Annotated[
+        bool, typer.Option("--no-report", help="Stop after scoring, without a report.")
+    ] = False,
     as_json: Json = False,
 ) -> int:
     """Generate, score and report a grid of backbones and methods.
@@ -94,7 +96,7 @@ def sweep(
 def _prepare(
     plan: ExperimentPlan, argv: Sequence[str], dry_run: bool, terminal: Terminal
 ) -> int | None:
-    """Train the encoders that are missing; return an exit code if the sweep has to wait."""
+    """Train missing encoders; return an exit code if the sweep has to wait for them."""
     from harness.cli.submit import must_submit, submit_corpus
     from harness.core.events import Interrupted
     from harness.run.worker import stopping_on_signals

@@ -39,7 +39,7 @@ class Terminal:
             self.console.width = plain_width
 
     def say(self, text: str, style: str | None = None) -> None:
-        """Print a line as it is: not wrapped, no markup."""
+        """Print a line verbatim: not wrapped, no markup."""
         self.console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
     def print_table(

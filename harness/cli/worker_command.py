@@ -18,7 +18,7 @@ def worker(
     from harness.run.worker import run_shard, stopping_on_signals
     from harness.store.shards import Shard
 
-    # Libraries print to standard output; only events may reach the parent.
+    # Libraries print to standard output, which must carry only events to the parent.
     events = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     sys.stdout = sys.stderr

@@ -39,6 +39,8 @@ def run_stages(
     }
     prompts = {unit.id: unit.evaluation_prompt for unit in units}
     failed: dict[str, str] = {}
+    # The second round is for damaged videos only. There is no third one, since a disk that damages
+    # every file would otherwise keep the sweep running.
     for _ in range(2):
         missing = [unit for unit in missing_units(store, units) if unit.id not in failed]
         if missing:
@@ -58,7 +60,7 @@ def run_stages(
             break
     if not stop_requested():
         for unit in missing_units(store, units):
-            failed.setdefault(unit.id, "it was not made")
+            failed.setdefault(unit.id, "the video was not generated")
         for task in missing_evaluations(store, prompts, settings.duration, settings.suite):
             failed.setdefault(task.item, "it was not scored")
     return Outcome(failed, stop_requested())

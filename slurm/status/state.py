@@ -164,7 +164,7 @@ def _still_wanted(
     shard: PlannedShard, task: TaskState | None, labels: Mapping[str, str]
 ) -> PlannedShard:
     """Return a shard without units that have left the sweep, as after an edit of a plug-in."""
-    # A task in the queue will run all of its items, wanted or not.
+    # A queued task runs all its items, even those that have left the sweep.
     if shard.stage is JobStage.report or (task and (task.runs or task.waits)):
         return shard
     units = [item.rpartition(":")[2] for item in shard.items]

@@ -101,7 +101,7 @@ class FrameTiers:
         with self._up.entered(after=self._read):
             self._down.join()
             self._up_began = Moment(self._device)
-            for frame in dict.fromkeys(frames):
+            for frame in dict.fromkeys(frames):  # a plan may name a frame twice
                 sources = [tier.slabs[frame] for tier in tiers if frame in tier.slabs]
                 if sources and frame not in self._device_tier.slabs:
                     slab = self._free_slab(keep=frames)
@@ -245,6 +245,7 @@ class _Tier:
 
     def touch(self, frame: int) -> None:
         if frame in self.slabs:
+            # A dict keeps the order of insertion: the frame becomes the most recently planned one.
             self.slabs[frame] = self.slabs.pop(frame)
 
     def drop(self, frames: Iterable[int]) -> None:

@@ -278,7 +278,7 @@ def test_too_little_room_is_said_before_anything_is_fetched(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Which weights? backbone=NAME"),
+        ([], "Name the weights to fetch: backbone=NAME"),
         (["backbone=longlife"], "Did you mean 'longlive'?"),
         (["bakbone=longlive"], "Did you mean 'backbone'?"),
     ],

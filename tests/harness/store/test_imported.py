@@ -172,7 +172,7 @@ def test_imported_rows_join_a_sweep_but_never_a_generated_row(cli, tmp_path: Pat
     ("arguments", "message"),
     [
         (("videos=v",), "manifest=FILE.jsonl"),
-        (("manifest=m.jsonl", "sweep=s"), "belong to videos=FOLDER"),
+        (("manifest=m.jsonl", "sweep=s"), "need videos=FOLDER"),
         (("videos=v", "manifest=m.jsonl"), "no such folder"),
         (("video=v",), "Did you mean 'videos'"),
     ],
