@@ -50,7 +50,7 @@ def test_longlive_keeps_three_first_frames_and_six_newest() -> None:
         (SELF_FORCING, 12, "authors' window is 21 .* budget 12; use backbone.setting=official"),
     ],
 )
-def test_a_window_that_is_not_there_or_does_not_fit_is_refused(
+def test_a_missing_or_unfitting_window_is_refused(
     window: NativeWindow | None, budget_latents: int, message: str
 ) -> None:
     spec = replace(SPEC, native_window=window, budget_latents=budget_latents)

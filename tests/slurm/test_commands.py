@@ -107,7 +107,7 @@ def test_a_command_that_does_not_answer(fake_slurm: FakeSlurm) -> None:
         ("Invalid authentication credential", ClusterError),
     ],
 )
-def test_a_bad_request_is_told_from_a_policy_and_from_trouble(
+def test_a_bad_request_is_distinguished_from_a_policy_and_from_an_outage(
     fake_slurm: FakeSlurm, said: str, kind: type[LongtakeError]
 ) -> None:
     fake_slurm.fails("sbatch", f"sbatch: error: allocation failure: {said}")

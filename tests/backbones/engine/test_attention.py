@@ -24,7 +24,7 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path / "attention.json"
 
 
-def test_the_fastest_kernel_is_measured_once_and_remembered(cache: Path) -> None:
+def test_the_fastest_kernel_is_measured_once_and_stored(cache: Path) -> None:
     assert fastest("a card", KERNELS, SECONDS.__getitem__) is AttentionKernel.efficient
     slower_today = {kernel: -seconds for kernel, seconds in SECONDS.items()}
     assert fastest("a card", KERNELS, slower_today.__getitem__) is AttentionKernel.efficient
@@ -32,7 +32,7 @@ def test_the_fastest_kernel_is_measured_once_and_remembered(cache: Path) -> None
     assert set(json.loads(cache.read_text())) == {"a card", "another"}
 
 
-def test_where_no_kernel_runs_nothing_is_remembered(cache: Path) -> None:
+def test_without_a_working_kernel_nothing_is_stored(cache: Path) -> None:
     assert fastest("a card", KERNELS, lambda _: float("inf")) is AttentionKernel.math
     assert not cache.exists()
 

@@ -39,7 +39,7 @@ def latents_of(rollout: Rollout) -> torch.Tensor:
     return torch.cat([block.latents for block in rollout.blocks()])
 
 
-def test_where_keys_and_values_lie_does_not_change_the_video(tiny: Backbone) -> None:
+def test_the_place_of_keys_and_values_does_not_change_the_video(tiny: Backbone) -> None:
     slab_gib = 2 * 6 * 64 * 256 * 4 / 2**30
     small = roll_out(tiny, Runtime(kv=KVLimits(host_gib=14 * slab_gib)))
     ample = roll_out(tiny)
@@ -58,7 +58,7 @@ def test_a_sliding_window_keeps_only_its_window(tiny: Backbone) -> None:
 
 
 @pytest.mark.parametrize("budget", [4, 5, 6])
-def test_a_small_budget_holds_to_the_last_block(budget: int) -> None:
+def test_a_small_budget_is_kept_until_the_last_block(budget: int) -> None:
     one_step = TinyBackbone(denoising_step_list=[1000], budget_latents=budget)
     backbone = one_step.load(torch.device("cpu"), [PROMPT])
     made = latents_of(roll_out(backbone, strategy=SlidingWindow()))

@@ -31,7 +31,7 @@ def test_every_file_form_is_read(tmp_path: Path, name: str) -> None:
     assert torch.equal(read["weight"], TENSORS["weight"].bfloat16())
 
 
-def test_what_was_read_outlives_the_file(tmp_path: Path) -> None:
+def test_tensors_outlive_the_file_they_were_read_from(tmp_path: Path) -> None:
     path = save(tmp_path / "w.pt", TENSORS)
     read = read_tensors(path, torch.float32)
     path.write_bytes(bytes(path.stat().st_size))
@@ -81,7 +81,7 @@ def test_the_error_names_what_a_pickle_wants_to_call(tmp_path: Path) -> None:
         read_checkpoint(path)
 
 
-def test_a_file_of_something_else_says_what_it_holds(tmp_path: Path) -> None:
+def test_the_error_names_the_content_of_another_file(tmp_path: Path) -> None:
     path = save(tmp_path / "w.pt", {"model": TENSORS, "step": 3})
     with pytest.raises(LongtakeError, match="no state dict; it holds the keys model; step"):
         read_tensors(path, torch.float32)

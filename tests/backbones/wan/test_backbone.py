@@ -347,7 +347,7 @@ def large_transformer() -> dict[str, Tensor]:
     ],
     ids=["14B", "VAE", "no EMA"],
 )
-def test_a_wrong_checkpoint_says_what_it_is(released: Path, content, message: str) -> None:
+def test_the_error_names_what_a_wrong_checkpoint_is(released: Path, content, message: str) -> None:
     save_generator(SelfForcing, content())
     with pytest.raises(LongtakeError, match=message):
         SelfForcing().load(CPU, [PROMPT])

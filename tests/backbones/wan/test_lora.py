@@ -113,7 +113,7 @@ def test_an_adapter_of_another_model_is_refused(peft_case, tmp_path: Path) -> No
         merged(save(tmp_path, wider))
 
 
-def test_a_file_without_a_lora_says_what_it_is(tmp_path: Path) -> None:
+def test_the_error_names_the_content_of_a_file_without_a_lora(tmp_path: Path) -> None:
     state = transformer().state_dict()
     with pytest.raises(LongtakeError, match="no LoRA but a Wan transformer of 2 layers"):
         read_lora(save(tmp_path, state), CONFIG)

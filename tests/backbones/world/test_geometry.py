@@ -27,7 +27,7 @@ def prompt_of(shape, motion):
     return ScenePrompt.parse(f"dusk grassy blue yellowish striped {shape} {motion}")
 
 
-def test_a_pacing_camera_comes_back_and_a_drifting_one_goes_on():
+def test_a_pacing_camera_returns_and_a_drifting_one_continues():
     pacing, drifting = (prompt_of("ball", motion) for motion in ("pacing", "drifting"))
     scenes = scenes_from_prompts([pacing, drifting], [0, 0])
     x_px = camera_x(scenes, torch.tensor([0, 150, 300]))
@@ -81,7 +81,7 @@ def test_sky_rows_show_only_sky_and_land_rows_only_land(shape, motion):
     assert mixture_distance(land, darkest_HC[:, None], lightest_HC[:, None]).max() < 0.01
 
 
-def test_overlap_of_places_counts_round_the_world():
+def test_overlap_of_places_wraps_around_the_world():
     here = torch.tensor([[0.0]])
     there = torch.tensor([[0.0, 32.0, -64.0, 128.0, 192.0, WORLD_WIDTH_PX + 32.0]])
     expected = torch.tensor([[[1.0, 0.75, 0.5, 0.0, 0.0, 0.75]]])

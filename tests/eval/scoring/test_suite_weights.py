@@ -62,7 +62,7 @@ def test_files_of_one_archive_are_unpacked_where_they_belong(
         (folder / "all.zip").unlink(missing_ok=True)  # the second comes from the kept archive
 
 
-def test_archive_without_the_file_is_told_and_not_kept(server: tuple[str, Path]) -> None:
+def test_archive_without_the_file_is_reported_and_not_kept(server: tuple[str, Path]) -> None:
     url, folder = server
     with zipfile.ZipFile(folder / "all.zip", "w") as archive:
         archive.writestr("other.pth", b"")

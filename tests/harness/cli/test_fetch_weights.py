@@ -100,7 +100,7 @@ def test_a_file_arrives_verified_and_its_hash_is_remembered(hub: Hub) -> None:
     assert file_sha256(KNOWN.path) == SHA256
 
 
-def test_an_earlier_download_goes_on_where_it_stopped(hub: Hub) -> None:
+def test_an_earlier_download_is_resumed(hub: Hub) -> None:
     part = part_of(KNOWN.path)
     part.parent.mkdir(parents=True)
     part.write_bytes(CONTENT[:1000])
@@ -117,7 +117,7 @@ def test_a_complete_part_is_only_verified(hub: Hub) -> None:
     assert hub.asked == []
 
 
-def test_a_connection_that_breaks_is_taken_up_again(hub: Hub) -> None:
+def test_a_broken_connection_is_resumed(hub: Hub) -> None:
     hub.breaks_after = 700_000
     assert run(KNOWN)
     assert hub.asked == [None, "bytes=700000-", "bytes=1400000-"]
@@ -125,7 +125,7 @@ def test_a_connection_that_breaks_is_taken_up_again(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_a_connection_that_gets_nowhere_is_given_up_and_its_part_kept(hub, ranges: bool) -> None:
+def test_a_connection_without_progress_is_abandoned_and_its_part_kept(hub, ranges: bool) -> None:
     hub.breaks_after, hub.ranges = (0 if ranges else 700_000), ranges
     with pytest.raises(FetchError, match="the connection broke after"):
         run(KNOWN)
@@ -151,7 +151,7 @@ def test_a_part_longer_than_the_file_is_another_one(hub: Hub) -> None:
     assert UNKNOWN.path.read_bytes() == CONTENT
 
 
-def test_other_bytes_never_take_the_place(hub: Hub) -> None:
+def test_wrong_bytes_never_replace_the_file(hub: Hub) -> None:
     hub.content = CONTENT[:-1] + b"!"
     with pytest.raises(FetchError, match=f"expected {SHA256}; removed"):
         run(KNOWN)
@@ -228,7 +228,7 @@ def test_the_command_fetches_what_is_missing_once(cli, hub: Hub, two_files) -> N
 
 
 @pytest.mark.parametrize("content", [CONTENT[::-1], CONTENT[:-1]], ids=["bytes", "size"])
-def test_a_wrong_file_of_the_user_is_reported_and_left_alone(cli, hub, two_files, content) -> None:
+def test_a_wrong_file_of_the_user_is_reported_and_not_changed(cli, hub, two_files, content) -> None:
     KNOWN.path.parent.mkdir(parents=True)
     KNOWN.path.write_bytes(content)
     result = cli("fetch-weights", "backbone=longlive")
@@ -250,7 +250,7 @@ def test_offline_every_file_is_named_with_its_address_and_place(cli, monkeypatch
     assert cli("fetch-weights", "backbone=longlive", "--dry-run").out.count("missing") == 8
 
 
-def test_a_server_that_answers_is_asked_though_another_does_not(cli, monkeypatch) -> None:
+def test_an_unreachable_server_does_not_stop_downloads_from_others(cli, monkeypatch) -> None:
     asked: list[str] = []
 
     def fetch(source, path, on_bytes) -> bool:
@@ -264,7 +264,7 @@ def test_a_server_that_answers_is_asked_though_another_does_not(cli, monkeypatch
     assert servers.count("openaipublic.azureedge.net") == 2 and "github.com" in servers
 
 
-def test_too_little_room_is_said_before_anything_is_fetched(
+def test_too_little_disk_space_is_reported_before_anything_is_fetched(
     cli, hub, two_files, monkeypatch
 ) -> None:
     usage = type("Usage", (), {"free": 10**6})

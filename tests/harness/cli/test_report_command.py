@@ -84,7 +84,7 @@ def test_serve_builds_answers_and_stops_on_ctrl_c(store: Path, tmp_path: Path) -
             process.kill()
 
 
-def test_serve_refuses_a_port_that_is_none(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_serve_refuses_an_invalid_port(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve", f"sweep={store}", "port=http"]) == 2
     assert "'--port': Input should be a valid integer" in capsys.readouterr().err
     assert main(["serve", f"sweep={store}", "port=65536"]) == 2

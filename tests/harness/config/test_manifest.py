@@ -29,7 +29,7 @@ def write(tmp_path: Path, *lines: object, name: str = "list.jsonl") -> Path:
     return path
 
 
-def test_a_line_names_its_video_whatever_it_is_called(tmp_path: Path, folder: Path) -> None:
+def test_a_line_names_its_video_whatever_the_file_name(tmp_path: Path, folder: Path) -> None:
     names = ["a_b_0.mp4", "with space.webm", 'it\'s "quoted".mov', "日本 vidéo.mp4", "deep/er.mkv"]
     touch(folder, *names)
     lines = [{"video": name, "prompt": f"prompt {i}", "seed": i} for i, name in enumerate(names)]
@@ -57,7 +57,7 @@ def test_blank_lines_count_and_a_byte_order_mark_does_not(tmp_path: Path, folder
     assert [video.prompt for video in read_manifest(folder, path).videos] == ["one\u2028two"]
 
 
-def test_null_is_as_good_as_left_out(tmp_path: Path, folder: Path) -> None:
+def test_null_means_the_same_as_leaving_out(tmp_path: Path, folder: Path) -> None:
     touch(folder, "a.mp4")
     line = {"video": "a.mp4", "prompt": "p", "evaluation_prompt": None, "id": None}
     (video,) = read_manifest(folder, write(tmp_path, line)).videos

@@ -21,7 +21,7 @@ def test_a_value_stays_as_it_was_typed(pairs: list[tuple[str, str]]) -> None:
 
 
 @given(PAIRS, PAIRS)
-def test_later_overrides_win_and_drop_what_a_chosen_group_held(
+def test_later_overrides_win_and_drop_settings_of_the_replaced_group(
     first: list[tuple[str, str]], later: list[tuple[str, str]]
 ) -> None:
     one, two = ([f"{key}={value}" for key, value in pairs] for pairs in (first, later))
@@ -32,7 +32,7 @@ def test_later_overrides_win_and_drop_what_a_chosen_group_held(
         assert choice.key not in keys and choice.group not in keys
 
 
-def test_what_is_taken_out_is_not_in_the_rest() -> None:
+def test_taken_arguments_are_not_in_the_rest() -> None:
     taken, rest = take(["num=3", "out=a=b, c", "seed=1", "--x"], ("num", "out"))
     assert taken == {"num": "3", "out": "a=b, c"}
     assert rest == ["seed=1", "--x"]
@@ -79,7 +79,7 @@ def test_quotes_and_brackets_hold_a_value_together() -> None:
         ("method@x=rag", "no @package"),
     ],
 )
-def test_what_is_no_override_is_refused(argument: str, message: str) -> None:
+def test_malformed_overrides_are_refused(argument: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         expand([argument])
 

@@ -38,7 +38,7 @@ def test_eval_threads_can_be_set_by_the_environment(unprepared: pytest.MonkeyPat
             machine.eval_threads()
 
 
-def test_threads_of_a_prepared_process_win_over_the_environment(
+def test_threads_of_a_prepared_process_override_the_environment(
     unprepared: pytest.MonkeyPatch,
 ) -> None:
     unprepared.setenv("LONGTAKE_THREADS", "3")

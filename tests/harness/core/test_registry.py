@@ -55,7 +55,7 @@ def test_editing_a_plug_in_changes_its_identity(registry: Registry, own: Path) -
     assert registry.identity("own_thing:Own") != before
 
 
-def test_a_module_that_is_not_there_is_named(registry: Registry) -> None:
+def test_a_missing_module_is_named(registry: Registry) -> None:
     with pytest.raises(LongtakeError, match="no module 'gone_thing'"):
         registry.identity("gone_thing:Own")
 
@@ -89,7 +89,7 @@ def test_a_plug_in_of_another_distribution_is_found_by_its_name(registry, instal
     assert not registry.conflicts() and not registry.problems()
 
 
-def test_a_name_that_shadows_a_built_in_is_refused_when_it_is_asked_for(registry, install) -> None:
+def test_a_name_that_shadows_a_built_in_is_refused_when_it_is_used(registry, install) -> None:
     install("Out_Side", {"errors": "shadow_own:Own", "fine": "shadow_own:Own"}, SHADOW)
     expected = (
         r"thing 'errors' is registered by longtake \(harness.core.errors:LongtakeError\) and "
@@ -107,7 +107,7 @@ def test_a_name_that_shadows_a_built_in_is_refused_when_it_is_asked_for(registry
     assert registry.identity("longtake:errors") == {"name": "errors"}, "no unit is made again"
 
 
-def test_two_plug_ins_of_one_name_are_told_apart_by_their_distribution(registry, install) -> None:
+def test_two_plug_ins_of_one_name_are_known_by_their_distribution(registry, install) -> None:
     install("one", {"own": "first_own:Own"}, {"first_own.py": PLUGIN})
     install("two", {"own": "second_own:Own"}, {"second_own.py": PLUGIN.replace("Own.", "Two.")})
     with pytest.raises(PluginError, match="write two:own or one:own"):
@@ -187,6 +187,6 @@ def test_an_unknown_name_suggests_the_nearest(registry) -> None:
         registry.load("erors")
 
 
-def test_a_path_is_no_module(registry) -> None:
+def test_a_path_is_not_a_module(registry) -> None:
     with pytest.raises(PluginError, match="write module:Class"):
         registry.load("./own_thing.py:Own")

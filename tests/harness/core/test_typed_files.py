@@ -34,7 +34,7 @@ def read(text: str | bytes) -> Outer:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.lists(st.floats(allow_nan=False)))
-def test_what_is_written_is_read(tmp_path_factory, name: str, seconds: list[float]) -> None:
+def test_written_files_are_read_back(tmp_path_factory, name: str, seconds: list[float]) -> None:
     path = tmp_path_factory.mktemp("typed") / "file.json"
     written = Outer(name, tuple(Inner(s) for s in seconds if math.isfinite(s)))
     write_typed(path, written)

@@ -19,7 +19,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.Monke
     return monkeypatch
 
 
-def test_the_environment_says_where_weights_and_caches_lie(environment, tmp_path: Path) -> None:
+def test_the_environment_sets_the_folders_of_weights_and_cache(environment, tmp_path: Path) -> None:
     assert weights_root() == tmp_path / ".cache/longtake/weights"
     environment.setenv("XDG_CACHE_HOME", "/xdg")
     assert cache_root() == Path("/xdg/longtake")
@@ -70,7 +70,7 @@ def test_a_touched_file_is_hashed_again(large: Path) -> None:
     assert file_sha256(large) == sha256(b"changed")
 
 
-def test_a_damaged_note_is_not_believed(large: Path) -> None:
+def test_a_damaged_hash_file_is_ignored(large: Path) -> None:
     file_sha256(large)
     (note,) = (cache_root() / "sha256").iterdir()
     note.write_text("half")
@@ -78,11 +78,11 @@ def test_a_damaged_note_is_not_believed(large: Path) -> None:
     assert file_sha256(large) == sha256(b"weights")
 
 
-def test_an_unwritable_cache_costs_time_only(large: Path, environment) -> None:
+def test_an_unwritable_cache_only_costs_time(large: Path, environment) -> None:
     environment.setenv("LONGTAKE_CACHE", "/proc/nowhere")
     assert file_sha256(large) == sha256(b"weights")
 
 
-def test_a_hash_from_a_download_is_believed(large: Path) -> None:
+def test_a_hash_from_a_download_is_used(large: Path) -> None:
     remember_sha256(large, "ab" * 32)
     assert file_sha256(large) == "ab" * 32

@@ -27,9 +27,7 @@ def run(environment: dict[str, str], folder: Path, *arguments: str) -> str:
     return finished.stdout
 
 
-def test_plug_ins_are_listed_with_where_they_come_from(
-    with_outside_package, tmp_path: Path
-) -> None:
+def test_plug_ins_are_listed_with_their_origin(with_outside_package, tmp_path: Path) -> None:
     listing = run(with_outside_package, tmp_path, "list")
     for name in ("every_other", "first_channel", "brightness", "mosaic"):
         assert name in listing

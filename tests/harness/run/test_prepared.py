@@ -30,7 +30,7 @@ def check(unit: Unit, free_gib: float, limits: KVLimits | None = None) -> None:
     PreparedUnit.of(unit).check_memory(limits, GPU, round(free_gib * GIB))
 
 
-def test_a_model_that_does_not_fit_is_refused_with_the_sum() -> None:
+def test_a_model_that_does_not_fit_is_refused_with_the_needed_memory() -> None:
     message = r"self_forcing needs 6\.9 GiB on cuda: 2\.9 of weights and 4\.0 for a context of 12"
     with pytest.raises(LongtakeError, match=message):
         check(one_unit("method=sliding_window", "duration=30"), free_gib=6.0)

@@ -64,7 +64,7 @@ def test_rows_with_the_same_pixels_share_one_unit(cli) -> None:
     assert len(records(Path("runs/b"))) == 1
 
 
-def test_a_longer_duration_extends_what_is_there(cli) -> None:
+def test_a_longer_duration_extends_existing_videos(cli) -> None:
     cli(*sweep("method=rag", "duration=3"))
     (unit_id,) = records(STORE)
     cli(*sweep("method=rag", "duration=3,6", "name=fresh"))
@@ -158,7 +158,7 @@ def test_a_video_that_scoring_finds_damaged_is_made_again(cli) -> None:
     assert not list(STORE.rglob("failure.json"))
 
 
-def test_a_shorter_video_does_not_cut_what_is_there(cli) -> None:
+def test_a_shorter_duration_does_not_cut_existing_videos(cli) -> None:
     assert cli(*sweep("method=rag", "duration=6")).code == 0
     before = video_hashes(STORE)
     (record,) = STORE.rglob("record.json")
@@ -237,7 +237,7 @@ def test_processes_and_threads_do_not_change_the_videos(cli) -> None:
     assert video_hashes(Path("runs/here")) == video_hashes(Path("runs/there"))
 
 
-def test_a_worker_that_dies_costs_only_its_current_unit(cli) -> None:
+def test_a_dying_worker_loses_only_its_current_unit(cli) -> None:
     dying = FAILING.replace('raise RuntimeError("no plan today")', "__import__('os')._exit(9)")
     Path("dying.py").write_text(dying)
     one_worker = ["executor=processes", "executor.workers=1"]
@@ -298,7 +298,7 @@ def test_ctrl_c_saves_progress_and_prints_the_command_to_continue(cli, executor:
 
 
 @pytest.mark.parametrize("limit_bytes", [20_000, 150_000], ids=["video", "latents"])
-def test_a_full_disk_fails_the_unit_and_leaves_nothing_half_written(cli, limit_bytes) -> None:
+def test_a_full_disk_fails_the_unit_and_leaves_no_partial_file(cli, limit_bytes) -> None:
     """A limit on file size makes the kernel refuse writes as a full disk does."""
     arguments = sweep("method=rag", "duration=9", "save_every_blocks=2")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

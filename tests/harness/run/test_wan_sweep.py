@@ -89,7 +89,7 @@ def test_workers_make_the_same_bytes_as_one_process(cli) -> None:
     assert video_hashes(Path("runs/here")) == video_hashes(Path("runs/there"))
 
 
-def test_a_longer_duration_extends_what_is_there(cli) -> None:
+def test_a_longer_duration_extends_existing_videos(cli) -> None:
     cli(*sweep("backbone=self_forcing", "method=rag"))
     cli(*sweep("backbone=self_forcing", "method=rag", "duration=6", "name=fresh"))
     cli(*sweep("backbone=self_forcing", "method=rag", "duration=6"))

@@ -93,7 +93,7 @@ def made(store: RunStore, *overrides: str) -> tuple[Unit, ...]:
     return units
 
 
-def test_every_unit_is_reported_from_its_begin_to_its_end(store: RunStore) -> None:
+def test_every_unit_is_reported_from_start_to_end(store: RunStore) -> None:
     units = units_of("seed=0,1", num_blocks=2)
     heard = Heard()
     run_shard(shard_of(store, units), heard, never)
@@ -105,7 +105,7 @@ def test_every_unit_is_reported_from_its_begin_to_its_end(store: RunStore) -> No
     assert heard.ends() == [(EventKind.done, unit.id) for unit in units]
 
 
-def test_what_another_worker_has_finished_is_not_made_again(store: RunStore) -> None:
+def test_units_that_another_worker_finished_are_not_made_again(store: RunStore) -> None:
     units = made(store)
     heard = Heard()
     run_shard(shard_of(store, units), heard, never)
@@ -182,7 +182,7 @@ def test_a_finished_video_is_scored_suite_by_suite(store: RunStore) -> None:
         assert (store.root / "metrics" / suite / f"{units[0].id}.json").is_file()
 
 
-def test_a_suite_that_is_unknown_fails_and_the_next_one_is_scored(store: RunStore) -> None:
+def test_an_unknown_suite_fails_and_the_next_one_is_scored(store: RunStore) -> None:
     units = made(store)
     heard = Heard()
     run_shard(scoring(store, units, "flicker", "flicker_stability"), heard, never)

@@ -100,7 +100,7 @@ def test_videos_of_any_origin_are_scored_and_stand_on_the_leaderboard(cli, tmp_p
     assert "mine" in data and "imported" in data
 
 
-def test_scores_that_other_weights_made_are_made_anew(
+def test_scores_of_other_weights_are_computed_again(
     cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "mine"

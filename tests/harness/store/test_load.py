@@ -125,7 +125,7 @@ def test_unknown_sweep_suggests_the_nearest(pristine_store: Path) -> None:
         load_sweep(pristine_store.parent / "dmo")
 
 
-def test_folder_that_is_no_sweep(tmp_path: Path) -> None:
+def test_folder_that_is_no_sweep_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LongtakeError, match=r"is not a sweep: expected a file sweep\.yaml"):
         load_sweep(tmp_path)
 
@@ -187,7 +187,7 @@ def test_settled_means_all_ended_and_scored(store: Path) -> None:
     assert load_sweep(store).settled
 
 
-def test_a_video_that_scoring_found_damaged_says_so(store: Path) -> None:
+def test_a_video_that_scoring_found_damaged_has_its_reason(store: Path) -> None:
     (store / "units" / UNIT / "record.json").unlink()
     failure = {"error": "VideoDamaged: not the video of its record"}
     (store / "units" / UNIT / "failure.offline.json").write_text(json.dumps(failure))

@@ -124,7 +124,7 @@ def test_two_prompts_of_the_same_text_are_one_video(tmp_path: Path) -> None:
         (("method.sink_latents=99",), "sink"),
     ],
 )
-def test_what_cannot_be_made_is_refused_before_anything_starts(
+def test_impossible_units_are_refused_before_anything_starts(
     overrides: tuple[str, ...], message: str
 ) -> None:
     with pytest.raises(LongtakeError, match=message):

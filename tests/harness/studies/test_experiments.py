@@ -98,7 +98,7 @@ def test_on_a_cluster_the_corpus_is_submitted_and_training_waits(
     assert not (tmp_path / "runs" / "quick" / "encoders").exists()
 
 
-def test_training_that_leaves_nothing_is_an_error(
+def test_training_without_a_result_is_an_error(
     cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("harness.studies.experiments.prepare.make_corpus", lambda *arguments: None)
@@ -112,7 +112,7 @@ def test_training_that_leaves_nothing_is_an_error(
     assert "still missing: recon" in result.err
 
 
-def test_without_a_suite_what_was_retrieved_is_compared(cli, tmp_path: Path) -> None:
+def test_without_a_suite_retrieved_frames_are_compared(cli, tmp_path: Path) -> None:
     (tmp_path / "blind.yaml").write_text(BLIND)
     result = cli("sweep", "experiment=blind.yaml", "suite=[]", "device=cpu")
     assert result.code == 0, result.err
@@ -121,7 +121,7 @@ def test_without_a_suite_what_was_retrieved_is_compared(cli, tmp_path: Path) -> 
     assert (store / "report" / "index.html").is_file()
 
 
-def test_a_dry_run_says_what_must_be_trained(cli, tmp_path: Path) -> None:
+def test_a_dry_run_lists_the_encoders_to_train(cli, tmp_path: Path) -> None:
     (tmp_path / "quick.yaml").write_text(QUICK)
     result = cli("sweep", "--dry-run", "experiment=quick.yaml", "suite=[]", "device=cpu")
     assert result.code == 0

@@ -88,7 +88,7 @@ def test_latents_that_are_not_finite_are_refused_and_no_older_index_stays(tmp_pa
     assert len(pack_corpus(index(0, 1), store, folder, lambda name: None)) == 2
 
 
-def test_on_a_cluster_videos_are_submitted_and_what_comes_next_is_said(
+def test_on_a_cluster_videos_are_submitted_and_the_next_command_is_printed(
     cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     submitted: list[int] = []

@@ -67,7 +67,7 @@ class Killed(Exception):
         (6, Interrupted, 6),
     ],
 )
-def test_a_stopped_run_goes_on_to_the_same_files(
+def test_a_resumed_run_ends_with_the_same_files(
     tmp_path: Path, corpus: str, stop_at: int, error: type[Exception], saved: int
 ) -> None:
     def run(out: str):

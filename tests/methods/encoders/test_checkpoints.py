@@ -69,7 +69,7 @@ def test_residual_blocks_begin_as_the_identity() -> None:
     assert torch.equal(block(x), x)
 
 
-def test_shipped_encoders_say_what_made_them() -> None:
+def test_shipped_encoders_record_their_training() -> None:
     assert shipped_encoders() == ["tiny_delta", "tiny_full", "tiny_recon", "tiny_smooth"]
     for name in shipped_encoders():
         checkpoint = read_checkpoint(find_checkpoint(name))
@@ -93,7 +93,7 @@ def rollout(backbone: str) -> RolloutSpec:
     return RolloutSpec(120, 3, 12, 21, 1024, (16, 16, 16), 0, backbone=backbone)
 
 
-def test_an_encoder_for_another_backbone_is_refused_unless_told() -> None:
+def test_an_encoder_for_another_backbone_is_refused_unless_allowed() -> None:
     arguments = {"descriptor": "autoencoder", "checkpoint": "tiny_full"}
     Rag(**arguments).reset(rollout("tiny_long"))
     with pytest.raises(LongtakeError, match="allow_other_backbone=true"):

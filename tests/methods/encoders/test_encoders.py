@@ -58,7 +58,7 @@ def test_latents_of_another_shape_are_refused() -> None:
 
 
 @pytest.mark.parametrize("name", ["dino", "pca", "autoencoder"])
-def test_encoders_with_weights_say_how_to_get_them(name: str) -> None:
+def test_encoders_without_their_weights_name_the_setting(name: str) -> None:
     with pytest.raises(LongtakeError, match=r"method\.checkpoint=PATH"):
         ENCODERS.load(name)(None)
     with pytest.raises(LongtakeError, match="no file 'gone"):

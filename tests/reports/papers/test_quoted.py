@@ -67,7 +67,7 @@ def test_missing_file(tmp_path: Path) -> None:
         load_quoted([tmp_path / "x.yaml"])
 
 
-def test_quoted_numbers_stand_apart_and_have_no_rank(
+def test_quoted_numbers_are_separate_and_have_no_rank(
     file: Path, store: Path, open_page: Callable[..., Opened]
 ) -> None:
     options = ReportOptions(papers=False, quoted=(file,))

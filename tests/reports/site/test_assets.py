@@ -52,7 +52,7 @@ def test_strip_of_many_key_frames_decodes_only_those(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no video at all" * 100])
-def test_what_is_no_video_gives_no_strip(tmp_path: Path, content: bytes) -> None:
+def test_files_that_are_no_video_have_no_strip(tmp_path: Path, content: bytes) -> None:
     broken = tmp_path / "a.mp4"
     broken.write_bytes(content)
     with pytest.raises((av.FFmpegError, ValueError)):
@@ -82,7 +82,7 @@ def test_index_at_the_end_is_moved_without_encoding(tmp_path: Path) -> None:
         ("a.mp4", "libx264", "yuv444p", "its pixels are yuv444p, not yuv420p"),
     ],
 )
-def test_what_browsers_do_not_play_is_encoded_anew(
+def test_videos_that_browsers_do_not_play_are_encoded_again(
     tmp_path: Path, name: str, codec: str, pixels: str, said: str
 ) -> None:
     video = write(tmp_path / name, codec, pixels)

@@ -221,7 +221,7 @@ def test_missing_video_leaves_the_others_playing(open_page: Open, store: Path) -
     assert "video.mp4: cannot be shown: missing" in page.locator("main").inner_text()
 
 
-def test_video_page_has_everything_known(open_page: Open, index: Path) -> None:
+def test_video_page_shows_everything_known(open_page: Open, index: Path) -> None:
     page = open_page(index, "video?id=tiny_long-rag-p1-0&t=30").page
     wait_until_videos(page, "Math.abs(v.currentTime - 30) < 0.1")
     text = page.locator("main").inner_text()
@@ -241,7 +241,7 @@ def test_video_page_has_everything_known(open_page: Open, index: Path) -> None:
     page.locator(".card video").nth(2).wait_for()
 
 
-def test_unknown_video_method_and_page_say_so(open_page: Open, index: Path) -> None:
+def test_unknown_video_method_and_page_show_a_message(open_page: Open, index: Path) -> None:
     opened = open_page(index, "sources")
     page = opened.page
     for route, said in (
@@ -302,7 +302,7 @@ def test_suites_of_two_kinds_have_tables_apart(open_page: Open, store: Path) -> 
     assert len(page.locator("#leaderboard table").all()) == 1
 
 
-def test_still_videos_are_told_beside_the_row_and_on_their_page(
+def test_still_videos_are_flagged_beside_the_row_and_on_their_page(
     open_page: Open, index: Path
 ) -> None:
     page = open_page(index, "?d=30").page

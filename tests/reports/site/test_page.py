@@ -97,7 +97,7 @@ def test_everything_named_on_the_page_is_there(index: Path) -> None:
         assert all((index.parent / unquote(address)).is_file() for address in addresses)
 
 
-def test_data_keeps_strangers_text_as_data(index: Path) -> None:
+def test_data_keeps_untrusted_text_as_data(index: Path) -> None:
     prompts = data_of(index, "videos")["prompts"]
     assert prompts[2] == {"prompt_id": "p2", "text": NASTY}
     assert data_of(index, "units/tiny_short-rag-p2-0")["prompt"] == NASTY
@@ -105,7 +105,7 @@ def test_data_keeps_strangers_text_as_data(index: Path) -> None:
         assert path.read_text().isascii()
 
 
-def test_front_page_data_says_where_numbers_come_from(index: Path) -> None:
+def test_front_page_data_names_the_sources_of_numbers(index: Path) -> None:
     site = data_of(index, "site")
     (source,) = site["sources"]
     assert source["revision"] == "0123abc"
@@ -123,7 +123,7 @@ def test_front_page_data_says_where_numbers_come_from(index: Path) -> None:
     assert "similar" in rows["tiny_short", "rag layout=aged"]["definition"]
 
 
-def test_left_out_pairs_are_told_with_their_reason(index: Path) -> None:
+def test_left_out_pairs_are_listed_with_their_reason(index: Path) -> None:
     groups = data_of(index, "site")["boards"][0]["groups"]
     by_place = {(group["backbone"], group["duration_s"]): group for group in groups}
     group = by_place["tiny_long", 30.0]

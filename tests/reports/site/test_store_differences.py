@@ -51,7 +51,7 @@ def test_what_changed_is_listed(store: Path, after: Path) -> None:
     assert not any(metric.difference for metric in same.metrics)
 
 
-def test_changed_arguments_and_bytes_are_told(store: Path, after: Path) -> None:
+def test_changed_arguments_and_bytes_are_listed(store: Path, after: Path) -> None:
     for path in after.glob("units/tiny_short-random-*/record.json"):
         record = json.loads(path.read_text())
         record["video"]["sha256"] = "ee" * 32

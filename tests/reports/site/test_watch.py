@@ -57,7 +57,7 @@ def test_builds_follow_the_sweep_to_its_end(running: Path) -> None:
     assert builds == [*((n, True, False) for n in range(4)), (3, False, True)]
 
 
-def test_nothing_is_built_while_nothing_changes(running: Path) -> None:
+def test_an_unchanged_sweep_is_not_built_again(running: Path) -> None:
     builds: list[ReportPaths] = []
     asked = iter([False, False, False, True])
     watch([running], None, OPTIONS, builds.append, pytest.fail, lambda seconds: next(asked))

@@ -103,7 +103,7 @@ def test_watching_ends_with_the_comparisons(store: Path) -> None:
     assert last.ablations == (store / "report" / "ablation" / "index.html",)
 
 
-def test_an_experiment_with_nothing_to_compare_has_a_report_all_the_same(store: Path) -> None:
+def test_an_experiment_with_nothing_to_compare_has_a_report(store: Path) -> None:
     for path in store.glob("metrics/*/*.json"):
         path.unlink()
     paths = build_report(store, options=OPTIONS)
@@ -124,7 +124,7 @@ def test_files_of_the_report(store: Path, tmp_path: Path) -> None:
     assert text == (page.parent / "ablation.md").read_text()
 
 
-def test_a_metric_nobody_has_makes_no_line(store: Path) -> None:
+def test_a_metric_without_values_has_no_line(store: Path) -> None:
     lines = cells(compare(load_sweep(store)), AXIS, 3.0, ALL)
     assert len(lines) == 2  # nothing was retrieved: only the header and the one metric
 

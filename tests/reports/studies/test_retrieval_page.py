@@ -57,7 +57,7 @@ def test_each_kind_is_compared_with_its_own_first_searcher() -> None:
     assert "pan: difference to one, video by video" in tables(summarise(per_video(everything)))
 
 
-def test_why_there_is_no_correlation_is_said(tmp_path: Path) -> None:
+def test_a_missing_correlation_has_a_reason(tmp_path: Path) -> None:
     relations = {
         (predictor, "sky"): Relation(None, None, 0, f"no video has {predictor}")
         for predictor in PREDICTORS

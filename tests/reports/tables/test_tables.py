@@ -237,7 +237,7 @@ def test_baseline_may_be_chosen_and_must_exist(pristine_store: Path) -> None:
         compare(sweep, "offline", 30.0, baseline="rnd")
 
 
-def test_frame_says_kind_version_and_intervals(comparison: Comparison) -> None:
+def test_frame_contains_kind_version_and_intervals(comparison: Comparison) -> None:
     frame = comparison.frame()
     assert set(frame["kind"]) == {"proxy metrics"}
     assert set(frame["suite_version"]) == {"1"}

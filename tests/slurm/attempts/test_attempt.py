@@ -12,7 +12,7 @@ from harness.core.events import Event, EventKind
 from slurm.attempts.attempt import AttemptFile, Ending, read_attempts
 
 
-def test_the_item_is_on_disk_before_it_is_begun(tmp_path: Path) -> None:
+def test_the_item_is_on_disk_before_work_on_it_starts(tmp_path: Path) -> None:
     begun_at = time.time()
     file = AttemptFile(tmp_path, "12_3", {"a": 5})
     took_s = time.time() - begun_at

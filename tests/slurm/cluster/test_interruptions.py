@@ -41,7 +41,7 @@ def went_on(site: Site, undisturbed: dict[str, str]) -> None:
     assert any(replayed), "no unit went on from saved blocks"
 
 
-def test_a_preempted_task_goes_on(
+def test_a_preempted_task_continues(
     either: ThrowawayCluster, site_on: MakeSite, undisturbed: dict[str, str]
 ) -> None:
     """By the signal of --signal on one cluster, by SIGTERM on the other."""
@@ -54,7 +54,7 @@ def test_a_preempted_task_goes_on(
     went_on(site, undisturbed)
 
 
-def test_a_task_requeued_by_hand_goes_on(
+def test_a_task_requeued_by_hand_continues(
     bare: ThrowawayCluster, site_on: MakeSite, undisturbed: dict[str, str]
 ) -> None:
     site = site_on(bare)
@@ -62,7 +62,7 @@ def test_a_task_requeued_by_hand_goes_on(
     went_on(site, undisturbed)
 
 
-def test_a_killed_task_goes_on_after_resume(
+def test_a_killed_task_continues_after_resume(
     bare: ThrowawayCluster, site_on: MakeSite, undisturbed: dict[str, str]
 ) -> None:
     site = site_on(bare)
@@ -74,7 +74,7 @@ def test_a_killed_task_goes_on_after_resume(
     went_on_after_resume(site, undisturbed)
 
 
-def test_a_cancelled_sweep_goes_on_after_resume(
+def test_a_cancelled_sweep_continues_after_resume(
     either: ThrowawayCluster, site_on: MakeSite, undisturbed: dict[str, str]
 ) -> None:
     site = site_on(either)
@@ -143,7 +143,7 @@ def test_a_sweep_is_accepted_before_any_node_has_registered(
     assert site.on_store("cancel") == 0
 
 
-def test_a_killed_controller_costs_a_resume_at_most(
+def test_a_killed_controller_needs_at_most_a_resume(
     full: ThrowawayCluster, site_on: MakeSite, undisturbed: dict[str, str]
 ) -> None:
     site = site_on(full)

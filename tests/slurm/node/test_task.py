@@ -164,7 +164,7 @@ def test_only_a_task_that_is_running_for_slurm_requeues_itself(
     assert fake_slurm.calls == commands
 
 
-def test_an_unreachable_controller_is_asked_again_and_then_reported(
+def test_an_unreachable_controller_is_retried_and_then_reported(
     fake_slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_slurm.fails("squeue", "Unable to contact slurm controller")

@@ -65,7 +65,7 @@ def test_a_request_follows_method_and_duration() -> None:
     assert memory("sliding_window", 120) == memory("sliding_window", 30)
 
 
-def test_gpus_cpus_and_time_are_derived_and_can_be_given() -> None:
+def test_gpus_cpus_and_time_are_derived_and_can_be_set() -> None:
     need = Need(0, 0)
     derived = generation_request(need, 1800, SlurmProfile(partition="gpu"), "auto", 48)
     assert (derived.partition, derived.gpus, derived.cpus, derived.time_min) == ("gpu", 1, 8, 70)
@@ -74,7 +74,7 @@ def test_gpus_cpus_and_time_are_derived_and_can_be_given() -> None:
     assert generation_request(need, 1800, given, "auto", 48) == Request("big", 2, 3, 1.5, 45)
 
 
-def test_scoring_asks_for_a_gpu_only_where_a_suite_makes_use_of_one() -> None:
+def test_scoring_requests_a_gpu_only_if_a_suite_can_use_one() -> None:
     profile = SlurmProfile()
     assert evaluation_gpus(suites("offline", "flow_motion"), profile, "auto") == 0
     assert evaluation_gpus(suites("offline", "vbench_long"), profile, "auto") == 1
@@ -87,7 +87,7 @@ def test_scoring_asks_for_a_gpu_only_where_a_suite_makes_use_of_one() -> None:
         assert evaluation_request(600, given, gpus).partition == "small"
 
 
-def test_time_to_score_goes_by_suite_clips_and_device() -> None:
+def test_time_to_score_depends_on_suite_clips_and_device() -> None:
     def seconds(suite: str, gpus: int) -> float:
         return evaluation_s(Evaluation("u", suite, "", {"30": 480}), find_suite(suite), gpus)
 

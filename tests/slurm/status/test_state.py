@@ -140,7 +140,7 @@ def test_an_old_reason_does_not_count(case: Case) -> None:
     assert "FAILED 3:0" in case.first().error
 
 
-def test_the_telling_line_of_the_log_is_shown(case: Case) -> None:
+def test_the_decisive_line_of_the_log_is_shown(case: Case) -> None:
     case.slurm.queue([case.task("FAILED")])
     log = case.first().log()
     assert log is not None

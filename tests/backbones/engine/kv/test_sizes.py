@@ -46,13 +46,13 @@ def test_a_sliding_window_needs_no_more_memory_for_a_longer_video() -> None:
             assert most_reachable(strategy, rollout(num_latents)) == most
 
 
-def test_retrieval_may_come_back_to_any_frame() -> None:
+def test_retrieval_may_return_to_any_frame() -> None:
     strategy = Rag()
     strategy.reset(rollout(480))
     assert most_reachable(strategy, rollout(480)) == 480
 
 
-def test_what_fits_on_the_device_goes_nowhere_else() -> None:
+def test_frames_that_fit_on_the_device_use_no_other_tier() -> None:
     found = tier_sizes(KVLimits(), 2**20, 120, 12, GPU, free_bytes=40 * GIB)
     assert (found.device, found.host, found.spilled) == (132, 0, 0)
 

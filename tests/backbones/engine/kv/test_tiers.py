@@ -52,7 +52,7 @@ def make_block(store: FrameTiers, first_frame: int, next_frames: list[int]) -> N
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data(), device=st.integers(SPARE, SPARE + 8), host=st.integers(0, 20))
-def test_every_planned_frame_comes_back_as_it_was(
+def test_every_planned_frame_is_returned_unchanged(
     unpinned: list[torch.Tensor], tmp_path: Path, data: st.DataObject, device: int, host: int
 ) -> None:
     """The tiers together hold no more than `tier_sizes` allows."""
@@ -88,7 +88,7 @@ def test_a_frame_on_the_device_is_not_copied_again(tmp_path: Path) -> None:
     assert store.slab(0).data_ptr() == before
 
 
-def test_dropped_frames_give_their_memory_back(tmp_path: Path) -> None:
+def test_dropped_frames_release_their_memory(tmp_path: Path) -> None:
     store = tiers(2 * SPARE, 0, tmp_path)
     for first_frame in range(0, 300, BLOCK):
         kept = list(range(max(0, first_frame - 6), first_frame))

@@ -81,7 +81,7 @@ def test_embeddings_are_those_of_wans_encoder_with_zeros_behind_them(
         assert float(difference.std()) < 0.03 * float(expected.std())
 
 
-def test_what_is_cached_needs_no_encoder_and_no_tokenizer(
+def test_cached_prompts_need_no_encoder_and_no_tokenizer(
     encode: Encode, no_encoder: Callable[[], None]
 ) -> None:
     first = encode()
@@ -118,7 +118,7 @@ def test_a_long_prompt_is_refused_before_the_encoder_is_loaded(
         encode((*PROMPTS, LONG))
 
 
-def test_a_cut_prompt_says_how_much_was_cut_from_the_cache_too(
+def test_a_cut_prompt_reports_the_cut_also_from_the_cache(
     encode: Encode, no_encoder: Callable[[], None]
 ) -> None:
     first = encode((LONG,), LongPrompt.cut)

@@ -86,7 +86,7 @@ def test_either_file_of_a_tokenizer_is_enough(
     assert alone.tokens(text, LongPrompt.cut) == tokenizer.tokens(text, LongPrompt.cut)
 
 
-def test_the_network_is_never_asked(
+def test_the_network_is_never_accessed(
     files: TextEncoderFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
