@@ -32,7 +32,7 @@ def only_shapes(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _names_shape(hint: object) -> bool:
-    """Whether a shape stands in a hint, as in `Float[Tensor, "frame"] | None`."""
+    """Return whether a hint contains a shape, as in `Float[Tensor, "frame"] | None`."""
     if isinstance(hint, type) and issubclass(hint, AbstractArray):
         return True
     return any(_names_shape(argument) for argument in get_args(hint))

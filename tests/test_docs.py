@@ -1,4 +1,4 @@
-"""The commands in README and docs really run, and links lead somewhere."""
+"""The commands in README and docs run, and their links and settings exist."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run(line: str) -> int:
 def test_commands_of_a_page_run(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Pages tell a story: commands run in order, in one folder, beside the Python they show."""
+    """Commands of a page run in order, in one folder, beside the Python files that it shows."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "tests").symlink_to(ROOT / "tests")

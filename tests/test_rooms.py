@@ -1,4 +1,4 @@
-"""The architecture: who may import whom, how long files are, what the command line loads."""
+"""The architecture: allowed imports, lengths of files, modules that the command line loads."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ class Sweep:
 
     @property
     def settled(self) -> bool:
-        """Whether the sweep is complete: all units ended, and all requested suites are scored."""
+        """True if the sweep is complete: all units ended, and all requested suites are scored."""
         if not self.units["status"].isin(["done", "failed"]).all():
             return False
         asked = {

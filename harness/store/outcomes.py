@@ -38,7 +38,7 @@ class Outcome:
 
     @property
     def done(self) -> bool:
-        """Whether there is a video."""
+        """True if there is a video."""
         return bool(self.fields["status"] == "done")
 
 

@@ -1,4 +1,4 @@
-"""Longtake runs in folders that have packages or folders of the names of ours."""
+"""Longtake runs in folders that contain packages or folders with the names of its own."""
 
 from __future__ import annotations
 

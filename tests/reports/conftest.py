@@ -103,7 +103,7 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Opened
 
 @pytest.fixture(scope="session")
 def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where pictures of the pages are kept: LONGTAKE_SCREENSHOTS, or a temporary folder."""
+    """Folder of pictures of the pages: LONGTAKE_SCREENSHOTS, or a temporary folder."""
     folder = os.environ.get("LONGTAKE_SCREENSHOTS")
     path = Path(folder) if folder else tmp_path_factory.mktemp("screenshots")
     path.mkdir(parents=True, exist_ok=True)

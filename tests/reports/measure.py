@@ -1,9 +1,9 @@
-"""How long a report takes to build and to use, by the number of videos; for docs/benchmarks.md.
+"""Time to build and to use a report, by the number of videos; for docs/benchmarks.md.
 
     python -m tests.reports.measure FOLDER 100 1000 10000
 
-makes synthetic stores of so many videos in FOLDER (5 backbones, 20 methods, 30 s, ten metrics of 15
-clips), builds each report in a process of its own, and times sorting and filtering in chromium.
+makes synthetic stores of so many videos in FOLDER: 5 backbones, 20 methods, 30 s, ten metrics of 15
+clips. It builds each report in its own process, and times sorting and filtering in chromium.
 """
 
 from __future__ import annotations

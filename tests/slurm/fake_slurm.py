@@ -1,4 +1,4 @@
-"""SLURM's commands as shell scripts; all code of ours runs, down to submitit's sbatch files."""
+"""SLURM's commands as shell scripts; all of our code runs, down to submitit's sbatch files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fetching weights from a server on this machine, which breaks and lies as told."""
+"""Fetching weights from a local server that breaks connections and sends wrong bytes on demand."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 @dataclass
 class Hub:
-    """What the server does, and what it was asked."""
+    """Behaviour of the server, and the requests it received."""
 
     url: str = ""
     content: bytes = CONTENT
@@ -238,7 +238,7 @@ def test_a_wrong_file_of_the_user_is_reported_and_not_changed(cli, hub, two_file
 
 
 def test_offline_every_file_is_named_with_its_address_and_place(cli, monkeypatch, tmp_path) -> None:
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # no server on this port
     monkeypatch.setenv("LONGTAKE_WEIGHTS", str(tmp_path / "w"))
     result = cli("fetch-weights", "backbone=longlive")
     assert result.code == 1

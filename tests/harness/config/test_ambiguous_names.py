@@ -1,4 +1,4 @@
-"""A plug-in that has the name of a built-in: refused by that name only, both can be chosen."""
+"""A plug-in with the name of a built-in: only that name is refused, and both can be chosen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Listing what can be named: a plug-in that is broken doesn't hide the others."""
+"""The list of plug-ins, in which a broken one doesn't hide the others."""
 
 from __future__ import annotations
 

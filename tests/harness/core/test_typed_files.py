@@ -1,4 +1,4 @@
-"""Typed JSON files: what was written is read; what doesn't fit is named with its field."""
+"""Typed JSON files are read back as written; errors name the field that doesn't fit."""
 
 from __future__ import annotations
 

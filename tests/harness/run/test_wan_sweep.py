@@ -1,4 +1,4 @@
-"""The whole path of a released backbone, in small and with random weights."""
+"""The whole path of a released backbone, at small size and with random weights."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def sweep(*arguments: str) -> tuple[str, ...]:
 
 
 def test_every_strategy_runs_on_it(cli) -> None:
-    """All but those that need a file of their own, one of which is given it."""
+    """All strategies but those that need a file; one of these gets its file."""
     methods = set(options("method")) - {"oracle", "rag_autoencoder"}
     names = ",".join(sorted(methods))
     result = cli(*sweep("backbone=longlive_official", f"method={names}", "duration=6"))

@@ -1,4 +1,4 @@
-"""A failure is recorded whatever its text holds."""
+"""A failure is recorded whatever its text contains."""
 
 from __future__ import annotations
 

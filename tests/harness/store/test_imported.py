@@ -1,4 +1,4 @@
-"""Your own videos: scored by both suites and on the leaderboard, whatever is wrong with some."""
+"""Imported videos: scored by both suites and shown on the leaderboard, even if some are damaged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The corpus command: one set of files, whoever makes it."""
+"""The corpus command: the same files from every executor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The training command: files, resume, and what it refuses."""
+"""The training command: files, resume, and refused settings."""
 
 from __future__ import annotations
 

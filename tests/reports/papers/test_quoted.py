@@ -1,4 +1,4 @@
-"""Published numbers. All numbers and papers in this file are made up."""
+"""Published numbers. All numbers and papers in this file are invented."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Accessibility of every page, light and dark, wide and narrow, by checks of our own.
+"""Accessibility of every page, light and dark, wide and narrow, by our own checks.
 
-The rules are those of WCAG 2.2 that a machine can tell: names, structure, keyboard, target size and
-contrast. The first tests prove that each rule finds what it is for.
+The rules are those of WCAG 2.2 that a program can check: names, structure, keyboard, target size
+and contrast. The first tests show that each rule finds its violations.
 """
 
 from __future__ import annotations

@@ -326,7 +326,7 @@ HOSTILE = {
 
 
 def test_hostile_texts_anywhere_stay_text(open_page: Open, store: Path) -> None:
-    """Every text that strangers may write: prompts, labels, ids, errors, metric descriptions."""
+    """Every text from untrusted sources: prompts, labels, ids, errors, metric descriptions."""
     lines = [json.loads(line) for line in (store / "units.jsonl").read_text().splitlines()]
     texts = list(HOSTILE.values())
     for line in lines:

@@ -1,4 +1,4 @@
-"""The files of a page; what it does in a browser is tested in test_browser.py."""
+"""The files of a page; test_browser.py tests it in a browser."""
 
 from __future__ import annotations
 

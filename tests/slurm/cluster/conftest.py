@@ -81,7 +81,7 @@ def struck(full: ThrowawayCluster, tmp_path_factory: pytest.TempPathFactory) -> 
     bereft = _held(full, tmp_path_factory.mktemp("bereft"))
     bereft.wait_until_held()
     (shard,) = bereft.shards()
-    # The process on that node outlives it, and is still at work when another node takes over.
+    # The process on that node outlives it, and is still running when another node takes over.
     bereft.hold(3, node=shard.node)
     # Tasks of other tests must not come to the node that is about to die.
     full.run("scontrol", "update", f"nodename={shard.node}", "state=drain", "reason=test")

@@ -1,4 +1,4 @@
-"""A method that is held up, or fails, as the files `hold` and `fault` of its folder say.
+"""A method that waits or fails as the files `hold` and `fault` of its folder request.
 
 They are no part of a unit's identity: without them the same unit runs undisturbed.
 """

@@ -103,7 +103,7 @@ class Board {
     const few = group.num_prompts > 0 && group.num_prompts < site().min_prompts;
     return h("span", { class: "group" }, h("strong", {}, group.backbone), h("span", {}, seconds(group.duration_s)),
       h("span", { tabindex: "0", "data-tip": `All compared rows have these ${plural(group.num_prompts, "prompt")} and ${plural(group.num_videos, "video")}. Fingerprint of the prompts and seeds: ${group.fingerprint}.` }, group.prompt_set ? `${group.prompt_set}, ${text}` : text),
-      few && h("span", { class: "badge strong", tabindex: "0", "data-tip": `Fewer than ${site().min_prompts} prompts give no reliable 95 % interval, so differences cannot be told from noise.` }, "too few prompts for intervals"),
+      few && h("span", { class: "badge strong", tabindex: "0", "data-tip": `Fewer than ${site().min_prompts} prompts give no reliable 95 % interval, so differences cannot be distinguished from noise.` }, "too few prompts for intervals"),
       group.num_left_out > 0 && h("button", { type: "button", class: "badge strong", click: () => this.showLeftOut(group) }, `${plural(group.num_left_out, "video")} left out`));
   }
 

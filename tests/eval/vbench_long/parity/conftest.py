@@ -22,7 +22,7 @@ if not all(importlib.util.find_spec(package) for package in _PACKAGES):
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where random weights are made; LONGTAKE_TEST_WEIGHTS keeps them between runs."""
+    """Folder of random weights; LONGTAKE_TEST_WEIGHTS keeps them between runs."""
     if kept := os.environ.get("LONGTAKE_TEST_WEIGHTS"):
         return Path(kept)
     # One for all processes of a run: their folders are neighbours.

@@ -1,4 +1,4 @@
-"""Seeded random weights in the official cache layout: one file each, made when first asked for.
+"""Seeded random weights in the official cache layout, one file each, made on demand.
 
 Every tensor is filled from its name and a seed per file, so values do not depend on the order in
 which they are made. They are the weights that `tests/eval/data/vbench_long/expected.json` was

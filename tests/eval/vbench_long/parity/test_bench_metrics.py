@@ -1,4 +1,4 @@
-"""`bench-metrics`: ours really runs; the official code, which other tests run, is replaced."""
+"""`bench-metrics` with our code running and the official code, which other tests run, replaced."""
 
 from __future__ import annotations
 

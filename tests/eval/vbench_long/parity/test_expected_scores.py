@@ -1,4 +1,4 @@
-"""Every per-clip score equals the one the official code gave on the same clips and weights."""
+"""Every score per clip equals that of the official code on the same clips and weights."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_subject_consistency_within_and_between_clips(
 def test_background_consistency_within_clips(
     weights: Callable[..., None], clips: list[Clip]
 ) -> None:
-    """Between clips it needs DreamSim, whose recorded weights are not ours to make."""
+    """Between clips DreamSim is needed, whose recorded weights cannot be generated here."""
     weights(layout.CLIP_B32)
     metric = METRICS.load("background_consistency")()
     for clip, expected in zip(clips, recorded("background_consistency"), strict=True):

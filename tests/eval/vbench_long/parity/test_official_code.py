@@ -106,7 +106,7 @@ def test_a_file_of_another_clip_model_is_refused(
 def test_weights_beside_objects_of_the_program_that_wrote_them_are_read(
     weights: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The published amt-s.pth is no file of tensors alone."""
+    """The published amt-s.pth contains objects beside its tensors."""
     import fractions
 
     import torch
@@ -128,7 +128,7 @@ def test_weights_beside_objects_of_the_program_that_wrote_them_are_read(
 def test_alignment_falls_when_the_prompt_belongs_to_another_video(
     weights: Callable[..., None],
 ) -> None:
-    """With random weights only that the text matters can be tested, not what it means."""
+    """Random weights can only show that the text changes the score, not that it is understood."""
     from eval.metric import Clip
     from eval.metrics.text_alignment import TextAlignment
 

@@ -1,4 +1,4 @@
-"""`engine=official` without the official packages: what is handed over, and what becomes of it."""
+"""`engine=official` without the official packages: its input, and the use of its results."""
 
 from __future__ import annotations
 
