@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import typer
 
 from harness.cli.app import app
+from harness.core.disk import disk_error
 from harness.core.errors import LongtakeError
 from harness.core.packages import install_command
 
@@ -70,12 +72,13 @@ def _run(arguments: list[str]) -> int:
         return _fail(f"The package {name!r} is not installed: {install_command(name)}", MISTAKE)
     except BrokenPipeError:
         raise
-    except OSError as error:
-        return _fail(str(error), MISTAKE if isinstance(error, _WRONG_PATH) else ENVIRONMENT)
-    except (MemoryError, RuntimeError) as error:
-        if not _is_device_failure(error):
+    except _WRONG_PATH as error:
+        return _fail(str(error), MISTAKE)
+    except Exception as error:
+        disk = disk_error(error, Path.cwd())
+        if disk is None and not isinstance(error, OSError) and not _is_device_failure(error):
             raise
-        return _fail(str(error), ENVIRONMENT)
+        return _fail(str(disk or error), ENVIRONMENT)
     return int(code or 0)
 
 

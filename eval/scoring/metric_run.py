@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter
 
 from eval.metric import (
@@ -19,6 +21,7 @@ from eval.metric import (
 )
 from eval.scoring.drift import Drift, drift, similarity
 from eval.scoring.results import ScoredClip, ScoredDuration, ScoredMetric
+from harness.core.disk import disk_error
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,13 @@ class MetricRun:
 
 
 def reason_of(error: Exception) -> str:
-    """Return an error as one line for the result file."""
+    """Return an error as one line for the result file.
+
+    Raises:
+        DiskError: the disk is to blame. That says nothing about the metric, so no null is written.
+    """
+    if disk := disk_error(error, Path(tempfile.gettempdir())):
+        raise disk from error
     text = " ".join(str(error).split())
     return text if isinstance(error, MetricUnavailable) else f"{type(error).__name__}: {text}"
 

@@ -56,10 +56,11 @@ def code_revision() -> str | None:
     folder = Path(__file__).parent
 
     def git(*arguments: str) -> str | None:
+        # A question must not write: by default `git status` renews the index, and a process that is
+        # killed or out of space meanwhile leaves a lock that blocks the checkout.
+        command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
         try:
-            run = subprocess.run(
-                ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False
-            )
+            run = subprocess.run(command, capture_output=True, text=True, check=False)
         except FileNotFoundError:
             return None
         return run.stdout.strip() if run.returncode == 0 else None

@@ -36,16 +36,22 @@ class StoreError(LongtakeError):
     """A run store, or a file of one, that cannot be read or used."""
 
 
-class ClusterError(LongtakeError):
+class EnvironmentFailed(LongtakeError):
+    """The environment failed, not the command: the same command may succeed later."""
+
+    exit_code = 3
+
+
+class ClusterError(EnvironmentFailed):
     """SLURM did not answer, refused, or lost a job."""
 
-    exit_code = 3
 
-
-class DeviceError(LongtakeError):
+class DeviceError(EnvironmentFailed):
     """A compute device is missing, was lost, or ran out of memory."""
 
-    exit_code = 3
+
+class DiskError(EnvironmentFailed):
+    """The disk is full or read-only, or a quota or a limit on file size is reached."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from harness.core.errors import EnvironmentFailed
 from harness.core.events import Emit, Event, EventKind, StopRequested
 from harness.store.run_store import RunStore
 from harness.store.shards import Shard
@@ -44,7 +45,12 @@ class ProcessPool:
         self._killing = threading.Event()
 
     def run(self, emit: Emit, stop_requested: StopRequested) -> None:
-        """Run all shards; KeyboardInterrupt kills the workers."""
+        """Run all shards; KeyboardInterrupt kills the workers.
+
+        Raises:
+            EnvironmentFailed: it failed for one worker; the others were asked to stop, as it
+                would for them.
+        """
         threads = [
             threading.Thread(target=self._work, args=(worker,))
             for worker in range(self._num_workers)
@@ -62,7 +68,7 @@ class ProcessPool:
                 thread.join()
 
     def _forward_events(self, emit: Emit, stop_requested: StopRequested) -> None:
-        running = self._num_workers
+        running, failure = self._num_workers, None
         while running:
             if stop_requested():
                 self._stopping.set()
@@ -70,12 +76,17 @@ class ProcessPool:
                 event = self._events.get(timeout=_POLL_S)
             except queue.Empty:
                 continue
-            if isinstance(event, Exception):
+            if isinstance(event, EnvironmentFailed):
+                failure = failure or event
+                self._stopping.set()
+            elif isinstance(event, Exception):
                 raise event
-            if event is None:
+            elif event is None:
                 running -= 1
             else:
                 emit(event)
+        if failure:
+            raise failure
 
     def _work(self, worker: int) -> None:
         """Run shards until none is waiting: the body of one thread."""
@@ -112,7 +123,10 @@ class ProcessPool:
             code = process.wait()
             stopper.join()
             if code != 0 and not self._stopping.is_set():
-                self._clean_up(shard, ended, current, code, log_path.read_text(errors="replace"))
+                printed = log_path.read_text(errors="replace")
+                if code == EnvironmentFailed.exit_code:
+                    raise EnvironmentFailed(_last_line(printed, "error: ").removeprefix("error: "))
+                self._clean_up(shard, ended, current, code, printed)
 
     def _read_events(self, process: subprocess.Popen[str]) -> tuple[set[str], str | None]:
         """Forward events; return the items that ended and the one in progress."""
@@ -135,8 +149,7 @@ class ProcessPool:
         left = [item for item in shard.items if item not in ended]
         # A worker that died before its first item would die again, so all its items have failed.
         lost = [current] if current else left
-        lines = [line for line in log.splitlines() if line.strip()]
-        reason = f"worker process ended with status {code}: {lines[-1] if lines else 'no message'}"
+        reason = f"worker process ended with status {code}: {_last_line(log)}"
         for item in lost:
             RunStore(Path(shard.store)).write_failure(item, reason, log)
             self._events.put(Event(EventKind.failed, item, text=reason))
@@ -152,3 +165,8 @@ class ProcessPool:
                 process.send_signal(signal.SIGTERM)
                 asked = True
             self._killing.wait(_POLL_S)
+
+
+def _last_line(log: str, start: str = "") -> str:
+    lines = [line for line in log.splitlines() if line.strip() and line.startswith(start)]
+    return lines[-1] if lines else "no message"

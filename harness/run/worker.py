@@ -13,6 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from harness.core.devices import memory_hint, pick_device
+from harness.core.disk import disk_error
 from harness.core.errors import LongtakeError
 from harness.core.events import Emit, Event, EventKind, Interrupted, StopRequested
 from harness.core.machine import prepare_process
@@ -28,7 +29,11 @@ if TYPE_CHECKING:
 
 
 def run_shard(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
-    """Do all work of a shard; return early once asked to stop."""
+    """Do all work of a shard; return early once asked to stop.
+
+    Raises:
+        DiskError: the disk took no more. No item has failed by it, and progress stays.
+    """
     prepare_process(shard.threads)
     worker = _Worker(shard, emit, stop_requested)
     if shard.stage is Stage.generate:
@@ -79,7 +84,7 @@ class _Worker:
             backbone = source.load(device, [unit.prompt for unit in units])
         except Exception as error:
             for unit in units:
-                _fail(self._store, unit.id, error, self._emit)
+                self._fail(unit.id, error)
             return
         for unit in units:
             if self._stop_requested():
@@ -108,7 +113,7 @@ class _Worker:
             self._emit(Event(EventKind.interrupted, item))
             return False
         except Exception as error:
-            _fail(self._store, item, error, self._emit)
+            self._fail(item, error)
         else:
             self._emit(Event(EventKind.done, item, seconds=time.perf_counter() - started))
         return True
@@ -129,10 +134,30 @@ class _Worker:
                 except LongtakeError as error:
                     refusals[row] = error
             if refusal := refusals[row]:
-                _fail(self._store, unit.id, refusal, self._emit)
+                self._fail(unit.id, refusal)
             else:
                 fitting.append(unit)
         return fitting
+
+    def _fail(self, item: str, error: Exception) -> None:
+        """Record that an item failed.
+
+        Raises:
+            DiskError: the disk is to blame, or takes no record of it. The next item would fail
+                too, so the shard ends.
+        """
+        if disk := disk_error(error, self._store.root):
+            raise disk from error
+        text, unwritable = _describe(error), None
+        details = "".join(traceback.format_exception(error))
+        try:
+            self._store.write_failure(item, text, details)
+        except OSError as failed:
+            unwritable = failed
+            text = f"{text} (and that can't be saved: {failed})"
+        self._emit(Event(EventKind.failed, item, text=text))
+        if disk := disk_error(unwritable, self._store.root):
+            raise disk
 
     def _make(self, unit: Unit, source: BackboneSource, backbone: Backbone) -> None:
         from harness.core.determinism import strictly_deterministic
@@ -196,15 +221,9 @@ def _score(
     store.clear_failure(task.item)
 
 
-def _fail(store: RunStore, item: str, error: Exception, emit: Emit) -> None:
+def _describe(error: Exception) -> str:
     text = f"{type(error).__name__}: {' '.join(str(error).split())}"
     if not isinstance(error, LongtakeError):
         place = traceback.extract_tb(error.__traceback__)[-1]
         text += f" ({Path(place.filename).name}:{place.lineno} in {place.name})"
-    text += memory_hint(error)
-    details = "".join(traceback.format_exception(error))
-    try:
-        store.write_failure(item, text, details)
-    except OSError as unwritable:
-        text = f"{text} (and that can't be saved: {unwritable})"
-    emit(Event(EventKind.failed, item, text=text))
+    return text + memory_hint(error)

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import av
 
+from harness.core.disk import disk_error
 from harness.core.machine import num_cores
 from harness.store.frames import Sweep, as_dicts
 from harness.store.paths import RECORD, TRACE, StorePaths
@@ -141,6 +142,8 @@ class AssetWriter:
         try:
             action()
         except (av.FFmpegError, OSError, ValueError) as error:
+            if disk := disk_error(error, self._out):
+                raise disk from error
             reason = "missing" if not video.is_file() else " ".join(str(error).split())
             self._warn(video, f"cannot be shown: {reason}.")
             return False

@@ -6,6 +6,7 @@ task lives: only SLURM knows that.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -137,6 +138,14 @@ class AttemptFile:
         """Record how the attempt ended."""
         self._attempt = replace(self._attempt, ending=ending)
         self._write()
+
+    def withdraw(self) -> None:
+        """Remove the file, so that the attempt counts against no item.
+
+        For an attempt that a full disk ended: removing needs no space, recording would.
+        """
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)
 
     def _write(self) -> None:
         self._attempt = replace(self._attempt, updated=time.time())

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from submitit.helpers import Checkpointable
 
+from harness.core.disk import disk_error
 from harness.run.worker import run_shard
 from harness.store.paths import StorePaths
 from harness.store.run_store import RunStore
@@ -45,7 +46,15 @@ class ShardTask(Checkpointable):
         max_attempts = int(folder.submission.profile["max_attempts"])
         left = _without_abandoned(still_missing(shard), counts, max_attempts)
         if left.items:
-            run_shard(left, attempt.show, signals.received)
+            try:
+                run_shard(left, attempt.show, signals.received)
+            except Exception as error:
+                disk = disk_error(error, Path(shard.store))
+                if disk is None:
+                    raise
+                attempt.withdraw()
+                print(f"error: {disk}", file=sys.stderr)
+                sys.exit(disk.exit_code)
         # A signal may arrive with the last item, and items that failed are not tried again in
         # this task: in both cases there is nothing to go on with.
         if signals.received() and set(still_missing(left).items) - set(attempt.failed):

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -295,27 +294,6 @@ def test_ctrl_c_saves_progress_and_prints_the_command_to_continue(cli, executor:
     assert saved >= 1
     assert not records(STORE)
     assert not list(STORE.rglob("*.mp4"))
-
-
-@pytest.mark.parametrize("limit_bytes", [20_000, 150_000], ids=["video", "latents"])
-def test_a_full_disk_fails_the_unit_and_leaves_no_partial_file(cli, limit_bytes) -> None:
-    """A limit on file size makes the kernel refuse writes as a full disk does."""
-    arguments = sweep("method=rag", "duration=9", "save_every_blocks=2")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, hard))
-    try:
-        result = cli(*arguments)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert result.code == 1
-    assert "FAILED" in result.out
-    assert not records(STORE)
-    assert not list(STORE.rglob("video.mp4"))
-    assert not temporary_files()
-    assert cli(*arguments).code == 0
-    assert len(records(STORE)) == 1
-    assert not list(STORE.rglob("failure.json"))
 
 
 def test_missing_and_truncated_weights_are_clear_errors(cli, monkeypatch, tmp_path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ import pytest
 
 from backbones.engine.runtime import Runtime
 from harness.config.sweep import load_sweep
+from harness.core.errors import DiskError
 from harness.core.events import Event, EventKind
 from harness.run.worker import run_shard, stopping_on_signals
 from harness.store.run_store import RunStore
@@ -150,6 +152,21 @@ def test_a_failure_that_cannot_be_written_is_still_reported(
     run_shard(shard_of(store, units), heard, never)
     assert "no plan today" in heard.text(units[0].id)
     assert "No space left on device" in heard.text(units[0].id)
+
+
+def test_a_full_disk_ends_the_shard_after_the_failure_it_could_not_record(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    Path("failing_full.py").write_text(FAILING)
+    units = units_of("method=failing_full:Failing,sliding_window")
+    monkeypatch.setattr(RunStore, "write_failure", full)
+    heard = Heard()
+    with pytest.raises(DiskError, match="No space is left on the disk"):
+        run_shard(shard_of(store, units), heard, never)
+    assert heard.ends() == [(EventKind.failed, units[0].id)]
 
 
 def test_nothing_begins_after_a_request_to_stop(store: RunStore) -> None:

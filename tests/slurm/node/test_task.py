@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.core.events import Emit, Event, EventKind, StopRequested
 from harness.core.files import write_json
 from harness.store.run_store import RunStore
 from harness.store.shards import Shard
@@ -144,6 +146,24 @@ def test_a_stopped_task_records_it_and_is_requeued(
         ShardTask()(str(folder.shard_path(0)))
     (path,) = folder.attempts_path(0).iterdir()
     assert json.loads(path.read_text())["ending"] == "stopped"
+
+
+def test_a_full_disk_ends_the_task_and_counts_against_no_unit(
+    folder: SubmissionFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    item = next(folder.shards()).items[0]
+
+    def full(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
+        emit(Event(EventKind.progress, item))
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(task, "run_shard", full)
+        with pytest.raises(SystemExit) as stop:
+            ShardTask()(str(folder.shard_path(0)))
+    assert stop.value.code == 3
+    assert capsys.readouterr().err.startswith("error: The disk quota is used up")
+    assert not count_all_attempts(folder.path.parents[1], [folder])
 
 
 @pytest.mark.parametrize(

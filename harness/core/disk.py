@@ -1,0 +1,45 @@
+"""Writes that failed because of the disk: every other write there would fail as well."""
+
+from __future__ import annotations
+
+import errno
+import re
+from pathlib import Path
+
+from harness.core.errors import DiskError
+
+_REASONS = {
+    errno.ENOSPC: "No space is left on the disk",
+    errno.EDQUOT: "The disk quota is used up",
+    errno.EROFS: "The file system is read-only",
+    errno.EFBIG: "A file would exceed the limit on file size (ulimit -f)",
+}
+
+
+def disk_error(error: BaseException | None, folder: Path) -> DiskError | None:
+    """Return the failure of the disk behind an error; None if it is about something else.
+
+    Args:
+        error: the error; what it was raised from is looked at as well.
+        folder: where was written, in case the error names no file.
+    """
+    while error is not None:
+        if isinstance(error, DiskError):
+            return error
+        if reason := _REASONS.get(_number(error)):
+            place = getattr(error, "filename", None) or folder
+            return DiskError(
+                f"{reason}: {place}. What is finished is kept; once that is solved, the same "
+                "command goes on."
+            )
+        error = error.__cause__
+    return None
+
+
+def _number(error: BaseException) -> int:
+    """Return the system's number of an error; 0 if it has none."""
+    if isinstance(error, OSError):
+        return error.errno or 0
+    # safetensors is written in Rust and says it in words only.
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return int(found[1]) if found else 0

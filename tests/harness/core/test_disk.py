@@ -1,0 +1,56 @@
+"""Failures of the disk are told from all other errors, whatever library reports them."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+from safetensors import SafetensorError
+
+from harness.core.disk import disk_error
+from harness.core.errors import DeviceError, DiskError, EnvironmentFailed, StoreError
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG])
+def test_each_reason_is_one_line_with_the_place(number: int) -> None:
+    named = disk_error(OSError(number, os.strerror(number), "/scratch/a.mp4"), Path("/store"))
+    unnamed = disk_error(OSError(number, os.strerror(number)), Path("/store"))
+    assert isinstance(named, DiskError) and named.exit_code == 3
+    assert ": /scratch/a.mp4. " in str(named) and ": /store. " in str(unnamed)
+    assert "\n" not in str(named)
+
+
+def test_a_device_that_takes_no_more_is_a_full_disk() -> None:
+    with pytest.raises(OSError) as caught, Path("/dev/full").open("w") as file:
+        file.write("text")
+    assert "No space is left" in str(disk_error(caught.value, Path("/dev/full")))
+
+
+def test_errors_of_other_libraries_are_read() -> None:
+    text = "Error while serializing: I/O error: No space left on device (os error 28)"
+    assert disk_error(SafetensorError(text), Path("/store"))
+    assert disk_error(SafetensorError("No such file or directory (os error 2)"), Path()) is None
+
+
+def test_the_cause_of_an_error_counts() -> None:
+    try:
+        try:
+            raise OSError(errno.ENOSPC, "full")
+        except OSError as error:
+            raise StoreError("units.jsonl can't be written") from error
+    except StoreError as error:
+        found = disk_error(error, Path("/store"))
+    assert found is not None
+    assert disk_error(found, Path("/other")) is found
+
+
+@pytest.mark.parametrize("error", [OSError("full"), FileNotFoundError(2, "no"), KeyError(28)])
+def test_other_errors_are_not_the_disk(error: Exception) -> None:
+    assert disk_error(error, Path()) is None
+    assert disk_error(None, Path()) is None
+
+
+def test_failures_of_the_environment_share_a_class() -> None:
+    assert issubclass(DiskError, EnvironmentFailed) and issubclass(DeviceError, EnvironmentFailed)
