@@ -70,6 +70,9 @@ class ProgressView:
         if event.kind is EventKind.loading:
             self._bar.update(self._task, unit=f"loading {event.text}")
             return
+        if event.kind is EventKind.note:
+            self._say(f"{label}: {event.text}", "yellow")
+            return
         if event.kind is EventKind.progress:
             self._made[event.item] = event.amount
         elif event.kind is not EventKind.interrupted:

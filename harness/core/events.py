@@ -25,6 +25,7 @@ class EventKind(StrEnum):
     done = "done"
     failed = "failed"
     interrupted = "interrupted"
+    note = "note"
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Event:
         amount: latent frames generated, or clips scored, so far.
         replayed: whether the last part was read from saved progress instead of computed.
         seconds: how long a finished unit took.
-        text: what is being loaded, or why a unit failed.
+        text: what is being loaded, why a unit failed, or a note about the item.
     """
 
     kind: EventKind

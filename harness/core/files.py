@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+_FICLONE = 0x40049409  # linux/fs.h
+_COPY_BYTES = 2**20
 
 
 def cache_root() -> Path:
@@ -40,7 +44,11 @@ def replacing(path: Path, durable: bool = True) -> Iterator[Path]:
     temporary = path.with_name(f".{path.stem}-{writer}{path.suffix}")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode
         yield temporary
+        # Some libraries make files that only their owner can read; the user's umask decides.
+        temporary.chmod(mode)
         if durable:
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
@@ -48,6 +56,18 @@ def replacing(path: Path, durable: bool = True) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy the content of a file; where the file system can, both share their blocks on disk.
+
+    A hard link would not do: a program that writes `source` in place would change `target` too.
+    """
+    with source.open("rb") as reader, target.open("wb") as writer:
+        try:
+            fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
+        except OSError:  # another file system, or one without shared blocks
+            shutil.copyfileobj(reader, writer, _COPY_BYTES)
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.core.devices import reset_peaks
 from harness.core.events import Interrupted
 from harness.core.files import replacing
-from harness.run.unit_progress import Superseded, UnitProgress
+from harness.run.unit_progress import PlanChanged, Superseded, UnitProgress
 from harness.run.unit_record import unit_record, unit_timings_s
 from harness.run.video_pipeline import VideoPipeline
 from harness.run.video_writer import VideoWriter
@@ -29,6 +30,7 @@ def generate_unit(
     runtime: Runtime,
     save_every_blocks: int,
     on_block: Callable[[int, bool], None],
+    on_note: Callable[[str], None],
     stop_requested: Callable[[], bool],
 ) -> None:
     """Make a unit, or finish one that an earlier run started.
@@ -41,18 +43,59 @@ def generate_unit(
         save_every_blocks: blocks between two saves of progress.
         on_block: called after every block with the latent frames made so far, and with whether the
             block was replayed from saved progress.
+        on_note: called with a line about saved progress that cannot be used.
         stop_requested: called after every block.
 
     Raises:
         Interrupted: `stop_requested` returned True; progress is saved.
-        LongtakeError: a strategy's plan can't be carried out, or saved progress or memory doesn't
-            fit.
+        LongtakeError: a strategy's plan can't be carried out, memory doesn't suffice, or latents
+            are not finite.
     """
-    unit, spec, geometry = prepared.unit, backbone.spec, backbone.spec.geometry
+    unit, block_latents = prepared.unit, backbone.spec.block_latents
+    store.remove_leftovers(unit.id)
+    steps = _Steps(save_every_blocks, on_block, stop_requested)
+    progress = UnitProgress(unit.id, block_latents, store, on_note)
+    while True:
+        try:
+            return _generate(prepared, backbone, store, runtime, progress, steps)
+        except PlanChanged as changed:
+            # The strategy isn't deterministic, or another machine broke a tie differently. From
+            # that block on, the saved latents belong to another rollout.
+            first = changed.block
+        on_note(f"block {first} was saved with another plan; made again from there")
+        progress = UnitProgress(unit.id, block_latents, store, lambda _: None, first)
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """What happens after every block; see `generate_unit`."""
+
+    save_every_blocks: int
+    on_block: Callable[[int, bool], None]
+    stop_requested: Callable[[], bool]
+
+    def after(self, block: Block, progress: UnitProgress) -> None:
+        stopping = self.stop_requested()
+        if stopping:
+            progress.save_all()
+        else:
+            progress.save_every(self.save_every_blocks)
+        self.on_block(progress.num_latents, block.replayed)
+        if stopping:
+            raise Interrupted
+
+
+def _generate(
+    prepared: PreparedUnit,
+    backbone: Backbone,
+    store: RunStore,
+    runtime: Runtime,
+    progress: UnitProgress,
+    steps: _Steps,
+) -> None:
+    unit, geometry = prepared.unit, backbone.spec.geometry
     started = time.perf_counter()
     reset_peaks(backbone.device)
-    store.remove_leftovers(unit.id)
-    progress = UnitProgress(unit.id, spec.block_latents, store)
     # Saved progress is never cut, even if the unit now asks for a shorter video.
     num_latents = max(unit.num_latents, progress.num_saved_latents)
     rollout = prepared.start(backbone, runtime, num_latents)
@@ -68,14 +111,7 @@ def generate_unit(
                     blocks.append(block)
                     progress.add(block)
                     video.push(block.latents)
-                    stopping = stop_requested()
-                    if stopping:
-                        progress.save_all()
-                    else:
-                        progress.save_every(save_every_blocks)
-                    on_block(progress.num_latents, block.replayed)
-                    if stopping:
-                        raise Interrupted
+                    steps.after(block, progress)
             progress.finish()
     except Superseded:
         return

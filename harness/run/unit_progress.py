@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 
 from backbones.engine.transfer import Download
-from harness.core.errors import StoreError
+from harness.core.errors import LongtakeError
 from methods.trace import TraceLine
 
 if TYPE_CHECKING:
@@ -22,6 +22,18 @@ class Superseded(Exception):
     """Another worker has finished a longer video of the same unit."""
 
 
+class PlanChanged(Exception):
+    """A replayed block was saved with another context plan than it has now.
+
+    Attributes:
+        block: index of the block.
+    """
+
+    def __init__(self, block: int) -> None:
+        super().__init__(block)
+        self.block = block
+
+
 class UnitProgress:
     """The blocks of a unit, kept until they are saved.
 
@@ -29,20 +41,36 @@ class UnitProgress:
         unit_id: the unit.
         block_latents: latent frames of a block.
         store: store that progress is read from and saved to.
+        on_note: called with a line about saved progress that cannot be used.
+        end_block: first block whose saved progress is not used; None uses all of it.
 
     Attributes:
         saved_latents: clean latents of the first blocks, from an earlier run; None if there are
             none.
     """
 
-    def __init__(self, unit_id: str, block_latents: int, store: RunStore) -> None:
+    def __init__(
+        self,
+        unit_id: str,
+        block_latents: int,
+        store: RunStore,
+        on_note: Callable[[str], None],
+        end_block: int | None = None,
+    ) -> None:
         self._unit_id = unit_id
         self._block_latents = block_latents
         self._store = store
-        saved = store.saved_progress(unit_id)
-        self.saved_latents: Tensor | None = saved[0] if saved else None
-        self._saved_trace: Sequence[str] = saved[1] if saved else ()
+        saved = store.saved_progress(
+            unit_id, lambda reason: on_note(f"{reason}; its blocks are made again")
+        )
+        self.saved_latents: Tensor | None = None
+        self._saved_trace: Sequence[str] = ()
+        if saved and end_block != 0:
+            end_latents = None if end_block is None else end_block * block_latents
+            self.saved_latents = saved.latents[:end_latents]
+            self._saved_trace = saved.trace[:end_block]
         self._num_saved_blocks = self.num_saved_latents // block_latents
+        self._num_finite_blocks = 0
         self._latents: list[Download] = []
         self._trace: list[str] = []
 
@@ -60,21 +88,22 @@ class UnitProgress:
         """Add a block.
 
         Raises:
-            StoreError: the block was replayed, and saved with another plan than it has now.
+            PlanChanged: the block was replayed, and saved with another plan than it has now.
         """
         line = TraceLine.of(block.index, block.first_frame, block.plan)
         # Similarities may differ in the last bit on another machine; the plan must not.
         if block.replayed and line.without_scores() != self._saved_line(block.index):
-            raise StoreError(
-                f"Saved progress of unit {self._unit_id} was made with another context plan at "
-                f"block {block.index}; delete {self._store.unit_dir(self._unit_id)} to start this "
-                "unit over."
-            )
+            raise PlanChanged(block.index)
         self._latents.append(Download(block.latents))
         self._trace.append(line.to_json())
 
     def save_all(self) -> None:
-        """Save every block that isn't saved yet."""
+        """Save every block that isn't saved yet.
+
+        Raises:
+            LongtakeError: a block is not finite.
+        """
+        self._check_finite(len(self._latents))
         self._save(len(self._latents))
 
     def save_every(self, num_blocks: int) -> None:
@@ -82,8 +111,12 @@ class UnitProgress:
 
         The newest block doesn't count: on a GPU it may only be queued, and saving would wait for
         it.
+
+        Raises:
+            LongtakeError: a block is not finite.
         """
         finished = len(self._latents) - 1
+        self._check_finite(finished)
         if finished - self._num_saved_blocks >= num_blocks:
             self._save(finished)
 
@@ -92,14 +125,16 @@ class UnitProgress:
 
         Raises:
             Superseded: another worker has finished a longer video of it.
+            LongtakeError: a block is not finite.
         """
+        self._check_finite(len(self._latents))
         record = self._store.record(self._unit_id)
         generation = record.generation if record else None
         longer = generation is not None and generation.num_latents > self.num_latents
         if record and longer and record.video.matches(self._store.unit_dir(self._unit_id)):
             raise Superseded
-        trace = "".join(f"{line}\n" for line in self._trace)
-        self._store.save_latents(self._unit_id, self._joined(0, len(self._latents)), trace)
+        latents = self._joined(0, len(self._latents))
+        self._store.save_latents(self._unit_id, latents, self._trace)
 
     def _save(self, num_blocks: int) -> None:
         first = self._num_saved_blocks
@@ -109,9 +144,19 @@ class UnitProgress:
             self._unit_id,
             first * self._block_latents,
             self._joined(first, num_blocks),
-            "\n".join(self._trace[first:num_blocks]),
+            self._trace[first:num_blocks],
         )
         self._num_saved_blocks = num_blocks
+
+    def _check_finite(self, end_block: int) -> None:
+        """Refuse NaN and infinity: decoded, they are a still video that scores as steady."""
+        for index in range(self._num_finite_blocks, end_block):
+            if not torch.isfinite(self._latents[index].wait()).all():
+                raise LongtakeError(
+                    f"Block {index} (latent frames from {index * self._block_latents}) has values "
+                    "that are NaN or infinite: check the weights and the precision of the backbone."
+                )
+            self._num_finite_blocks = index + 1
 
     def _saved_line(self, block: int) -> TraceLine:
         line = TraceLine.from_json(self._saved_trace[block], f"saved plan of block {block}")

@@ -168,6 +168,9 @@ class _Worker:
             event = Event(EventKind.progress, unit.id, amount=num_latents, replayed=replayed)
             self._emit(event)
 
+        def on_note(text: str) -> None:
+            self._emit(Event(EventKind.note, unit.id, text=text))
+
         prepared = PreparedUnit.of(unit, source)
         prepared.check_identity()
         with strictly_deterministic(self._shard.runtime.deterministic):
@@ -178,6 +181,7 @@ class _Worker:
                 self._shard.runtime,
                 self._shard.save_every_blocks,
                 on_block,
+                on_note,
                 self._stop_requested,
             )
 

@@ -6,8 +6,6 @@ Its identity consists of its content, prompt and seed.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,7 +14,7 @@ from typing import Any
 from eval.video.decode import VideoDamaged, count_frames, probe
 from harness.config.manifest import ListedVideo
 from harness.core.errors import StoreError
-from harness.core.files import replacing
+from harness.core.files import copy_file, replacing
 from harness.store.lines import UnitLine
 from harness.store.record import Origin, Prompt, Record, VideoFile, now
 from harness.store.run_store import RunStore
@@ -103,10 +101,7 @@ def import_video(store: RunStore, planned: PlannedImport, row: Row) -> Record:
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"video{video.path.suffix.lower()}"
     with replacing(target) as fresh:
-        try:
-            os.link(video.path.resolve(), fresh)
-        except OSError:
-            shutil.copy2(video.path, fresh)
+        copy_file(video.path, fresh)
     file = VideoFile.of(target)
     record = Record(
         unit_id=unit_id,

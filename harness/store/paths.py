@@ -80,7 +80,8 @@ class StorePaths:
 
     def chunk_paths(self, unit_id: str) -> list[Path]:
         """Return the chunks of an unfinished unit, in order of time."""
-        return sorted(self.partial_dir(unit_id).glob("[0-9]*.safetensors"))
+        paths = self.partial_dir(unit_id).glob("*.safetensors")
+        return sorted(path for path in paths if path.stem.isdecimal())
 
     def failure_path(self, item: str) -> Path:
         """Return the failure report of an item: a unit, or "suite:unit" for its scoring."""

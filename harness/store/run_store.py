@@ -10,21 +10,21 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from eval.scoring.results import ScoredDuration, Scores
 from harness.core.environment import code_revision, package_versions
 from harness.core.errors import StoreError
-from harness.core.files import locked, remove_leftovers, replacing, write_text
+from harness.core.files import locked, remove_leftovers, write_text
 from harness.core.typed_files import from_json, read_typed, write_typed
 from harness.store.failures import Failure
 from harness.store.header import Command, Header, read_header, write_header
 from harness.store.lines import UnitLine
 from harness.store.paths import StorePaths
 from harness.store.record import Record, VideoFile, now
+from harness.store.saved_latents import SavedLatents
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -151,53 +151,59 @@ class RunStore(StorePaths):
         """Record the failure of an item: one line, and the traceback or the worker's output."""
         write_typed(self.failure_path(item), Failure.of(error, details))
 
-    def save_chunk(self, unit_id: str, first_frame: int, latents: Tensor, trace: str) -> None:
+    def save_chunk(
+        self, unit_id: str, first_frame: int, latents: Tensor, trace: Sequence[str]
+    ) -> None:
         """Save clean latents of an unfinished unit, with the plans of their blocks."""
         from safetensors import SafetensorError
-        from safetensors.torch import save_file
 
         path = self.chunk_path(unit_id, first_frame)
         for attempt in (1, 2):
             try:
-                with replacing(path) as temporary:
-                    save_file({"latents": latents.contiguous()}, temporary, {"trace": trace})
+                SavedLatents(unit_id, first_frame, latents, tuple(trace)).write(path)
                 return
             except (FileNotFoundError, SafetensorError):
                 # Another worker may have finished this unit and removed the folder in the meantime.
                 if attempt == 2 or path.parent.is_dir():
                     raise
 
-    def save_latents(self, unit_id: str, latents: Tensor, trace: str) -> None:
+    def save_latents(self, unit_id: str, latents: Tensor, trace: Sequence[str]) -> None:
         """Save all latents and plans of a unit that is about to be recorded."""
-        from safetensors.torch import save_file
+        write_text(self.trace_path(unit_id), "".join(f"{line}\n" for line in trace))
+        SavedLatents(unit_id, 0, latents, tuple(trace)).write(self.latents_path(unit_id))
 
-        write_text(self.trace_path(unit_id), trace)
-        with replacing(self.latents_path(unit_id)) as temporary:
-            save_file({"latents": latents.contiguous()}, temporary, {"trace": trace})
+    def saved_progress(self, unit_id: str, on_damage: Callable[[str], None]) -> SavedLatents | None:
+        """Return the saved clean latents and their plans; None if there are none.
 
-    def saved_progress(self, unit_id: str) -> tuple[Tensor, list[str]] | None:
-        """Return the saved clean latents and their trace lines; None if there are none.
+        Files are used up to the first damaged one; the blocks after it are generated again.
 
-        Chunks are used up to the first damaged one; the blocks after it are generated again.
+        Args:
+            unit_id: the unit.
+            on_damage: called with a line about each file that cannot be used.
         """
         import torch
 
-        chunks = self.chunk_paths(unit_id)
-        latents: list[Tensor] = []
-        trace: list[str] = []
+        parts: list[SavedLatents] = []
         num_latents = 0
-        for path in (self.latents_path(unit_id), *chunks):
-            if path in chunks and int(path.stem) < num_latents:
+        files = [(0, self.latents_path(unit_id))]
+        files += [(int(path.stem), path) for path in self.chunk_paths(unit_id)]
+        for first_frame, path in files:
+            if first_frame < num_latents:
                 continue  # contained in a longer chunk or the complete file
-            if path in chunks and int(path.stem) > num_latents:
+            if first_frame > num_latents:
                 break
-            part = _read_latents(path)
-            if part is None:
+            try:
+                parts.append(SavedLatents.read(path, unit_id, first_frame))
+            except FileNotFoundError:
                 continue
-            latents.append(part[0])
-            trace += part[1]
-            num_latents += len(part[0])
-        return (torch.cat(latents), trace) if latents else None
+            except StoreError as error:
+                on_damage(str(error))
+                continue
+            num_latents += len(parts[-1].latents)
+        if not parts:
+            return None
+        trace = tuple(line for part in parts for line in part.trace)
+        return SavedLatents(unit_id, 0, torch.cat([part.latents for part in parts]), trace)
 
     def add_command(
         self, units: Iterable[HasLine], argv: Sequence[str], configs: Sequence[dict[str, Any]]
@@ -277,14 +283,3 @@ class RunStore(StorePaths):
             with contextlib.suppress(StoreError):
                 lines.append(from_json(text, UnitLine, path.name))
         return lines
-
-
-def _read_latents(path: Path) -> tuple[Tensor, list[str]] | None:
-    """Return latents and trace lines of one file; None if it is missing or damaged."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, "pt") as file:
-            return file.get_tensor("latents"), file.metadata()["trace"].splitlines()
-    except (SafetensorError, OSError, KeyError, TypeError):
-        return None

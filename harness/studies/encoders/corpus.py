@@ -115,14 +115,13 @@ def _contents(path: Path) -> str | None:
 
 
 def _latents(store: RunStore, sample: Sample) -> Tensor:
-    saved = store.saved_progress(sample.unit_id)
-    if saved is None or len(saved[0]) < sample.num_latents:
+    damage: list[str] = []
+    saved = store.saved_progress(sample.unit_id, damage.append)
+    if saved is None or len(saved.latents) < sample.num_latents:
         folder = store.unit_dir(sample.unit_id)
-        raise StoreError(
-            f"{folder}/latents.safetensors is missing or damaged; delete {folder} and run the "
-            "command again."
-        )
-    latents = saved[0][: sample.num_latents].contiguous()
+        reason = "; ".join(damage) or f"{folder}/latents.safetensors is missing"
+        raise StoreError(f"{reason}; delete {folder} and run the command again.")
+    latents = saved.latents[: sample.num_latents].contiguous()
     finite = torch.isfinite(latents).flatten(1).all(1)
     if not finite.all():
         raise StoreError(
