@@ -1,0 +1,1 @@
+"""The street: a world in which what left the view comes back, with the truth of every frame."""

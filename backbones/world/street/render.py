@@ -1,0 +1,147 @@
+"""Pictures of a street, 64x64: sky, hills whose colour tells the place, land, figures.
+
+The hills go once round the colour circle in a lap. They tell apart two places of a street, but
+nothing of the figures there, so whoever remembers the place still has to remember the figure.
+
+Letters: F frame, H row, W column, C color.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from backbones.world.grammar import SKIES
+from backbones.world.palette import COLOR_RGB, LAND_RGB, OUTLINE_RGB, SKY_RGB
+from backbones.world.street.scene import Figure, Street
+from backbones.world.street.script import GAP_PX, CameraPath, Script
+
+SIDE_PX = 64
+FIGURE_Y_PX = 36  # row of a figure's centre while the camera looks ahead
+HORIZON_PX, HILL_BASE_PX = 44, 35
+HILL_AMPLITUDES_PX = (3.5, 2.5, 1.5)
+HAZE = 0.35  # share of the horizon's color in the hills
+SKY_STEEPNESS = 1.3
+# What is left of the colors of hills, land and figures under each sky.
+LIGHT = {"dawn": 0.95, "noon": 1.0, "dusk": 0.8, "night": 0.55}
+OUTLINE_PX = 1.8
+
+
+def render(street: Street, script: Script) -> Float[Tensor, "frame 3 height width"]:
+    """Return the video of a script, RGB in -1..1."""
+    return render_frames(street, script, torch.arange(script.num_frames))
+
+
+def render_frames(
+    street: Street, script: Script, frames: Tensor
+) -> Float[Tensor, "frame 3 height width"]:
+    """Return some video frames of a script, RGB in -1..1."""
+    path = script.path
+    path = CameraPath(path.x_px[frames], path.tilt_px[frames], path.sky[frames])
+    pixel = torch.arange(SIDE_PX).float()
+    height_FH = pixel - path.tilt_px[:, None]  # the row of a picture that looks ahead
+    place_FW = (street.start_px + path.x_px[:, None] + pixel) * (2 * math.pi / street.lap_px)
+    light_F1 = path.sky @ torch.tensor([LIGHT[sky] for sky in SKIES])[:, None]
+    horizon_F3, zenith_F3 = (
+        path.sky @ torch.tensor([SKY_RGB[sky][end] for sky in SKIES]) for end in (0, 1)
+    )
+    share_F1H = (height_FH / SIDE_PX * SKY_STEEPNESS).clamp(0, 1)[:, None]
+    sky_FCH = horizon_F3[:, :, None] * share_F1H + zenith_F3[:, :, None] * (1 - share_F1H)
+    image = sky_FCH[..., None].expand(-1, -1, -1, SIDE_PX)
+
+    hill_line_FW = torch.full_like(place_FW, HILL_BASE_PX)
+    waves = zip(HILL_AMPLITUDES_PX, street.hill_phases_rad, strict=True)
+    for order, (amplitude_px, phase_rad) in enumerate(waves, start=1):
+        hill_line_FW += amplitude_px * torch.sin(order * place_FW + phase_rad)
+    hill_FCW = _hue_rgb(place_FW / (2 * math.pi) + street.hue) * light_F1[:, None]
+    hill_FCW = hill_FCW * (1 - HAZE) + horizon_F3[:, :, None] * HAZE
+    image = _over(image, hill_FCW[:, :, None], _below(height_FH, hill_line_FW))
+
+    land_3 = torch.tensor(LAND_RGB[script.prompts[0].land])
+    land_line_FW = HORIZON_PX + 1.5 * torch.sin(2 * place_FW + street.hill_phases_rad[0])
+    land_FC11 = (land_3 * light_F1)[:, :, None, None]
+    image = _over(image, land_FC11, _below(height_FH, land_line_FW))
+
+    for number, figure in enumerate(street.figures):
+        dx_F = screen_x_px(street, path, number)
+        near = ((dx_F - SIDE_PX / 2).abs() < SIDE_PX / 2 + 2 * figure.radius_px).nonzero()[:, 0]
+        dx = (pixel - dx_F[near, None])[:, None, :]
+        dy = (height_FH[near] - FIGURE_Y_PX)[:, :, None]
+        color_fCHW, cover_fHW = _draw(figure, dx, dy)
+        lit = color_fCHW * light_F1[near, :, None, None]
+        image = image.index_copy(0, near, _over(image[near], lit, cover_fHW))
+    return image.clamp(0, 1) * 2 - 1
+
+
+def screen_x_px(street: Street, path: CameraPath, figure: int) -> Float[Tensor, " frame"]:
+    """Return the column of a figure's centre in every frame, in or out of view.
+
+    A closed street shows a figure at the nearest of the places that are a lap apart.
+    """
+    lap_px = street.lap_px
+    away_px = (figure + 0.5) * GAP_PX - street.start_px - path.x_px - SIDE_PX / 2
+    return (away_px + lap_px / 2) % lap_px - lap_px / 2 + SIDE_PX / 2
+
+
+def cover(figure: Figure, dx: Tensor, dy: Tensor) -> Tensor:
+    """Return how much of the pixels at these distances from its centre a figure covers, 0..1."""
+    return (0.5 - _distance(figure, dx, dy)).clamp(0, 1)
+
+
+def _draw(figure: Figure, dx: Tensor, dy: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a figure's colors (F C H W) and coverage (F H W)."""
+    distance_FHW = _distance(figure, dx, dy)
+    first, second = (
+        torch.tensor(list(COLOR_RGB.values())[index])[:, None, None]
+        for index in (figure.color, figure.second_color)
+    )
+    share = _pattern(figure, dx, dy).expand_as(distance_FHW)[:, None]
+    body = first * (1 - share) + second * share
+    inside = (0.5 - (distance_FHW + OUTLINE_PX)).clamp(0, 1)[:, None]
+    outline = torch.tensor(OUTLINE_RGB)[:, None, None]
+    return body * inside + outline * (1 - inside), (0.5 - distance_FHW).clamp(0, 1)
+
+
+def _distance(figure: Figure, dx: Tensor, dy: Tensor) -> Tensor:
+    """Return about how many pixels a point lies outside a figure's outline (negative: inside)."""
+    size = figure.radius_px
+    radius = (dx**2 + dy**2).clamp_min(1e-3).sqrt()
+    if figure.shape == 0:  # ball
+        return radius - size
+    if figure.shape == 1:  # box
+        return torch.maximum(dx.abs(), dy.abs()) - 0.86 * size
+    if figure.shape == 2:  # kite
+        return (dx.abs() + 0.7 * dy.abs() - size) / 1.22
+    # star: five rays, one of them upwards
+    angle = torch.atan2(dx.expand_as(radius), -dy.expand_as(radius))
+    return radius - size * (0.88 + 0.24 * torch.cos(5 * angle))
+
+
+def _pattern(figure: Figure, dx: Tensor, dy: Tensor) -> Tensor:
+    """Return the share of the second color."""
+    if figure.pattern == 0:  # plain: a small core, so that every figure shows both colors
+        radius = (dx**2 + dy**2).sqrt()
+        return (0.5 - (radius - 0.3 * figure.radius_px)).clamp(0, 1)
+    if figure.pattern == 1:  # striped
+        return torch.sigmoid(torch.sin(dy * (2.2 * math.pi / figure.radius_px)) * 6)
+    if figure.pattern == 2:  # halved
+        return (0.5 + dx).clamp(0, 1)
+    ring = ((dx**2 + dy**2).sqrt() / figure.radius_px - 0.5).abs() - 0.14
+    return (0.5 - ring * figure.radius_px).clamp(0, 1)
+
+
+def _hue_rgb(turn_FW: Tensor) -> Float[Tensor, "frame 3 width"]:
+    """Return muted colors of equal strength round the colour circle."""
+    offsets = torch.tensor([0.0, 1 / 3, 2 / 3])[:, None]
+    return 0.5 + 0.3 * torch.cos(2 * math.pi * (turn_FW[:, None] - offsets))
+
+
+def _below(height_FH: Tensor, line_FW: Tensor) -> Tensor:
+    return (0.5 + height_FH[:, :, None] - line_FW[:, None, :]).clamp(0, 1)
+
+
+def _over(image_FCHW: Tensor, color: Tensor, cover_FHW: Tensor) -> Tensor:
+    return torch.lerp(image_FCHW, color.expand_as(image_FCHW), cover_FHW[:, None])

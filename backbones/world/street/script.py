@@ -1,0 +1,157 @@
+"""Scripts of the street, and the path of the camera that follows from one.
+
+A script is a list of shots, each a prompt that holds for some blocks. Sky and motion may change
+from shot to shot; land and number of figures belong to the street and stay.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from backbones.world.grammar import SKIES
+from backbones.world.street.prompt import SPEED_PX, StreetPrompt
+from harness.core.errors import ConfigError
+
+FPS = 16
+FRAMES_PER_LATENT = 4
+BLOCK_LATENTS = 3
+BLOCK_S = BLOCK_LATENTS * FRAMES_PER_LATENT / FPS
+GAP_PX = 64  # distance of two neighbouring figures
+# Looking up moves the picture down by this much, enough to take every figure out of view.
+TILT_PX, TILT_SPEED_PX = 56, 4
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A stretch of a script with one prompt.
+
+    Attributes:
+        prompt: sky, land, number of figures, motion.
+        num_blocks: its length in blocks of latent frames.
+    """
+
+    prompt: StreetPrompt
+    num_blocks: int
+
+
+@dataclass(frozen=True)
+class Script:
+    """What the camera does and how the light changes, block by block.
+
+    Raises:
+        ConfigError: no shots, an empty one, or another land or number of figures on the way.
+    """
+
+    shots: tuple[Shot, ...]
+
+    def __post_init__(self) -> None:
+        if not self.shots:
+            raise ConfigError("A script of the street needs at least one shot.")
+        for shot in self.shots:
+            if shot.num_blocks < 1:
+                raise ConfigError(f"The shot {str(shot.prompt)!r} lasts no block of {BLOCK_S} s.")
+            for slot in ("land", "count"):
+                first, word = getattr(self.shots[0].prompt, slot), getattr(shot.prompt, slot)
+                if word != first:
+                    raise ConfigError(
+                        f"A street cannot change its {slot} on the way: the script begins with "
+                        f"{first!r} and goes on with {word!r}. Only sky and motion may change."
+                    )
+
+    @classmethod
+    def of_segments(cls, segments: Sequence[tuple[float, str]]) -> Self:
+        """Build a script from (seconds, prompt) pairs.
+
+        Raises:
+            ConfigError: a prompt outside the grammar, or a shot of no whole number of blocks.
+        """
+        shots = []
+        for seconds, text in segments:
+            num_blocks = round(seconds / BLOCK_S)
+            if abs(num_blocks * BLOCK_S - seconds) > 1e-6:
+                raise ConfigError(
+                    f"The shot {text!r} lasts {seconds:g} s, which is not a whole number of blocks "
+                    f"of {BLOCK_S:g} s."
+                )
+            shots.append(Shot(StreetPrompt.parse(text), num_blocks))
+        return cls(tuple(shots))
+
+    @property
+    def num_figures(self) -> int:
+        """Number of figures of the street."""
+        return self.shots[0].prompt.num_figures
+
+    @property
+    def lap_px(self) -> int:
+        """Length of the closed street."""
+        return self.num_figures * GAP_PX
+
+    @cached_property
+    def prompts(self) -> tuple[StreetPrompt, ...]:
+        """The prompt of every block."""
+        return tuple(
+            itertools.chain.from_iterable([shot.prompt] * shot.num_blocks for shot in self.shots)
+        )
+
+    @property
+    def num_latents(self) -> int:
+        """Length in latent frames."""
+        return len(self.prompts) * BLOCK_LATENTS
+
+    @property
+    def num_frames(self) -> int:
+        """Length in video frames; the first latent frame is one frame, every other four."""
+        return (self.num_latents - 1) * FRAMES_PER_LATENT + 1
+
+    @cached_property
+    def path(self) -> CameraPath:
+        """The camera of every video frame."""
+        return _path(self)
+
+
+@dataclass(frozen=True, eq=False)
+class CameraPath:
+    """The pose of the camera and the sky of every video frame.
+
+    Attributes:
+        x_px: way gone along the street since the first frame.
+        tilt_px: how far the camera looks up: the picture lies this much lower.
+        sky: share of every sky, in the order of `SKIES`; a change takes one block.
+    """
+
+    x_px: Int[Tensor, " frame"]
+    tilt_px: Int[Tensor, " frame"]
+    sky: Float[Tensor, "frame sky"]
+
+
+def last_frame(latent: int) -> int:
+    """Return the last video frame that a latent frame decodes to."""
+    return latent * FRAMES_PER_LATENT
+
+
+def _path(script: Script) -> CameraPath:
+    x_px, tilt_px, skies = [0], [0], []
+    shown = torch.eye(len(SKIES))
+    sky = shown[SKIES.index(script.prompts[0].sky)]
+    skies.append(sky)
+    frames_per_block = BLOCK_LATENTS * FRAMES_PER_LATENT
+    for block, prompt in enumerate(script.prompts):
+        # The first latent frame is a single video frame, the pose that everything starts from.
+        num_frames = frames_per_block - (FRAMES_PER_LATENT if block == 0 else 0)
+        tilt_goal_px = TILT_PX if prompt.motion == "gazing" else 0
+        sky_goal = shown[SKIES.index(prompt.sky)]
+        for step in range(num_frames):
+            x_px.append(x_px[-1] + SPEED_PX[prompt.motion])
+            change_px = tilt_goal_px - tilt_px[-1]
+            tilt_px.append(tilt_px[-1] + max(-TILT_SPEED_PX, min(TILT_SPEED_PX, change_px)))
+            skies.append(torch.lerp(sky, sky_goal, (step + 1) / num_frames))
+        sky = sky_goal
+    return CameraPath(torch.tensor(x_px), torch.tensor(tilt_px), torch.stack(skies))

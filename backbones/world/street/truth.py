@@ -1,0 +1,133 @@
+"""The truth of a street's video: where every figure is, how much of it is in view, what returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from backbones.world.street.prompt import SPEED_PX
+from backbones.world.street.render import FIGURE_Y_PX, SIDE_PX, cover, screen_x_px
+from backbones.world.street.scene import Figure, Street
+from backbones.world.street.script import FPS, Script
+from harness.core.errors import ConfigError
+
+# A figure has returned once this share of it is in view again; it has left when nothing is.
+RETURNED_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Return:
+    """A figure that comes back.
+
+    Attributes:
+        figure: its number on the street.
+        left_frame: the last video frame that showed any of it.
+        return_frame: the first one that shows RETURNED_SHARE of it again.
+    """
+
+    figure: int
+    left_frame: int
+    return_frame: int
+
+    @property
+    def age_s(self) -> float:
+        """Return how long it was gone."""
+        return (self.return_frame - self.left_frame) / FPS
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """Everything that is known of a video.
+
+    Attributes:
+        street: the things on the street.
+        script: camera and light.
+        x_px: column of the centre of every figure.
+        y_px: row of it.
+        visible: share of every figure that is in view, 0..1.
+    """
+
+    street: Street
+    script: Script
+    x_px: Float[Tensor, "frame figure"]
+    y_px: Float[Tensor, "frame figure"]
+    visible: Float[Tensor, "frame figure"]
+
+    @classmethod
+    def of(cls, street: Street, script: Script) -> Truth:
+        """Compute the truth of the video that `render` draws.
+
+        Raises:
+            ConfigError: the script is written for another number of figures.
+        """
+        if len(street.figures) != script.num_figures:
+            raise ConfigError(
+                f"The script names {script.num_figures} figures, the street has "
+                f"{len(street.figures)}."
+            )
+        path, numbers = script.path, range(len(street.figures))
+        x_px = torch.stack([screen_x_px(street, path, number) for number in numbers], dim=1)
+        y_px = (FIGURE_Y_PX + path.tilt_px).float()[:, None].expand_as(x_px)
+        visible = torch.stack(
+            [
+                _visible(figure, x_px[:, number], y_px[:, number])
+                for number, figure in enumerate(street.figures)
+            ],
+            dim=1,
+        )
+        return cls(street, script, x_px, y_px, visible)
+
+    @cached_property
+    def returns(self) -> tuple[Return, ...]:
+        """Every figure that leaves the view and comes back, in the order of coming back."""
+        found = []
+        for number in range(len(self.street.figures)):
+            left: int | None = None
+            seen = False
+            for frame, share in enumerate(self.visible[:, number].tolist()):
+                if share >= RETURNED_SHARE:
+                    if left is not None:
+                        found.append(Return(number, left, frame))
+                    seen, left = True, None
+                elif seen and share == 0 and left is None:
+                    left = frame - 1
+        return tuple(sorted(found, key=lambda item: (item.return_frame, item.figure)))
+
+    def require_returns(self) -> tuple[Return, ...]:
+        """Return `returns`; refuse a video in which nothing comes back.
+
+        Raises:
+            ConfigError: nothing returns; names the length of a lap and of the script.
+        """
+        if self.returns:
+            return self.returns
+        script = self.script
+        lap_s = script.lap_px / SPEED_PX["walking"] / FPS
+        raise ConfigError(
+            f"Nothing comes back within this script of {script.num_frames / FPS:.1f} s: a lap past "
+            f"{script.num_figures} figures takes {lap_s:g} s of walking. Make it longer, take "
+            "fewer figures, or turn round (returning)."
+        )
+
+
+def _visible(figure: Figure, x_px: Tensor, y_px: Tensor) -> Float[Tensor, " frame"]:
+    """Return the share of a figure's silhouette that lies within the picture."""
+    reach = round(2 * figure.radius_px)
+    # Poses are whole or half pixels, and half ones are all alike: one silhouette serves all frames.
+    offset = torch.arange(-reach, reach + 1).float()
+    half = float(x_px[0]) % 1
+    mask_HW = cover(figure, offset[None, None] - half, offset[None, :, None])[0]
+    sums = torch.zeros(len(offset) + 1, len(offset) + 1)
+    sums[1:, 1:] = mask_HW.cumsum(0).cumsum(1)
+
+    def bounds(centre: Tensor) -> tuple[Tensor, Tensor]:
+        first = centre.floor().long() - reach  # the pixel of the silhouette's first row or column
+        return (-first).clamp(0, len(offset)), (SIDE_PX - first).clamp(0, len(offset))
+
+    (left, right), (top, bottom) = bounds(x_px), bounds(y_px)
+    inside = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
+    return (inside / sums[-1, -1]).clamp(0, 1)
