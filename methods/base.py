@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import PlanError
 
 if TYPE_CHECKING:
     from jaxtyping import Float, UInt8
@@ -113,36 +113,36 @@ class ContextPlan:
         """Raise an error for a plan that the engine cannot execute.
 
         Raises:
-            LongtakeError: too many frames, lists of unequal length, frames that do not exist yet,
+            PlanError: too many frames, lists of unequal length, frames that do not exist yet,
                 or positions outside the RoPE table.
         """
         if not len(self.frames) == len(self.positions) == len(self.roles):
-            raise LongtakeError(
+            raise PlanError(
                 f"Plan of the block at latent {first_frame}: {len(self.frames)} frames, "
                 f"{len(self.positions)} positions and {len(self.roles)} roles; expected one each."
             )
         if len(self.query_positions) != rollout.block_latents:
-            raise LongtakeError(
+            raise PlanError(
                 f"Plan of the block at latent {first_frame}: {len(self.query_positions)} query "
                 f"positions for a block of {rollout.block_latents} latent frames."
             )
         if len(self.frames) > rollout.past_latents:
-            raise LongtakeError(
+            raise PlanError(
                 f"Plan of the block at latent {first_frame}: {len(self.frames)} past frames and a "
                 f"block of {rollout.block_latents} exceed the budget of {rollout.budget_latents}."
             )
         if unmade := [frame for frame in self.frames if not 0 <= frame < first_frame]:
-            raise LongtakeError(
+            raise PlanError(
                 f"Plan of the block at latent {first_frame}: frames {unmade} are not in the past."
             )
         highest = max((*self.positions, *self.query_positions))
         if min((*self.positions, *self.query_positions)) < 0 or highest >= rollout.rope_positions:
-            raise LongtakeError(
+            raise PlanError(
                 f"Plan of the block at latent {first_frame}: positions must lie in "
                 f"0..{rollout.rope_positions - 1}, the backbone's RoPE table."
             )
         if self.scores is not None and len(self.scores) != len(self.memory_frames()):
-            raise LongtakeError(
+            raise PlanError(
                 f"Plan of the block at latent {first_frame}: {len(self.scores)} scores for "
                 f"{len(self.memory_frames())} memory frames."
             )
@@ -159,7 +159,7 @@ class MemoryStrategy(Protocol):
         """Start a new video.
 
         Raises:
-            LongtakeError: the arguments do not fit this rollout.
+            ConfigError: the arguments do not fit this rollout.
         """
 
     def observe(self, latents: Float[Tensor, "frame chan height width"], first_frame: int) -> None:

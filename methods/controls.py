@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.core.errors import ConfigError, LongtakeError, StoreError
+from harness.core.errors import ConfigError, StoreError
 from methods.base import RolloutSpec
 from methods.retrieval import Retrieval, Selection
 from methods.trace import AttendedFrames, read_trace
@@ -136,12 +136,12 @@ class Oracle(Retrieval):
 
     def _trace_path(self) -> Path:
         if not self.trace:
-            raise LongtakeError(
+            raise ConfigError(
                 "method oracle needs the frames to attend: method.trace=PATH of a trace.jsonl."
             )
         path = Path(self.trace)
         if not path.is_file():
-            raise LongtakeError(f"method.trace: no file {self.trace!r}.")
+            raise ConfigError(f"method.trace: no file {self.trace!r}.")
         return path
 
 

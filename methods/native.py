@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError
 from methods.base import ContextPlan, RolloutSpec
 from methods.sliding_window import SlidingWindow
 
@@ -20,11 +20,11 @@ class Native:
     def reset(self, rollout: RolloutSpec) -> None:
         window = rollout.native_window
         if window is None:
-            raise LongtakeError(
+            raise ConfigError(
                 "method native: this backbone has no window of its authors; use sliding_window."
             )
         if window.budget_latents > rollout.budget_latents:
-            raise LongtakeError(
+            raise ConfigError(
                 f"method native: the authors' window is {window.budget_latents} latent frames, the "
                 f"context budget {rollout.budget_latents}; use backbone.setting=official."
             )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError
 from methods.base import RolloutSpec
 from methods.encoders import ENCODERS
 from methods.encoders.base import Source, source_of, trained_on
@@ -40,7 +40,7 @@ class Rag(Retrieval):
     def reset(self, rollout: RolloutSpec) -> None:
         super().reset(rollout)
         if self.query_latents < 1:
-            raise LongtakeError(f"query_latents must be at least 1, got {self.query_latents}.")
+            raise ConfigError(f"query_latents must be at least 1, got {self.query_latents}.")
         encoder = self._load_encoder()
         encoder.prepare(rollout.latent_shape)
         if not self.allow_other_backbone:
@@ -92,12 +92,12 @@ def check_backbone(encoder: Encoder, backbone: str) -> None:
     (random ones, or one's own) are accepted.
 
     Raises:
-        LongtakeError: names both, and the setting that allows it.
+        ConfigError: names both, and the setting that allows it.
     """
     known = trained_on(encoder)
     names = {fingerprint.partition("@")[0] for fingerprint in known}
     if known and backbone and backbone not in names:
-        raise LongtakeError(
+        raise ConfigError(
             f"The encoder was trained on latents of {', '.join(known)}; this backbone is "
             f"{backbone}. Train one for it (python -m harness train-encoder), or allow it with "
             "method.allow_other_backbone=true."

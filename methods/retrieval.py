@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError
 from methods.base import ContextPlan, Role, RolloutSpec
 
 if TYPE_CHECKING:
@@ -60,17 +60,17 @@ class Retrieval:
 
     def reset(self, rollout: RolloutSpec) -> None:
         if min(self.sink_latents, self.memory_latents, self.recent_exclude_latents) < 0:
-            raise LongtakeError(
+            raise ConfigError(
                 "sink_latents, memory_latents and recent_exclude_latents can't be negative."
             )
         if self.sink_latents + self.memory_latents > rollout.past_latents:
-            raise LongtakeError(
+            raise ConfigError(
                 f"sink_latents={self.sink_latents} and memory_latents={self.memory_latents} exceed "
                 f"the {rollout.past_latents} past latent frames that the budget of "
                 f"{rollout.budget_latents} leaves beside a block of {rollout.block_latents}."
             )
         if self.layout == Layout.absolute and rollout.num_latents > rollout.rope_positions:
-            raise LongtakeError(
+            raise ConfigError(
                 f"{rollout.num_latents} latents exceed the {rollout.rope_positions} positions of "
                 "the RoPE table with layout=absolute; use another layout or a shorter duration."
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError
 from methods.base import ContextPlan, Role, RolloutSpec, RopeScheme
 
 if TYPE_CHECKING:
@@ -31,12 +31,12 @@ class SlidingWindow:
 
     def reset(self, rollout: RolloutSpec) -> None:
         if not 0 <= self.sink_latents <= rollout.past_latents:
-            raise LongtakeError(
+            raise ConfigError(
                 f"sink_latents={self.sink_latents} does not fit: the budget leaves "
                 f"0..{rollout.past_latents} past latent frames."
             )
         if self.rope == RopeScheme.absolute and rollout.num_latents > rollout.rope_positions:
-            raise LongtakeError(
+            raise ConfigError(
                 f"{rollout.num_latents} latents exceed the {rollout.rope_positions} positions "
                 "of the RoPE table with rope=absolute; use rope=relative or a shorter duration."
             )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import reprlib
 from dataclasses import dataclass, fields
 
-from harness.core.errors import LongtakeError, nearest
+from harness.core.errors import ConfigError, nearest
 
 SKIES = ("dawn", "noon", "dusk", "night")
 LANDS = ("grassy", "sandy", "snowy", "volcanic", "mossy")
@@ -48,7 +48,7 @@ class ScenePrompt:
     suffix ("yellowish"). Every instance is valid: the constructor checks each word.
 
     Raises:
-        LongtakeError: a word does not fit its slot, or both colors are equal.
+        ConfigError: a word does not fit its slot, or both colors are equal.
     """
 
     sky: str
@@ -64,7 +64,7 @@ class ScenePrompt:
             _check_word(slot, word)
         if self.second_color == f"{self.color}ish":
             others = [word for word in SECOND_COLORS if word != self.second_color]
-            raise LongtakeError(
+            raise ConfigError(
                 f"The second color of a prompt must differ from the first ({self.color!r}): the "
                 f"backbone never saw equal ones. Slot 4 (second_color) may be one of: "
                 f"{', '.join(others)}."
@@ -75,7 +75,7 @@ class ScenePrompt:
         """Parse a sentence; words are separated by white space.
 
         Raises:
-            LongtakeError: an unknown word, a wrong order or number of words, or equal colors. The
+            ConfigError: an unknown word, a wrong order or number of words, or equal colors. The
                 message names the first slot that does not fit, its choices and the nearest one.
         """
         words = text.split()
@@ -83,12 +83,12 @@ class ScenePrompt:
             _check_word(slot, word)
         if len(words) < len(SLOTS):
             slot = tuple(SLOTS)[len(words)]
-            raise LongtakeError(
+            raise ConfigError(
                 f"The prompt ends before {_place(slot)}; expected one of: "
                 f"{', '.join(SLOTS[slot])}. {_usage()}"
             )
         if len(words) > len(SLOTS):
-            raise LongtakeError(
+            raise ConfigError(
                 f"The prompt goes on after slot {len(SLOTS)} (motion) with "
                 f"{reprlib.repr(words[len(SLOTS)])}. {_usage()}"
             )
@@ -112,7 +112,7 @@ def _check_word(slot: str, word: str) -> None:
         return
     owner = next((other for other, known in SLOTS.items() if word in known), None)
     close = nearest(word, choices)
-    raise LongtakeError(
+    raise ConfigError(
         f"{reprlib.repr(word)} does not fit {_place(slot)}"
         + (f", it belongs into {_place(owner)}." if owner else ".")
         + (f" Did you mean {close!r}?" if close else "")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 
 from backbones.world.grammar import SECOND_COLORS, SLOTS, ScenePrompt
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError
 
 # Draws at one level of imbalance before slightly more frequent words are allowed.
 _DRAWS_PER_LEVEL = 8
@@ -28,11 +28,11 @@ def make_prompts(num: int, seed: int) -> list[ScenePrompt]:
     set is the beginning of a longer one of the same seed.
 
     Raises:
-        LongtakeError: `num` is not within 1 and the size of the grammar.
+        ConfigError: `num` is not within 1 and the size of the grammar.
     """
     size = grammar_size()
     if not 1 <= num <= size:
-        raise LongtakeError(
+        raise ConfigError(
             f"Cannot draw {num} different prompts: the grammar of the tiny world has {size}, "
             f"expected a number from 1 to {size}."
         )

@@ -25,7 +25,7 @@ from backbones.world.grammar import (
     SKIES,
     ScenePrompt,
 )
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError
 
 # The ground repeats after this distance; the camera comes back to the same place.
 WORLD_WIDTH_PX = 384
@@ -163,10 +163,10 @@ def scenes_from_prompts(prompts: Sequence[ScenePrompt], seeds: Sequence[int]) ->
     """Draw one scene per prompt; its seed determines everything the prompt leaves open.
 
     Raises:
-        LongtakeError: there is no prompt, or the number of seeds differs.
+        ConfigError: there is no prompt, or the number of seeds differs.
     """
     if not prompts or len(prompts) != len(seeds):
-        raise LongtakeError(
+        raise ConfigError(
             f"Scenes need one seed per prompt, got {len(prompts)} prompts and {len(seeds)} seeds."
         )
     scenes = [_from_prompt(prompt, seed) for prompt, seed in zip(prompts, seeds, strict=True)]

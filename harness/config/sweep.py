@@ -25,7 +25,7 @@ from eval.scoring.suite import check_suites
 from harness.config.overrides import LIST_KEYS, Choice, compose_plain, expand
 from harness.config.prompts import PromptSet, PromptSettings, load_prompts
 from harness.config.slurm_profile import SlurmProfile
-from harness.core.errors import LongtakeError, unknown_name
+from harness.core.errors import ConfigError, unknown_name
 from harness.core.registry import OWN_DISTRIBUTION, PluginError
 from harness.core.schema import build, with_defaults
 from methods import METHODS
@@ -69,7 +69,7 @@ class ExecutorSettings:
         for key in ("workers", "threads"):
             number = getattr(self, key)
             if isinstance(number, int) and number < 1:
-                raise LongtakeError(f"executor.{key} must be at least 1, got {number}.")
+                raise ConfigError(f"executor.{key} must be at least 1, got {number}.")
 
 
 @dataclass
@@ -93,11 +93,11 @@ class Settings:
         for key in ("duration", "seed"):
             values = getattr(self, key)
             if isinstance(values, list) and (not values or len(set(values)) < len(values)):
-                raise LongtakeError(f"{key} must name at least one value, each once; got {values}.")
+                raise ConfigError(f"{key} must name at least one value, each once; got {values}.")
         if isinstance(self.save_every_blocks, int) and self.save_every_blocks < 1:
-            raise LongtakeError(f"save_every_blocks must be at least 1: {self.save_every_blocks}.")
+            raise ConfigError(f"save_every_blocks must be at least 1: {self.save_every_blocks}.")
         if not self.name or "/" in self.name or self.name.startswith("."):
-            raise LongtakeError(f"name={self.name!r} must be a plain folder name.")
+            raise ConfigError(f"name={self.name!r} must be a plain folder name.")
 
     @property
     def runtime(self) -> Runtime:
@@ -160,7 +160,7 @@ def load_sweep(arguments: Sequence[str], unlabelled: Sequence[str] = ()) -> Swee
         unlabelled: those of them that the labels of backbones and methods leave out.
 
     Raises:
-        LongtakeError: anything in the overrides that doesn't fit, with the nearest valid name.
+        ConfigError: anything in the overrides that doesn't fit, with the nearest valid name.
     """
     settings, rows, resolved = None, [], []
     hidden = {choice for row in expand(unlabelled) for choice in row}
@@ -204,7 +204,7 @@ def _component(group: str, label: str, values: dict[str, Any]) -> Component:
     registry, key = _REGISTRIES[group]
     args = dict(values)
     if key not in args:
-        raise LongtakeError(
+        raise ConfigError(
             f"{group} {label!r} lacks the key {key!r}: {', '.join(registry.names())}."
         )
     component = Component(label, str(args.pop(key)), args)
@@ -219,7 +219,7 @@ def _check_labels(rows: Sequence[Row]) -> None:
         for group, component in (("backbone", row.backbone), ("method", row.method)):
             other = met.setdefault((group, component.label), component)
             if other != component:
-                raise LongtakeError(
+                raise ConfigError(
                     f"Two different {group}s would both be called {component.label!r}: "
                     f"{other.target} and {component.target}; rename one."
                 )
@@ -266,7 +266,7 @@ def _option(group: str, value: str) -> str:
         return _store(group, value, node)
     if value.endswith((".yaml", ".yml")):
         if not Path(value).is_file():
-            raise LongtakeError(f"{group}={value}: no such file.")
+            raise ConfigError(f"{group}={value}: no such file.")
         return _store(group, value, _read_yaml(Path(value)))
     if group == "prompts" and value.endswith((".txt", ".jsonl")):
         return _store(group, value, {"source": value})
@@ -314,7 +314,7 @@ def _read_yaml(path: Path) -> Any:
     try:
         content = OmegaConf.to_container(OmegaConf.load(path))
     except (YAMLError, UnicodeDecodeError, OmegaConfBaseException) as error:
-        raise LongtakeError(f"{path} is not readable YAML: {error}") from error
+        raise ConfigError(f"{path} is not readable YAML: {error}") from error
     if not isinstance(content, dict):
-        raise LongtakeError(f"{path} must hold keys and values.")
+        raise ConfigError(f"{path} must hold keys and values.")
     return content

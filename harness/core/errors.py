@@ -33,7 +33,13 @@ class PlanError(LongtakeError):
 
 
 class StoreError(LongtakeError):
-    """A run store, or a file of one, that cannot be read or used."""
+    """A run store or a corpus, or a file of one, that cannot be read or used."""
+
+
+class WorkFailed(LongtakeError):
+    """Part of the work failed, and the rest needs it; the same command tries it again."""
+
+    exit_code = 1
 
 
 class EnvironmentFailed(LongtakeError):

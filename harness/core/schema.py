@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
-from harness.core.errors import LongtakeError, unknown_name
+from harness.core.errors import ConfigError, unknown_name
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ def build(cls: type[T], values: Mapping[str, Any], section: str) -> T:
         section: word for the values in messages: "method", "setting".
 
     Raises:
-        LongtakeError: a key is no field (names the nearest one), or a value has another type.
+        ConfigError: a key is no field (names the nearest one), or a value has another type.
     """
     try:
         merged = OmegaConf.merge(OmegaConf.structured(cls), dict(values))
@@ -43,6 +43,6 @@ def build(cls: type[T], values: Mapping[str, Any], section: str) -> T:
         raise unknown_name(kind, name, known) from error
     except OmegaConfBaseException as error:
         reason = str(error).splitlines()[0]
-        raise LongtakeError(f"{section} {error.full_key or cls.__name__}: {reason}.") from error
+        raise ConfigError(f"{section} {error.full_key or cls.__name__}: {reason}.") from error
     assert isinstance(instance, cls)
     return instance

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from harness.config.sweep import ExecutorKind, ExecutorSettings
 from harness.core.devices import visible_gpus
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError
 from harness.core.events import Emit, StopRequested
 from harness.core.machine import num_cores
 from harness.run.processes import ProcessPool
@@ -35,10 +35,10 @@ def run_shards(
     """Run all shards, reporting through `emit`; return early once asked to stop.
 
     Raises:
-        LongtakeError: the executor submits instead of running, which only `sweep` does.
+        ConfigError: the executor submits instead of running, which only `sweep` does.
     """
     if settings.kind is ExecutorKind.slurm:
-        raise LongtakeError("executor=slurm is for sweep; this command takes inline or processes.")
+        raise ConfigError("executor=slurm is for sweep; this command takes inline or processes.")
     if settings.kind is ExecutorKind.inline:
         for shard in shards:
             run_shard(shard, emit, stop_requested)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from backbones import BACKBONES
 from harness.core.devices import pick_device
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError
+from harness.core.registry import PluginError, Registry
 from harness.core.schema import build
 from harness.store.lines import UnitLine
 from methods import METHODS
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from backbones.engine.backbone import BackboneSource
     from harness.config.sweep import SweepConfig
-    from harness.core.registry import Registry
     from methods.base import MemoryStrategy
 
 # Increased whenever a change of Longtake alters pixels, so that existing units are made again.
@@ -146,14 +146,14 @@ def check_identity(unit: Unit, source: BackboneSource, strategy: MemoryStrategy)
         strategy: its strategy as it is now.
 
     Raises:
-        LongtakeError: the id does not describe the video that would be generated.
+        ConfigError: the id does not describe the video that would be generated.
     """
     found = unit.identity | {
         "backbone": _identity(BACKBONES, unit.family, source),
         "method": _identity(METHODS, unit.strategy, strategy),
     }
     if json.loads(json.dumps(found)) != json.loads(json.dumps(unit.identity)):
-        raise LongtakeError(
+        raise ConfigError(
             f"The backbone or method of unit {unit.id} changed after the sweep was planned; "
             "run the command again."
         )
@@ -178,7 +178,7 @@ def _digest(encoded: Mapping[str, str]) -> str:
 def _identity(registry: Registry, name: str, component: Any) -> dict[str, Any]:
     """Return a component's name and all its arguments, defaults included."""
     if not is_dataclass(component) or isinstance(component, type):
-        raise LongtakeError(f"{registry.kind} {name!r} must be a dataclass of its arguments.")
+        raise PluginError(f"{registry.kind} {name!r} must be a dataclass of its arguments.")
     own = component.identity() if hasattr(component, "identity") else {}
     # The registry's part comes last, so that an argument called "name" cannot override it.
     return {**asdict(component), **own, **registry.identity(name)}

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError, MissingWeights
 from methods.encoders.checkpoint import find_checkpoint, load_part, read_checkpoint
 from methods.encoders.network import ConvEncoder
 
@@ -26,7 +26,7 @@ class AutoencoderDescriptor:
 
     def __init__(self, checkpoint: str | None) -> None:
         if checkpoint is None:
-            raise LongtakeError(
+            raise MissingWeights(
                 "descriptor=autoencoder needs its trained weights: method.checkpoint=PATH "
                 "(ae_latent_mem.pt or .safetensors); descriptor=avg_pool needs none."
             )
@@ -45,7 +45,7 @@ class AutoencoderDescriptor:
 
     def prepare(self, latent_shape: tuple[int, int, int]) -> None:
         if latent_shape != self._config.latent_shape:
-            raise LongtakeError(
+            raise ConfigError(
                 "The retrieval autoencoder was trained on latents of shape "
                 f"{self._config.latent_shape}; this backbone makes {latent_shape}."
             )

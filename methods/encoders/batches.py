@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError
 from methods.encoders.corpus import Corpus
 
 
@@ -31,17 +31,17 @@ def split_corpus(corpus: Corpus, share: float, chunk_latents: int) -> Split:
     The choice depends on the prompts only: a corpus that grows keeps its held-out prompts.
 
     Raises:
-        LongtakeError: fewer than two prompts, or samples shorter than a chunk.
+        ConfigError: fewer than two prompts, or samples shorter than a chunk.
     """
     samples = corpus.index.samples
     if short := [sample for sample in samples if sample.num_latents < chunk_latents]:
-        raise LongtakeError(
+        raise ConfigError(
             f"Sample {short[0].name} of the corpus has {short[0].num_latents} latent frames; a "
             f"chunk needs {chunk_latents}."
         )
     prompts = sorted({sample.prompt for sample in samples}, key=_shuffled)
     if len(prompts) < 2:
-        raise LongtakeError(
+        raise ConfigError(
             "The corpus has one prompt only; training needs another one to validate on."
         )
     held_out = set(prompts[: min(max(1, round(share * len(prompts))), len(prompts) - 1)])

@@ -19,7 +19,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from harness.core.errors import LongtakeError, nearest
+from harness.core.errors import MissingWeights, nearest
 from methods.encoders.network import AutoencoderConfig, LatentAutoencoder
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Checkpoint:
         """Build the whole network with these weights.
 
         Raises:
-            LongtakeError: tensors are missing, or have other shapes than `config` says.
+            MissingWeights: tensors are missing, or have other shapes than `config` says.
         """
         model = LatentAutoencoder(self.config)
         load_part(model, self.tensors, self.name)
@@ -86,13 +86,13 @@ def load_part(module: torch.nn.Module, tensors: Mapping[str, Tensor], name: str)
     """Load weights of the file `name` strictly.
 
     Raises:
-        LongtakeError: tensors are missing, unknown, or of other shapes.
+        MissingWeights: tensors are missing, unknown, or of other shapes.
     """
     try:
         module.load_state_dict(dict(tensors))
     except RuntimeError as error:
         reason = " ".join(str(error).split())
-        raise LongtakeError(f"{name} does not fit its own config: {reason}") from error
+        raise MissingWeights(f"{name} does not fit its own config: {reason}") from error
 
 
 def shipped_encoders() -> list[str]:
@@ -104,13 +104,13 @@ def given_file(checkpoint: str | None, remedy: str) -> Path:
     """Return the path of a required checkpoint.
 
     Raises:
-        LongtakeError: none is given (the message is `remedy`), or there is no such file.
+        MissingWeights: none is given (the message is `remedy`), or there is no such file.
     """
     if checkpoint is None:
-        raise LongtakeError(remedy)
+        raise MissingWeights(remedy)
     path = Path(checkpoint)
     if not path.is_file():
-        raise LongtakeError(f"method.checkpoint: no file {checkpoint!r}.")
+        raise MissingWeights(f"method.checkpoint: no file {checkpoint!r}.")
     return path
 
 
@@ -118,7 +118,7 @@ def find_checkpoint(name: str) -> Path:
     """Return the file of a checkpoint given as a path or as the name of a shipped encoder.
 
     Raises:
-        LongtakeError: there is no such file and no such encoder.
+        MissingWeights: there is no such file and no such encoder.
     """
     path = Path(name)
     if path.is_file():
@@ -127,7 +127,7 @@ def find_checkpoint(name: str) -> Path:
         return SHIPPED / f"{name}.safetensors"
     close = nearest(name, shipped_encoders())
     hint = f" Did you mean {close!r}?" if close else ""
-    raise LongtakeError(
+    raise MissingWeights(
         f"method.checkpoint: no file {name!r}, and no shipped encoder of that name.{hint} "
         f"Shipped: {', '.join(shipped_encoders())}."
     )
@@ -137,7 +137,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """Read `ae_latent_mem.pt` (a dict with `model` and `config`) or a .safetensors file.
 
     Raises:
-        LongtakeError: the file is truncated, of another layout, or lacks its config.
+        MissingWeights: the file is truncated, of another layout, or lacks its config.
     """
     try:
         if path.suffix == ".safetensors":
@@ -160,7 +160,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         TypeError,
         ValueError,
     ) as error:
-        raise LongtakeError(
+        raise MissingWeights(
             f"{path.name} is not a readable retrieval autoencoder (truncated, or of another "
             f"layout than {{model, config}}): {error}"
         ) from error
@@ -195,4 +195,4 @@ def _parse_config(config: Any, path: Path) -> AutoencoderConfig:
             hidden_dims=tuple(int(dim) for dim in config["hidden_dims"]),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise LongtakeError(f"{path.name}: its config lacks or misstates {error}.") from error
+        raise MissingWeights(f"{path.name}: its config lacks or misstates {error}.") from error

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError, LongtakeError, StoreError
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -95,20 +95,20 @@ class Corpus:
         """Open a corpus: its folder, or the run store that holds it as `corpus/`.
 
         Raises:
-            LongtakeError: there is no corpus, its index is unreadable, or shards are missing.
+            StoreError: there is no corpus, its index is unreadable, or shards are missing.
         """
         folder = Path(path)
         if not (folder / INDEX).is_file() and (folder / "corpus" / INDEX).is_file():
             folder = folder / "corpus"
         if not (folder / INDEX).is_file():
-            raise LongtakeError(
+            raise ConfigError(
                 f"corpus={path}: no {INDEX} there; make one with: python -m harness latents"
             )
         text = (folder / INDEX).read_bytes()
         try:
             fields = json.loads(text)
             if fields["schema"] != SCHEMA:
-                raise LongtakeError(f"{folder / INDEX}: schema {fields['schema']}, not {SCHEMA}.")
+                raise StoreError(f"{folder / INDEX}: schema {fields['schema']}, not {SCHEMA}.")
             channels, height, width = fields["latent_shape"]
             index = CorpusIndex(
                 latent_shape=(int(channels), int(height), int(width)),
@@ -118,12 +118,10 @@ class Corpus:
         except (ValueError, KeyError, TypeError) as error:
             if isinstance(error, LongtakeError):
                 raise
-            raise LongtakeError(
-                f"{folder / INDEX} is not the index of a corpus: {error}"
-            ) from error
+            raise StoreError(f"{folder / INDEX} is not the index of a corpus: {error}") from error
         shards = {sample.shard for sample in index.samples}
         if gone := sorted(shard for shard in shards if not (folder / shard).is_file()):
-            raise LongtakeError(
+            raise StoreError(
                 f"{folder}: {gone[0]} is missing; run python -m harness latents again."
             )
         return cls(folder, index, hashlib.sha256(text).hexdigest())
@@ -137,7 +135,7 @@ class Corpus:
         """Read latent frames `start` to `stop` of one sample, float32.
 
         Raises:
-            LongtakeError: the shard is damaged, or its frames have another shape than the index
+            StoreError: the shard is damaged, or its frames have another shape than the index
                 says.
         """
         from safetensors import SafetensorError, safe_open
@@ -151,12 +149,12 @@ class Corpus:
             shape = tuple(rows.get_shape())
             latents = rows[start : sample.num_latents if stop is None else stop]
         except (SafetensorError, OSError) as error:
-            raise LongtakeError(
+            raise StoreError(
                 f"{path}: sample {sample.name} can't be read ({error}); delete the file and run "
                 "python -m harness latents again."
             ) from error
         if shape != (sample.num_latents, *self.index.latent_shape):
-            raise LongtakeError(
+            raise StoreError(
                 f"{path}: sample {sample.name} has shape {shape}; the index says "
                 f"{(sample.num_latents, *self.index.latent_shape)}."
             )

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import LongtakeError, MissingWeights
 from methods.encoders.base import Source
 from methods.encoders.checkpoint import given_file
 from methods.encoders.vit import VisionTransformer, vit_weights
@@ -45,9 +45,9 @@ class Dino:
                 content = torch.load(path, map_location="cpu", weights_only=True)
             self._network = VisionTransformer(vit_weights(content))
         except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
-            raise LongtakeError(f"{path.name} can't be read as weights: {error}") from error
+            raise MissingWeights(f"{path.name} can't be read as weights: {error}") from error
         except (LongtakeError, AttributeError) as error:
-            raise LongtakeError(f"{path.name}: {error}") from error
+            raise MissingWeights(f"{path.name}: {error}") from error
         self._network.eval().requires_grad_(False)
         self._sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError
 
 # Under the root of the smoothing loss: keeps its gradient finite where a trajectory is straight.
 _STRAIGHT = 1e-8
@@ -41,24 +41,24 @@ class LossSettings:
         """Raise an error for settings that cannot be trained.
 
         Raises:
-            LongtakeError: a margin that is no cosine, a chunk too short for the smoothing loss, a
+            ConfigError: a margin that is no cosine, a chunk too short for the smoothing loss, a
                 window that does not fit into a chunk, a negative weight, or nothing to train on.
         """
         if chunk_latents < 3:  # because every part is computed, even with weight 0
-            raise LongtakeError(
+            raise ConfigError(
                 f"chunk_latents={chunk_latents}: the smoothing loss needs chunks of at least 3 "
                 "latent frames."
             )
         if not -1 <= self.margin <= 1:
-            raise LongtakeError(f"loss.margin={self.margin:g} is a cosine: expected -1..1.")
+            raise ConfigError(f"loss.margin={self.margin:g} is a cosine: expected -1..1.")
         if not 1 <= self.window < chunk_latents:
-            raise LongtakeError(
+            raise ConfigError(
                 f"loss.window={self.window}: a chunk of {chunk_latents} latent frames has offsets "
                 f"1..{chunk_latents - 1}; take a smaller window or a longer chunk."
             )
         weights = (self.recon_weight, self.delta_weight, self.smooth_weight)
         if not all(0 <= weight < float("inf") for weight in weights) or not sum(weights):
-            raise LongtakeError(
+            raise ConfigError(
                 f"loss weights must not be negative, and one must be positive; got recon_weight="
                 f"{weights[0]:g}, delta_weight={weights[1]:g}, smooth_weight={weights[2]:g}."
             )

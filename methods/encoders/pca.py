@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError, MissingWeights
 from methods.encoders.checkpoint import Training, given_file
 from methods.encoders.corpus import Corpus
 
@@ -44,13 +44,13 @@ class Pca:
                 self._components_DV = file.get_tensor("components")
                 training = json.loads((file.metadata() or {})["training"])
         except (SafetensorError, KeyError, ValueError) as error:
-            raise LongtakeError(f"{path.name} holds no principal components: {error}") from error
+            raise MissingWeights(f"{path.name} holds no principal components: {error}") from error
         self.trained_on = Training.from_json(training).backbones
         self._sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
 
     def prepare(self, latent_shape: tuple[int, int, int]) -> None:
         if tuple(self._mean_CHW.shape) != latent_shape:
-            raise LongtakeError(
+            raise ConfigError(
                 f"The principal components are of latents of shape {tuple(self._mean_CHW.shape)}; "
                 f"this backbone makes {latent_shape}."
             )
@@ -70,14 +70,14 @@ def fit_pca(corpus: Corpus, dim: int, seed: int, path: Path, training: Training)
         Share of the variance that the components keep.
 
     Raises:
-        LongtakeError: fewer frames or values than components.
+        ConfigError: fewer frames or values than components.
     """
     counts = [sample.num_latents for sample in corpus.index.samples]
     step = max(1, -(-sum(counts) // _MOST_FRAMES))
     frames = torch.cat([corpus.read(position)[::step] for position in range(len(corpus))])
     flat = frames.flatten(1)
     if dim > min(flat.shape):
-        raise LongtakeError(
+        raise ConfigError(
             f"{dim} components of {flat.shape[0]} frames of {flat.shape[1]} values: too many."
         )
     mean = flat.mean(0)

@@ -6,14 +6,14 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError
 from methods.encoders.base import Source
 
 
 class _Weightless:
     def __init__(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
-            raise LongtakeError(
+            raise ConfigError(
                 f"This descriptor has no weights; leave method.checkpoint empty: {checkpoint!r}."
             )
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError
 
 
 class TrackerKind(StrEnum):
@@ -66,7 +66,7 @@ def start_tracker(kind: TrackerKind, folder: Path, settings: Mapping[str, Any]) 
     """Create the tracker of a kind.
 
     Raises:
-        LongtakeError: its package is not installed.
+        ConfigError: its package is not installed.
     """
     if kind is TrackerKind.tensorboard:
         return _TensorBoard(folder)
@@ -79,6 +79,6 @@ def _load(module: str, distribution: str) -> Any:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        raise LongtakeError(
+        raise ConfigError(
             f"track={distribution} needs a package: pip install {distribution}"
         ) from error

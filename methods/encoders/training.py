@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError, WorkFailed
 from methods.encoders.batches import draw_batch, split_corpus
 from methods.encoders.corpus import Corpus
 from methods.encoders.early_numbers import early_numbers
@@ -76,26 +76,26 @@ class TrainingSettings:
         """Raise an error for settings that cannot be trained.
 
         Raises:
-            LongtakeError: a number out of its range.
+            ConfigError: a number out of its range.
         """
         for key in ("steps", "batch_chunks", "validate_every"):
             if getattr(self, key) < 1:
-                raise LongtakeError(f"{key} must be at least 1, got {getattr(self, key)}.")
+                raise ConfigError(f"{key} must be at least 1, got {getattr(self, key)}.")
         for key in ("learning_rate", "gradient_clip"):
             if not 0 < getattr(self, key) < math.inf:
-                raise LongtakeError(f"{key} must be positive, got {getattr(self, key)}.")
+                raise ConfigError(f"{key} must be positive, got {getattr(self, key)}.")
         if not 0 <= self.weight_decay < math.inf:
-            raise LongtakeError(f"weight_decay can't be negative, got {self.weight_decay}.")
+            raise ConfigError(f"weight_decay can't be negative, got {self.weight_decay}.")
         if min(self.network.latent_dim, *self.network.hidden_dims, 1) < 1:
-            raise LongtakeError("network.latent_dim and network.hidden_dims must be positive.")
+            raise ConfigError("network.latent_dim and network.hidden_dims must be positive.")
         if not self.network.hidden_dims:
-            raise LongtakeError("network.hidden_dims must name at least one size.")
+            raise ConfigError("network.hidden_dims must name at least one size.")
         if not 0 < self.validation_share < 1:
-            raise LongtakeError(f"validation_share must lie within 0..1: {self.validation_share}.")
+            raise ConfigError(f"validation_share must lie within 0..1: {self.validation_share}.")
         self.loss.check(self.chunk_latents)
 
 
-class TrainingDiverged(LongtakeError):
+class TrainingDiverged(WorkFailed):
     """A loss or gradient is infinite or NaN; earlier checkpoints on disk remain valid."""
 
 
@@ -117,7 +117,7 @@ class Trainer:
         device: the device to train on.
 
     Raises:
-        LongtakeError: settings that can't be trained, or a corpus too small for them.
+        ConfigError: settings that can't be trained, or a corpus too small for them.
     """
 
     def __init__(self, corpus: Corpus, settings: TrainingSettings, device: torch.device) -> None:

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import MissingWeights
 
 _HEAD_DIM = 64
 _EPS = 1e-6
@@ -85,7 +85,7 @@ class VisionTransformer(nn.Module):
         tensors: weights; see `vit_weights`.
 
     Raises:
-        LongtakeError: weights of another architecture.
+        MissingWeights: weights of another architecture.
     """
 
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
@@ -95,7 +95,7 @@ class VisionTransformer(nn.Module):
             hidden = tensors["blocks.0.mlp.fc1.weight"].shape[0]
             positions = tensors["pos_embed"].shape[1]
         except (KeyError, ValueError) as error:
-            raise LongtakeError(
+            raise MissingWeights(
                 f"not the weights of a DINO Vision Transformer: {error}."
             ) from error
         depth = 1 + max(int(name.split(".")[1]) for name in tensors if name.startswith("blocks."))
@@ -112,7 +112,7 @@ class VisionTransformer(nn.Module):
             self.load_state_dict(dict(tensors))
         except RuntimeError as error:
             reason = " ".join(str(error).split())
-            raise LongtakeError(
+            raise MissingWeights(
                 f"not the weights of a DINO Vision Transformer: {reason}"
             ) from error
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from harness.core.errors import LongtakeError, nearest
+from harness.core.errors import ConfigError, nearest
 
 _KEYS = ("title", "source", "link", "protocol", "metrics", "rows")
 _ROW_KEYS = ("backbone", "method", "duration_s", "values", "note")
@@ -58,7 +58,7 @@ def load_quoted(paths: Sequence[Path]) -> list[QuotedTable]:
     """Read published tables; the format is in docs/leaderboard.md.
 
     Raises:
-        LongtakeError: a file is missing, is no YAML, or lacks a required key such as the source.
+        ConfigError: a file is missing, is no YAML, or lacks a required key such as the source.
     """
     return [_table(Path(path)) for path in paths]
 
@@ -67,19 +67,19 @@ def _table(path: Path) -> QuotedTable:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise LongtakeError(f"quoted={path}: no such file.") from error
+        raise ConfigError(f"quoted={path}: no such file.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         line = " ".join(str(error).split())
-        raise LongtakeError(f"{path} is not readable YAML: {line}.") from error
+        raise ConfigError(f"{path} is not readable YAML: {line}.") from error
     content = _mapping(content, _KEYS, str(path), needed=("source", "metrics", "rows"))
     link = content.get("link")
     if link is not None and urlsplit(str(link)).scheme not in ("http", "https"):
-        raise LongtakeError(f"{path}: link {link!r} is no http or https address.")
+        raise ConfigError(f"{path}: link {link!r} is no http or https address.")
     metrics = content["metrics"]
     if not isinstance(metrics, dict) or not metrics:
-        raise LongtakeError(f"{path}: metrics must map column names to titles.")
+        raise ConfigError(f"{path}: metrics must map column names to titles.")
     if not isinstance(content["rows"], list):
-        raise LongtakeError(f"{path}: rows must be a list.")
+        raise ConfigError(f"{path}: rows must be a list.")
     titles = {str(name): str(title) for name, title in metrics.items()}
     rows = [_row(row, titles, f"{path}, row {i + 1}") for i, row in enumerate(content["rows"])]
     return QuotedTable(
@@ -98,10 +98,10 @@ def _row(row: Any, metrics: dict[str, str], place: str) -> QuotedRow:
     values = _mapping(row["values"], tuple(metrics), place, needed=())
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise LongtakeError(f"{place}: {name} is {value!r}, expected a number.")
+            raise ConfigError(f"{place}: {name} is {value!r}, expected a number.")
     duration = row.get("duration_s")
     if duration is not None and not isinstance(duration, int | float):
-        raise LongtakeError(f"{place}: duration_s is {duration!r}, expected seconds.")
+        raise ConfigError(f"{place}: duration_s is {duration!r}, expected seconds.")
     return QuotedRow(
         backbone=str(row["backbone"]),
         method=str(row["method"]),
@@ -115,13 +115,13 @@ def _mapping(
     content: Any, known: Sequence[str], place: str, needed: Sequence[str]
 ) -> dict[str, Any]:
     if not isinstance(content, dict):
-        raise LongtakeError(f"{place}: expected keys and values, one of {', '.join(known)}.")
+        raise ConfigError(f"{place}: expected keys and values, one of {', '.join(known)}.")
     for key in content:
         if key not in known:
             close = nearest(str(key), known)
             hint = f" Did you mean {close!r}?" if close else ""
-            raise LongtakeError(f"{place}: unknown key {key!r}.{hint} Known: {', '.join(known)}.")
+            raise ConfigError(f"{place}: unknown key {key!r}.{hint} Known: {', '.join(known)}.")
     for key in needed:
         if content.get(key) in (None, ""):
-            raise LongtakeError(f"{place}: {key} is missing; a quoted number needs it.")
+            raise ConfigError(f"{place}: {key} is missing; a quoted number needs it.")
     return content

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import quote, unquote, urlsplit
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _TYPES = {
@@ -44,7 +44,7 @@ class ReportServer(ThreadingHTTPServer):
         port: 0 takes a free one.
 
     Raises:
-        LongtakeError: the address cannot be used.
+        ConfigError: the address cannot be used.
     """
 
     daemon_threads = True
@@ -64,7 +64,7 @@ class ReportServer(ThreadingHTTPServer):
         try:
             super().__init__((host, port), _Handler)
         except (OSError, OverflowError) as error:
-            raise LongtakeError(f"Cannot listen on host={host} port={port}: {error}.") from error
+            raise ConfigError(f"Cannot listen on host={host} port={port}: {error}.") from error
 
     @property
     def address(self) -> str:

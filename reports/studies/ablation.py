@@ -17,7 +17,7 @@ import pandas as pd
 
 from eval.metric import MetricInfo
 from eval.statistics import Interval, holm, paired_difference
-from harness.core.errors import LongtakeError
+from harness.core.errors import StoreError
 from harness.store.frames import Sweep
 from reports.studies.retrieved import retrieved_measures
 from reports.tables.table import P_LEVEL
@@ -95,17 +95,17 @@ def compare(sweep: Sweep) -> Ablation:
     Retrieval measures need no scores; they are compared over the whole of the longest videos.
 
     Raises:
-        LongtakeError: the sweep is no experiment, or there is nothing to compare yet.
+        StoreError: the sweep is no experiment, or there is nothing to compare yet.
     """
     path = sweep.folder / EXPERIMENT
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         name, axes = str(content["name"]), dict(content["axes"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise LongtakeError(f"{sweep.folder} is no experiment ({error}).") from error
+        raise StoreError(f"{sweep.folder} is no experiment ({error}).") from error
     values, metrics = _values(sweep)
     if values.empty:
-        raise LongtakeError(
+        raise StoreError(
             f"{sweep.folder}: nothing to compare yet; no video is scored or has retrieved frames."
         )
     durations_s = tuple(sorted(float(value) for value in values["duration_s"].unique()))

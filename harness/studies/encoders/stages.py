@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import WorkFailed
 from harness.core.events import Event, EventKind, Interrupted, Listener, StopRequested
 from harness.run.stages import run_stages
 from harness.store.run_store import RunStore
@@ -31,7 +31,7 @@ def make_corpus(
 
     Raises:
         Interrupted: a stop was requested; finished videos are kept.
-        LongtakeError: some videos could not be made.
+        WorkFailed: some videos could not be made.
     """
     config, units, index = corpus_config.config, corpus_config.units, corpus_config.index
     store = RunStore(config.settings.store)
@@ -41,7 +41,7 @@ def make_corpus(
         raise Interrupted
     if outcome.failed:
         item, error = next(iter(outcome.failed.items()))
-        raise LongtakeError(
+        raise WorkFailed(
             f"{len(outcome.failed)} of {len(units)} videos of the corpus are missing; {item}: "
             f"{error}. Run the same command again to make the missing videos."
         )

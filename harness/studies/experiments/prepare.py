@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import WorkFailed
 from harness.core.events import Listener, StopRequested
 from harness.studies.encoders.run_config import load_run
 from harness.studies.encoders.stages import make_corpus, train_encoder
@@ -36,7 +36,7 @@ def prepare_encoders(
             listener.say(shlex.join(run.command))
             train_encoder(run, task.label, listener, stop_requested)
     if left := plan.missing_encoders():
-        raise LongtakeError(
+        raise WorkFailed(
             f"After training, encoders are still missing: {', '.join(left)}; see "
             f"{plan.store / 'encoders'}."
         )

@@ -14,7 +14,7 @@ from eval.vbench_long.networks.viclip import OFFICIAL_SUFFIX
 from eval.vbench_long.official_code.run import run_official
 from eval.video.reencode import clip_path
 from eval.video.split import Span
-from harness.core.errors import LongtakeError
+from harness.core.errors import StoreError
 from harness.core.events import Listener
 from harness.core.files import write_json
 from harness.core.machine import eval_threads
@@ -46,13 +46,11 @@ def cross_check(
     Rows are run seed by seed, because the official layout knows one folder per prompt.
 
     Raises:
-        LongtakeError: nothing was scored with the suite yet.
+        StoreError: nothing was scored with the suite yet.
     """
     groups = _groups(store, durations_s)
     if not groups:
-        raise LongtakeError(
-            f"Score first: python -m harness eval sweep={store.root} suite={SUITE}."
-        )
+        raise StoreError(f"Score first: python -m harness eval sweep={store.root} suite={SUITE}.")
     report, failed = [], False
     for label, (duration, contents) in groups.items():
         ours = score_dataset(contents, duration)
