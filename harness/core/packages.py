@@ -19,24 +19,24 @@ def install_command(module: str) -> str:
     """Return the pip command that installs `module`, through an extra of Longtake if one has it."""
     top = module.partition(".")[0]
     package = _PACKAGES.get(top, top)
-    for extra in _extras_with(package):
-        return f'pip install "longtake[{extra}]"'
-    return f"pip install {package}"
+    extra = _extra_with(package)
+    return f'pip install "longtake[{extra}]"' if extra else f"pip install {package}"
 
 
-def _extras_with(package: str) -> list[str]:
-    """List the extras, except the one for development, that require a package."""
+def _extra_with(package: str) -> str | None:
+    """Return the extra that brings a package; None if no extra or Longtake itself requires it."""
     try:
         requirements = requires("longtake") or []
     except PackageNotFoundError:  # a checkout that is not installed
-        return []
-    found = []
+        return None
+    extras = []
     for requirement in requirements:
         name = re.match(r"[\w.-]+", requirement)
-        extra = re.search(r"""extra == ['"](\w+)['"]""", requirement)
-        if name and extra and _normal(name[0]) == _normal(package) and extra[1] != "dev":
-            found.append(extra[1])
-    return found
+        if name and _normal(name[0]) == _normal(package):
+            extra = re.search(r"""extra == ['"](\w+)['"]""", requirement)
+            extras.append(extra[1] if extra else None)
+    # An extra may only pin what Longtake requires itself, and its other packages aren't needed.
+    return None if None in extras else next((name for name in extras if name != "dev"), None)
 
 
 def _normal(name: str) -> str:
