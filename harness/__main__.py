@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import typer
 
@@ -44,10 +43,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = _run(arguments)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader has gone (| head); what is left goes nowhere, also at the interpreter's exit.
+    except OSError as error:
+        # The reader has gone (| head) or the output goes to a full disk: the rest goes nowhere,
+        # also at the interpreter's exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+        if isinstance(error, BrokenPipeError):
+            return FAILED
+        return _fail(f"Standard output: {error.strerror}.", ENVIRONMENT)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -75,7 +77,7 @@ def _run(arguments: list[str]) -> int:
     except _WRONG_PATH as error:
         return _fail(str(error), MISTAKE)
     except Exception as error:
-        disk = disk_error(error, Path.cwd())
+        disk = disk_error(error)
         if disk is None and not isinstance(error, OSError) and not _is_device_failure(error):
             raise
         return _fail(str(disk or error), ENVIRONMENT)

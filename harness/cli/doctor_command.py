@@ -31,7 +31,7 @@ def doctor(
     ] = False,
     as_json: Json = False,
 ) -> int:
-    """Show installed packages, found weights, and the metrics that can run here.
+    """Show installed packages, broken plug-ins, found weights and metrics that can run here.
 
     With `executor=slurm`, or your own profile, it checks the live cluster instead. The exit code is
     1 if a sweep would fail there.
@@ -71,6 +71,8 @@ def _show(found: Diagnosis, terminal: Terminal) -> None:
             for name, version in found.packages.items()
         ],
     )
+    for problem in found.plugins:
+        terminal.say(f"plug-in: {problem}", style="yellow")
     rows = []
     for backbone in found.backbones:
         cell = Text(f"found: {', '.join(backbone.found)}" if backbone.found else "")

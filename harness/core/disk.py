@@ -16,21 +16,22 @@ _REASONS = {
 }
 
 
-def disk_error(error: BaseException | None, folder: Path) -> DiskError | None:
+def disk_error(error: BaseException | None, folder: Path | None = None) -> DiskError | None:
     """Return the failure of the disk behind an error; None if it is about something else.
 
     Args:
         error: the error; what it was raised from is looked at as well.
-        folder: where was written, in case the error names no file.
+        folder: where was written, if known, in case the error names no file.
     """
     while error is not None:
         if isinstance(error, DiskError):
             return error
         if reason := _REASONS.get(_number(error)):
             place = getattr(error, "filename", None) or folder
+            where = f": {place}" if place else ""
             return DiskError(
-                f"{reason}: {place}. What is finished is kept; once that is solved, the same "
-                "command goes on."
+                f"{reason}{where}. What is finished is kept; once that is solved, the same command "
+                "goes on."
             )
         error = error.__cause__
     return None

@@ -1,19 +1,24 @@
-"""Diagnosis of this machine: processor and GPUs, packages, weights, metrics."""
+"""Diagnosis of this machine: processor and GPUs, packages, plug-ins, weights, metrics."""
 
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 
+from backbones import BACKBONES
 from eval.metric import MetricUnavailable
-from eval.scoring.suite import METRICS, SUITES
+from eval.scoring.suite import METRICS, SUITES, find_suite
+from harness.config.prompts import GENERATORS
 from harness.config.sweep import load_sweep, options
 from harness.core.environment import package_versions
 from harness.core.errors import LongtakeError
 from harness.core.machine import cpu_name, num_cores
 from harness.store.units import build_backbone
+from methods import METHODS
+from methods.encoders import ENCODERS
 
 
 @dataclass(frozen=True)
@@ -49,23 +54,26 @@ class Diagnosis:
     Attributes:
         machine: processor, GPUs and system, as lines of text.
         packages: version of each package that matters; None where it is not installed.
+        plugins: a sentence for each plug-in that cannot be used, or not by its name alone.
         backbones: weights of each backbone.
         metrics: each metric of each suite.
     """
 
     machine: dict[str, str]
     packages: dict[str, str | None]
+    plugins: tuple[str, ...]
     backbones: tuple[BackboneWeights, ...]
     metrics: tuple[MetricCheck, ...]
 
 
 def diagnose() -> Diagnosis:
-    """Diagnose this machine without downloading anything."""
+    """Diagnose this machine without downloading anything; imports all plug-ins."""
     return Diagnosis(
         _machine(),
         package_versions(),
+        tuple(_plugin_problems()),
         tuple(_weights(name) for name in options("backbone")),
-        tuple(_check(suite.name, name) for suite in SUITES.values() for name in suite.metrics),
+        tuple(_check(name, metric) for name in SUITES for metric in find_suite(name).metrics),
     )
 
 
@@ -83,9 +91,15 @@ def _machine() -> dict[str, str]:
     return machine
 
 
+def _plugin_problems() -> Iterator[str]:
+    for registry in (BACKBONES, METHODS, ENCODERS, METRICS, GENERATORS):
+        yield from registry.conflicts()
+        yield from registry.problems().values()
+
+
 def _weights(name: str) -> BackboneWeights:
-    component = load_sweep([f"backbone={name}"]).rows[0].backbone
     try:
+        component = load_sweep([f"backbone={name}"]).rows[0].backbone
         files = build_backbone(component.target, component.args).files()
     except LongtakeError as error:
         return BackboneWeights(name, (), (), str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -76,3 +77,19 @@ def add_foreign(folder: Path, name: str, kind: str) -> None:
     if kind == "folder":  # a namespace package
         for module in ("base", "metric", "task"):
             (path / f"{module}.py").write_text(wrong)
+
+
+def documented_keys(command: str) -> set[str]:
+    """Keys, of all levels, that docs/records.md names for the JSON document of a command."""
+    text = (Path(__file__).parents[2] / "docs" / "records.md").read_text()
+    (cell,) = re.findall(rf"^\| `{re.escape(command)}` \| (.*) \|$", text, re.MULTILINE)
+    return set(re.findall(r"`(\w+)`", cell))
+
+
+def keys_of(document: object, levels: int) -> set[str]:
+    """Keys of a JSON document, down to some level; lists don't count as one."""
+    if isinstance(document, list):
+        return set().union(*(keys_of(part, levels) for part in document))
+    if not isinstance(document, dict) or levels == 0:
+        return set()
+    return set(document) | keys_of(list(document.values()), levels - 1)

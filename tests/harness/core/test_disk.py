@@ -20,6 +20,7 @@ def test_each_reason_is_one_line_with_the_place(number: int) -> None:
     assert isinstance(named, DiskError) and named.exit_code == 3
     assert ": /scratch/a.mp4. " in str(named) and ": /store. " in str(unnamed)
     assert "\n" not in str(named)
+    assert ". What is finished is kept" in str(disk_error(OSError(number, "")))
 
 
 def test_a_device_that_takes_no_more_is_a_full_disk() -> None:

@@ -1,0 +1,55 @@
+"""Commands with --json print one valid document with the documented keys on standard output."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.harness.support import FAST, documented_keys, keys_of
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+
+
+def test_list(cli) -> None:
+    found = json.loads(cli("list", "--json").out)
+    assert {"methods", "metrics", "backbones"} <= set(found)
+    rag = next(listed for listed in found["methods"] if listed["name"] == "rag")
+    assert set(rag) == documented_keys("list --json") - {"methods"}
+    assert set(json.loads(cli("list", "encoders", "--json").out)) == {"encoders"}
+
+
+def test_doctor(cli) -> None:
+    found = json.loads(cli("doctor", "--json").out)
+    assert set(found) == documented_keys("doctor --json")
+    assert "torch" in found["packages"]
+
+
+def test_dry_run(cli) -> None:
+    result = cli("sweep", "--dry-run", "--json", *FAST, "method=rag,oldest", "seed=0,1")
+    found = json.loads(result.out)
+    assert keys_of(found, 2) == documented_keys("sweep --dry-run --json")
+    assert [(row["method"], row["units"], row["missing"]) for row in found["rows"]] == [
+        ("rag", 2, 2),
+        ("oldest", 2, 2),
+    ]
+    assert found["disk_bytes"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rtol", ["1e-3", "0"])
+def test_replay(cli, tmp_path: Path, rtol: str) -> None:
+    for path in GOLDEN.glob("sliding_window_relative.*"):
+        shutil.copy(path, tmp_path)
+    case = tmp_path / "sliding_window_relative.safetensors"
+    result = cli("dev", "replay", str(case), "--rtol", rtol, "--json")
+    found = json.loads(result.out)
+    assert set(found) == documented_keys("dev replay --json")
+    assert found["passed"] == (rtol != "0") == (result.code == 0)
+
+
+def test_an_error_leaves_standard_output_empty(cli) -> None:
+    result = cli("list", "--json", "method")
+    assert (result.code, result.out) == (2, "")
