@@ -78,12 +78,12 @@ class ModelShape:
     flops_per_token: int
 
     def kv_shape(self, num_latents: int) -> tuple[int, int, int, int, int]:
-        """Shape of the keys and values of latent frames: (layer, 2, head, token, head channel)."""
+        """Return the shape of keys and values: (layer, 2, head, token, head channel)."""
         num_tokens = num_latents * self.tokens_per_latent
         return (self.layers, 2, self.heads, num_tokens, self.head_dim)
 
     def kv_bytes(self, num_latents: int, dtype: torch.dtype) -> int:
-        """Bytes of the keys and values of latent frames, over all layers."""
+        """Return the bytes of the keys and values of latent frames, over all layers."""
         return torch.Size(self.kv_shape(num_latents)).numel() * dtype.itemsize
 
     def pass_flops(self, block_latents: int, context_latents: int) -> int:

@@ -183,7 +183,7 @@ def load_sweep(arguments: Sequence[str], unlabelled: Sequence[str] = ()) -> Swee
 
 
 def _resolved(group: str, component: Component) -> dict[str, Any]:
-    """Everything about a component for --cfg and sweep.yaml: label, target, all arguments."""
+    """Return the description of a component for --cfg and sweep.yaml, with all arguments."""
     registry, key = _REGISTRIES[group]
     instance = build(registry.load(component.target), component.args, group)
     return {"label": component.label, key: component.target, **with_defaults(instance)}
@@ -226,7 +226,7 @@ def _check_labels(rows: Sequence[Row]) -> None:
 
 
 def _label(group: str, choices: Iterable[Choice]) -> str:
-    """The chosen option, followed by whatever was overridden in it."""
+    """Return the chosen option, followed by all overridden arguments."""
     name = next((c.value for c in choices if c.key == group), None) or _defaults()[group]
     arguments = [(c.key.partition(".")[2], c.value) for c in choices if c.group == group]
     # How many prompts of a set are taken doesn't make it another set.
@@ -261,7 +261,7 @@ def _compose(choices: Sequence[Choice]) -> dict[str, Any]:
 
 
 def _option(group: str, value: str) -> str:
-    """The Hydra option for a value of `group=`: a name, a YAML file, a prompt file or a plug-in."""
+    """Return the Hydra option for a value of `group=`: a name, a file or a plug-in."""
     if group in _REGISTRIES and (node := _plugin_options(group, value)):
         return _store(group, value, node)
     if value.endswith((".yaml", ".yml")):

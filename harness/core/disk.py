@@ -1,4 +1,4 @@
-"""Writes that failed because of the disk: every other write there would fail as well."""
+"""Errors of the disk, after which every other write would fail as well."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def disk_error(error: BaseException | None, folder: Path | None = None) -> DiskE
     """Return the failure of the disk behind an error; None if it is about something else.
 
     Args:
-        error: the error; what it was raised from is looked at as well.
+        error: the error; its causes are examined as well.
         folder: where was written, if known, in case the error names no file.
     """
     while error is not None:
@@ -41,6 +41,6 @@ def _number(error: BaseException) -> int:
     """Return the system's number of an error; 0 if it has none."""
     if isinstance(error, OSError):
         return error.errno or 0
-    # safetensors is written in Rust and says it in words only.
+    # safetensors is written in Rust and gives the number only in its text.
     found = re.search(r"\(os error (\d+)\)", str(error))
     return int(found[1]) if found else 0

@@ -59,7 +59,7 @@ def replacing(path: Path, durable: bool = True) -> Iterator[Path]:
 
 
 def copy_file(source: Path, target: Path) -> None:
-    """Copy the content of a file; where the file system can, both share their blocks on disk.
+    """Copy a file; if the file system can, both share their blocks on disk.
 
     A hard link would not do: a program that writes `source` in place would change `target` too.
     """

@@ -31,7 +31,7 @@ def write_rows(store: RunStore, suites: Sequence[str]) -> Path | None:
 
 
 def row_scores(store: RunStore) -> list[dict[str, Any]]:
-    """For every backbone, method and duration: dimensions and final scores.
+    """Return dimensions and final scores for every backbone, method and duration.
 
     Each dimension, and each final score, stands under `official` (the official aggregation) and
     `per_video`; `eval.vbench_long.dataset` and `eval.vbench_long.final_scores` say what they are.

@@ -68,7 +68,7 @@ def generate_unit(
 
 @dataclass(frozen=True)
 class _Steps:
-    """What happens after every block; see `generate_unit`."""
+    """The work after every block; see `generate_unit`."""
 
     save_every_blocks: int
     on_block: Callable[[int, bool], None]

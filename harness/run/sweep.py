@@ -130,7 +130,7 @@ def make_shard(
     units: tuple[Unit, ...] = (),
     evaluations: tuple[Evaluation, ...] = (),
 ) -> Shard:
-    """A shard with everything of `settings` that its work depends on."""
+    """Build a shard with all settings that its work depends on."""
     return Shard(
         stage=stage,
         store=str(Path(settings.store).absolute()),

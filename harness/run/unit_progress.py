@@ -1,4 +1,4 @@
-"""Progress of a unit while it is made: its blocks so far, and what of them is saved."""
+"""Progress of a unit during its generation: its blocks so far, and the saved ones."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ class UnitProgress:
         self._num_saved_blocks = num_blocks
 
     def _check_finite(self, end_block: int) -> None:
-        """Refuse NaN and infinity: decoded, they are a still video that scores as steady."""
+        """Refuse NaN and infinity: their decoded video stands still and would score as steady."""
         for index in range(self._num_finite_blocks, end_block):
             if not torch.isfinite(self._latents[index].wait()).all():
                 raise LongtakeError(

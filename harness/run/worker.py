@@ -32,7 +32,7 @@ def run_shard(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
     """Do all work of a shard; return early once asked to stop.
 
     Raises:
-        DiskError: the disk took no more. No item has failed by it, and progress stays.
+        DiskError: the disk is full or read-only. No item counts as failed, and progress is kept.
     """
     prepare_process(shard.threads)
     worker = _Worker(shard, emit, stop_requested)
@@ -143,7 +143,7 @@ class _Worker:
         """Record that an item failed.
 
         Raises:
-            DiskError: the disk is to blame, or takes no record of it. The next item would fail
+            DiskError: the disk failed, now or while recording the failure. The next item would fail
                 too, so the shard ends.
         """
         if disk := disk_error(error, self._store.root):

@@ -1,7 +1,7 @@
 """Clean latents on disk with the plans of their blocks: chunks of an unfinished unit, or all of it.
 
-Each file carries the sha256 of its content, so bytes that changed on disk, or the file of another
-unit, are never continued from.
+Each file contains the sha256 of its content, so that a rollout never continues from bytes that
+changed on disk or from the file of another unit.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class SavedLatents:
     trace: tuple[str, ...]
 
     def sha256(self) -> str:
-        """Hash everything that the rollout continues from."""
+        """Hash everything that a continued rollout depends on."""
         import torch
 
         latents = self.latents.contiguous()
@@ -83,7 +83,7 @@ class SavedLatents:
 
         Raises:
             FileNotFoundError: there is no such file.
-            StoreError: it cannot be read, or does not hold what was written; one line.
+            StoreError: it cannot be read, or its content changed; one line.
         """
         from safetensors import SafetensorError, safe_open
 

@@ -1,1 +1,1 @@
-"""The street: a world in which what left the view comes back, with the truth of every frame."""
+"""The street: a world in which figures leave the view and return, with exact ground truth."""

@@ -8,7 +8,7 @@ from backbones.world.grammar import LANDS, SKIES
 from backbones.world.street.prompt import StreetPrompt
 from backbones.world.street.script import Script, Shot
 
-# Of each motion in a changing script: how often it is drawn, and the blocks of its shortest and
+# Of each motion in a changing script: its weight in the draw, and the blocks of its shortest and
 # longest shot.
 _MOTIONS = {
     "walking": (9, (4, 14)),
@@ -17,7 +17,7 @@ _MOTIONS = {
     "returning": (5, (4, 12)),
     "gazing": (2, (3, 6)),
 }
-# Short laps come back more often within a clip of training, so they are drawn more often.
+# Short laps return more often within a training clip, so they are drawn more often.
 _COUNTS = {"three": 7, "four": 6, "five": 4, "six": 3}
 _WALKS_ON = 0.4  # share of the scripts that walk all the time
 _SKY_CHANGES = 0.1  # chance of another sky at each shot

@@ -1,10 +1,10 @@
-"""Prompts of the street: four words that name everything but the looks of the figures.
+"""Prompts of the street: four words that determine everything except the looks of the figures.
 
     sky  land   count motion
     noon grassy four  walking
 
-A street is a closed loop, so `count` also fixes how far a lap is. Token ids are places in
-`VOCABULARY`, whose order the trained word embeddings fix.
+A street is a closed loop, so `count` also determines the length of a lap. A token id is an index
+into `VOCABULARY`, whose order is that of the trained word embeddings.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class StreetPrompt:
         sky: sky and light.
         land: ground.
         count: number of figures of the street, as a word.
-        motion: what the camera does; "gazing" looks up to the sky and back at the next motion.
+        motion: motion of the camera; "gazing" looks up at the sky until the next motion.
 
     Raises:
-        ConfigError: a word that its slot does not know.
+        ConfigError: a word does not fit its slot.
     """
 
     sky: str

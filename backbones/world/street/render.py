@@ -1,7 +1,7 @@
-"""Pictures of a street, 64x64: sky, hills whose colour tells the place, land, figures.
+"""Pictures of a street, 64x64: sky, hills whose colour depends on the place, land, figures.
 
-The hills go once round the colour circle in a lap. They tell apart two places of a street, but
-nothing of the figures there, so whoever remembers the place still has to remember the figure.
+In one lap the hills run through the colour circle once. They distinguish the places of a street but
+contain nothing of the figures there, so a model must remember the figure as well as the place.
 
 Letters: F frame, H row, W column, C color.
 """
@@ -87,7 +87,7 @@ def screen_x_px(street: Street, path: CameraPath, figure: int) -> Float[Tensor, 
 
 
 def cover(figure: Figure, dx: Tensor, dy: Tensor) -> Tensor:
-    """Return how much of the pixels at these distances from its centre a figure covers, 0..1."""
+    """Return the coverage, 0..1, of pixels at these distances from the centre of a figure."""
     return (0.5 - _distance(figure, dx, dy)).clamp(0, 1)
 
 
@@ -106,7 +106,7 @@ def _draw(figure: Figure, dx: Tensor, dy: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _distance(figure: Figure, dx: Tensor, dy: Tensor) -> Tensor:
-    """Return about how many pixels a point lies outside a figure's outline (negative: inside)."""
+    """Return the approximate distance of a point to a figure's outline in px; negative inside."""
     size = figure.radius_px
     radius = (dx**2 + dy**2).clamp_min(1e-3).sqrt()
     if figure.shape == 0:  # ball

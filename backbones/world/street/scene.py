@@ -1,4 +1,4 @@
-"""The things that stand on a street; a seed decides them, no prompt names them."""
+"""The figures of a street, which are determined by a seed and not named by the prompt."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Figure:
     """The looks of one figure.
 
     Attributes:
-        shape, pattern: places in `SHAPES` and `PATTERNS`.
-        color, second_color: places in `COLORS`, never equal.
+        shape, pattern: indices into `SHAPES` and `PATTERNS`.
+        color, second_color: indices into `COLORS`, never equal.
         radius_px: size.
     """
 

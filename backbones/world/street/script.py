@@ -44,7 +44,7 @@ class Shot:
 
 @dataclass(frozen=True)
 class Script:
-    """What the camera does and how the light changes, block by block.
+    """Motion of the camera and changes of the light, block by block.
 
     Raises:
         ConfigError: no shots, an empty one, or another land or number of figures on the way.
@@ -122,8 +122,8 @@ class CameraPath:
     """The pose of the camera and the sky of every video frame.
 
     Attributes:
-        x_px: way gone along the street since the first frame.
-        tilt_px: how far the camera looks up: the picture lies this much lower.
+        x_px: distance moved along the street since the first frame.
+        tilt_px: upward look of the camera: the picture is this much lower.
         sky: share of every sky, in the order of `SKIES`; a change takes one block.
     """
 

@@ -1,4 +1,4 @@
-"""The truth of a street's video: where every figure is, how much of it is in view, what returns."""
+"""Ground truth of a street's video: place and visible share of every figure, and returns."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from backbones.world.street.scene import Figure, Street
 from backbones.world.street.script import FPS, Script
 from harness.core.errors import ConfigError
 
-# A figure has returned once this share of it is in view again; it has left when nothing is.
+# A figure has returned when this share of it is visible again; it has left when nothing is.
 RETURNED_SHARE = 0.5
 
 
 @dataclass(frozen=True)
 class Return:
-    """A figure that comes back.
+    """The return of a figure.
 
     Attributes:
         figure: its number on the street.
@@ -35,13 +35,13 @@ class Return:
 
     @property
     def age_s(self) -> float:
-        """Return how long it was gone."""
+        """Return the seconds for which it was out of view."""
         return (self.return_frame - self.left_frame) / FPS
 
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """Everything that is known of a video.
+    """Exact facts about a video.
 
     Attributes:
         street: the things on the street.
@@ -98,7 +98,7 @@ class Truth:
         return tuple(sorted(found, key=lambda item: (item.return_frame, item.figure)))
 
     def require_returns(self) -> tuple[Return, ...]:
-        """Return `returns`; refuse a video in which nothing comes back.
+        """Return `returns`; refuse a video in which nothing returns.
 
         Raises:
             ConfigError: nothing returns; names the length of a lap and of the script.
