@@ -25,6 +25,11 @@ class StorePaths:
         return self.root / "sweep.yaml"
 
     @property
+    def experiment_path(self) -> Path:
+        """File of the experiment that the sweep belongs to, if any."""
+        return self.root / "experiment.json"
+
+    @property
     def unit_lines_path(self) -> Path:
         """File of the units and their rows."""
         return self.root / "units.jsonl"

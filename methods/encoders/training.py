@@ -19,9 +19,9 @@ import torch
 from harness.core.errors import ConfigError, WorkFailed
 from methods.encoders.batches import draw_batch, split_corpus
 from methods.encoders.corpus import Corpus
-from methods.encoders.early_numbers import early_numbers
 from methods.encoders.losses import LossParts, LossSettings, all_losses
 from methods.encoders.network import AutoencoderConfig, LatentAutoencoder
+from methods.encoders.retrieval_estimates import retrieval_estimates
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -101,7 +101,7 @@ class TrainingDiverged(WorkFailed):
 
 @dataclass(frozen=True)
 class Validation:
-    """One line of the curves; `values` are train_*, val_* and the early retrieval numbers."""
+    """One line of the curves; `values` are train_*, val_* and the estimates of retrieval."""
 
     step: int
     values: dict[str, float]
@@ -222,7 +222,7 @@ class Trainer:
 
     @torch.inference_mode()
     def validate(self) -> dict[str, float]:
-        """Compute losses on fixed chunks of the held-out prompts, and early retrieval numbers."""
+        """Compute losses on fixed chunks of the held-out prompts, and estimates of retrieval."""
         self.model.eval()
         batch = draw_batch(
             self._corpus,
@@ -235,7 +235,7 @@ class Trainer:
             f"val_{key}": v for key, v in _numbers(self._losses(batch.to(self._device))).items()
         }
         videos = [
-            early_numbers(self.model.encoder(self._corpus.read(position).to(self._device)))
+            retrieval_estimates(self.model.encoder(self._corpus.read(position).to(self._device)))
             for position in self._split.validation
         ]
         return values | {key: fmean(video[key] for video in videos) for key in videos[0]}

@@ -24,7 +24,6 @@ from reports.site.site_data import site_data
 from reports.site.store_differences import store_differences
 from reports.site.video_data import video_data
 from reports.site.video_list import showcase, video_list
-from reports.studies.ablation import EXPERIMENT
 from reports.studies.ablation_page import build_ablation
 from reports.tables.comparison import compare_all
 from reports.tables.drift import drift_points
@@ -164,7 +163,9 @@ def _ablations(sweep: Sweep, out: Path, write: bool) -> tuple[dict[str, Path], l
 
     Each of several experiments gets its own folder. Without `write`, existing pages are kept.
     """
-    experiments = [source for source in sweep.sources if (source.folder / EXPERIMENT).is_file()]
+    experiments = [
+        source for source in sweep.sources if StorePaths(source.folder).experiment_path.is_file()
+    ]
     pages: dict[str, Path] = {}
     warnings = []
     for source in experiments:

@@ -12,7 +12,7 @@ from eval.statistics import Interval
 from harness.store.frames import Sweep
 from reports.site import schema
 from reports.site.data_files import short
-from reports.tables.boards import NOTES, grouped
+from reports.tables.columns import NOTES, grouped
 from reports.tables.drift import KEYS
 from reports.tables.table import Cell, Comparison, Group, Row
 

@@ -8,7 +8,6 @@ corrected for all comparisons of the table (Holm), is significant as well. With 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -18,17 +17,19 @@ import pandas as pd
 from eval.metric import MetricInfo
 from eval.statistics import Interval, holm, paired_difference
 from harness.core.errors import StoreError
+from harness.core.typed_files import read_typed
+from harness.store.experiment import StoredExperiment
 from harness.store.frames import Sweep
+from harness.store.paths import StorePaths
 from reports.studies.retrieved import retrieved_measures
 from reports.tables.table import P_LEVEL
 
-EXPERIMENT = "experiment.json"
 ALL = "all backbones"
 _Pair = tuple[str, tuple[str, int]]  # the prompt; backbone and seed
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RowComparison:
     """One row of one axis in one metric.
 
     Attributes:
@@ -77,19 +78,19 @@ class Ablation:
     """A whole experiment: its axes and durations in order, and all comparisons."""
 
     name: str
-    axes: dict[str, list[str]]
+    axes: dict[str, tuple[str, ...]]
     metrics: tuple[MetricInfo, ...]
     durations_s: tuple[float, ...]
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[RowComparison, ...]
     num_missing: int
 
-    def of(self, axis: str, duration_s: float, backbone: str) -> list[Comparison]:
+    def of(self, axis: str, duration_s: float, backbone: str) -> list[RowComparison]:
         """Return the comparisons of one table."""
         table = (axis, duration_s, backbone)
         return [c for c in self.comparisons if (c.axis, c.duration_s, c.backbone) == table]
 
 
-def compare(sweep: Sweep) -> Ablation:
+def compare_rows(sweep: Sweep) -> Ablation:
     """Compute all comparisons of an experiment.
 
     Retrieval measures need no scores; they are compared over the whole of the longest videos.
@@ -97,12 +98,11 @@ def compare(sweep: Sweep) -> Ablation:
     Raises:
         StoreError: the sweep is no experiment, or there is nothing to compare yet.
     """
-    path = sweep.folder / EXPERIMENT
+    path = StorePaths(sweep.folder).experiment_path
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        name, axes = str(content["name"]), dict(content["axes"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{sweep.folder} is no experiment ({error}).") from error
+        experiment = read_typed(path, StoredExperiment)
+    except FileNotFoundError as error:
+        raise StoreError(f"{sweep.folder} is no experiment: it has no {path.name}.") from error
     values, metrics = _values(sweep)
     if values.empty:
         raise StoreError(
@@ -111,13 +111,13 @@ def compare(sweep: Sweep) -> Ablation:
     durations_s = tuple(sorted(float(value) for value in values["duration_s"].unique()))
     comparisons = tuple(
         comparison
-        for axis, rows in axes.items()
+        for axis, rows in experiment.axes.items()
         for duration_s in durations_s
         for backbone in (ALL, *sweep.backbones)
-        for comparison in _compare_all(values, metrics, _Table(axis, duration_s, backbone, rows))
+        for comparison in _compare_table(values, metrics, _Table(axis, duration_s, backbone, rows))
     )
     missing = int((sweep.units["status"] != "done").sum())
-    return Ablation(name, axes, metrics, durations_s, comparisons, missing)
+    return Ablation(experiment.name, experiment.axes, metrics, durations_s, comparisons, missing)
 
 
 def _values(sweep: Sweep) -> tuple[pd.DataFrame, tuple[MetricInfo, ...]]:
@@ -140,9 +140,9 @@ class _Table:
     rows: Sequence[str]
 
 
-def _compare_all(
+def _compare_table(
     values: pd.DataFrame, metrics: Sequence[MetricInfo], table: _Table
-) -> list[Comparison]:
+) -> list[RowComparison]:
     """Return the comparisons of one table, with p-values corrected for each other."""
     chosen = values[values["duration_s"] == table.duration_s]
     if table.backbone != ALL:
@@ -151,7 +151,7 @@ def _compare_all(
     for metric in metrics:
         of_metric = chosen[chosen["metric"] == metric.name]
         by_row = {row: _by_pair(of_metric[of_metric["method"] == row]) for row in table.rows}
-        made += [_compare(by_row, metric, table, row) for row in table.rows]
+        made += [_compare_row(by_row, metric, table, row) for row in table.rows]
     adjusted = holm([comparison.p for comparison in made])
     return [replace(one, p_holm=p) for one, p in zip(made, adjusted, strict=True)]
 
@@ -164,9 +164,9 @@ def _by_pair(values: pd.DataFrame) -> dict[_Pair, float]:
     }
 
 
-def _compare(
+def _compare_row(
     by_row: Mapping[str, Mapping[_Pair, float]], metric: MetricInfo, table: _Table, row: str
-) -> Comparison:
+) -> RowComparison:
     own, reference = by_row[row], table.rows[0]
     found, reason = None, None
     if row != reference:
@@ -175,7 +175,7 @@ def _compare(
     if not own:
         reason = "no value for this row"
     pairs = own.keys() & by_row[reference].keys()
-    return Comparison(
+    return RowComparison(
         axis=table.axis,
         duration_s=table.duration_s,
         backbone=table.backbone,

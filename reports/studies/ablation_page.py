@@ -17,7 +17,7 @@ from eval.statistics import MIN_CLUSTERS
 from harness.store.frames import Sweep
 from harness.store.header import UNKNOWN_REVISION
 from reports.site.style import PALETTE
-from reports.studies.ablation import ALL, Ablation, Comparison, compare
+from reports.studies.ablation import ALL, Ablation, RowComparison, compare_rows
 from reports.tables.formatting import DASH, column_decimals, text
 from reports.tables.table import P_LEVEL
 
@@ -42,7 +42,7 @@ def build_ablation(sweep: Sweep, folder: Path) -> Path:
     Raises:
         LongtakeError: the sweep is no experiment, or there is nothing to compare yet.
     """
-    ablation = compare(sweep)
+    ablation = compare_rows(sweep)
     folder.mkdir(parents=True, exist_ok=True)
     _table(ablation).to_csv(folder / "ablation.csv", index=False)
     (folder / "ablation.md").write_text(markdown(ablation), encoding="utf-8")
@@ -93,7 +93,7 @@ def cells(ablation: Ablation, axis: str, duration_s: float, backbone: str) -> li
     return lines
 
 
-def _cell(comparison: Comparison, decimals: int) -> str:
+def _cell(comparison: RowComparison, decimals: int) -> str:
     if comparison.mean is None:
         return DASH
     shown = text(comparison.mean, decimals)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from eval.metric import Kind, MetricInfo
 from eval.statistics import Interval, PairedDifference
-from reports.tables.boards import kind_of
+from reports.tables.columns import kind_of
 from reports.tables.formatting import column_decimals
 
 Pair = tuple[str, int]

@@ -2,7 +2,7 @@
 
 ```
 <out>/training.json     settings, corpus, command, steps done
-<out>/curves.csv .png   training and validation losses, early retrieval numbers
+<out>/curves.csv .png   training and validation losses, estimates of retrieval
 <out>/best.safetensors  lowest validation loss; ae_latent_mem.pt is the same in the released layout
 <out>/last.safetensors  newest valid weights
 <out>/state.pt          state to resume from: the last validation, or the step it was stopped at

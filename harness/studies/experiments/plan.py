@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from harness.config.overrides import override_with, split
 from harness.config.sweep import SweepConfig, load_sweep
 from harness.core.errors import ConfigError
-from harness.core.files import write_json
+from harness.core.typed_files import from_plain, write_typed
+from harness.store.experiment import StoredExperiment
 from harness.store.run_store import RunStore
 from harness.studies.encoders.corpus_config import CorpusConfig
 from harness.studies.encoders.run_config import load_run
@@ -130,8 +130,9 @@ class ExperimentPlan:
 
     def note(self, store: RunStore) -> None:
         """Write the experiment into the run store, where the report finds its axes."""
-        content: Mapping[str, Any] = {"name": self.name, **asdict(self.experiment)}
-        write_json(store.root / "experiment.json", content)
+        content = {"name": self.name, **asdict(self.experiment)}
+        stored = from_plain(content, StoredExperiment, f"experiment {self.name}")
+        write_typed(store.experiment_path, stored)
 
     def _with_checkpoints(self, overrides: Sequence[str]) -> list[str]:
         """Replace `encoder:LABEL` by the path of that encoder."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,8 @@ import yaml
 
 from harness.core.errors import LongtakeError
 from harness.core.schema import build, with_defaults
+from harness.core.typed_files import read_typed
+from harness.store.experiment import StoredExperiment
 from harness.studies.encoders.run_config import load_run
 from harness.studies.encoders.train import train
 from harness.studies.experiments.experiment import Experiment, experiment_names
@@ -57,7 +58,9 @@ def test_from_nothing_to_a_table_and_nothing_twice(cli, tmp_path: Path) -> None:
     text = (store / "report" / "ablation" / "ablation.md").read_text()
     assert "| Sky error ↓ |" in text
     assert "recon K=6" in text
-    assert json.loads((store / "experiment.json").read_text())["name"] == "quick"
+    stored = read_typed(store / "experiment.json", StoredExperiment)
+    assert stored.name == "quick"
+    assert stored.axes == {"Losses": ("sliding_window", "recon"), "K": ("recon", "recon K=6")}
     again = cli(*command)
     assert again.code == 0
     assert "generate" not in again.out
@@ -108,7 +111,7 @@ def test_training_without_a_result_is_an_error(
     )
     (tmp_path / "quick.yaml").write_text(QUICK)
     result = cli("sweep", "experiment=quick.yaml", "suite=[]", "device=cpu")
-    assert result.code == 2
+    assert result.code == 1
     assert "still missing: recon" in result.err
 
 

@@ -12,9 +12,9 @@ from methods.encoders.autoencoder import AutoencoderDescriptor
 from methods.encoders.batches import draw_batch, split_corpus
 from methods.encoders.checkpoint import Training, write_checkpoint
 from methods.encoders.corpus import Corpus
-from methods.encoders.early_numbers import early_numbers
 from methods.encoders.losses import LossSettings
 from methods.encoders.pca import Pca, fit_pca
+from methods.encoders.retrieval_estimates import retrieval_estimates
 from methods.encoders.training import NetworkSettings, Trainer, TrainingDiverged, TrainingSettings
 
 SETTINGS = TrainingSettings(
@@ -139,13 +139,13 @@ def test_a_damaged_corpus_is_refused(
         Corpus.load(tmp_path / "c").read(0)
 
 
-def test_early_numbers_of_a_circle_are_known() -> None:
+def test_retrieval_estimates_of_a_circle_are_known() -> None:
     """One turn in 60 frames: the most similar old frames are neighbours of each other."""
     angles = torch.arange(80) * 2 * torch.pi / 60
-    numbers = early_numbers(torch.stack([angles.cos(), angles.sin()], dim=1))
+    numbers = retrieval_estimates(torch.stack([angles.cos(), angles.sin()], dim=1))
     assert numbers["near_cosine"] == pytest.approx(float((angles[1]).cos()), abs=1e-5)
     assert numbers["duplicates"] > 0.98
-    short = early_numbers(torch.eye(10))
+    short = retrieval_estimates(torch.eye(10))
     assert short["near_cosine"] == 0.0
     assert short["duplicates"] != short["duplicates"]  # NaN: nothing to retrieve yet
 

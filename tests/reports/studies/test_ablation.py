@@ -13,7 +13,7 @@ from harness.store.frames import load_sweep
 from reports.site.assets import Assets
 from reports.site.build import ReportOptions, build_report
 from reports.site.watch import watch
-from reports.studies.ablation import ALL, compare
+from reports.studies.ablation import ALL, compare_rows
 from reports.studies.ablation_page import LEGEND, build_ablation, cells, markdown
 from tests.reports.conftest import data_of
 from tests.reports.experiment import AXIS, make_store, note_axis
@@ -41,7 +41,7 @@ def store(tmp_path: Path) -> Path:
 def test_differences_are_paired_and_marked_only_when_their_interval_excludes_zero(
     store: Path,
 ) -> None:
-    comparisons = compare(load_sweep(store)).of(AXIS, 3.0, ALL)
+    comparisons = compare_rows(load_sweep(store)).of(AXIS, 3.0, ALL)
     found = {c.row: c for c in comparisons if c.metric.name == "sky"}
     better, same, short = found["better"], found["same"], found["short"]
     assert found["reference"].mean == pytest.approx(0.45)
@@ -67,7 +67,8 @@ def test_two_marks_need_prompts_enough_for_the_exact_test(
         f"row{step}": {prompt: value + step for prompt, value in base.items()} for step in range(4)
     }
     store = note_axis(make_store(tmp_path / "few", rows), list(rows))
-    found = [c for c in compare(load_sweep(store)).of(AXIS, 3.0, ALL) if c.difference is not None]
+    rows_found = compare_rows(load_sweep(store)).of(AXIS, 3.0, ALL)
+    found = [row for row in rows_found if row.difference is not None]
     assert [c.marks for c in found] == [marks] * 3
     assert [c.interval is None for c in found] == [num_prompts < MIN_CLUSTERS] * 3
     assert f"below {MIN_CLUSTERS} prompts" in LEGEND
@@ -119,17 +120,33 @@ def test_files_of_the_report(store: Path, tmp_path: Path) -> None:
     line = table[(table["row"] == "better") & (table["backbone"] == ALL)].iloc[0]
     assert line["low"] == pytest.approx(0.1)
     assert (page.parent / "question_answer.png").stat().st_size > 1000
-    text = markdown(compare(load_sweep(store)))
+    text = markdown(compare_rows(load_sweep(store)))
     assert "+0.1000, +0.1000 to +0.1000)*" in text
     assert text == (page.parent / "ablation.md").read_text()
 
 
 def test_a_metric_without_values_has_no_line(store: Path) -> None:
-    lines = cells(compare(load_sweep(store)), AXIS, 3.0, ALL)
+    lines = cells(compare_rows(load_sweep(store)), AXIS, 3.0, ALL)
     assert len(lines) == 2  # nothing was retrieved: only the header and the one metric
 
 
 def test_a_sweep_that_is_no_experiment_is_refused(store: Path) -> None:
     (store / "experiment.json").unlink()
     with pytest.raises(LongtakeError, match="is no experiment"):
-        compare(load_sweep(store))
+        compare_rows(load_sweep(store))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"axes": {}}', "missing required field `name`"),
+        ('{"name": "x", "axes": {"a": 1}}', r"got `int` at `axes\[...\]`"),
+        ("{", "not valid JSON"),
+    ],
+)
+def test_a_damaged_experiment_file_is_named_with_its_field(
+    store: Path, text: str, message: str
+) -> None:
+    (store / "experiment.json").write_text(text)
+    with pytest.raises(LongtakeError, match=rf"experiment\.json: .*{message}"):
+        compare_rows(load_sweep(store))

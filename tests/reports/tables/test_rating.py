@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from eval.metric import Direction, Heading, Kind, MetricInfo
-from reports.tables.boards import grouped, kind_of
+from reports.tables.columns import grouped, kind_of
 from reports.tables.rating import Competitor, rate_group
 from reports.tables.table import Cell, Group, Row
 

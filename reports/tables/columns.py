@@ -1,4 +1,4 @@
-"""The order of a table's columns, and the kind of a table.
+"""Columns of a table: their order by heading, and the kind of suite that they come from.
 
 A table holds one suite. Proxy metrics and VBench-Long numbers are suites of their own, so they
 share no column and no ranking; quoted numbers (reports/papers/quoted.py) have a type that no

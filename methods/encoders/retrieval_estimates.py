@@ -13,7 +13,7 @@ _MEMORY_LATENTS = 6
 _GUARD_LATENTS = 16  # newest frames that retrieval excludes: window and recency guard
 
 
-def early_numbers(descriptors: Float[Tensor, "frame dim"]) -> dict[str, float]:
+def retrieval_estimates(descriptors: Float[Tensor, "frame dim"]) -> dict[str, float]:
     """Compute the numbers of one video.
 
     Returns:
