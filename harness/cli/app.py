@@ -30,6 +30,7 @@ from harness.cli.serve_command import serve
 from harness.cli.status_command import status
 from harness.cli.sweep_command import sweep
 from harness.cli.train_encoder_command import train_encoder
+from harness.cli.verify_command import verify
 from harness.cli.worker_command import worker
 from harness.core.version import __version__
 
@@ -37,7 +38,14 @@ Command = Callable[..., int]
 
 GROUPS: Mapping[str, Mapping[str, Command]] = {
     "Run": {"sweep": sweep, "generate": generate, "eval": evaluate},
-    "Look": {"report": report, "serve": serve, "list": list_, "status": status, "logs": logs},
+    "Look": {
+        "report": report,
+        "serve": serve,
+        "list": list_,
+        "status": status,
+        "logs": logs,
+        "verify": verify,
+    },
     "Prepare": {
         "doctor": doctor,
         "fetch-weights": fetch_weights,

@@ -2,11 +2,16 @@
 
 A type may carry a class attribute `SCHEMA`, the version of its layout. It is written as the key
 "schema" and compared before anything else, so that a file of another version is named as such.
+
+Files end with the key "sha256", the digest of all text before it: a digit that changed on disk is
+still valid JSON. A file without it, written by hand for example, is read as it is.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +22,7 @@ from harness.core.errors import StoreError
 from harness.core.files import write_text
 
 T = TypeVar("T")
+_DIGEST = re.compile(rb',\n "sha256": "([0-9a-f]{64})"\n}\n\Z')
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,8 @@ def write_typed(path: Path, value: Any) -> None:
         ValueError: a number is infinite or NaN, which JSON cannot hold.
     """
     text = json.dumps(to_plain(value), ensure_ascii=False, indent=1, allow_nan=False)
-    write_text(path, text + "\n")
+    body = text.removesuffix("\n}")
+    write_text(path, f'{body},\n "sha256": "{hashlib.sha256(body.encode()).hexdigest()}"\n}}\n')
 
 
 def read_typed(path: Path, cls: type[T]) -> T:
@@ -46,7 +53,8 @@ def read_typed(path: Path, cls: type[T]) -> T:
 
     Raises:
         FileNotFoundError: there is no such file.
-        StoreError: the file is unreadable, no JSON, or does not fit the type; names the field.
+        StoreError: the file is unreadable, changed since it was written, no JSON, or does not fit
+            the type; names the field.
     """
     try:
         data = path.read_bytes()
@@ -54,6 +62,9 @@ def read_typed(path: Path, cls: type[T]) -> T:
         raise
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror}.") from error
+    end = _DIGEST.search(data)
+    if end and hashlib.sha256(data[: end.start()]).hexdigest() != end[1].decode():
+        raise StoreError(f"{path}: not the bytes that were written.")
     return from_json(data, cls, str(path))
 
 
