@@ -89,7 +89,7 @@ def peak_device_mib(device: torch.device) -> float | None:
     return torch.cuda.max_memory_allocated(device) / 2**20
 
 
-def memory_hint(error: Exception) -> str:
+def memory_hint(error: BaseException) -> str:
     """Return advice to append to an error message if a device ran out of memory, else ""."""
     import torch
 

@@ -122,7 +122,9 @@ class ProcessPool:
             ended, current = self._read_events(process)
             code = process.wait()
             stopper.join()
-            if code != 0 and not self._stopping.is_set():
+            # A plug-in may end the process with status 0, so the status alone proves nothing.
+            unfinished = code != 0 or not ended.issuperset(shard.items)
+            if unfinished and not self._stopping.is_set():
                 printed = log_path.read_text(errors="replace")
                 if code == EnvironmentFailed.exit_code:
                     raise EnvironmentFailed(_last_line(printed, "error: ").removeprefix("error: "))
@@ -134,6 +136,8 @@ class ProcessPool:
         current = None
         assert process.stdout is not None
         for line in process.stdout:
+            if not line.endswith("\n"):
+                break  # it died while it wrote
             event = Event.from_line(line)
             if event.kind in _ENDED:
                 ended.add(event.item)

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from harness.store.units import Unit
 
 
+# A plug-in that calls sys.exit fails its unit like any other error.
+_ENDS_AN_ITEM = (Exception, SystemExit)
+
+
 def run_shard(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
     """Do all work of a shard; return early once asked to stop.
 
@@ -82,7 +86,7 @@ class _Worker:
             if not units:
                 return
             backbone = source.load(device, [unit.prompt for unit in units])
-        except Exception as error:
+        except _ENDS_AN_ITEM as error:
             for unit in units:
                 self._fail(unit.id, error)
             return
@@ -112,7 +116,7 @@ class _Worker:
         except Interrupted:
             self._emit(Event(EventKind.interrupted, item))
             return False
-        except Exception as error:
+        except _ENDS_AN_ITEM as error:
             self._fail(item, error)
         else:
             self._emit(Event(EventKind.done, item, seconds=time.perf_counter() - started))
@@ -139,7 +143,7 @@ class _Worker:
                 fitting.append(unit)
         return fitting
 
-    def _fail(self, item: str, error: Exception) -> None:
+    def _fail(self, item: str, error: BaseException) -> None:
         """Record that an item failed.
 
         Raises:
@@ -225,7 +229,7 @@ def _score(
     store.clear_failure(task.item)
 
 
-def _describe(error: Exception) -> str:
+def _describe(error: BaseException) -> str:
     text = f"{type(error).__name__}: {' '.join(str(error).split())}"
     if not isinstance(error, LongtakeError):
         place = traceback.extract_tb(error.__traceback__)[-1]

@@ -9,7 +9,7 @@ import pytest
 
 from harness.run import worker
 from harness.store.shards import Evaluation
-from tests.harness.support import FAST
+from tests.harness.support import FAST, records, sweep
 
 pytestmark = pytest.mark.slow
 
@@ -38,3 +38,36 @@ def test_scores_of_one_suite_leave_the_failures_of_others(
     broken.clear()
     assert cli(*command).code == 0
     assert not list(STORE.glob("units/*/failure*.json"))
+
+
+@pytest.mark.parametrize("executor", ["inline", "processes"])
+def test_a_strategy_that_ends_the_process_fails_its_unit_only(cli, executor: str) -> None:
+    Path("leaving.py").write_text(
+        "import sys\n"
+        "from dataclasses import dataclass\n"
+        "from methods.sliding_window import SlidingWindow\n\n"
+        "@dataclass\n"
+        "class Leaving(SlidingWindow):\n"
+        "    def plan(self, first_frame):\n"
+        "        sys.exit(0)\n"
+    )
+    result = cli(*sweep("method=leaving:Leaving,sliding_window", f"executor={executor}"))
+    assert result.code == 1
+    assert "SystemExit: 0 (leaving.py:8 in plan)" in result.out
+    assert len(records(STORE)) == 1
+
+
+def test_a_worker_that_dies_without_a_word_is_no_success(cli) -> None:
+    Path("dying.py").write_text(
+        "import os\n"
+        "from dataclasses import dataclass\n"
+        "from methods.sliding_window import SlidingWindow\n\n"
+        "@dataclass\n"
+        "class Dying(SlidingWindow):\n"
+        "    def plan(self, first_frame):\n"
+        "        os._exit(0)\n"
+    )
+    result = cli(*sweep("method=dying:Dying,sliding_window", "executor=processes"))
+    assert result.code == 1
+    assert "worker process ended with status 0" in result.out
+    assert len(records(STORE)) == 1
