@@ -8,8 +8,8 @@ frame numbers; it knows nothing of layers, keys or values.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -68,6 +68,8 @@ class RolloutSpec:
         seed: seed of the unit, for strategies that draw at random.
         native_window: the window of the backbone's authors; None if it has none.
         backbone: name of the backbone; empty when it has none.
+        start_latent: number, in the video, of what the strategy knows as frame 0; not 0 only after
+            a switch that drops the past.
     """
 
     num_latents: int
@@ -79,6 +81,7 @@ class RolloutSpec:
     seed: int
     native_window: NativeWindow | None = None
     backbone: str = ""
+    start_latent: int = 0
 
     @property
     def past_latents(self) -> int:
@@ -108,6 +111,23 @@ class ContextPlan:
         """Return the retrieved frames, in attention order."""
         pairs = zip(self.frames, self.roles, strict=True)
         return tuple(frame for frame, role in pairs if role is Role.memory)
+
+    def only(self, keep: Callable[[int], bool]) -> ContextPlan:
+        """Return the plan without the frames that `keep` refuses, and without scores."""
+        places = [place for place, frame in enumerate(self.frames) if keep(frame)]
+        return replace(
+            self,
+            frames=tuple(self.frames[place] for place in places),
+            positions=tuple(self.positions[place] for place in places),
+            roles=tuple(self.roles[place] for place in places),
+            scores=None,
+        )
+
+    def shifted(self, num_latents: int) -> ContextPlan:
+        """Return the same plan with frames counted from another start; positions stay."""
+        if num_latents == 0:
+            return self
+        return replace(self, frames=tuple(frame + num_latents for frame in self.frames))
 
     def check(self, first_frame: int, rollout: RolloutSpec) -> None:
         """Raise an error for a plan that the engine cannot execute.
@@ -179,8 +199,36 @@ def reachable(strategy: MemoryStrategy, first_frame: int) -> Iterable[int]:
     return range(first_frame) if reach is None else reach(first_frame)
 
 
+@dataclass(frozen=True)
+class PromptSegment:
+    """A stretch of the video with one prompt.
+
+    Attributes:
+        first_frame: its first latent frame, which is the first of a block.
+        seconds: its length as the script says; infinite for a video with one prompt. The last
+            segment lasts to the end of the video, whatever its length.
+        prompt: its text.
+        text: embedding of the prompt, as the text encoder of the backbone gives it.
+    """
+
+    first_frame: int
+    seconds: float
+    prompt: str
+    text: Float[Tensor, "token chan"]
+
+
 class BlockView(Protocol):
-    """Keys and pixels of the frames that a strategy is observing."""
+    """Prompts, keys and pixels, for a strategy that looks at more than latents.
+
+    `segment` and `next_segment` can be called in `observe` and in `plan`. The others describe the
+    frames that a strategy with `needs_model` is observing, and can be called in `observe` only.
+    """
+
+    def segment(self) -> PromptSegment:
+        """Return the segment of the block that is observed or planned."""
+
+    def next_segment(self) -> PromptSegment | None:
+        """Return the segment after `segment`; None for the last one of the script."""
 
     def mean_keys(self) -> Float[Tensor, "frame layer chan"]:
         """Return the un-rotated keys of the clean pass, averaged over the tokens of a frame."""
@@ -197,12 +245,12 @@ class SeesModel(Protocol):
     """A strategy that may need more than latents; the engine attaches a view after `reset`.
 
     Attributes:
-        needs_model: whether it needs the view. `observe` is then called after the clean pass
-            instead of during it.
+        needs_model: whether `observe` needs keys or frames. It is then called after the clean pass
+            instead of during it. Prompts don't need that.
     """
 
     @property
     def needs_model(self) -> bool: ...
 
     def attach(self, view: BlockView) -> None:
-        """Receive the view, which is valid during `observe` only."""
+        """Receive the view of the rollout that begins."""

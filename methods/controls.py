@@ -120,6 +120,7 @@ class Oracle(Retrieval):
 
     def reset(self, rollout: RolloutSpec) -> None:
         super().reset(rollout)
+        # A trace counts frames from the start of the video.
         self._memory_by_block = _read_memory(self._trace_path(), self.memory_latents)
 
     def identity(self) -> dict[str, str]:
@@ -131,8 +132,10 @@ class Oracle(Retrieval):
         return range(self.sink_latents, max(self.sink_latents, first_frame))
 
     def select(self, candidates: Sequence[int], first_frame: int) -> Selection:
-        given = self._memory_by_block.get(first_frame, ())
-        return Selection(tuple(frame for frame in given if frame in candidates), None)
+        start = self._rollout.start_latent
+        given = self._memory_by_block.get(first_frame + start, ())
+        frames = (frame - start for frame in given)
+        return Selection(tuple(frame for frame in frames if frame in candidates), None)
 
     def _trace_path(self) -> Path:
         if not self.trace:

@@ -15,6 +15,7 @@ from methods.base import ContextPlan, Role
 T = TypeVar("T")
 # In the order that people read them.
 _KEYS = ("block", "first_frame", "frames", "positions", "query_positions", "roles", "scores")
+_SCRIPT_KEYS = (*_KEYS, "segment")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,7 @@ class TraceLine(AttendedFrames):
     positions: tuple[int, ...]
     query_positions: tuple[int, ...]
     scores: tuple[float, ...] | None
+    segment: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -66,7 +68,9 @@ class TraceLine(AttendedFrames):
             raise ValueError("there isn't one score per memory frame")
 
     @classmethod
-    def of(cls, block: int, first_frame: int, plan: ContextPlan) -> TraceLine:
+    def of(
+        cls, block: int, first_frame: int, plan: ContextPlan, segment: int | None = None
+    ) -> TraceLine:
         """Convert the plan of a block."""
         return cls(
             block=block,
@@ -76,6 +80,7 @@ class TraceLine(AttendedFrames):
             query_positions=plan.query_positions,
             roles=plan.roles,
             scores=plan.scores,
+            segment=segment,
         )
 
     def without_scores(self) -> TraceLine:
@@ -85,7 +90,8 @@ class TraceLine(AttendedFrames):
     def to_json(self) -> str:
         """Return the line, without its end."""
         plain = asdict(self)
-        return json.dumps({key: plain[key] for key in _KEYS})
+        keys = _KEYS if self.segment is None else _SCRIPT_KEYS
+        return json.dumps({key: plain[key] for key in keys})
 
     @classmethod
     def from_json(cls, text: bytes | str, name: str) -> TraceLine:

@@ -1,4 +1,4 @@
-"""Keys and decoded frames of a block for the strategies that ask for them.
+"""Prompts, keys and decoded frames of a block for the strategies that ask for them.
 
 Letters: L layer, P key or value, H head, S token of a block, F latent frame, D head channel.
 """
@@ -11,24 +11,58 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from methods.base import PromptSegment
+
 if TYPE_CHECKING:
     from backbones.engine.backbone import Backbone, StreamingDecoder
+    from backbones.engine.script import Schedule
 
 
 class RolloutView:
-    """The block that a rollout has just made; fulfils BlockView of the methods.
+    """The block that a rollout observes or plans; fulfils BlockView of the methods.
 
     Everything is computed when it is asked for.
 
     Args:
         backbone: the models; the view starts its own decoder at the first call of `frames`.
+        schedule: the prompts.
     """
 
-    def __init__(self, backbone: Backbone) -> None:
+    def __init__(self, backbone: Backbone, schedule: Schedule) -> None:
         self._backbone = backbone
+        self._schedule = schedule
+        self._first_frame = 0
+        self._origin = 0
         self._decoder: StreamingDecoder | None = None
         self._num_shown = 0
         self._num_decoded = 0
+
+    def move_to(self, first_frame: int, origin: int) -> None:
+        """Go to a block.
+
+        Args:
+            first_frame: its first latent frame in the video.
+            origin: the latent frame of the video that the strategy knows as frame 0.
+        """
+        self._first_frame, self._origin = first_frame, origin
+
+    def segment(self) -> PromptSegment:
+        """Return the segment of the block that is observed or planned."""
+        return self._segment(self._schedule.index(self._first_frame))
+
+    def next_segment(self) -> PromptSegment | None:
+        """Return the segment after `segment`; None for the last one of the script."""
+        index = self._schedule.index(self._first_frame) + 1
+        return self._segment(index) if index < len(self._schedule.starts) else None
+
+    def _segment(self, index: int) -> PromptSegment:
+        prompt = self._schedule.prompts[index]
+        return PromptSegment(
+            first_frame=self._schedule.starts[index] - self._origin,
+            seconds=self._schedule.seconds[index],
+            prompt=prompt,
+            text=self._backbone.encode_text(prompt),
+        )
 
     def show(self, latents: Tensor, new_kv_LPHSD: Tensor) -> None:
         """Show the block whose clean pass just wrote `new_kv_LPHSD`."""

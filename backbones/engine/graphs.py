@@ -1,7 +1,8 @@
 """Whole passes of the transformer as CUDA graphs: launched at once instead of kernel by kernel.
 
-Except for its latents, all that a pass reads or writes keeps its address for the whole rollout (see
-KVStore), so a graph captured once can be replayed in every block of the same context length.
+Except for its latents, all that a pass reads or writes keeps its address for a whole segment (see
+KVStore), so a graph captured once can be replayed in every block of the same context length until
+the prompt changes.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ class GraphedPasses:
         ConfigError: the device is not a CUDA device.
     """
 
+    _text: TextContext = None  # the prompt of what is captured
+
     def __init__(self, transformer: BlockTransformer, device: torch.device) -> None:
         if device.type != "cuda":
             raise ConfigError("kernels.cuda_graphs=true needs a CUDA device.")
@@ -64,6 +67,13 @@ class GraphedPasses:
         new_kv_LPHSD: Tensor | None = None,
     ) -> Tensor:
         """Return the flow of a block, as the transformer would."""
+        if text is not self._text:
+            self._text = text
+            if self._captured:
+                # They read the prompt they were captured with. The memory pool of graphs that are
+                # all gone cannot be used again.
+                self._captured.clear()
+                self._pool = torch.cuda.graph_pool_handle()
         key = (id(time), context.keys_LHKD.shape[2])
         if key not in self._captured:
             if key not in self._seen:

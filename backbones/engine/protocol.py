@@ -157,7 +157,7 @@ class BlockTransformer(Protocol):
     """
 
     def text_context(self, text: Float[Tensor, "token text_dim"]) -> TextContext:
-        """Return what passes need of a prompt; called once a video.
+        """Return what passes need of a prompt; called once a segment of the video.
 
         Args:
             text: what `Backbone.encode_text` returned, on the device and in its precision.

@@ -11,6 +11,7 @@ it.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,10 +23,11 @@ from torch import Tensor
 from backbones.engine.attention import AttentionShape, pick_kernel, using
 from backbones.engine.block_view import RolloutView
 from backbones.engine.graphs import GraphedPasses
-from backbones.engine.kv.sizes import most_reachable, plan_tiers
+from backbones.engine.kv.sizes import most_kept, plan_tiers
 from backbones.engine.kv.store import KVStore
 from backbones.engine.lanes import Lane, Moment
 from backbones.engine.runtime import Runtime
+from backbones.engine.script import Script, Switch
 from backbones.engine.timings import BlockMoments
 from backbones.engine.transfer import upload
 from harness.core.devices import free_device_bytes
@@ -51,6 +53,7 @@ class Block:
         plan: the context it was made with.
         moments: start and end of its parts.
         replayed: whether it was rebuilt from saved latents instead of denoised.
+        segment: index of its segment; None for a video with one prompt.
     """
 
     index: int
@@ -59,6 +62,7 @@ class Block:
     plan: ContextPlan
     moments: BlockMoments
     replayed: bool
+    segment: int | None
 
     def timings(self) -> BlockTimings:
         """Return the seconds of its parts; waits until the block is finished."""
@@ -71,21 +75,22 @@ class Rollout:
     Args:
         backbone: the loaded models.
         strategy: chooses the context of every block.
-        prompt: generation prompt.
+        prompt: generation prompt, or a script of several.
         noise: source of all noise.
         num_latents: latent frames to make, a whole number of blocks.
         seed: seed of the unit, passed on to the strategy.
         runtime: settings of the computation.
 
     Raises:
-        LongtakeError: the strategy refuses the rollout, or its memory doesn't fit.
+        LongtakeError: the strategy refuses the rollout, its memory doesn't fit, or a segment of the
+            script is too short.
     """
 
     def __init__(
         self,
         backbone: Backbone,
         strategy: MemoryStrategy,
-        prompt: str,
+        prompt: Script | str,
         noise: NoiseSource,
         num_latents: int,
         seed: int,
@@ -97,20 +102,22 @@ class Rollout:
         self._backbone = backbone
         self._strategy = strategy
         self._noise = noise
-        self._spec = spec.rollout(num_latents, seed)
+        self._num_latents = num_latents
+        self._schedule = spec.schedule(prompt)
+        self._has_script = isinstance(prompt, Script)
+        parts = spec.rollouts(prompt, num_latents, seed)
+        self._parts = {part.start_latent: part for part in parts}
+        self._spec = parts[0]
         self._device, self._dtype = backbone.device, spec.precision.dtype
-        strategy.reset(self._spec)
+        kept_latents = most_kept(strategy, parts)
         self._view: RolloutView | None = None
-        if isinstance(strategy, SeesModel) and strategy.needs_model:
-            self._view = RolloutView(backbone)
+        self._observes_late = False
+        if isinstance(strategy, SeesModel):
+            self._view = RolloutView(backbone, self._schedule)
+            self._observes_late = strategy.needs_model
             strategy.attach(self._view)
-        sizes = plan_tiers(
-            spec,
-            most_reachable(strategy, self._spec),
-            runtime.kv,
-            self._device,
-            free_device_bytes(self._device),
-        )
+        free_bytes = free_device_bytes(self._device)
+        sizes = plan_tiers(spec, kept_latents, runtime.kv, self._device, free_bytes)
         compiled = compiles(runtime, self._device)
         self.store = KVStore(shape, self._spec, self._dtype, self._device, sizes, compiled)
         self._runtime = runtime
@@ -133,11 +140,14 @@ class Rollout:
         self._search = Lane(self._device, "search")
         # Products with the few tokens of a prompt are the only ones whose bits depend on the number
         # of threads; with one thread for them, no video does.
+        self._take_up(self._schedule.prompts[0])
         with torch.inference_mode(), one_thread(), using(self._kernel):
-            text = upload(backbone.encode_text(prompt), self._device).to(self._dtype)
-            self._text = transformer.text_context(text)
             self._times = [transformer.time_context(1000 * s) for s in spec.sampling.sigmas]
             self._clean_time = transformer.time_context(float(spec.sampling.context_noise))
+        # What `recache` needs: the blocks that hold the newest frames a full context has room for.
+        window_blocks = -(-self._spec.past_latents // spec.block_latents)
+        recaches = self._schedule.switch is Switch.recache
+        self._window: deque[Block] = deque(maxlen=window_blocks if recaches else 0)
 
     def blocks(
         self, made: Float[Tensor, "frame chan height width"] | None = None
@@ -156,7 +166,7 @@ class Rollout:
         assert num_made % size == 0
         plan = self._plan(0)
         try:
-            for first_frame in range(0, self._spec.num_latents, size):
+            for first_frame in range(0, self._num_latents, size):
                 given = None
                 if made is not None and first_frame < num_made:
                     given = made[first_frame : first_frame + size]
@@ -174,10 +184,45 @@ class Rollout:
             "deterministic": self._runtime.deterministic,
         }
 
+    def _take_up(self, prompt: str) -> None:
+        """Make the passes see another prompt from now on."""
+        with torch.inference_mode(), one_thread(), using(self._kernel):
+            text = upload(self._backbone.encode_text(prompt), self._device).to(self._dtype)
+            self._text = self._backbone.transformer.text_context(text)
+
     def _plan(self, first_frame: int) -> ContextPlan:
-        plan = self._strategy.plan(first_frame)
-        plan.check(first_frame, self._spec)
-        return plan
+        """Return the plan of a block, its frames counted from the start of the video.
+
+        A strategy counts frames from the latest flush, where it starts over.
+        """
+        if self._schedule.restarts_at(first_frame):
+            self._spec = self._parts[first_frame]
+            self._strategy.reset(self._spec)
+            if self._view is not None and isinstance(self._strategy, SeesModel):
+                self._strategy.attach(self._view)
+        origin = self._spec.start_latent
+        if self._view is not None:
+            self._view.move_to(first_frame, origin)
+        plan = self._strategy.plan(first_frame - origin)
+        plan.check(first_frame - origin, self._spec)
+        return plan.shifted(origin)
+
+    def _switch(self, first_frame: int, plan: ContextPlan) -> None:
+        """Take up the prompt of the segment that begins with a block, whose plan is given."""
+        self._take_up(self._schedule.prompts[self._schedule.index(first_frame)])
+        for block in self._window:
+            # The same clean pass as when the block was made, under the new prompt. Frames of its
+            # context that the strategy has given up since are missing.
+            context_plan = block.plan.only(self.store.holds)
+            self.store.bring_up(context_plan)
+            self.store.arrive()
+            context = self.store.gather(context_plan)
+            self._flow(block.latents, self._clean_time, context, self.store.new_kv_LPHSD)
+            self.store.replace_block(block.first_frame)
+        if self._window:
+            # The passes may have taken the place of frames that had been fetched for this block.
+            self.store.bring_up(plan)
+            self.store.arrive()
 
     @torch.inference_mode()
     def _make_block(
@@ -190,13 +235,16 @@ class Rollout:
         self.store.arrive()
         arrived = Moment(self._device)
         fetch = self.store.fetch_span()
+        if self._schedule.switches_at(first_frame):
+            self._switch(first_frame, plan)
+        switched = Moment(self._device)
         context = self.store.gather(plan)
         gathered = Moment(self._device)
         latents = self._denoise(index, context) if given is None else self._uploaded(given)
         denoised = Moment(self._device)
         # Latents can be encoded beside the clean pass. A strategy that wants keys must wait for it,
         # because the clean pass computes them.
-        encoded = None if self._view else self._observe(latents, first_frame)
+        encoded = None if self._observes_late else self._observe(latents, first_frame)
         clean_began = Moment(self._device)
         self._flow(latents, self._clean_time, context, self.store.new_kv_LPHSD)
         clean_ended = Moment(self._device)
@@ -206,7 +254,7 @@ class Rollout:
         encode_began, encode_ended = encoded
         search_began = search_ended = clean_ended
         next_plan = plan
-        if next_frame < self._spec.num_latents:
+        if next_frame < self._num_latents:
             with self._search.entered(after=encode_ended):
                 search_began = Moment(self._device)
                 next_plan = self._plan(next_frame)
@@ -214,8 +262,10 @@ class Rollout:
         # Dropping first frees slabs for the frames that are brought up and for those of this block.
         # Frames are brought up before this block's own are stored: the copies then run on a GPU
         # beside the clean pass, which is still queued.
-        self.store.drop_all_but(reachable(self._strategy, next_frame))
-        if next_frame < self._spec.num_latents:
+        origin = self._spec.start_latent
+        kept = reachable(self._strategy, next_frame - origin)
+        self.store.drop_all_but(frame + origin for frame in kept)
+        if next_frame < self._num_latents:
             self.store.bring_up(next_plan)
         append_began = Moment(self._device)
         self.store.append_block(first_frame)
@@ -223,23 +273,30 @@ class Rollout:
             whole=(began, Moment(self._device)),
             wait=(began, arrived),
             fetch=fetch,
-            gather=(arrived, gathered),
+            switch=(arrived, switched),
+            gather=(switched, gathered),
             denoise=(gathered, denoised),
             encode=(encode_began, encode_ended),
             clean_pass=(clean_began, clean_ended),
             search=(search_began, search_ended),
             append=(append_began, Moment(self._device)),
         )
-        return Block(index, first_frame, latents, plan, moments, given is not None), next_plan
+        segment = self._schedule.index(first_frame) if self._has_script else None
+        block = Block(index, first_frame, latents, plan, moments, given is not None, segment)
+        self._window.append(block)
+        return block, next_plan
 
     def _observe(self, latents: Tensor, first_frame: int) -> tuple[Moment, Moment]:
         """Let the strategy encode a clean block; return the start and end of that."""
         with self._search.entered():
             self._search.borrow(latents)
+            origin = self._spec.start_latent
             if self._view is not None:
-                self._view.show(latents, self.store.new_kv_LPHSD)
+                self._view.move_to(first_frame, origin)
+                if self._observes_late:
+                    self._view.show(latents, self.store.new_kv_LPHSD)
             began = Moment(self._device)
-            self._strategy.observe(latents, first_frame)
+            self._strategy.observe(latents, first_frame - origin)
             return began, Moment(self._device)
 
     def _denoise(self, index: int, context: AttentionContext) -> Tensor:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from backbones.engine.script import Schedule
 from harness.core.errors import ConfigError
 from methods.base import RolloutSpec
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from backbones.engine.protocol import ModelShape
     from backbones.engine.sampler import SamplingConfig
+    from backbones.engine.script import Script
     from methods.base import NativeWindow
 
 
@@ -139,7 +141,24 @@ class BackboneSpec:
             )
         return num_blocks * self.block_latents
 
-    def rollout(self, num_latents: int, seed: int) -> RolloutSpec:
+    def schedule(self, prompt: Script | str) -> Schedule:
+        """Return the segments of a script, or of a single prompt, in latent frames.
+
+        Raises:
+            ConfigError: a segment within which no block begins.
+        """
+        return Schedule.of(prompt, self.geometry.latents_per_s, self.block_latents)
+
+    def rollouts(self, prompt: Script | str, num_latents: int, seed: int) -> list[RolloutSpec]:
+        """Return the rollouts that a strategy knows: one, or with `flush` one for each segment.
+
+        Raises:
+            ConfigError: a segment within which no block begins.
+        """
+        parts = self.schedule(prompt).parts(num_latents)
+        return [self.rollout(len(part), seed, part.start) for part in parts]
+
+    def rollout(self, num_latents: int, seed: int, start_latent: int = 0) -> RolloutSpec:
         """Return what a memory strategy learns of a rollout on this backbone."""
         return RolloutSpec(
             num_latents=num_latents,
@@ -151,6 +170,7 @@ class BackboneSpec:
             seed=seed,
             native_window=self.native_window,
             backbone=self.name,
+            start_latent=start_latent,
         )
 
 

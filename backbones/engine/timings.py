@@ -22,6 +22,7 @@ class BlockTimings:
         whole_s: from start to end.
         wait_s: waiting for the fetch, which is the part of it that nothing hid.
         fetch_s: copying retrieved frames to the device.
+        switch_s: taking up another prompt and, with `recache`, computing the window again.
         gather_s: rotating keys to their positions.
         denoise_s: all denoising passes.
         encode_s: the strategy observing the clean latents.
@@ -33,6 +34,7 @@ class BlockTimings:
     whole_s: float
     wait_s: float
     fetch_s: float
+    switch_s: float
     gather_s: float
     denoise_s: float
     encode_s: float
@@ -48,6 +50,7 @@ class BlockMoments:
     whole: Span
     wait: Span
     fetch: Span
+    switch: Span
     gather: Span
     denoise: Span
     encode: Span

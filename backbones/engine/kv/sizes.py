@@ -15,6 +15,8 @@ from harness.core.machine import GIB, available_host_bytes
 from methods.base import reachable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import torch
 
     from backbones.engine.runtime import KVLimits
@@ -37,6 +39,20 @@ def most_reachable(strategy: MemoryStrategy, rollout: RolloutSpec) -> int:
     return max(len(set(reachable(strategy, start))) for start in starts) + size
 
 
+def most_kept(strategy: MemoryStrategy, rollouts: Sequence[RolloutSpec]) -> int:
+    """Reset a strategy for the first rollout; return the most frames that any of them must keep.
+
+    Args:
+        strategy: the strategy.
+        rollouts: `BackboneSpec.rollouts` of the video, at least one.
+    """
+    kept = 0
+    for rollout in reversed(rollouts):  # so that the last reset is that of the first rollout
+        strategy.reset(rollout)
+        kept = max(kept, most_reachable(strategy, rollout))
+    return kept
+
+
 def plan_tiers(
     spec: BackboneSpec,
     kept_latents: int,
@@ -48,7 +64,7 @@ def plan_tiers(
 
     Args:
         spec: the backbone.
-        kept_latents: see `most_reachable`.
+        kept_latents: see `most_kept`.
         limits: the user's.
         device: where the rollout runs.
         free_bytes: memory of the device once the models are loaded.

@@ -81,6 +81,22 @@ class KVStore:
             self._tiers.put(frame, kv_LPHTD)
         self._tiers.copy_down_ahead()
 
+    def replace_block(self, first_frame: int) -> None:
+        """Store what the clean pass wrote in place of what is kept of a block.
+
+        Frames of the block that were dropped stay so.
+        """
+        slabs = self.new_kv_LPHSD.split(self._tokens_per_latent, dim=3)
+        for frame, kv_LPHTD in enumerate(slabs, start=first_frame):
+            if self._tiers.holds(frame):
+                self._tiers.replace(frame, kv_LPHTD)
+        self._placed = []  # `gather` would otherwise take the old ones for current
+        self._tiers.copy_down_ahead()
+
+    def holds(self, frame: int) -> bool:
+        """Tell if a frame is kept."""
+        return self._tiers.holds(frame)
+
     def drop_all_but(self, frames: Iterable[int]) -> None:
         """Forget all frames but those that a later plan may name."""
         self._tiers.drop_all_but(frames)

@@ -1,8 +1,9 @@
 """Slabs of latent frames in memory tiers: the device, pinned host memory, a scratch file.
 
-A slab is written once and never changes, so its copy in a slower tier stays valid. Moving a frame
-up is therefore a copy, and making room on the device means forgetting a slab that has a copy below.
-Frames are copied down before room is needed, the least recently planned ones first.
+A slab is written once, so its copy in a slower tier stays valid; `replace` gives a frame another
+slab and forgets the copies. Moving a frame up is therefore a copy, and making room on the device
+means forgetting a slab that has a copy below. Frames are copied down before room is needed, the
+least recently planned ones first.
 
 For every block the rollout calls, in this order: `bring_up` with the frames of the next plan while
 the clean pass runs, `put` for the new frames, `copy_down_ahead`, and in the next block `arrive`,
@@ -115,6 +116,17 @@ class FrameTiers:
         slab = self._free_slab()
         slab.copy_(kv)
         self._device_tier.slabs[frame] = slab
+
+    def holds(self, frame: int) -> bool:
+        """Tell if a frame was put and not dropped since."""
+        return frame in self._device_tier.slabs or self._is_below(frame)
+
+    def replace(self, frame: int, kv: Tensor) -> None:
+        """Put other keys and values in place of a frame's, whose copies in other tiers are void."""
+        for tier in (self._device_tier, *self._lower):
+            if frame in tier.slabs:
+                tier.drop([frame])
+        self.put(frame, kv)
 
     def copy_down_ahead(self) -> None:
         """Start copying the least recently planned frames down, so that room is ready in time."""
