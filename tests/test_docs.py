@@ -98,6 +98,7 @@ def known_settings() -> Iterator[str]:
     from methods import METHODS
 
     yield from ("experiment", "num", "out", "shard_videos", "backbone", "method", "prompts")
+    yield "method.switch"
     yield from dotted(with_defaults(Settings))
     yield from dotted(with_defaults(EncoderRun))
     yield from dotted({"prompts": with_defaults(PromptSettings)})

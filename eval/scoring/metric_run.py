@@ -20,7 +20,8 @@ from eval.metric import (
     opening_networks_of,
 )
 from eval.scoring.drift import Drift, drift, similarity
-from eval.scoring.results import ScoredClip, ScoredDuration, ScoredMetric
+from eval.scoring.results import ScoredClip, ScoredDuration, ScoredMetric, ScoredSegment
+from eval.scoring.segments import segment_means
 from harness.core.disk import disk_error
 
 
@@ -31,12 +32,14 @@ class ScoredSpan:
     Attributes:
         clips: union of the clips of all durations.
         durations: frames and clips of each duration.
+        segments: where the prompt changes; empty for a single prompt.
         openings: returns the outputs on a duration's openings, the first frames of its clips taken
             as a clip; None for a single clip. Called only for metrics with `opening_networks`.
     """
 
     clips: tuple[ScoredClip, ...]
     durations: dict[str, ScoredDuration]
+    segments: tuple[ScoredSegment, ...]
     openings: Callable[[str], Outputs | None]
 
 
@@ -127,6 +130,7 @@ class MetricRun:
             first_similarity=similarities,
             drift=drifts,
             official_clip_scores=self._official(measured),
+            segments=_segment_means(span, curve),
         )
 
     def _number(self, name: str, duration: ScoredDuration, span: ScoredSpan) -> Combined:
@@ -182,6 +186,14 @@ def reason_of(error: Exception) -> str:
         raise disk from error
     text = " ".join(str(error).split())
     return text if isinstance(error, MetricUnavailable) else f"{type(error).__name__}: {text}"
+
+
+def _segment_means(span: ScoredSpan, curve: Sequence[float | None]) -> tuple[float | None, ...]:
+    # Of the longest duration alone: a shorter one ends with a clip that the longest has as part of
+    # another.
+    longest = max(span.durations.values(), key=lambda duration: duration.num_frames)
+    clips = [span.clips[i] for i in longest.clips]
+    return segment_means(span.segments, clips, [curve[i] for i in longest.clips])
 
 
 def _drift(

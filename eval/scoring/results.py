@@ -24,6 +24,14 @@ class ScoredClip:
 
 
 @dataclass(frozen=True)
+class ScoredSegment:
+    """One segment: its first video frame, and the prompt that its clips are compared with."""
+
+    start_frame: int
+    prompt: str
+
+
+@dataclass(frozen=True)
 class ScoredDuration:
     """One duration: the frames it has from the start, and its clips as indices into `clips`."""
 
@@ -45,6 +53,7 @@ class ScoredMetric:
         first_similarity: of each clip's feature to the first clip's, where the metric keeps any.
         drift: how the curve runs, by duration; None for too few clips.
         official_clip_scores: where a quirk of the official code gives other clip scores.
+        segments: mean of the curve over each segment of `Scores.segments`, in the longest duration.
     """
 
     info: MetricInfo
@@ -56,6 +65,7 @@ class ScoredMetric:
     first_similarity: tuple[float | None, ...] | None = None
     drift: Mapping[str, Drift | None] = field(default_factory=dict)
     official_clip_scores: tuple[float | None, ...] | None = None
+    segments: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,7 @@ class Scores:
         frozen: whether the video stands still, by duration; None if its motion is unknown.
         encoder: what encoded the clips; None where the video's own frames were scored.
         networks: key (version, digest of the weights, device) of the networks that were used.
+        segments: where the prompt changes; empty for a single prompt.
     """
 
     SCHEMA: ClassVar[int] = 2
@@ -90,3 +101,4 @@ class Scores:
     frozen: Mapping[str, Stillness | None] = field(default_factory=dict)
     encoder: ClipEncoder | None = None
     networks: Mapping[str, str] = field(default_factory=dict)
+    segments: tuple[ScoredSegment, ...] = ()

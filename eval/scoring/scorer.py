@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from eval.networks.output_cache import OutputCache
 from eval.networks.pool import NetworkPool
 from eval.scoring.metric_run import MetricRun, reason_of
 from eval.scoring.network_runs import NetworkRuns
-from eval.scoring.results import Scores
+from eval.scoring.results import ScoredSegment, Scores
 from eval.scoring.suite import METRICS, Suite
 from eval.scoring.video_scoring import Progress, VideoScoring
 from harness.core.errors import ConfigError
@@ -75,6 +75,7 @@ class Scorer:
         unit_id: str,
         progress: Progress | None = None,
         workspace: Workspace | None = None,
+        segments: Sequence[ScoredSegment] = (),
     ) -> Scores:
         """Score one video.
 
@@ -88,6 +89,7 @@ class Scorer:
             progress: called with the number of finished clips and of all, after each run of a
                 network on a clip.
             workspace: where clips and outputs are kept; None for nowhere.
+            segments: where the prompt changes, and the evaluation prompts from there on.
 
         Raises:
             VideoDamaged: the file cannot be read or is shorter than the longest duration.
@@ -103,6 +105,7 @@ class Scorer:
                 clips_folder=(workspace.clips if workspace else Path(folder)) / unit_id,
                 prompt=prompt,
                 durations_frames=durations_frames,
+                segments=segments,
                 progress=progress or (lambda done, total: None),
             )
             return scoring.run(unit_id, [self._entries[name] for name in self._unavailable])

@@ -7,7 +7,7 @@ whole video nor, if it is short, more than one network at a time.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 
@@ -24,7 +24,8 @@ from eval.metric import (
 from eval.metrics.flow import DIS_FLOW, motion_px
 from eval.scoring.metric_run import MetricRun, ScoredSpan, reason_of
 from eval.scoring.network_runs import NetworkRuns
-from eval.scoring.results import ScoredClip, ScoredDuration, Scores
+from eval.scoring.results import ScoredClip, ScoredDuration, ScoredSegment, Scores
+from eval.scoring.segments import segment_of
 from eval.scoring.stillness import stillness
 from eval.scoring.suite import Suite
 from eval.video.decode import VideoInfo, probe, read_frames
@@ -46,6 +47,7 @@ class VideoScoring:
         clips_folder: folder of the encoded clips, for a suite that scores those.
         prompt: evaluation prompt.
         durations_frames: name of each duration to its number of frames.
+        segments: where the prompt changes, with the evaluation prompts; empty for a single one.
         progress: called with the number of finished clips and of all.
     """
 
@@ -58,6 +60,7 @@ class VideoScoring:
         clips_folder: Path,
         prompt: str,
         durations_frames: Mapping[str, int],
+        segments: Sequence[ScoredSegment],
         progress: Progress,
     ) -> None:
         self._suite = suite
@@ -66,6 +69,7 @@ class VideoScoring:
         self._video = video
         self._prompt = prompt
         self._durations_frames = durations_frames
+        self._segments = tuple(segments)
         self._progress = progress
         self._info: VideoInfo = probe(video)
         self._fps = int(self._info.fps)
@@ -101,7 +105,7 @@ class VideoScoring:
             name: ScoredDuration(self._durations_frames[name], indices if self._clips else ())
             for name, indices in self._plan.durations.items()
         }
-        span = ScoredSpan(tuple(self._clips), durations, self._openings_of)
+        span = ScoredSpan(tuple(self._clips), durations, self._segments, self._openings_of)
         metrics = {run.metric.info.name: run.finish(span) for run in self._runs}
         return Scores(
             suite=self._suite.name,
@@ -121,6 +125,7 @@ class VideoScoring:
             },
             encoder=self._files.encoder if self._files else None,
             networks=self._network_runs.keys((*self._networks, *self._opening_networks)),
+            segments=self._segments,
         )
 
     def _score_windows(self) -> None:
@@ -140,7 +145,7 @@ class VideoScoring:
             sha256 = hashlib.sha256(frames_FHWC.data).hexdigest()
             self._decode_s += perf_counter() - started
             self._clips.append(_scored_clip(span, self._info, sha256))
-            window.append(Clip(frames_FHWC, span.start, self._fps, self._prompt))
+            window.append(Clip(frames_FHWC, span.start, self._fps, self._prompt_of(span)))
             if self._opening_networks:
                 # A copy: a view of the first frame would keep the whole clip in memory.
                 self._firsts_HWC.append(frames_FHWC[0].copy())
@@ -150,6 +155,11 @@ class VideoScoring:
                 window = []
         if window:
             yield window
+
+    def _prompt_of(self, span: Span) -> str:
+        if not self._segments:
+            return self._prompt
+        return self._segments[segment_of(self._segments, span.start, span.end)].prompt
 
     def _frames(self) -> Iterator[np.ndarray]:
         if self._files:

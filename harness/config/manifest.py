@@ -83,6 +83,11 @@ def read_manifest(folder: Path, path: Path) -> Manifest:
         videos = [_listed(line, number, folder, path) for line, number in lines]
     else:
         prompts = load_prompts(path.stem, PromptSettings(str(path))).prompts
+        if any(prompt.segments for prompt in prompts):
+            raise ConfigError(
+                f"{path}: imported videos can't have prompts that change (segments); give each a "
+                "line with video and prompt."
+            )
         videos = [found for file in files if (found := _by_name(file, prompts))]
     if not videos:
         raise ConfigError(f"{path} matches none of the {len(files)} videos in {folder}.")

@@ -21,6 +21,7 @@ from yaml import YAMLError
 
 from backbones import BACKBONES
 from backbones.engine.runtime import Kernels, KVLimits, Runtime
+from backbones.engine.script import Switch
 from eval.scoring.suite import check_suites
 from harness.config.overrides import LIST_KEYS, Choice, compose_plain, expand
 from harness.config.prompts import PromptSet, PromptSettings, load_prompts
@@ -127,11 +128,19 @@ class Component:
 
 @dataclass(frozen=True)
 class Row:
-    """One backbone with one method on one prompt set."""
+    """One backbone with one method on one prompt set.
+
+    Attributes:
+        backbone: the backbone.
+        method: the memory strategy.
+        prompts: the prompt set.
+        switch: what happens to the past when the prompt of a script changes.
+    """
 
     backbone: Component
     method: Component
     prompts: PromptSet
+    switch: Switch = Switch.keep
 
 
 @dataclass(frozen=True)
@@ -175,6 +184,7 @@ def load_sweep(arguments: Sequence[str], unlabelled: Sequence[str] = ()) -> Swee
         rows.append(row)
         prompts = groups["prompts"] | {"sha256": row.prompts.sha256}
         parts = {name: _resolved(name, getattr(row, name)) for name in _REGISTRIES}
+        parts["method"]["switch"] = str(row.switch)
         resolved.append({**config, **parts, "prompts": prompts})
     assert settings is not None
     check_suites(settings.suite)
@@ -191,12 +201,18 @@ def _resolved(group: str, component: Component) -> dict[str, Any]:
 
 def _row(choices: Sequence[Choice], groups: dict[str, Any], hidden: Collection[Choice]) -> Row:
     labelled = [choice for choice in choices if choice not in hidden or "." not in choice.key]
+    # Every method has this key beside the arguments of its strategy.
+    method = dict(groups["method"])
+    switch = str(method.pop("switch", Switch.keep))
+    if switch not in list(Switch):
+        raise unknown_name("method.switch", switch, [str(known) for known in Switch])
     return Row(
         _component("backbone", _label("backbone", labelled), groups["backbone"]),
-        _component("method", _label("method", labelled), groups["method"]),
+        _component("method", _label("method", labelled), method),
         load_prompts(
             _label("prompts", choices), build(PromptSettings, groups["prompts"], "prompts")
         ),
+        Switch(switch),
     )
 
 
@@ -214,11 +230,14 @@ def _component(group: str, label: str, values: dict[str, Any]) -> Component:
 
 def _check_labels(rows: Sequence[Row]) -> None:
     """Refuse two components with one label, because labels are the rows of the report."""
-    met: dict[tuple[str, str], Component] = {}
+    met: dict[tuple[str, str], tuple[Component, Switch | None]] = {}
     for row in rows:
-        for group, component in (("backbone", row.backbone), ("method", row.method)):
-            other = met.setdefault((group, component.label), component)
-            if other != component:
+        for group, component, switch in (
+            ("backbone", row.backbone, None),
+            ("method", row.method, row.switch),
+        ):
+            other, other_switch = met.setdefault((group, component.label), (component, switch))
+            if (other, other_switch) != (component, switch):
                 raise ConfigError(
                     f"Two different {group}s would both be called {component.label!r}: "
                     f"{other.target} and {component.target}; rename one."

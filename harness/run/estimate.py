@@ -104,7 +104,7 @@ def recorded_latent_s(runs: Path) -> dict[str, list[float]]:
 
 def _timed_latent_s(prepared: PreparedUnit, settings: Settings) -> float:
     prepare_process(num_threads(settings.executor, settings.device))
-    backbone = prepared.source.load(pick_device(settings.device), [prepared.unit.prompt])
+    backbone = prepared.source.load(pick_device(settings.device), prepared.unit.prompts)
     num_latents = _TRIAL_BLOCKS * backbone.spec.block_latents
     rollout = prepared.start(backbone, settings.runtime, num_latents)
     decoder = backbone.start_decoder()

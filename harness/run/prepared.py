@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from backbones.engine.kv.sizes import most_reachable, plan_tiers
+from backbones.engine.kv.sizes import most_kept, plan_tiers
 from backbones.engine.noise import SeededNoise
 from backbones.engine.rollout import Rollout
 from harness.core.devices import free_device_bytes
@@ -61,9 +61,9 @@ class PreparedUnit:
 
     def kept_latents(self) -> int:
         """Return the most past latent frames that must be kept at the same time."""
-        rollout = self.spec.rollout(self.unit.num_latents, self.unit.seed)
-        self.strategy.reset(rollout)
-        return most_reachable(self.strategy, rollout)
+        unit = self.unit
+        rollouts = self.spec.rollouts(unit.script or unit.prompt, unit.num_latents, unit.seed)
+        return most_kept(self.strategy, rollouts)
 
     def check_memory(
         self, limits: KVLimits, device: torch.device, free_bytes: int | None = None
@@ -111,7 +111,9 @@ class PreparedUnit:
         return Rollout(
             backbone,
             self.strategy,
-            unit.prompt,
+            unit.script or unit.prompt,
+            # The first prompt alone, so that scripts are paired with each other and with the video
+            # of a single prompt up to the first switch.
             SeededNoise(unit.seed, unit.prompt),
             num_latents or unit.num_latents,
             unit.seed,

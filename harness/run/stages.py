@@ -37,7 +37,7 @@ def run_stages(
         f"seed {unit.seed}"
         for unit in units
     }
-    prompts = {unit.id: unit.evaluation_prompt for unit in units}
+    prompts = {unit.id: unit.evaluation_prompts for unit in units}
     failed: dict[str, str] = {}
     # The second round is for damaged videos only. There is no third one, since a disk that damages
     # every file would otherwise keep the sweep running.
@@ -102,7 +102,7 @@ def score_store(
                 f"duration={duration_s:g}: no finished video of {store.root} has that many seconds "
                 "in whole latent frames."
             )
-    prompts = {line.unit_id: line.evaluation_prompt for line in lines}
+    prompts = {line.unit_id: line.evaluation_prompts for line in lines}
     tasks = missing_evaluations(store, prompts, durations_s, settings.suite)
     if not tasks:
         return None

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eval.scoring.segments import scored_segments
 from eval.scoring.suite import can_set_up, find_suite, network_keys
 from harness.core.events import Emit, Event, EventKind, StopRequested
 from harness.run.executors import num_threads, num_workers, run_shards
@@ -43,7 +44,7 @@ def missing_units(store: RunStore, units: Iterable[Unit]) -> list[Unit]:
 
 def missing_evaluations(
     store: RunStore,
-    prompts: Mapping[str, str],
+    prompts: Mapping[str, tuple[str, ...]],
     durations_s: Sequence[float],
     suites: Sequence[str],
 ) -> list[Evaluation]:
@@ -51,7 +52,7 @@ def missing_evaluations(
 
     Args:
         store: the sweep.
-        prompts: evaluation prompt of each unit, by its id.
+        prompts: evaluation prompts of each unit by its id, one for each of its segments.
         durations_s: seconds to score; those that a video doesn't reach are left out.
         suites: suites or single metrics.
     """
@@ -59,7 +60,7 @@ def missing_evaluations(
     # Both look at installed packages and at weights files: once per metric, not once per unit.
     now_available, now_used = cache(can_set_up), cache(network_keys)
     found = {name: find_suite(name) for name in suites}
-    for unit_id, prompt in prompts.items():
+    for unit_id, texts in prompts.items():
         record = store.record(unit_id)
         if record is None:
             continue
@@ -71,19 +72,22 @@ def missing_evaluations(
             # null for a metric whose package has been installed since, or used other weights.
             scored = store.scored(suite.name, suite.version, unit_id)
             before = scored.durations_frames if scored else {}
+            # Durations scored earlier are scored again as well: a command that asks for fewer
+            # durations must not take any out of the file.
+            wanted = dict(sorted((before | frames).items(), key=lambda item: item[1]))
+            last_frame = max(wanted.values(), default=0)
+            segments = scored_segments(record.segment_starts(), texts, last_frame)
             up_to_date = (
                 scored is not None
                 and scored.video_sha256 == record.video.sha256
-                and scored.prompt == prompt
+                and scored.prompt == texts[0]
+                and scored.segments == segments
                 and frames.items() <= before.items()
                 and not any(now_available(metric) for metric in scored.not_set_up)
                 and _same_networks(scored.networks, now_used(name))
             )
-            # Durations scored earlier are scored again as well: a command that asks for fewer
-            # durations must not take any out of the file.
-            wanted = dict(sorted((before | frames).items(), key=lambda item: item[1]))
             if wanted and not up_to_date:
-                tasks.append(Evaluation(unit_id, name, prompt, wanted))
+                tasks.append(Evaluation.of(unit_id, name, texts, wanted))
     return tasks
 
 

@@ -90,7 +90,7 @@ class UnitProgress:
         Raises:
             PlanChanged: the block was replayed, and saved with another plan than it has now.
         """
-        line = TraceLine.of(block.index, block.first_frame, block.plan)
+        line = TraceLine.of(block.index, block.first_frame, block.plan, block.segment)
         # Similarities may differ in the last bit on another machine; the plan must not.
         if block.replayed and line.without_scores() != self._saved_line(block.index):
             raise PlanChanged(block.index)

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 from harness.core.devices import peak_device_mib
 from harness.core.environment import describe_machine
 from harness.core.machine import peak_host_mib
-from harness.store.record import Facts, Generation, Prompt, Record, VideoFile, now
+from harness.store.record import (
+    Facts,
+    Generation,
+    Prompt,
+    Record,
+    RecordedScript,
+    RecordedSegment,
+    VideoFile,
+    now,
+)
 from methods import METHODS
 
 if TYPE_CHECKING:
@@ -18,6 +27,8 @@ if TYPE_CHECKING:
 
     from backbones.engine.backbone import Backbone
     from backbones.engine.rollout import Block, Rollout
+    from backbones.engine.script import Script
+    from backbones.engine.spec import BackboneSpec
     from harness.run.video_pipeline import VideoPipeline
     from harness.store.units import Unit
 
@@ -78,6 +89,18 @@ def unit_record(
             machine=describe_machine(device),
             kernels=rollout.describe_kernels(),
         ),
+        script=_script(unit.script, spec) if unit.script else None,
+    )
+
+
+def _script(script: Script, spec: BackboneSpec) -> RecordedScript:
+    starts = spec.schedule(script).starts
+    return RecordedScript(
+        script.switch,
+        tuple(
+            RecordedSegment(start, segment.seconds, segment.prompt, segment.evaluation_text)
+            for start, segment in zip(starts, script.segments, strict=True)
+        ),
     )
 
 
@@ -99,6 +122,8 @@ def unit_timings_s(
     if made:
         for part, name in _PARTS.items():
             total[name] = sum(getattr(timings, part) for timings in made)
+        if any(block.segment for block in blocks):
+            total["prompt_switch"] = sum(timings.switch_s for timings in made)
         total["first_block"] = made[0].whole_s
         total["steady_block"] = median(
             [timings.whole_s for timings in made][1:] or [made[0].whole_s]
@@ -119,5 +144,5 @@ def _facts(unit: Unit, backbone: Backbone) -> Facts:
         weights=spec.weights.value,
         official_setting=spec.official and native,
         long_setting=spec.long_setting,
-        prompt_cut_tokens=backbone.cut_tokens.get(unit.prompt, 0),
+        prompt_cut_tokens=max(backbone.cut_tokens.get(text, 0) for text in unit.prompts),
     )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import torch
 
     from backbones.engine.backbone import Backbone, BackboneSource
+    from backbones.engine.script import Script
     from eval.scoring.scorer import Scorer
     from harness.store.units import Unit
 
@@ -85,7 +86,7 @@ class _Worker:
             units = self._those_that_fit(source, device)
             if not units:
                 return
-            backbone = source.load(device, [unit.prompt for unit in units])
+            backbone = source.load(device, [text for unit in units for text in unit.prompts])
         except _ENDS_AN_ITEM as error:
             for unit in units:
                 self._fail(unit.id, error)
@@ -126,11 +127,12 @@ class _Worker:
         """Return the units that memory suffices for; the others fail before anything is loaded."""
         from harness.run.prepared import PreparedUnit
 
-        # Units of one row and length differ in prompt and seed only, and need the same memory.
-        refusals: dict[tuple[str, int], LongtakeError | None] = {}
+        # Units of one row, length and script differ in prompt and seed only, and need the same
+        # memory.
+        refusals: dict[tuple[str, int, Script | None], LongtakeError | None] = {}
         fitting = []
         for unit in self._shard.units:
-            row = (unit.row_id, unit.num_latents)
+            row = (unit.row_id, unit.num_latents, unit.script)
             if row not in refusals:
                 refusals[row] = None
                 try:
@@ -204,6 +206,7 @@ def _score(
     task: Evaluation, store: RunStore, scorer: Scorer, emit: Emit, stop_requested: StopRequested
 ) -> None:
     from eval.scoring.scorer import Workspace
+    from eval.scoring.segments import scored_segments
     from eval.video.decode import VideoDamaged
 
     record = store.record(task.unit_id)
@@ -215,10 +218,13 @@ def _score(
             raise Interrupted
 
     video = store.unit_dir(task.unit_id) / record.video.file
+    segments = scored_segments(
+        record.segment_starts(), task.prompts, max(task.durations_frames.values())
+    )
     workspace = Workspace(store.workspace / "clips", store.workspace / "features")
     try:
         scores = scorer.score(
-            video, task.prompt, task.durations_frames, task.unit_id, progress, workspace
+            video, task.prompt, task.durations_frames, task.unit_id, progress, workspace, segments
         )
         if scores.video_sha256 != record.video.sha256:
             raise VideoDamaged(f"{video.name} is not the video that its record describes.")

@@ -47,6 +47,8 @@ class Sweep:
             and `FACTS`.
         scores: suite, unit_id, duration_s, metric, value (NaN when null), reason.
         curves: suite, unit_id, metric, start_s, end_s, value; clips of the longest duration only.
+        segments: suite, unit_id, metric, segment (index), start_s, value (mean of the curve over
+            the segment's clips, NaN when null); of videos whose prompt changes.
         timings: unit_id, stage, seconds.
         metrics: description of each metric of each suite, in the order of the files.
         versions: the version of each suite; files of several versions are refused.
@@ -60,6 +62,7 @@ class Sweep:
     units: pd.DataFrame
     scores: pd.DataFrame
     curves: pd.DataFrame
+    segments: pd.DataFrame
     timings: pd.DataFrame
     metrics: dict[str, dict[str, MetricInfo]]
     versions: dict[str, tuple[str, ...]]
@@ -184,6 +187,7 @@ def load_sweeps(folders: Sequence[Path]) -> Sweep:
         units=labels.merge(frame, on="unit_id", how="left"),
         scores=measured.scores,
         curves=measured.curves,
+        segments=measured.segments,
         timings=timings,
         metrics=measured.metrics,
         versions=measured.versions,
@@ -204,7 +208,7 @@ def _store(folder: Path, name: str, several: bool) -> Store:
 def _labels(reader: Reader) -> pd.DataFrame:
     lines = [
         {name: value for name, value in asdict(line).items() if name != "evaluation_prompt"}
-        | {"prompt_set": line.prompt_id.rpartition("/")[0]}
+        | {"prompt": line.all_prompts, "prompt_set": line.prompt_id.rpartition("/")[0]}
         for line in reader.read_lines(reader.paths.unit_lines_path, UnitLine)
     ]
     frame = pd.DataFrame(lines, columns=[*LABELS, "prompt_set", "row_id"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from backbones.engine.script import Script
+
 # Ids become file names, and a store may come from an untrusted source.
 _FILE_NAME = re.compile(r"\w[\w.-]{0,100}")
 
@@ -22,6 +24,7 @@ class UnitLine:
         evaluation_prompt: prompt that metrics compare with.
         seed: seed of all noise.
         row_id: identity of the row. Labels may be reused with other arguments, ids cannot.
+        script: its segments if the prompt changes; the prompts above are then those of the first.
     """
 
     unit_id: str
@@ -32,10 +35,21 @@ class UnitLine:
     evaluation_prompt: str
     seed: int
     row_id: str
+    script: Script | None = None
 
     def __post_init__(self) -> None:
         if not _FILE_NAME.fullmatch(self.unit_id):
             raise ValueError(f"unit id {self.unit_id!r} is no file name")
+
+    @property
+    def evaluation_prompts(self) -> tuple[str, ...]:
+        """The evaluation prompt of each segment; one for a video with one prompt."""
+        return self.script.evaluation_prompts if self.script else (self.evaluation_prompt,)
+
+    @property
+    def all_prompts(self) -> str:
+        """Return the generation prompt, or those of all segments with the times of the changes."""
+        return str(self.script) if self.script else self.prompt
 
     @property
     def row(self) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
 
+from backbones.engine.script import Switch
 from harness.core.environment import Machine
 
 
@@ -60,6 +61,36 @@ class Prompt:
     id: str
     text: str
     evaluation_text: str
+
+
+@dataclass(frozen=True)
+class RecordedSegment:
+    """A stretch of a video with one prompt.
+
+    Attributes:
+        first_latent: latent frame that it began with, which was the first of a block.
+        seconds: its length as the script said.
+        prompt: generation prompt.
+        evaluation_prompt: prompt that metrics compare it with.
+    """
+
+    first_latent: int
+    seconds: float
+    prompt: str
+    evaluation_prompt: str
+
+
+@dataclass(frozen=True)
+class RecordedScript:
+    """The segments of a video whose prompt changes.
+
+    Attributes:
+        switch: treatment of past frames when the prompt changed: keep, recache or flush.
+        segments: all of the script, also those that begin after the end of the video.
+    """
+
+    switch: Switch
+    segments: tuple[RecordedSegment, ...]
 
 
 @dataclass(frozen=True)
@@ -145,6 +176,7 @@ class Record:
         finished: time of completion, UTC.
         generation: details of the generation; None for an imported video.
         origin: source of an imported video; None for a generated one.
+        script: the segments if the prompt changes; `prompt` is then that of the first.
     """
 
     SCHEMA: ClassVar[int] = 2
@@ -162,6 +194,7 @@ class Record:
     finished: str
     generation: Generation | None = None
     origin: Origin | None = None
+    script: RecordedScript | None = None
 
     def __post_init__(self) -> None:
         if (self.generation is None) == (self.origin is None):
@@ -179,6 +212,20 @@ class Record:
         num_latents = round(exact)
         if abs(exact - num_latents) > 1e-6 or not 0 < num_latents <= made:
             return None
+        return self._num_frames(num_latents)
+
+    def segment_starts(self) -> tuple[int, ...]:
+        """Return the first video frame of each segment; one segment for a single prompt."""
+        if self.script is None:
+            return (0,)
+        return tuple(self._num_frames(segment.first_latent) for segment in self.script.segments)
+
+    def _num_frames(self, num_latents: int) -> int:
+        """Count the video frames that the first `num_latents` latent frames decode to."""
+        if num_latents == 0:
+            return 0
+        assert self.generation is not None
+        made = self.generation.num_latents
         frames_per_latent = (self.num_frames - 1) // max(1, made - 1)
         return 1 + frames_per_latent * (num_latents - 1)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from eval.scoring.results import ScoredDuration, Scores
+from eval.scoring.results import ScoredDuration, ScoredSegment, Scores
 from harness.core.environment import code_revision, package_versions
 from harness.core.errors import StoreError
 from harness.core.files import locked, remove_leftovers, write_text
@@ -43,6 +43,7 @@ class Scored:
         durations: frames and clips of each scored duration.
         not_set_up: metrics that are null because a package or file was missing.
         networks: keys of the networks that were used, by name.
+        segments: where the prompt changed, with the evaluation prompts.
     """
 
     SCHEMA: ClassVar[int] = Scores.SCHEMA
@@ -53,6 +54,7 @@ class Scored:
     durations: dict[str, ScoredDuration]
     not_set_up: tuple[str, ...]
     networks: dict[str, str]
+    segments: tuple[ScoredSegment, ...] = ()
 
     @property
     def durations_frames(self) -> dict[str, int]:

@@ -17,6 +17,7 @@ from harness.store.files import Reader
 
 SCORE_COLUMNS = ["suite", "unit_id", "duration_s", "metric", "value", "reason"]
 CURVE_COLUMNS = ["suite", "unit_id", "metric", "start_s", "end_s", "value"]
+SEGMENT_COLUMNS = ["suite", "unit_id", "metric", "segment", "start_s", "value"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Measured:
 
     scores: pd.DataFrame
     curves: pd.DataFrame
+    segments: pd.DataFrame
     metrics: dict[str, dict[str, MetricInfo]]
     versions: dict[str, tuple[str, ...]]
     frozen: frozenset[tuple[str, float]]
@@ -37,6 +39,7 @@ class _UnitMetrics:
     infos: dict[str, MetricInfo]
     scores: list[tuple[float, str, float | None, str | None]]
     curves: dict[str, np.ndarray]  # by metric [clip, (start_s, end_s, value)]
+    segments: list[tuple[str, int, float, float | None]]  # metric, index, start_s, value
     frozen: tuple[float, ...]  # durations in which the video stands still
     # By metric and duration: the fields of `eval.scoring.drift.Drift`.
     drift: dict[str, dict[str, dict[str, Any]]]
@@ -56,6 +59,7 @@ def load_scores(stores: Sequence[tuple[Reader, Mapping[str, str]]]) -> Measured:
     """
     scores: list[tuple[Any, ...]] = []
     curves: list[tuple[str, str, str, np.ndarray]] = []
+    segments: list[tuple[Any, ...]] = []
     metrics: dict[str, dict[str, MetricInfo]] = {}
     versions: dict[str, tuple[str, ...]] = {}
     frozen: set[tuple[str, float]] = set()
@@ -81,6 +85,7 @@ def load_scores(stores: Sequence[tuple[Reader, Mapping[str, str]]]) -> Measured:
             met_versions.setdefault(unit.version, path)
             scores.extend((suite, unit_id, *score) for score in unit.scores)
             curves.extend((suite, unit_id, name, clips) for name, clips in unit.curves.items())
+            segments.extend((suite, unit_id, *segment) for segment in unit.segments)
             if unit.drift:
                 drift.setdefault(unit_id, {})[suite] = unit.drift
             frozen.update((unit_id, duration_s) for duration_s in unit.frozen)
@@ -94,7 +99,10 @@ def load_scores(stores: Sequence[tuple[Reader, Mapping[str, str]]]) -> Measured:
             metrics[suite] = infos
             versions[suite] = tuple(met_versions)
     frame = pd.DataFrame(scores, columns=SCORE_COLUMNS).astype({"value": float})
-    return Measured(frame, _curve_frame(curves), metrics, versions, frozenset(frozen), drift)
+    by_segment = pd.DataFrame(segments, columns=SEGMENT_COLUMNS).astype({"value": float})
+    return Measured(
+        frame, _curve_frame(curves), by_segment, metrics, versions, frozenset(frozen), drift
+    )
 
 
 def _refuse_mixed(suite: str, versions: Mapping[str, Path]) -> None:
@@ -174,4 +182,11 @@ def _parse(scores: Scores) -> _UnitMetrics:
         if (drifts := {d: asdict(found) for d, found in metric.drift.items() if found})
     }
     infos = {name: metric.info for name, metric in scores.metrics.items()}
-    return _UnitMetrics(scores.suite_version, infos, lines, curves, frozen, drift)
+    segments = [
+        (name, index, segment.start_frame / scores.fps, value)
+        for name, metric in scores.metrics.items()
+        for index, (segment, value) in enumerate(
+            zip(scores.segments, metric.segments, strict=False)  # a metric may have none
+        )
+    ]
+    return _UnitMetrics(scores.suite_version, infos, lines, curves, segments, frozen, drift)

@@ -37,12 +37,27 @@ class Evaluation:
         suite: registered suite.
         prompt: evaluation prompt.
         durations_frames: video frames of each duration, by its seconds as text.
+        segment_prompts: evaluation prompt of each segment if the prompt changes.
     """
 
     unit_id: str
     suite: str
     prompt: str
     durations_frames: dict[str, int]
+    segment_prompts: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls, unit_id: str, suite: str, prompts: tuple[str, ...], durations_frames: dict[str, int]
+    ) -> Evaluation:
+        """Return the task for a unit with these evaluation prompts, one for each segment."""
+        segment_prompts = prompts if len(prompts) > 1 else ()
+        return cls(unit_id, suite, prompts[0], durations_frames, segment_prompts)
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """Return the evaluation prompt of each segment; one for a video with one prompt."""
+        return self.segment_prompts or (self.prompt,)
 
     @property
     def item(self) -> str:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from backbones import BACKBONES
+from backbones.engine.script import Script, Switch
 from harness.core.devices import pick_device
 from harness.core.errors import ConfigError
 from harness.core.registry import PluginError, Registry
@@ -16,11 +17,13 @@ from harness.store.lines import UnitLine
 from methods import METHODS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from backbones.engine.backbone import BackboneSource
+    from backbones.engine.spec import BackboneSpec
+    from harness.config.prompts import Prompt
     from harness.config.sweep import SweepConfig
-    from methods.base import MemoryStrategy
+    from methods.base import MemoryStrategy, RolloutSpec
 
 # Increased whenever a change of Longtake alters pixels, so that existing units are made again.
 IDENTITY_VERSION = 2
@@ -44,6 +47,8 @@ class Unit:
         evaluation_prompt: prompt that metrics compare with.
         seed: seed of all noise.
         num_latents: latent frames of the longest duration asked for.
+        script: its segments where the prompt changes; `prompt` and `evaluation_prompt` are then
+            those of the first.
     """
 
     id: str
@@ -61,6 +66,17 @@ class Unit:
     evaluation_prompt: str
     seed: int
     num_latents: int
+    script: Script | None = None
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """Every generation prompt, in order."""
+        return self.script.prompts if self.script else (self.prompt,)
+
+    @property
+    def evaluation_prompts(self) -> tuple[str, ...]:
+        """The evaluation prompt of each segment; one for a video with one prompt."""
+        return self.script.evaluation_prompts if self.script else (self.evaluation_prompt,)
 
     @property
     def line(self) -> UnitLine:
@@ -74,6 +90,7 @@ class Unit:
             evaluation_prompt=self.evaluation_prompt,
             seed=self.seed,
             row_id=self.row_id,
+            script=self.script,
         )
 
     def build_strategy(self) -> MemoryStrategy:
@@ -97,24 +114,31 @@ def plan_units(config: SweepConfig) -> list[Unit]:
         spec = source.spec()
         num_latents = max(spec.num_latents(duration_s) for duration_s in settings.duration)
         strategy = build(METHODS.load(row.method.target), row.method.args, "method")
-        strategy.reset(spec.rollout(num_latents, seed=0))
+        scripts = [_script(prompt, row.switch) for prompt in row.prompts.prompts]
+        _check_rollouts(strategy, spec, row.prompts.prompts, scripts, num_latents)
         shared = {
             "version": IDENTITY_VERSION,
             "backbone": _identity(BACKBONES, row.backbone.target, source),
             "method": _identity(METHODS, row.method.target, strategy),
         }
         encoded = {key: _canonical(value) for key, value in shared.items()}
-        row_id = _digest(encoded)
-        for prompt in row.prompts.prompts:
-            source.check_prompt(prompt.text)
-            encoded["prompt"] = _canonical(prompt.text)
+        # Two rows may differ in nothing but the switch, which changes no video of a single prompt.
+        own_switch = {} if row.switch is Switch.keep else {"switch": _canonical(row.switch)}
+        row_id = _digest(encoded | own_switch)
+        for prompt, script in zip(row.prompts.prompts, scripts, strict=True):
+            own: dict[str, Any] = {"prompt": prompt.text}
+            if script is not None:
+                own["script"] = script.identity()
+            for text in script.prompts if script else (prompt.text,):
+                source.check_prompt(text)
+            of_prompt = encoded | {key: _canonical(value) for key, value in own.items()}
             for seed in settings.seed:
-                encoded["seed"] = _canonical(seed)
+                of_prompt["seed"] = _canonical(seed)
                 units.append(
                     Unit(
-                        id=_digest(encoded),
+                        id=_digest(of_prompt),
                         row_id=row_id,
-                        identity=shared | {"prompt": prompt.text, "seed": seed},
+                        identity=shared | own | {"seed": seed},
                         backbone=row.backbone.label,
                         method=row.method.label,
                         family=row.backbone.target,
@@ -127,9 +151,33 @@ def plan_units(config: SweepConfig) -> list[Unit]:
                         evaluation_prompt=prompt.evaluation_text,
                         seed=seed,
                         num_latents=num_latents,
+                        script=script,
                     )
                 )
     return units
+
+
+def _script(prompt: Prompt, switch: Switch) -> Script | None:
+    return Script(prompt.segments, switch) if prompt.segments else None
+
+
+def _check_rollouts(
+    strategy: MemoryStrategy,
+    spec: BackboneSpec,
+    prompts: Sequence[Prompt],
+    scripts: Sequence[Script | None],
+    num_latents: int,
+) -> None:
+    """Refuse arguments of a strategy, and scripts, that don't fit the rollouts of a row."""
+    rollouts: dict[RolloutSpec, None] = {}
+    for prompt, script in zip(prompts, scripts, strict=True):
+        try:
+            found = spec.rollouts(script or prompt.text, num_latents, seed=0)
+        except ConfigError as error:
+            raise ConfigError(f"Prompt {prompt.id}: {error}") from error
+        rollouts |= dict.fromkeys(found)
+    for rollout in rollouts:
+        strategy.reset(rollout)
 
 
 def build_backbone(family: str, args: dict[str, Any]) -> BackboneSource:

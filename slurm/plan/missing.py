@@ -59,14 +59,14 @@ def missing_of_units(
     store = RunStore(Path(generate.store))
     missing = missing_units(store, units)
     missing_ids = {unit.id for unit in missing}
-    prompts = {unit.id: unit.evaluation_prompt for unit in units if unit.id not in missing_ids}
+    prompts = {unit.id: unit.evaluation_prompts for unit in units if unit.id not in missing_ids}
     tasks = missing_evaluations(store, prompts, durations_s, suites)
     # A unit without a video has no scores yet: all of them are missing.
     for _, members in groupby(missing, key=lambda unit: (unit.family, unit.backbone_args)):
         first, *others = members
         frames = _durations_frames(first, durations_s)
         tasks += [
-            Evaluation(unit.id, suite, unit.evaluation_prompt, frames)
+            Evaluation.of(unit.id, suite, unit.evaluation_prompts, frames)
             for unit in (first, *others)
             for suite in suites
         ]
@@ -130,7 +130,7 @@ def still_missing(shard: Shard) -> Shard:
     missing: list[Evaluation] = []
     ordered = sorted(shard.evaluations, key=_suite_and_durations)
     for (suite, durations), tasks in groupby(ordered, key=_suite_and_durations):
-        prompts = {task.unit_id: task.prompt for task in tasks}
+        prompts = {task.unit_id: task.prompts for task in tasks}
         missing += missing_evaluations(store, prompts, [float(d) for d in durations], [suite])
     return replace(shard, evaluations=tuple(missing))
 

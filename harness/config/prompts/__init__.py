@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import ConfigError
+from backbones.engine.script import Segment
+from harness.config.prompts.segments import read_segments
+from harness.core.errors import ConfigError, LongtakeError
 from harness.core.registry import Registry
 
 GENERATORS = Registry(
@@ -28,11 +30,25 @@ class Prompt:
         id: unique within its set.
         text: prompt of the backbone.
         evaluation_text: text that metrics compare the video with.
+        segments: two or more where the prompt changes; the texts above are then those of the first.
     """
 
     id: str
     text: str
     evaluation_text: str
+    segments: tuple[Segment, ...] = ()
+
+    @classmethod
+    def of_segments(cls, id_: str, segments: tuple[Segment, ...]) -> Prompt:
+        """Return the prompt of a script; that of a single segment is an ordinary one."""
+        first = segments[0]
+        script = segments if len(segments) > 1 else ()
+        return cls(id_, first.prompt, first.evaluation_text, script)
+
+    def listing(self) -> list[Any]:
+        """Return all its texts, and times if the prompt changes."""
+        segments = [[float(s.seconds), s.prompt, s.evaluation_text] for s in self.segments]
+        return [self.text, self.evaluation_text, *([segments] if segments else [])]
 
 
 @dataclass(frozen=True)
@@ -50,7 +66,8 @@ class PromptSettings:
 
     Args:
         source: a shipped set, a generator, or the path of a .txt file (one prompt per line) or
-            .jsonl file (objects with id, prompt and, if it differs, evaluation_prompt).
+            .jsonl file (objects with id, prompt and, if it differs, evaluation_prompt, or with id
+            and segments).
         evaluation: path of a .txt file with the evaluation prompt of each line of a .txt source.
         num: number of prompts to take from the start, or to generate; None for all, or 16.
         seed: seed of a generator.
@@ -86,8 +103,8 @@ def load_prompts(name: str, settings: PromptSettings) -> PromptSet:
     elif source.endswith((".txt", ".jsonl")):
         prompts = _read(Path(source))
     elif source in GENERATORS.names():
-        texts = GENERATORS.load(source)(settings.num or _GENERATED, settings.seed)
-        prompts = [_from_text(str(text), number) for number, text in enumerate(texts, start=1)]
+        items = GENERATORS.load(source)(settings.num or _GENERATED, settings.seed)
+        prompts = [_generated(item, number) for number, item in enumerate(items, start=1)]
     else:
         known = [*shipped_sets(), *GENERATORS.names()]
         raise ConfigError(
@@ -103,7 +120,7 @@ def load_prompts(name: str, settings: PromptSettings) -> PromptSet:
     chosen = tuple(prompts[: settings.num])
     if len({prompt.id for prompt in chosen}) < len(chosen):
         raise ConfigError(f"Prompt set {name}: two prompts have the same id.")
-    listing = json.dumps([[prompt.text, prompt.evaluation_text] for prompt in chosen])
+    listing = json.dumps([prompt.listing() for prompt in chosen])
     return PromptSet(name, chosen, hashlib.sha256(listing.encode()).hexdigest())
 
 
@@ -162,14 +179,27 @@ def _from_text(line: str, number: int) -> Prompt:
     return Prompt(f"{number:04d}", line.strip(), line.strip())
 
 
+def _generated(item: Any, number: int) -> Prompt:
+    """Return the prompt of what a generator made: a text, or the segments of a script."""
+    if isinstance(item, tuple) and item and all(isinstance(part, Segment) for part in item):
+        return Prompt.of_segments(f"{number:04d}", item)
+    return _from_text(str(item), number)
+
+
 def _from_json(line: str, number: int, path: Path) -> Prompt:
     try:
         fields: dict[str, Any] = json.loads(line)
+        if "segments" in fields:
+            return Prompt.of_segments(
+                str(fields["id"]), read_segments(fields, f"{path}, line {number}")
+            )
         text = str(fields["prompt"]).strip()
         if not text:
             raise ValueError("the prompt is empty")
         return Prompt(str(fields["id"]), text, str(fields.get("evaluation_prompt") or text))
+    except LongtakeError:
+        raise
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(
-            f"{path}, line {number}: expected an object with id and prompt ({error})."
+            f"{path}, line {number}: expected an object with id and prompt or segments ({error})."
         ) from error

@@ -148,7 +148,7 @@ def bench(
         members = list(group)
         on_unit(f"{label} | loading and warm-up")
         source = build_backbone(members[0].family, members[0].backbone_args)
-        backbone = source.load(device, [unit.prompt for unit in members])
+        backbone = source.load(device, [text for unit in members for text in unit.prompts])
         rates = measure_rates(backbone)
         warm_up = PreparedUnit.of(members[0], source)
         _bench_unit(warm_up, backbone, rates, settings, scorers, None)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from backbones.engine.script import Segment
 from harness.config.prompts import PromptSet, PromptSettings, load_prompts
 from harness.core.errors import LongtakeError
+from harness.core.registry import Registry
 
 
 def load(source: object, **settings: object) -> PromptSet:
@@ -75,3 +78,84 @@ def test_prompts_that_do_not_fit_are_refused(tmp_path, monkeypatch, source, eval
     Path("twice.jsonl").write_text('{"id": 1, "prompt": "a"}\n{"id": 1, "prompt": "b"}')
     with pytest.raises(LongtakeError, match=message):
         load(source, evaluation=evaluation)
+
+
+def write_lines(path: Path, *items: object) -> Path:
+    path.write_text("\n".join(json.dumps(item) for item in items))
+    return path
+
+
+FOX = {"seconds": 10, "prompt": "a red fox in deep snow", "evaluation_prompt": "a fox"}
+BOAT = {"seconds": 5.5, "prompt": "a boat on a wide river"}
+
+
+def test_an_item_may_hold_segments(tmp_path: Path) -> None:
+    items = {"id": "a", "segments": [FOX, BOAT]}, {"id": "b", "prompt": "a boat"}
+    script, plain = load(write_lines(tmp_path / "mixed.jsonl", *items)).prompts
+    assert [segment.seconds for segment in script.segments] == [10, 5.5]
+    assert [segment.prompt for segment in script.segments] == [FOX["prompt"], BOAT["prompt"]]
+    texts = [segment.evaluation_text for segment in script.segments]
+    assert texts == ["a fox", "a boat on a wide river"]
+    assert (script.text, script.evaluation_text) == ("a red fox in deep snow", "a fox")
+    assert plain.segments == ()
+
+
+def test_a_script_of_one_segment_is_a_plain_prompt(tmp_path: Path) -> None:
+    one = load(write_lines(tmp_path / "one.jsonl", {"id": "0001", "segments": [BOAT]}))
+    (tmp_path / "plain.txt").write_text(BOAT["prompt"])
+    plain = load(tmp_path / "plain.txt")
+    assert (one.prompts, one.sha256) == (plain.prompts, plain.sha256)
+
+
+def test_every_word_and_every_second_of_a_script_is_in_the_hash(tmp_path: Path) -> None:
+    def sha256(*segments: object) -> str:
+        return load(
+            write_lines(tmp_path / "a.jsonl", {"id": "a", "segments": list(segments)})
+        ).sha256
+
+    versions = [
+        sha256(FOX, BOAT),
+        sha256(FOX, BOAT | {"seconds": 6}),
+        sha256(FOX, BOAT | {"prompt": "a boat"}),
+        sha256(FOX, BOAT | {"evaluation_prompt": "a boat"}),
+        sha256(FOX, BOAT, BOAT),
+    ]
+    assert len(set(versions)) == len(versions)
+    assert sha256(FOX | {"seconds": 10.0}, BOAT) == versions[0]
+
+
+@pytest.mark.parametrize(
+    ("segments", "message"),
+    [
+        ([], "line 1: segments is empty"),
+        ([FOX, {"seconds": 0, "prompt": "b"}], r"above 0, got 0 at `segments\[1\]`"),
+        ([FOX, {"seconds": -1, "prompt": "b"}], r"segments\[1\]"),
+        ([FOX, {"seconds": "5", "prompt": "b"}], r"`float`, got `str` at `segments\[1\].seconds"),
+        ([FOX, {"seconds": True, "prompt": "b"}], r"segments\[1\].seconds"),
+        ([FOX, {"prompt": "b"}], "missing required field `seconds`"),
+        ([FOX, {"seconds": 5}], "missing required field `prompt`"),
+        ([FOX, {"seconds": 5, "prompt": " "}, BOAT], "the prompt is empty"),
+        ([FOX, {"seconds": 5, "promt": "b"}], r"segments\[1\].*'promt'. Did you mean 'prompt'"),
+        ([FOX, "b"], r"segments\[1\]"),
+        ({"seconds": 5}, "`segments`"),
+        (None, "`segments`"),
+    ],
+)
+def test_segments_that_do_not_fit_are_refused(tmp_path, segments, message) -> None:
+    path = write_lines(tmp_path / "s.jsonl", {"id": "a", "segments": segments})
+    with pytest.raises(LongtakeError, match=r"s\.jsonl, line 1") as refusal:
+        load(path)
+    assert re.search(message, str(refusal.value)), refusal.value
+
+
+def test_a_prompt_beside_segments_is_refused(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "s.jsonl", {"id": "a", "prompt": "b", "segments": [FOX]})
+    with pytest.raises(LongtakeError, match="line 1: an item has either prompt or segments"):
+        load(path)
+
+
+def test_a_generator_may_return_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = (Segment(5, "a fox"), Segment(5, "a boat"))
+    monkeypatch.setattr(Registry, "load", lambda *_: lambda num, seed: [script, "a boat"][:num])
+    first, second = load("tiny", num=2).prompts
+    assert (first.segments, first.text, second.segments) == (script, "a fox", ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -139,3 +140,82 @@ def test_a_prompt_that_the_backbone_refuses_is_refused_with_what_it_expects(tmp_
     (tmp_path / "other.txt").write_text("a prompt of another world\n")
     with pytest.raises(LongtakeError, match="Expected one of: dawn, noon"):
         plan(f"prompts={tmp_path / 'other.txt'}")
+
+
+# Results that people keep are found by these ids.
+KNOWN_IDS = {
+    ("sliding_window", "0001"): "1c6686b2b92891863ad0",
+    ("sliding_window", "0002"): "be64d70489caa91c78e5",
+    ("rag", "0001"): "f25a89f7c64d27871da6",
+    ("rag", "0002"): "2effdaad76cde226412f",
+}
+
+
+@pytest.mark.parametrize("switch", [(), ("method.switch=recache",), ("method.switch=flush",)])
+def test_ids_of_single_prompts_stay_whatever_the_switch(switch: tuple[str, ...]) -> None:
+    units = plan("method=sliding_window,rag", "prompts.num=2", "duration=30", *switch)
+    found = {(unit.method.split()[0], unit.prompt_id): unit.id for unit in units}
+    assert found == KNOWN_IDS
+    assert all("script" not in unit.identity and unit.script is None for unit in units)
+
+
+@pytest.fixture
+def stories(tmp_path: Path) -> Callable[..., str]:
+    """Writes a prompt set of one script."""
+
+    def write(*segments: tuple[float, str], **more: str) -> str:
+        given = [{"seconds": s, "prompt": text, **more} for s, text in segments]
+        path = tmp_path / "stories.jsonl"
+        path.write_text(json.dumps({"id": "a", "segments": given}))
+        return f"prompts={path}"
+
+    return write
+
+
+SKY = "dusk grassy blue yellowish striped ball drifting"
+BOX = "noon sandy violet pinkish plain box pacing"
+
+
+def test_the_script_and_the_switch_are_part_of_the_id(stories: Callable[..., str]) -> None:
+    plain = only(stories((30, SKY)))
+    units = [
+        plain,
+        only(stories((1.5, SKY), (1.5, BOX))),
+        only(stories((1.5, SKY), (1.5, BOX)), "method.switch=recache"),
+        only(stories((1.5, SKY), (1.5, BOX)), "method.switch=flush"),
+        only(stories((2.25, SKY), (1.5, BOX))),
+        only(stories((1.5, SKY), (1.5, SKY))),
+    ]
+    assert len({unit.id for unit in units}) == len(units)
+    assert all(unit.id == digest(unit.identity) for unit in units)
+    assert units[1].prompts == (SKY, BOX)
+    assert plain.script is None
+    same = only(stories((1.5, SKY), (1.5, BOX)), "method.switch=keep")
+    assert same.id == units[1].id
+    reworded = only(stories((1.5, SKY), (1.5, BOX), evaluation_prompt="a ball"))
+    assert reworded.id == units[1].id
+    assert reworded.evaluation_prompts == ("a ball", "a ball")
+
+
+@pytest.mark.parametrize(
+    ("segments", "overrides", "message"),
+    [
+        (((1.4, SKY), (0.1, BOX), (1, SKY)), (), "Prompt a: Segment 2 .*no block begins within"),
+        (((1.5, SKY), (1.5, "a box")), (), "does not fit slot 1"),
+        (((1.5, SKY), (1.5, BOX)), ("method.switch=flus",), "Did you mean 'flush'"),
+    ],
+)
+def test_scripts_that_cannot_be_made_are_refused(
+    stories: Callable[..., str], segments, overrides, message: str
+) -> None:
+    with pytest.raises(LongtakeError, match=message):
+        plan(stories(*segments), *overrides)
+
+
+def test_positions_that_restart_allow_longer_videos(stories: Callable[..., str]) -> None:
+    """A table of 1024 positions ends at 256 s, unless the script drops the past before."""
+    long = ("method=sliding_window", "method.rope=absolute", "duration=300")
+    script = stories((150, SKY), (150, BOX))
+    with pytest.raises(LongtakeError, match="1024 positions"):
+        plan(script, *long)
+    assert only(script, *long, "method.switch=flush").num_latents == 1200
