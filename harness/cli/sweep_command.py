@@ -129,6 +129,9 @@ def _dry_run(units: list[Unit], store: RunStore, settings: Settings, terminal: T
     terminal.print_table(header, [tuple(map(str, row)) for row in cost.rows])
     terminal.say(f"generation: about {cost.generate_s / 60:.1f} min ({cost.source})")
     terminal.say(f"disk: about {cost.disk_bytes / 2**20:.0f} MiB of latents and videos")
+    if scripts := [unit.script for unit in units if unit.script]:
+        switches = ", ".join(dict.fromkeys(str(script.switch) for script in scripts))
+        terminal.say(f"scripts: the prompt changes in {len(scripts)} units (switch: {switches})")
     return 0
 
 

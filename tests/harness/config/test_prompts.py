@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from backbones.engine.script import Segment
+from backbones.world.grammar import ScenePrompt
+from backbones.world.prompts import make_prompts
 from harness.config.prompts import PromptSet, PromptSettings, load_prompts
 from harness.core.errors import LongtakeError
 from harness.core.registry import Registry
@@ -135,7 +138,7 @@ def test_every_word_and_every_second_of_a_script_is_in_the_hash(tmp_path: Path) 
         ([FOX, {"prompt": "b"}], "missing required field `seconds`"),
         ([FOX, {"seconds": 5}], "missing required field `prompt`"),
         ([FOX, {"seconds": 5, "prompt": " "}, BOAT], "the prompt is empty"),
-        ([FOX, {"seconds": 5, "promt": "b"}], r"segments\[1\].*'promt'. Did you mean 'prompt'"),
+        ([FOX, {"seconds": 5, "prompts": "b"}], r"segments\[1\].*'prompts'. Did you mean 'prompt'"),
         ([FOX, "b"], r"segments\[1\]"),
         ({"seconds": 5}, "`segments`"),
         (None, "`segments`"),
@@ -159,3 +162,16 @@ def test_a_generator_may_return_segments(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(Registry, "load", lambda *_: lambda num, seed: [script, "a boat"][:num])
     first, second = load("tiny", num=2).prompts
     assert (first.segments, first.text, second.segments) == (script, "a fox", ())
+
+
+def test_the_shipped_stories_change_sky_and_motion_alone() -> None:
+    stories = load("tiny_stories")
+    assert stories.sha256 == "e82d08c024d789ba1fa97af5c3de362f08c73cccc9dd31053332a87cf4714aed"
+    firsts = [prompt.text for prompt in stories.prompts]
+    assert firsts == [str(prompt) for prompt in make_prompts(8, seed=0)]
+    for prompt in stories.prompts:
+        assert [segment.seconds for segment in prompt.segments] == [10, 10, 10]
+        scenes = [ScenePrompt.parse(segment.prompt) for segment in prompt.segments]
+        assert len({scene.sky for scene in scenes}) == 3
+        assert len({scene.motion for scene in scenes}) == 3
+        assert len({replace(scene, sky="noon", motion="pacing") for scene in scenes}) == 1
