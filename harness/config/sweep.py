@@ -202,13 +202,19 @@ def _resolved(group: str, component: Component) -> dict[str, Any]:
 def _row(choices: Sequence[Choice], groups: dict[str, Any], hidden: Collection[Choice]) -> Row:
     labelled = [choice for choice in choices if choice not in hidden or "." not in choice.key]
     # Every method has this key beside the arguments of its strategy.
-    method = dict(groups["method"])
-    switch = str(method.pop("switch", Switch.keep))
+    values = dict(groups["method"])
+    switch = str(values.pop("switch", Switch.keep))
     if switch not in list(Switch):
         raise unknown_name("method.switch", switch, [str(known) for known in Switch])
+    method = _component("method", _label("method", labelled), values)
+    if "switch" in {field.name for field in fields(METHODS.load(method.target))}:
+        raise PluginError(
+            f"method {method.target}: no argument may be called switch, because method.switch is "
+            "the switch policy of scripts; rename it."
+        )
     return Row(
         _component("backbone", _label("backbone", labelled), groups["backbone"]),
-        _component("method", _label("method", labelled), method),
+        method,
         load_prompts(
             _label("prompts", choices), build(PromptSettings, groups["prompts"], "prompts")
         ),

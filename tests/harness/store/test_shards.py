@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backbones.engine.runtime import AttentionKernel, Kernels, KVLimits, Runtime
+from backbones.engine.script import Script, Segment, Switch
 from harness.core.errors import StoreError
 from harness.store.shards import Evaluation, Shard, Stage, group_units, split_units
 from harness.store.units import Unit
@@ -23,6 +24,17 @@ VALUES = st.recursive(
     max_leaves=6,
 )
 OBJECTS = st.dictionaries(TEXTS, VALUES, max_size=3)
+SEGMENTS = st.builds(
+    Segment,
+    seconds=st.floats(0.01, 1e6),
+    prompt=TEXTS.map("a{}".format),
+    evaluation_prompt=st.none() | TEXTS,
+)
+SCRIPTS = st.builds(
+    Script,
+    segments=st.lists(SEGMENTS, min_size=1, max_size=3).map(tuple),
+    switch=st.sampled_from(Switch),
+)
 UNITS = st.builds(
     Unit,
     **dict.fromkeys(
@@ -33,6 +45,7 @@ UNITS = st.builds(
     **dict.fromkeys(("prompt", "evaluation_prompt"), TEXTS),
     seed=st.integers(0, 2**53),
     num_latents=st.integers(1, 10**6),
+    script=st.none() | SCRIPTS,
 )
 EVALUATIONS = st.builds(
     Evaluation,
@@ -40,6 +53,7 @@ EVALUATIONS = st.builds(
     suite=TEXTS,
     prompt=TEXTS,
     durations_frames=st.dictionaries(TEXTS, st.integers(1, 10**6), max_size=3),
+    segment_prompts=st.lists(TEXTS, max_size=3).map(tuple),
 )
 RUNTIMES = st.builds(
     Runtime,

@@ -212,6 +212,17 @@ def test_scripts_that_cannot_be_made_are_refused(
         plan(stories(*segments), *overrides)
 
 
+def test_a_strategy_has_no_switch_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "from dataclasses import dataclass\nfrom methods.rag import Rag\n"
+    source += "@dataclass\nclass Own(Rag):\n    switch: int = 0\n"
+    (tmp_path / "own_switch.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(LongtakeError, match="no argument may be called switch"):
+        plan("method=own_switch:Own")
+
+
 def test_positions_that_restart_allow_longer_videos(stories: Callable[..., str]) -> None:
     """A table of 1024 positions ends at 256 s, unless the script drops the past before."""
     long = ("method=sliding_window", "method.rope=absolute", "duration=300")
