@@ -76,7 +76,7 @@ class MetricInfo:
         direction: which values are better.
         unit: unit of its numbers; empty for none.
         description: one or two sentences for the page.
-        heading: the heading its column stands under, one of `Heading` or any other text.
+        heading: the heading of its column, one of `Heading` or any other text.
         kind: the scale its numbers belong to.
     """
 

@@ -1,8 +1,8 @@
 """Whole passes of the transformer as CUDA graphs: launched at once instead of kernel by kernel.
 
-Except for its latents, all that a pass reads or writes keeps its address for a whole segment (see
-KVStore), so a graph captured once can be replayed in every block of the same context length until
-the prompt changes.
+Everything that a pass reads or writes, except its latents, keeps its address for a whole segment
+(see KVStore). A captured graph can therefore be replayed in every block of the same context length
+until the prompt changes.
 """
 
 from __future__ import annotations

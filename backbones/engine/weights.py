@@ -77,7 +77,7 @@ def read_tensors(path: Path, dtype: torch.dtype) -> dict[str, Tensor]:
     """
     content = read_checkpoint(path)
     if not is_state_dict(content):
-        raise MissingWeights(f"{path.name} is no state dict; it holds {describe(content)}.")
+        raise MissingWeights(f"{path.name} is not a state dict; it holds {describe(content)}.")
     return {name: tensor.to(dtype, copy=True) for name, tensor in content.items()}
 
 

@@ -53,7 +53,7 @@ class Release:
 _MIXED_LICENCE = "CC-BY-NC-SA-4.0 (model card), code Apache-2.0"
 
 # Trained on clips of 21 latent frames; "only supports 81 frames" (its authors, issue 39). Longer
-# videos roll the cache of 21, which is no official long setting.
+# videos roll the cache of 21, which is not an official long setting.
 SELF_FORCING = Release(
     name="self_forcing",
     generator=WeightsFile(

@@ -66,12 +66,12 @@ def select(content: Any, entries: tuple[str, ...], source: str) -> Mapping[str, 
     """Return the state dict in a checkpoint: the first of `entries` in it, or the whole.
 
     Raises:
-        MissingWeights: none of the entries is there, one is no state dict, or others are unknown.
+        MissingWeights: no entry is there, one is not a state dict, or others are unknown.
     """
     if isinstance(content, Mapping) and content and is_state_dict(content):
         return content
     if not isinstance(content, Mapping) or not _ENTRIES & content.keys():
-        raise MissingWeights(f"{source} is no checkpoint of a generator: {describe(content)}.")
+        raise MissingWeights(f"{source} is not a checkpoint of a generator: {describe(content)}.")
     if unknown := content.keys() - _ENTRIES:
         raise MissingWeights(f"{source} has unknown entries: {first_few(map(str, unknown))}.")
     found = next((entry for entry in entries if entry in content), None)
@@ -80,7 +80,7 @@ def select(content: Any, entries: tuple[str, ...], source: str) -> Mapping[str, 
             f"{source} has no {entries[0]!r}; its entries are {', '.join(sorted(content))}."
         )
     if not content[found] or not is_state_dict(content[found]):
-        raise MissingWeights(f"{source}: its entry {found!r} is no state dict.")
+        raise MissingWeights(f"{source}: its entry {found!r} is not a state dict.")
     return content[found]
 
 

@@ -66,7 +66,7 @@ def read_lora(path: Path, config: LoraConfig) -> dict[str, Adapter]:
         pairs.setdefault(f"{layer}.weight", {})[f"lora_{rest[0]}"] = tensor
     if strangers:
         raise MissingWeights(
-            f"{path.name} is no LoRA but {kind_of(tensors)}: {first_few(strangers)}."
+            f"{path.name} is not a LoRA but {kind_of(tensors)}: {first_few(strangers)}."
         )
     if halves := [name for name, pair in pairs.items() if len(pair) != 2]:
         raise MissingWeights(f"{path.name} has half an adapter for {first_few(halves)}.")

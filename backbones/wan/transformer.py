@@ -149,7 +149,7 @@ class SelfAttention(Attention):
             layer.bias = nn.Parameter(bias, requires_grad=False)
 
     def project(self, x_SE: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values of the block, as (head, token, head channel), not rotated."""
+        """Return un-rotated queries, keys and values of the block: (head, token, head channel)."""
         q_SE, k_SE, v_SE = F.linear(x_SE, self._weight, self._bias).chunk(3, dim=-1)
         return self.heads(self.norm_q(q_SE)), self.heads(self.norm_k(k_SE)), self.heads(v_SE)
 
@@ -158,7 +158,7 @@ class CrossAttention(Attention):
     """Attention to the prompt."""
 
     def text_kv(self, text_TE: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values of the prompt, as (head, token, head channel)."""
+        """Return keys and values of the prompt, as (head, token, head channel)."""
         return self.heads(self.norm_k(self.k(text_TE))), self.heads(self.v(text_TE))
 
     def forward(self, x_SE: Tensor, keys_HTD: Tensor, values_HTD: Tensor) -> Tensor:

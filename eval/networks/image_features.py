@@ -42,7 +42,7 @@ class ImageNetwork:
         weights: path of the weights file below the folder of `weights_module`.
         weights_module: import name of the package with the weights.
         code_module: import name of the package with the code of the network.
-        distributions: what to install, without dependencies, because theirs conflict with ours.
+        distributions: distributions to install, without dependencies, which conflict with ours.
     """
 
     name: str

@@ -1,8 +1,8 @@
 """Outputs of networks on disk, by clip and network, so that no network runs twice on a clip.
 
 One file per clip holds the outputs of all networks, which keeps the number of files low. The file
-is replaced as a whole and not locked: of two workers that write the same clip at once, the later
-one drops the entry of the other, which is computed again when it is next needed.
+is replaced as a whole and not locked. If two workers write the same clip at once, the later one
+drops the entry of the other, which is then computed again on demand.
 """
 
 from __future__ import annotations

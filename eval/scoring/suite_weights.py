@@ -67,6 +67,6 @@ def fetch_or_unpack(source: WeightsFile, path: Path, on_bytes: OnBytes) -> bool:
     except (zipfile.BadZipFile, KeyError) as error:
         archive.unlink()
         raise FetchError(
-            f"{source.url} is no archive that contains {source.member}: {error}"
+            f"{source.url} is not an archive that contains {source.member}: {error}"
         ) from error
     return False

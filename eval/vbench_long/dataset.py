@@ -2,9 +2,11 @@
 
 `official`: the mean over all clips of all videos, so that a long video weighs more. Consistency is
 fused by the official look-up, which cuts the name of a video at its first "_". `per_video`: the
-mean of the videos' numbers. The two are equal if all videos have the same number of clips, more
-than one, and no prompt has a "_", except for overall consistency, for which the official code
-compares with the prompt followed by "-0". They are never mixed.
+mean of the videos' numbers.
+
+The two are never mixed. They are equal if all videos have the same number of clips, more than one,
+and no prompt has a "_". The exception is overall consistency, for which the official code compares
+with the prompt followed by "-0".
 """
 
 from __future__ import annotations

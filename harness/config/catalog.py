@@ -1,4 +1,4 @@
-"""Everything the command line can name, with a summary of each."""
+"""All names that the command line accepts, with a summary of each."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Listed:
     """A name with one line about it.
 
     Attributes:
-        name: as it is typed.
-        summary: what it stands for.
-        origin: the distribution it comes from; "you" for files of the user.
+        name: name on the command line.
+        summary: one line of description.
+        origin: distribution that provides it; "you" for files of the user.
     """
 
     name: str

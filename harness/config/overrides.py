@@ -98,7 +98,7 @@ def expand(arguments: Sequence[str]) -> list[list[Choice]]:
     """Return all combinations that the comma lists of `arguments` span, in order.
 
     Raises:
-        ConfigError: an argument that is no override, or a list for a key that takes one value.
+        ConfigError: an argument that is not an override, or a list for a key that takes one value.
     """
     return [list(row) for row in itertools.product(*(_choices(o) for o in _parse(arguments)))]
 
@@ -132,7 +132,7 @@ def merge(values: Mapping[str, Any], arguments: Sequence[str]) -> dict[str, Any]
     """Return plain values with overrides applied.
 
     Raises:
-        ConfigError: an argument that is no override of one value.
+        ConfigError: an argument that is not an override of one value.
     """
     try:
         config = OmegaConf.create(dict(values))

@@ -323,8 +323,9 @@ def _plugin_options(group: str, value: str) -> Any:
         return {key: value} if ":" in value or entry is not None else None
     node = _read_yaml(shipped)
     own = registry.own_name(node[key])
-    # Another plug-in may have the name of the built-in that a preset uses: the preset means ours.
-    # The preset of that very name stays as it is, so loading it refuses the ambiguous name.
+    # Another plug-in may have the name of the built-in that a preset uses: the preset means the
+    # built-in. The preset of that name itself is not changed, so that loading it refuses the
+    # ambiguous name.
     qualified = value != name or (own != node[key] and name != node[key])
     return node | {key: own} if qualified else None
 

@@ -30,7 +30,7 @@ def build(cls: type[T], values: Mapping[str, Any], section: str) -> T:
         section: word for the values in messages: "method", "setting".
 
     Raises:
-        ConfigError: a key is no field (names the nearest one), or a value has another type.
+        ConfigError: a key is not a field (names the nearest one), or a value has another type.
     """
     try:
         merged = OmegaConf.merge(OmegaConf.structured(cls), dict(values))

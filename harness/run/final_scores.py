@@ -33,8 +33,8 @@ def write_rows(store: RunStore, suites: Sequence[str]) -> Path | None:
 def row_scores(store: RunStore) -> list[dict[str, Any]]:
     """Return dimensions and final scores for every backbone, method and duration.
 
-    Each dimension, and each final score, stands under `official` (the official aggregation) and
-    `per_video`; `eval.vbench_long.dataset` and `eval.vbench_long.final_scores` say what they are.
+    Each dimension, and each final score, has the keys `official` (the official aggregation) and
+    `per_video`, defined in `eval.vbench_long.dataset` and `eval.vbench_long.final_scores`.
     """
     rows: dict[tuple[str, str], list[Scores]] = {}
     version = find_suite(SUITE).version

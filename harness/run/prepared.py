@@ -1,4 +1,4 @@
-"""A unit with all that making it takes, built once from its arguments."""
+"""A unit with everything needed to generate it, built once from its arguments."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class PreparedUnit:
         """Refuse a unit whose plug-ins, weights or files changed since it was planned.
 
         Raises:
-            ConfigError: the unit's id stands for something else than what would be made.
+            ConfigError: the unit's id does not describe the video that would be generated.
         """
         check_identity(self.unit, self.source, self.strategy)
 

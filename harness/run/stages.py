@@ -48,7 +48,7 @@ def run_stages(
         tasks = missing_evaluations(store, prompts, settings.duration, settings.suite)
         if tasks and not stop_requested():
             outcome = score(tasks, settings, labels, listener, stop_requested)
-            # Scoring discards the record of a damaged video. That is no failure yet: the second
+            # Scoring discards the record of a damaged video. That is not a failure yet: the second
             # round makes the video again.
             failed |= {
                 item: text

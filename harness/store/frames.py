@@ -149,7 +149,7 @@ def load_sweeps(folders: Sequence[Path]) -> Sweep:
     """Read sweep folders, merging those of several people or clusters by unit id.
 
     Raises:
-        LongtakeError: a folder is no sweep, or a suite was scored with several versions.
+        LongtakeError: a folder is not a sweep, or a suite was scored with several versions.
     """
     folders = list(dict.fromkeys(Path(folder).resolve() for folder in folders))
     for folder in folders:

@@ -85,7 +85,7 @@ def import_video(store: RunStore, planned: PlannedImport, row: Row) -> Record:
     """Import a video into the store, unless it is there already.
 
     Raises:
-        VideoDamaged: the file is missing, is no video, or holds no frame.
+        VideoDamaged: the file is missing, is not a video, or holds no frame.
     """
     video, unit_id = planned.video, planned.line.unit_id
     folder = store.unit_dir(unit_id)

@@ -39,7 +39,7 @@ class UnitLine:
 
     def __post_init__(self) -> None:
         if not _FILE_NAME.fullmatch(self.unit_id):
-            raise ValueError(f"unit id {self.unit_id!r} is no file name")
+            raise ValueError(f"unit id {self.unit_id!r} is not a file name")
 
     @property
     def evaluation_prompts(self) -> tuple[str, ...]:

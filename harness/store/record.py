@@ -26,7 +26,7 @@ class VideoFile:
     def __post_init__(self) -> None:
         # Both become parts of paths, and a store may come from an untrusted source.
         if Path(self.file).name != self.file:
-            raise ValueError(f"file {self.file!r} is no file name")
+            raise ValueError(f"file {self.file!r} is not a file name")
         if not re.fullmatch("[0-9a-f]{64}", self.sha256):
             raise ValueError(f"sha256 {self.sha256!r}")
 

@@ -236,7 +236,7 @@ class RunStore(StorePaths):
         """Return all units ever requested in this sweep, one line per unit and row.
 
         Raises:
-            StoreError: the folder is no run store, or units.jsonl is damaged.
+            StoreError: the folder is not a run store, or units.jsonl is damaged.
         """
         path = self.unit_lines_path
         if not path.is_file():
@@ -254,7 +254,7 @@ class RunStore(StorePaths):
         """Return a readable name for each unit of this sweep, by its id.
 
         Raises:
-            StoreError: the folder is no run store, or units.jsonl is damaged.
+            StoreError: the folder is not a run store, or units.jsonl is damaged.
         """
         return {line.unit_id: line.label for line in self.unit_lines()}
 

@@ -163,7 +163,7 @@ def _parse(scores: Scores) -> _UnitMetrics:
     lines: list[tuple[float, str, float | None, str | None]] = []
     curves: dict[str, np.ndarray] = {}
     # The clip list joins the clips of all durations; the short tail clip of a shorter duration
-    # would stand as a second value at the same time.
+    # would be a second value at the same time.
     longest = scores.durations[max(scores.durations, key=float)]
     clips = [scores.clips[index] for index in longest.clips]
     for name, metric in scores.metrics.items():

@@ -41,7 +41,7 @@ class LossSettings:
         """Raise an error for settings that cannot be trained.
 
         Raises:
-            ConfigError: a margin that is no cosine, a chunk too short for the smoothing loss, a
+            ConfigError: a margin that is not a cosine, a chunk too short for the smoothing loss, a
                 window that does not fit into a chunk, a negative weight, or nothing to train on.
         """
         if chunk_latents < 3:  # because every part is computed, even with weight 0

@@ -74,7 +74,7 @@ def _table(path: Path) -> QuotedTable:
     content = _mapping(content, _KEYS, str(path), needed=("source", "metrics", "rows"))
     link = content.get("link")
     if link is not None and urlsplit(str(link)).scheme not in ("http", "https"):
-        raise ConfigError(f"{path}: link {link!r} is no http or https address.")
+        raise ConfigError(f"{path}: link {link!r} is not an http or https address.")
     metrics = content["metrics"]
     if not isinstance(metrics, dict) or not metrics:
         raise ConfigError(f"{path}: metrics must map column names to titles.")

@@ -96,13 +96,13 @@ def compare_rows(sweep: Sweep) -> Ablation:
     Retrieval measures need no scores; they are compared over the whole of the longest videos.
 
     Raises:
-        StoreError: the sweep is no experiment, or there is nothing to compare yet.
+        StoreError: the sweep is not an experiment, or there is nothing to compare yet.
     """
     path = StorePaths(sweep.folder).experiment_path
     try:
         experiment = read_typed(path, StoredExperiment)
     except FileNotFoundError as error:
-        raise StoreError(f"{sweep.folder} is no experiment: it has no {path.name}.") from error
+        raise StoreError(f"{sweep.folder} is not an experiment: it has no {path.name}.") from error
     values, metrics = _values(sweep)
     if values.empty:
         raise StoreError(

@@ -40,7 +40,7 @@ def build_ablation(sweep: Sweep, folder: Path) -> Path:
         The page.
 
     Raises:
-        LongtakeError: the sweep is no experiment, or there is nothing to compare yet.
+        LongtakeError: the sweep is not an experiment, or there is nothing to compare yet.
     """
     ablation = compare_rows(sweep)
     folder.mkdir(parents=True, exist_ok=True)

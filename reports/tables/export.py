@@ -90,7 +90,7 @@ def caption(comparison: Comparison) -> str:
         f"{group.backbone}: {group.num_prompts} prompts, {len(group.pairs)} videos per row"
         for group in comparison.groups
     )
-    note = "These are no VBench scores. " if comparison.kind is Kind.proxy else ""
+    note = "These are not VBench scores. " if comparison.kind is Kind.proxy else ""
     return (
         f"Suite {comparison.suite} ({comparison.kind}), version {comparison.version}, "
         f"{seconds(comparison.duration_s)} videos. {note}{groups}. "

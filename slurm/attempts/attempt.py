@@ -1,7 +1,7 @@
 """An attempt: one start of a task, described in one small file that the task keeps up to date.
 
-The file says what the task works on, on which machine, and how far it is. It is no proof that the
-task lives: only SLURM knows that.
+The file names the item in work, the machine and the progress. It does not prove that the task is
+alive, which only SLURM knows.
 """
 
 from __future__ import annotations
@@ -119,8 +119,8 @@ class AttemptFile:
             self._write()
         elif event.kind is EventKind.progress:
             self._attempt = replace(before, amount=event.amount)
-            # Videos say themselves what they replay. Clips that an earlier attempt scored are
-            # read from disk and pass in no time: they would spoil the pace just as well.
+            # Events of videos mark replayed frames. Clips that an earlier attempt scored are read
+            # from disk, unmarked, and would make the pace look too fast.
             scored_before = ":" in event.item and 0 < event.amount <= before.saved
             if event.replayed or scored_before:
                 self._attempt = replace(

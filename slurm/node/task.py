@@ -56,7 +56,7 @@ class ShardTask(Checkpointable):
                 print(f"error: {disk}", file=sys.stderr)
                 sys.exit(disk.exit_code)
         # A signal may arrive with the last item, and items that failed are not tried again in
-        # this task: in both cases there is nothing to go on with.
+        # this task: in both cases nothing is left to do.
         if signals.received() and set(still_missing(left).items) - set(attempt.failed):
             attempt.end(Ending.stopped)
             requeue(task_id())

@@ -1,4 +1,4 @@
-"""Results of a sweep as far as `status` needs them: which items are done, which failed."""
+"""Results of a sweep for `status`: the items that are done, and those that failed."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class SweepState:
 
 
 def read_state(store: Path) -> SweepState:
-    """Read the state of a sweep; without SLURM, as far as its files tell.
+    """Read the state of a sweep; if SLURM does not answer, from its files only.
 
     Raises:
         StoreError: nothing of the sweep was ever submitted.

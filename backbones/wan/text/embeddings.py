@@ -51,7 +51,7 @@ def encode_prompts(
     long_prompt: LongPrompt,
     config: TextEncoderConfig = UMT5_XXL,
 ) -> dict[str, PromptEmbedding]:
-    """Return the embeddings of prompts, from the cache as far as it has them.
+    """Return the embeddings of prompts; cached ones are not computed again.
 
     All other prompts are tokenized first, so that a long one is refused before the encoder is
     loaded. The encoder is freed before this returns.

@@ -1,4 +1,4 @@
-"""UMT5 by way of transformers, under the parameter names of Wan's file.
+"""UMT5 from the package transformers, under the parameter names of Wan's file.
 
 Letters: T token, E channel.
 """
@@ -73,7 +73,7 @@ def load_text_encoder(
         encoder = WanTextEncoder(config)
     tensors = read_checkpoint(path)
     if not is_state_dict(tensors):
-        raise MissingWeights(f"{path.name} is no text encoder; it holds {describe(tensors)}.")
+        raise MissingWeights(f"{path.name} is not a text encoder; it holds {describe(tensors)}.")
     load_strictly(encoder, tensors, path.name)
     return encoder.eval().requires_grad_(False).to(device)
 

@@ -72,7 +72,7 @@ def read_experiment(name: str) -> tuple[str, Experiment]:
         Its name, which is the stem of the file, and its content.
 
     Raises:
-        ConfigError: no such file, or one that is no experiment.
+        ConfigError: no such file, or one that is not an experiment.
         UnknownName: no shipped experiment has this name.
     """
     path = CONF / "experiment" / f"{name}.yaml"

@@ -49,7 +49,7 @@ class ExperimentPlan:
         """Read a shipped experiment or a YAML file.
 
         Raises:
-            ConfigError: a file that is no experiment, or method= among the overrides.
+            ConfigError: a file that is not an experiment, or method= among the overrides.
             UnknownName: an unknown experiment, or a label in it that refers to nothing.
         """
         if any(choice.key == "method" for choice in split(overrides)):

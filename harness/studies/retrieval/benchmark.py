@@ -96,7 +96,7 @@ def run_benchmark(
                 keys_of = load(video.backbone)
                 if keys_of is None:
                     videos_of = f"{video.kind} of {video.backbone}"
-                    skipped[f"{choice.label} on {videos_of}"] = "it is no embedded backbone"
+                    skipped[f"{choice.label} on {videos_of}"] = "it is not an embedded backbone"
                     continue
             vectors = embed(video, choice, keys_of)
             embeddings[choice.label, video.name] = vectors

@@ -68,7 +68,7 @@ def panned_photo(path: Path, num_latents: int, codec: TinyCodec) -> RetrievalVid
     Gain `view`: the share of the view that two frames have in common.
 
     Raises:
-        ConfigError: the file is no picture.
+        ConfigError: the file is not a picture.
     """
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if picture is None:

@@ -38,7 +38,7 @@ def drift_videos(folder: Path) -> Videos:
 
     Raises:
         StoreError: no finished video retrieved anything.
-        LongtakeError: the folder is no run store.
+        LongtakeError: the folder is not a run store.
     """
     sweep = load_sweep(folder)
     retrieving = list(_retrieving(sweep))

@@ -83,7 +83,7 @@ def test_the_error_names_what_a_pickle_wants_to_call(tmp_path: Path) -> None:
 
 def test_the_error_names_the_content_of_another_file(tmp_path: Path) -> None:
     path = save(tmp_path / "w.pt", {"model": TENSORS, "step": 3})
-    with pytest.raises(LongtakeError, match="no state dict; it holds the keys model; step"):
+    with pytest.raises(LongtakeError, match="not a state dict; it holds the keys model; step"):
         read_tensors(path, torch.float32)
 
 

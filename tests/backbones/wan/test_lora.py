@@ -115,7 +115,7 @@ def test_an_adapter_of_another_model_is_refused(peft_case, tmp_path: Path) -> No
 
 def test_the_error_names_the_content_of_a_file_without_a_lora(tmp_path: Path) -> None:
     state = transformer().state_dict()
-    with pytest.raises(LongtakeError, match="no LoRA but a Wan transformer of 2 layers"):
+    with pytest.raises(LongtakeError, match="not a LoRA but a Wan transformer of 2 layers"):
         read_lora(save(tmp_path, state), CONFIG)
     with pytest.raises(LongtakeError, match="no 'generator_lora'; its entries are generator"):
         read_lora(save(tmp_path, {"generator": state}), CONFIG)

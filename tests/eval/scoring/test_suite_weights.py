@@ -68,6 +68,6 @@ def test_archive_without_the_file_is_reported_and_not_kept(server: tuple[str, Pa
         archive.writestr("other.pth", b"")
     source = member_of(url, "a.pth")
     for _ in range(2):
-        with pytest.raises(FetchError, match=r"is no archive that contains a\.pth"):
+        with pytest.raises(FetchError, match=r"is not an archive that contains a\.pth"):
             fetch_or_unpack(source, source.path, lambda done, total: None)
     assert not source.path.exists()

@@ -143,7 +143,7 @@ def test_unit_id_that_is_no_file_name_is_left_out(store: Path) -> None:
     sweep = load_sweep(store)
     assert len(sweep.units) == 36
     (warning,) = sweep.warnings
-    assert warning == "units.jsonl: line 37: unit id '../../outside' is no file name; left out."
+    assert warning == "units.jsonl: line 37: unit id '../../outside' is not a file name; left out."
 
 
 @pytest.mark.parametrize("video", [{"file": "../../secret"}, {"sha256": "../x"}])

@@ -112,7 +112,7 @@ def test_keys_are_those_of_the_backbone_that_made_the_rollout(world) -> None:
     ]
     keys = [choose_encoder("mean_keys")]
     found = run_benchmark(videos, keys, Retrieval(), embedded_backbone("tiny_long"), print)
-    assert found.skipped == {"mean_keys on rollouts of mine": "it is no embedded backbone"}
+    assert found.skipped == {"mean_keys on rollouts of mine": "it is not an embedded backbone"}
     one, other = (vectors for _, vectors in sorted(found.embeddings.items()))
     expected = keys[0].encoder.embed(mean_keys(short, TinyBackbone("long").load(CPU, [])))
     assert np.allclose(one, expected, atol=1e-5)

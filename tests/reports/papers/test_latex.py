@@ -29,7 +29,7 @@ def test_main_table_has_all_rows_of_all_lengths(written: dict[str, str]) -> None
     assert r"\textbf{0.8500}" in table and r"\textbf{0.7250}" in table
     assert table.count("rag layout=aged &") == 4
     assert r"random$^\dagger$" in table
-    assert "These are no VBench scores" in table
+    assert "These are not VBench scores" in table
     assert [r"\textit{30 s}" in table, r"\textit{60 s}" in table] == [True, True]
 
 

@@ -42,7 +42,7 @@ def test_table_is_read_with_its_source(file: Path) -> None:
     ("old", "new", "said"),
     [
         ('source: "Nobody et al., An Imaginary Paper (2099), Table 7"', "", "source is missing"),
-        ("https://example.org/imaginary", "'javascript:alert(1)'", "no http or https address"),
+        ("https://example.org/imaginary", "'javascript:alert(1)'", "not an http or https address"),
         ("protocol", "protocoll", "Did you mean 'protocol'"),
         ("subject: 12.5", "subjct: 12.5", "Did you mean 'subject'"),
         ("subject: 12.5", "subject: good", "row 1: subject is 'good', expected a number"),

@@ -132,7 +132,7 @@ def test_a_metric_without_values_has_no_line(store: Path) -> None:
 
 def test_a_sweep_that_is_no_experiment_is_refused(store: Path) -> None:
     (store / "experiment.json").unlink()
-    with pytest.raises(LongtakeError, match="is no experiment"):
+    with pytest.raises(LongtakeError, match="is not an experiment"):
         compare_rows(load_sweep(store))
 
 

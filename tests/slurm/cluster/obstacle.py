@@ -1,6 +1,6 @@
 """A method that waits or fails as the files `hold` and `fault` of its folder request.
 
-They are no part of a unit's identity: without them the same unit runs undisturbed.
+They are not part of a unit's identity: without them the same unit runs undisturbed.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def test_a_file_of_another_encoder_is_refused_in_the_names_of_the_file(
 
 def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
     torch.save({"generator": wan_tensors(SMALL)}, tmp_path / "generator.pt")
-    with pytest.raises(LongtakeError, match="is no text encoder; it holds the keys generator"):
+    with pytest.raises(LongtakeError, match="is not a text encoder; it holds the keys generator"):
         load_text_encoder(tmp_path / "generator.pt", SMALL, CPU)
 
 
