@@ -153,8 +153,8 @@ class Metric(Protocol):
         openings are `Outputs`, or None for a video of a single clip.
         """
 
-    def curve(self, measures: Sequence[ClipMeasure]) -> list[float]:
-        """Return one value per clip, for the drift curve."""
+    def curve(self, measures: Sequence[ClipMeasure]) -> Sequence[float | None]:
+        """Return one value per clip for the drift curve; None where a clip has none."""
 
 
 class ClipMean:

@@ -97,7 +97,10 @@ class MetricRun:
 
     def _combine(self, span: ScoredSpan, measured: list[ClipMeasure]) -> ScoredMetric:
         try:
-            values = [_finite(value, "curve") for value in self.metric.curve(measured)]
+            values = [
+                None if value is None else _finite(value, "curve")
+                for value in self.metric.curve(measured)
+            ]
             if len(values) != len(measured):
                 raise MetricUnavailable(f"{len(values)} curve values, {len(measured)} clips")
         except Exception as error:
@@ -166,7 +169,7 @@ class MetricRun:
         scores = [m.score if m.official is None else m.official for m in measured]
         return self._with_gaps(scores)
 
-    def _with_gaps(self, values: Sequence[float]) -> tuple[float | None, ...]:
+    def _with_gaps(self, values: Sequence[float | None]) -> tuple[float | None, ...]:
         left = iter(values)
         return tuple(None if isinstance(m, str) else next(left) for m in self._measures)
 
@@ -203,11 +206,12 @@ def _drift(
     similarities: Sequence[float | None] | None,
 ) -> Drift | None:
     clips = [span.clips[i] for i in duration.clips]
-    values = [value for i in duration.clips if (value := curve[i]) is not None]
+    with_value = [i for i in duration.clips if curve[i] is not None]
+    values = [value for i in with_value if (value := curve[i]) is not None]
     alike = None
     if similarities is not None:
-        alike = [value for i in duration.clips if (value := similarities[i]) is not None]
-    middles_s = [(clip.start_s + clip.end_s) / 2 for clip in clips]
+        alike = [value for i in with_value if (value := similarities[i]) is not None]
+    middles_s = [(span.clips[i].start_s + span.clips[i].end_s) / 2 for i in with_value]
     return drift(middles_s, values, alike, max(clip.end_s for clip in clips))
 
 

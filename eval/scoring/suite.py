@@ -36,6 +36,9 @@ METRICS = Registry(
         "subject_shape_error": "eval.recall.world_metrics:SubjectShapeError",
         "sky_error": "eval.recall.world_metrics:SkyError",
         "land_error": "eval.recall.world_metrics:LandError",
+        "figure_recall": "eval.recall.street_recall:FigureRecall",
+        "figure_identity": "eval.recall.street_recall:FigureIdentity",
+        "place_recall": "eval.recall.street_recall:PlaceRecall",
     },
     group="longtake.metrics",
     contract=("info", "setup", "measure", "combine", "curve"),
@@ -78,6 +81,9 @@ SUITES = {
             "sky_error",
             "land_error",
         ),
+    ),
+    "street": Suite(
+        "street", version="1", metrics=("figure_recall", "figure_identity", "place_recall")
     ),
     "vbench_long": Suite(
         "vbench_long",

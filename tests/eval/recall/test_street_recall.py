@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from backbones.world.street.prompt import StreetPrompt
+from backbones.world.street.render import render
+from backbones.world.street.scene import draw_street
+from backbones.world.street.script import FPS, GAP_PX, Script, Shot
+from eval.metric import Clip, Combined, MetricUnavailable
+from eval.recall.street_passes import edges, passes_of
+from eval.recall.street_recall import FEWEST_EDGES, FigureIdentity, FigureRecall, PlaceRecall
+
+CLIP_FRAMES = 2 * FPS
+PROMPT = "noon grassy four walking"
+METRICS = (FigureRecall(), FigureIdentity(), PlaceRecall())
+
+
+def video(prompt: str, seed: int, num_blocks: int = 40) -> np.ndarray:
+    """Render the truth, [frame, height, width, 3] as uint8."""
+    script = Script((Shot(StreetPrompt.parse(prompt), num_blocks),))
+    frames = render(draw_street(script.num_figures, seed), script)
+    return ((frames.permute(0, 2, 3, 1) + 1) * 127.5).round().byte().numpy()
+
+
+def clips(frames: np.ndarray, prompt: str) -> list[Clip]:
+    starts = range(0, len(frames) - CLIP_FRAMES + 1, CLIP_FRAMES)
+    return [Clip(frames[i : i + CLIP_FRAMES], i, FPS, prompt) for i in starts]
+
+
+def score(metric: FigureRecall | PlaceRecall, frames: np.ndarray, prompt: str) -> Combined:
+    return metric.combine([metric.measure(clip) for clip in clips(frames, prompt)])
+
+
+def laps_of(prompts_seeds: Sequence[int]) -> np.ndarray:
+    """A video whose every lap shows the figures of another street, at the same places."""
+    lap = 4 * GAP_PX // 2
+    start = draw_street(4, prompts_seeds[0]).start_px
+    parts = []
+    for number, seed in enumerate(prompts_seeds):
+        shift = (start - draw_street(4, seed).start_px) % GAP_PX
+        whole = video(PROMPT, seed, 54)[shift // 2 :]
+        parts.append(whole[number * lap : (number + 1) * lap])
+    return np.concatenate(parts)
+
+
+@pytest.mark.parametrize(
+    "prompt", [PROMPT, "night sandy three walking", "dusk snowy six returning"]
+)
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.info.name)
+def test_the_truth_is_remembered_at_every_age(prompt: str, metric: FigureRecall) -> None:
+    result = score(metric, video(prompt, 5), prompt)
+    assert result.value == pytest.approx(1, abs=0.02)
+    lap_s = StreetPrompt.parse(prompt).num_figures * GAP_PX / 2 / FPS
+    assert (
+        list(result.parts)
+        == [f"after {lap_s * n:g} s" for n in range(1, int(30 // lap_s) + 1)][: len(result.parts)]
+    )
+
+
+def test_new_figures_in_every_lap_are_no_recall() -> None:
+    seeds = [(n, n + 100, n + 200) for n in range(12)]
+    values = [score(METRICS[0], laps_of(s), PROMPT).value for s in seeds]
+    identities = [score(METRICS[1], laps_of(s), PROMPT).value for s in seeds]
+    assert abs(np.mean(values)) < 0.1
+    assert abs(np.mean(identities) - 1 / 4) < 0.12
+
+
+def test_a_half_faded_memory_lies_between() -> None:
+    true, other = video(PROMPT, 3), laps_of([3, 103, 203, 303])
+    num = min(len(true), len(other))
+    faded = (true[:num] * 0.5 + other[:num] * 0.5).astype(np.uint8)
+    faded[: 4 * GAP_PX // 2] = true[: 4 * GAP_PX // 2]
+    assert 0.2 < score(METRICS[0], faded, PROMPT).value < 0.8
+
+
+def test_a_figure_that_stays_away_counts_as_forgotten() -> None:
+    frames, lap = video(PROMPT, 5), 4 * GAP_PX // 2
+    empty = frames[lap:].mean(2, keepdims=True).astype(np.uint8)
+    frames[lap:] = empty.repeat(frames.shape[2], 2)
+    assert score(METRICS[0], frames, PROMPT).value == 0
+    assert score(METRICS[1], frames, PROMPT).value == 0
+
+
+def test_the_curve_begins_with_the_second_lap() -> None:
+    measures = [METRICS[0].measure(clip) for clip in clips(video(PROMPT, 5), PROMPT)]
+    curve = METRICS[0].curve(measures)
+    assert len(curve) == len(measures)
+    assert curve[:3] == [None] * 3
+    assert all(value == pytest.approx(1, abs=0.02) for value in curve[5:-1])
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("sky", ["noon", "night"])
+def test_figures_are_found_where_they_stand(seed: int, sky: str) -> None:
+    prompt = f"{sky} grassy four walking"
+    measures = [METRICS[0].measure(clip) for clip in clips(video(prompt, seed), prompt)]
+    figures, between = passes_of(measures), passes_of(measures, GAP_PX // 2)  # type: ignore[arg-type]
+    assert min(edges(item.view_HWC) for item in figures.passes) > 1.5 * FEWEST_EDGES
+    assert max(edges(item.view_HWC) for item in between.passes) < 0.8 * FEWEST_EDGES
+
+
+@pytest.mark.parametrize(
+    ("prompt", "num_blocks", "reason"),
+    [
+        ("a cat", 12, "needs a prompt of the street"),
+        ("noon grassy four standing", 12, "while the camera is standing"),
+        ("noon grassy six walking", 12, "longer than the video"),
+    ],
+)
+def test_videos_without_a_return_have_a_reason_instead(
+    prompt: str, num_blocks: int, reason: str
+) -> None:
+    frames = video(PROMPT if "cat" in prompt else prompt, 1, num_blocks)
+    with pytest.raises(MetricUnavailable, match=reason):
+        score(METRICS[0], frames, prompt)
+
+
+def test_a_video_without_figures_has_nothing_to_remember() -> None:
+    frames = np.full((480, 64, 64, 3), 90, np.uint8)
+    with pytest.raises(MetricUnavailable, match="shows no figures"):
+        score(METRICS[0], frames, PROMPT)
