@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -115,6 +115,7 @@ def evaluate(
     """
     from eval.scoring.suite import check_suites
     from harness.cli.terminal import STOPPED, Terminal
+    from harness.config.manifest import read_manifest
     from harness.config.sweep import ExecutorKind, ExecutorSettings, Settings
     from harness.run.final_scores import write_rows
     from harness.run.own_videos import OwnVideos, import_videos
@@ -128,13 +129,14 @@ def evaluate(
         suite=suites, executor=ExecutorSettings(ExecutorKind(executor), workers), device=device
     )
     terminal = Terminal()
-    left_out: dict[str, str] = {}
+    left_out: Mapping[str, str] = {}
     if videos and manifest and not sweep:
         row = Row(backbone or videos.resolve().name, method or "imported", manifest.stem)
-        own = OwnVideos(videos, manifest, row, ["python", "-m", "harness", "eval", *typed(ctx)])
+        argv = ["python", "-m", "harness", "eval", *typed(ctx)]
         store = RunStore((runs or Path("runs")) / (name or videos.resolve().name))
         with terminal.console.status("reading videos"):
-            left_out = import_videos(own, store, durations_s)
+            own = OwnVideos(read_manifest(videos, manifest), row, argv)
+            left_out = import_videos(own, store, durations_s).left_out
     elif sweep and not any((videos, manifest, name, runs, backbone, method)):
         store = RunStore(existing_store(sweep))
     else:

@@ -39,7 +39,7 @@ def replay(
 
     terminal = Terminal(as_json=as_json)
     prepare_process(num_cores())
-    result = _with_progress(case)
+    result = replay_with_bar(case)
     passed = result.passes(rtol)
     if as_json:
         terminal.print_json({**asdict(result), "rtol": rtol, "passed": passed})
@@ -52,7 +52,8 @@ def replay(
     return 0 if passed else 1
 
 
-def _with_progress(case: Path) -> ReplayResult:
+def replay_with_bar(case: Path) -> ReplayResult:
+    """Replay a recording; the bar counts its blocks and goes to standard error."""
     from rich.console import Console
     from rich.progress import Progress
 

@@ -46,8 +46,7 @@ def sweep(
     from harness.cli.submit import submit_sweep
     from harness.cli.terminal import Terminal
     from harness.config.sweep import ExecutorKind, load_sweep
-    from harness.run.final_scores import write_rows
-    from harness.run.stages import run_stages
+    from harness.run.stages import run_command
     from harness.run.worker import stopping_on_signals
     from harness.store.run_store import RunStore
     from harness.store.units import plan_units
@@ -76,10 +75,9 @@ def sweep(
         return submit_sweep(units, config, argv, dry_run, not no_report, terminal)
     if dry_run:
         return _dry_run(units, store, config.settings, terminal)
-    store.add_command(units, argv, config.resolved)
     started = time.perf_counter()
     with stopping_on_signals() as stop_requested:
-        outcome = run_stages(units, config.settings, store, terminal, stop_requested)
+        outcome = run_command(units, config, store, argv, terminal, stop_requested)
     if outcome.stopped:
         return terminal.say_stopped(argv)
     for item, error in outcome.failed.items():
@@ -87,7 +85,6 @@ def sweep(
     seconds = time.perf_counter() - started
     num_failed = len({item.rpartition(":")[2] for item in outcome.failed})
     terminal.say(f"{len(units)} units, {num_failed} failed, {seconds:.0f} s.")
-    write_rows(store, config.settings.suite)
     if not no_report:
         _report(store, terminal)
     return 1 if outcome.failed else 0

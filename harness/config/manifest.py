@@ -8,9 +8,10 @@ only selects a line of the prompt file; its text is never used as a prompt.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,10 +52,12 @@ class Manifest:
     """Videos to import.
 
     Attributes:
+        folder: the folder that holds them all.
         videos: listed videos, in the order of the manifest.
         unlisted: video files of the folder that the manifest does not mention.
     """
 
+    folder: Path
     videos: tuple[ListedVideo, ...]
     unlisted: tuple[Path, ...]
 
@@ -71,13 +74,7 @@ def read_manifest(folder: Path, path: Path) -> Manifest:
             id and seed or the same file.
         UnknownName: an unknown key in a line; names the nearest.
     """
-    if not folder.is_dir():
-        raise ConfigError(f"videos={folder}: no such folder.")
-    files = sorted(
-        file
-        for file in folder.rglob("*")
-        if file.suffix.lower() in VIDEO_SUFFIXES and not file.name.startswith(".")
-    )
+    files = find_videos(folder)
     lines = _json_lines(path) if path.suffix == ".jsonl" else []
     if any("video" in line for line, _ in lines):
         videos = [_listed(line, number, folder, path) for line, number in lines]
@@ -93,7 +90,43 @@ def read_manifest(folder: Path, path: Path) -> Manifest:
         raise ConfigError(f"{path} matches none of the {len(files)} videos in {folder}.")
     _refuse_doubles(videos, path)
     listed = {video.path.resolve() for video in videos}
-    return Manifest(tuple(videos), tuple(file for file in files if file.resolve() not in listed))
+    unlisted = tuple(file for file in files if file.resolve() not in listed)
+    return Manifest(folder, tuple(videos), unlisted)
+
+
+def find_videos(folder: Path) -> list[Path]:
+    """Return the video files in a folder and its subfolders, sorted.
+
+    Raises:
+        ConfigError: no such folder.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"videos={folder}: no such folder.")
+    return sorted(
+        file
+        for file in folder.rglob("*")
+        if file.suffix.lower() in VIDEO_SUFFIXES and not file.name.startswith(".")
+    )
+
+
+def list_videos(prompts: Mapping[Path, str]) -> Manifest:
+    """Build a manifest of single files; a video is named by its path below their common folder.
+
+    Args:
+        prompts: prompt of each file, empty where it is unknown.
+
+    Raises:
+        ConfigError: there are none, or a file is listed twice.
+    """
+    if not prompts:
+        raise ConfigError("There are no videos to score.")
+    common = Path(os.path.commonpath([path.absolute().parent for path in prompts]))
+    videos = []
+    for path, prompt in prompts.items():
+        name = path.absolute().relative_to(common).as_posix()
+        videos.append(ListedVideo(path, name, prompt, prompt, seed=0))
+    _refuse_doubles(videos, common)
+    return Manifest(common, tuple(videos), ())
 
 
 def _json_lines(path: Path) -> list[tuple[dict[str, Any], int]]:

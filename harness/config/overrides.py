@@ -1,12 +1,13 @@
 """Command-line overrides in Hydra's syntax, and the grid that their comma lists span.
 
 This is the one place that takes `key=value` apart. `split` and `take` leave values as they were
-typed; `expand` parses them by Hydra's grammar.
+typed; `expand` parses them by Hydra's grammar; `to_overrides` writes Python values in it.
 """
 
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, QuotedString, Transformer
+from hydra.core.override_parser.types import Override, Quote, QuotedString, Transformer
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -24,6 +25,9 @@ from harness.core.errors import ConfigError
 # These keys are lists: a comma list fills them instead of spanning the grid.
 LIST_KEYS = ("duration", "seed", "suite")
 GRID_KEYS = ("backbone", "method", "prompts")
+# Texts that Hydra's grammar reads as themselves, unless they are one of its words.
+_PLAIN = re.compile(r"[A-Za-z_./][\w./:+-]*", re.ASCII)
+_WORDS = ("null", "true", "false", "inf", "nan")
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,41 @@ def override_with(first: Iterable[str], then: Sequence[str]) -> list[str]:
     keys = {choice.key for choice in split(then)}
     kept = [str(c) for c in split(first) if c.key not in keys and c.group not in keys]
     return [*kept, *then]
+
+
+def to_overrides(values: Mapping[str, Any]) -> list[str]:
+    """Write Python values as overrides.
+
+    A mapping names keys inside a group. A list for backbone, method or prompts spans the grid; any
+    other list is one value.
+    """
+    written = []
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            written += to_overrides({f"{key}.{name}": part for name, part in value.items()})
+        elif key in GRID_KEYS and isinstance(value, list | tuple):
+            written.append(f"{key}={','.join(map(_written, value))}")
+        else:
+            written.append(f"{key}={_written(value)}")
+    return written
+
+
+def _written(value: Any) -> str:
+    """Return a Python value in Hydra's grammar."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(_written, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{','.join(f'{key}:{_written(part)}' for key, part in value.items())}}}"
+    text = str(value)
+    if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
+        return text
+    return QuotedString(text, Quote.single).with_quotes()
 
 
 def expand(arguments: Sequence[str]) -> list[list[Choice]]:
@@ -173,7 +212,7 @@ def _choices(override: Override) -> list[Choice]:
         return [Choice(key, text, value)]
     encode = Transformer.identity if key in GRID_KEYS else Transformer.encode
     try:
-        texts = [str(text) for text in override.sweep_iterator(encode)]
+        texts = [str(_unquoted(text)) for text in override.sweep_iterator(encode)]
         values = [_unquoted(value) for value in override.sweep_iterator()]
     except HydraException as error:
         raise ConfigError(f"{override.input_line}: {error}.") from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -24,7 +24,7 @@ from backbones.engine.runtime import Kernels, KVLimits, Runtime
 from backbones.engine.script import Switch
 from eval.scoring.suite import check_suites
 from harness.config.overrides import LIST_KEYS, Choice, compose_plain, expand
-from harness.config.prompts import PromptSet, PromptSettings, load_prompts
+from harness.config.prompts import Prompt, PromptSet, PromptSettings, load_prompts
 from harness.config.slurm_profile import SlurmProfile
 from harness.core.errors import ConfigError, unknown_name
 from harness.core.registry import OWN_DISTRIBUTION, PluginError
@@ -190,6 +190,42 @@ def load_sweep(arguments: Sequence[str], unlabelled: Sequence[str] = ()) -> Swee
     check_suites(settings.suite)
     _check_labels(rows)
     return SweepConfig(settings, tuple(rows), tuple(resolved))
+
+
+def load_single(prompt: str, arguments: Sequence[str]) -> SweepConfig:
+    """Compose and validate the sweep of one video, which is not scored.
+
+    Args:
+        prompt: its generation prompt.
+        arguments: overrides as typed.
+
+    Raises:
+        ConfigError: overrides that span more than one video.
+        LongtakeError: as `load_sweep`.
+    """
+    config = load_sweep([*arguments, "suite=[]"])
+    if len(config.rows) * len(config.settings.seed) != 1:
+        raise ConfigError(
+            "generate makes one video: name one backbone, one method and one seed, or use sweep."
+        )
+    sha256 = hashlib.sha256(prompt.encode()).hexdigest()
+    given = PromptSet("given", (Prompt(sha256[:8], prompt, prompt),), sha256)
+    resolved = config.resolved[0] | {"prompts": {"given": prompt, "sha256": sha256}}
+    return SweepConfig(config.settings, (replace(config.rows[0], prompts=given),), (resolved,))
+
+
+def load_component(group: str, arguments: Sequence[str]) -> Component:
+    """Compose one backbone or one method.
+
+    Args:
+        group: "backbone" or "method".
+        arguments: overrides of this group, one value each.
+
+    Raises:
+        LongtakeError: as `load_sweep`.
+    """
+    (choices,) = expand(arguments)
+    return _component(group, _label(group, choices), _compose(choices)[group])
 
 
 def _resolved(group: str, component: Component) -> dict[str, Any]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from harness.config.sweep import Settings
+from harness.config.sweep import Settings, SweepConfig
 from harness.core.errors import ConfigError
 from harness.core.events import Listener, StopRequested
+from harness.run.final_scores import write_rows
 from harness.run.sweep import (
     Outcome,
     missing_evaluations,
@@ -17,6 +18,31 @@ from harness.run.sweep import (
 from harness.store.run_store import RunStore
 from harness.store.shards import Evaluation
 from harness.store.units import Unit
+
+
+def run_command(
+    units: Sequence[Unit],
+    config: SweepConfig,
+    store: RunStore,
+    argv: Sequence[str],
+    listener: Listener,
+    stop_requested: StopRequested,
+) -> Outcome:
+    """Note a command in its run store, and do what is missing of it on this machine.
+
+    Args:
+        units: all units that the command asks for.
+        config: its settings.
+        store: run store of the settings.
+        argv: the command line, for people and for continuing on a cluster.
+        listener: receiver of progress.
+        stop_requested: polled while working; True stops the work.
+    """
+    store.add_command(units, argv, config.resolved)
+    outcome = run_stages(units, config.settings, store, listener, stop_requested)
+    if not outcome.stopped:
+        write_rows(store, config.settings.suite)
+    return outcome
 
 
 def run_stages(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -48,8 +48,10 @@ def run_shard(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
 
 
 @contextmanager
-def stopping_on_signals() -> Iterator[StopRequested]:
-    """Turn SIGINT or SIGTERM into a request to stop; a second SIGINT interrupts at once."""
+def stopping_on_signals(
+    signals: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM),
+) -> Iterator[StopRequested]:
+    """Turn signals into a request to stop; a second SIGINT interrupts at once."""
     received: list[int] = []
 
     def note(signum: int, frame: FrameType | None) -> None:
@@ -57,7 +59,7 @@ def stopping_on_signals() -> Iterator[StopRequested]:
             raise KeyboardInterrupt
         received.append(signum)
 
-    before = {signum: signal.signal(signum, note) for signum in (signal.SIGINT, signal.SIGTERM)}
+    before = {signum: signal.signal(signum, note) for signum in signals}
     try:
         yield lambda: bool(received)
     finally:

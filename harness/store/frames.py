@@ -140,6 +140,12 @@ def as_dicts(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in line.items()} for line in frame.to_dict("records")]
 
 
+def with_labels(frame: pd.DataFrame, units: pd.DataFrame) -> pd.DataFrame:
+    """Join a frame keyed by unit id with the labels of each unit, once per row it stands in."""
+    labels = [*LABELS[:3], "prompt_set", *LABELS[3:]]
+    return units[labels].merge(frame, on="unit_id")
+
+
 def load_sweep(folder: Path) -> Sweep:
     """Read one sweep folder; see `load_sweeps`."""
     return load_sweeps([folder])

@@ -9,10 +9,16 @@ import pandas as pd
 
 from harness.core.errors import StoreError
 from harness.store.files import Reader
+from harness.store.frames import Sweep, as_dicts
 from harness.store.paths import StorePaths
+from methods.base import Role
 from methods.trace import TraceLine, read_trace
 
 COLUMNS = ["block", "query_s", "frame_s", "score"]
+ATTENDED = [
+    *("unit_id", "block", "first_frame", "start_s"),
+    *("frame", "frame_s", "role", "position", "score"),
+]
 
 
 def latent_start_s(latent: int, num_latents: int, num_frames: int, fps: float) -> float:
@@ -60,6 +66,32 @@ def retrieval_lines(
             for frame, score in zip(memory, plan.scores or (None,) * len(memory), strict=True)
         ]
     return lines
+
+
+def attended_frames(sweep: Sweep) -> pd.DataFrame:
+    """Return every past frame that every block of the generated units attended to.
+
+    Columns are `ATTENDED`, in attention order; score is NaN for frames that were not retrieved by
+    similarity. A trace that cannot be read is left out.
+    """
+    lines: list[tuple[Any, ...]] = []
+    generated = sweep.units[sweep.units["num_latents"].notna()]
+    for unit in as_dicts(generated.drop_duplicates("unit_id")):
+        folder = sweep.sources[unit["source"]].folder
+        num_latents, num_frames = int(unit["num_latents"]), int(unit["num_frames"])
+        path = StorePaths(folder).trace_path(unit["unit_id"])
+        for plan in Reader(folder).read_lines(path, TraceLine) if path.is_file() else ():
+            scores = iter(plan.scores or ())
+            places = zip(plan.frames, plan.roles, plan.positions, strict=True)
+            starts = [
+                latent_start_s(frame, num_latents, num_frames, unit["fps"])
+                for frame in (plan.first_frame, *plan.frames)
+            ]
+            for (frame, role, position), frame_s in zip(places, starts[1:], strict=True):
+                score = next(scores, None) if role is Role.memory else None
+                block = (unit["unit_id"], plan.block, plan.first_frame, starts[0])
+                lines.append((*block, frame, frame_s, str(role), position, score))
+    return pd.DataFrame(lines, columns=ATTENDED).astype({"score": float})
 
 
 def rope_scheme(trace: Path) -> str | None:

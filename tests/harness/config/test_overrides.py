@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.config.overrides import expand, merge, override_with, split, take
+from harness.config.overrides import (
+    GRID_KEYS,
+    LIST_KEYS,
+    expand,
+    merge,
+    override_with,
+    split,
+    take,
+    to_overrides,
+)
 from harness.config.sweep import load_sweep
 from harness.core.errors import ConfigError
 
@@ -108,3 +117,28 @@ def test_unlabelled_settings_are_left_out_of_labels() -> None:
     (row,) = load_sweep(given_too, unlabelled=shared).rows
     assert (row.backbone.label, row.method.label) == ("tiny_short", "rag layout=aged")
     assert row.backbone.args["denoising_step_list"] == [1000, 400]
+
+
+@given(st.dictionaries(KEYS, st.text(max_size=12) | st.integers() | st.booleans() | st.none()))
+def test_python_values_are_written_so_that_they_are_read_back(values: dict[str, object]) -> None:
+    (choices,) = expand(to_overrides(values))
+    grid = {key: str(values[key]) for key in values if key in GRID_KEYS and values[key] is not None}
+    expected = {key: [value] if key in LIST_KEYS else value for key, value in values.items()}
+    assert {choice.key: choice.parsed for choice in choices} == expected
+    assert all(choice.value == grid.get(choice.key, choice.value) for choice in choices)
+
+
+def test_python_lists_span_the_grid_and_mappings_name_keys_of_a_group() -> None:
+    values = {
+        "method": ["rag", "my file.yaml"],
+        "duration": [3, 6.5],
+        "backbone": {"weights": "short", "denoising_step_list": [1000, 400]},
+    }
+    written = to_overrides(values)
+    assert written == [
+        "method=rag,'my file.yaml'",
+        "duration=[3,6.5]",
+        "backbone.weights=short",
+        "backbone.denoising_step_list=[1000,400]",
+    ]
+    assert [row[0].value for row in expand(written)] == ["rag", "my file.yaml"]
