@@ -38,8 +38,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     # A researcher's own plug-in may lie in the folder they work in.
     if os.getcwd() not in sys.path:  # noqa: PTH109 - sys.path holds strings
         sys.path.append(os.getcwd())  # noqa: PTH109
-    # By default libgomp's threads spin so long that a busy machine slows down fiftyfold.
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     try:
         code = _run(arguments)
         sys.stdout.flush()

@@ -31,6 +31,7 @@ ROOMS = (
     "harness/studies/",
     "slurm/",
     "harness/cli/",
+    "harness/api/",
     "harness/",
 )
 MAX_LINES = 400

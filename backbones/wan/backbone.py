@@ -27,6 +27,7 @@ from harness.core.errors import ConfigError
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
 # Arguments that are paths of files.
 _PATHS = ("generator", "lora", "vae", "text_encoder", "tokenizer")
@@ -171,10 +172,19 @@ class WanBackbone(BackboneSource):
             if not self._files().are_published():
                 spec = replace(spec, weights=WeightsKind.own, licence="not known (own files)")
         models.ready(device)
+
+        def encode_text(prompt: str) -> Tensor:
+            if prompt not in embedded:
+                raise ConfigError(
+                    f"The prompt {prompt!r} was not among the prompts that the backbone was loaded "
+                    "with; its text encoder has been freed. Load it with all prompts."
+                )
+            return embedded[prompt].embedding
+
         return Backbone(
             spec,
             models.transformer,
-            lambda prompt: embedded[prompt].embedding,
+            encode_text,
             lambda: WanDecoder(models.vae),
             {prompt: item.num_cut_tokens for prompt, item in embedded.items()},
             models.compile,

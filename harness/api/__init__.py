@@ -1,0 +1,1 @@
+"""The public Python API, one module per subject; import its names from `harness`."""
