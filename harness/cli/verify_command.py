@@ -14,7 +14,7 @@ def verify(
     repair: Annotated[
         bool,
         typer.Option(
-            "--repair", help="Remove what is wrong, so that the same command makes it again."
+            "--repair", help="Remove wrong files, so that the same sweep command makes them again."
         ),
     ] = False,
     threads: Threads = None,
