@@ -101,7 +101,8 @@ chromium:
 
 # One after the other: apt locks its database.
 debian:
-	@$(MAKE) --no-print-directory --jobs=1 chromium slurm
+	@$(MAKE) --no-print-directory chromium
+	@$(MAKE) --no-print-directory slurm
 
 slurm:
 	@PATH=$$PATH:/usr/sbin; which slurmctld slurmd munged slurmdbd mariadbd > /dev/null || { \
