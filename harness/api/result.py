@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Result:
-    """What a call made, and what it could not make.
+    """Result of a call: everything it made, and the items that failed.
 
     Attributes:
         store: run store with the videos, their plans and their scores.

@@ -93,7 +93,7 @@ def score_videos(
 
     Raises:
         ConfigError: no such folder, videos and prompts that do not match, two videos that cannot be
-            told apart, or not one readable video.
+            distinguished, or not one readable video.
         StoreError: the run store has a generated row of these labels.
         UnknownName: an unknown suite or metric; names the nearest.
         KeyboardInterrupt: Ctrl-C, after the current clip was saved.
