@@ -186,7 +186,7 @@ def reason_of(error: Exception) -> str:
         DiskError: the disk is to blame. That says nothing about the metric, so no null is written.
     """
     if disk := disk_error(error, Path(tempfile.gettempdir())):
-        raise disk from error
+        raise disk
     text = " ".join(str(error).split())
     return text if isinstance(error, MetricUnavailable) else f"{type(error).__name__}: {text}"
 

@@ -33,7 +33,7 @@ def disk_error(error: BaseException | None, folder: Path | None = None) -> DiskE
                 f"{reason}{where}. What is finished is kept; once that is solved, the same command "
                 "goes on."
             )
-        error = error.__cause__
+        error = error.__cause__ if error.__cause__ is not error else None
     return None
 
 

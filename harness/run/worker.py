@@ -155,7 +155,7 @@ class _Worker:
                 too, so the shard ends.
         """
         if disk := disk_error(error, self._store.root):
-            raise disk from error
+            raise disk
         text, unwritable = _describe(error), None
         details = "".join(traceback.format_exception(error))
         try:

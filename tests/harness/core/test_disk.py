@@ -47,6 +47,12 @@ def test_the_cause_of_an_error_counts() -> None:
     assert disk_error(found, Path("/other")) is found
 
 
+def test_an_error_that_is_its_own_cause_is_looked_at_once() -> None:
+    error = ValueError("odd")
+    error.__cause__ = error
+    assert disk_error(error) is None
+
+
 @pytest.mark.parametrize("error", [OSError("full"), FileNotFoundError(2, "no"), KeyError(28)])
 def test_other_errors_are_not_the_disk(error: Exception) -> None:
     assert disk_error(error, Path()) is None

@@ -7,6 +7,7 @@ import errno
 import os
 import resource
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,8 +23,11 @@ STORE = Path("runs/main")
 
 
 @contextlib.contextmanager
-def file_size_limit(num_bytes: int) -> Iterator[None]:
+def file_size_limit(num_bytes: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let the kernel refuse larger files, here and in child processes, as a full disk does."""
+    # Python would put a cut .pyc in place without noticing, and no later import could read it.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, limits[1]))
@@ -37,13 +41,13 @@ def file_size_limit(num_bytes: int) -> Iterator[None]:
 @pytest.mark.parametrize("executor", ["inline", "processes"])
 @pytest.mark.parametrize("limit_bytes", [20_000, 150_000], ids=["video", "latents"])
 def test_a_refused_write_stops_the_sweep_and_leaves_nothing_half_written(
-    cli, limit_bytes: int, executor: str
+    cli, monkeypatch: pytest.MonkeyPatch, limit_bytes: int, executor: str
 ) -> None:
     settings = ("duration=9", "save_every_blocks=2", f"executor={executor}")
     arguments = sweep("method=rag", "seed=0,1", *settings)
-    with file_size_limit(limit_bytes):
+    with file_size_limit(limit_bytes, monkeypatch):
         result = cli(*arguments)
-    assert result.code == 3
+    assert result.code == 3, result
     assert result.err.startswith("error: A file would exceed the limit on file size")
     assert result.err.count("\n") == 1
     assert "FAILED" not in result.out
