@@ -136,3 +136,15 @@ def test_doctor_and_list_name_files_without_reading_them(cli, monkeypatch, tmp_p
     assert "missing: generator, text_encoder, tokenizer" in " ".join(doctor.out.split())
     assert "found: vae" in doctor.out
     assert "longlive_official" in cli("list", "backbones").out
+
+
+def test_scripts_run_on_it_under_every_policy(cli) -> None:
+    """Every prompt of a script is embedded before the text encoder makes room for the models."""
+    segments = [{"seconds": 1.5, "prompt": text} for text in ("a red fox", "a boat on a river")]
+    Path("s.jsonl").write_text(json.dumps({"id": "a", "segments": segments}))
+    policies = "method.switch=keep,recache,flush"
+    result = cli(*sweep("backbone=longlive", "prompts=s.jsonl", policies))
+    assert result.code == 0, result
+    assert len(set(video_hashes(STORE).values())) == 3
+    made = records(STORE).values()
+    assert {record["script"]["segments"][1]["first_latent"] for record in made} == {6}
