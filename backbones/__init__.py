@@ -6,6 +6,7 @@ BACKBONES = Registry(
     "backbone",
     {
         "tiny": "backbones.tiny.backbone:TinyBackbone",
+        "street": "backbones.street.backbone:StreetBackbone",
         "self_forcing": "backbones.wan.backbone:SelfForcing",
         "causal_forcing": "backbones.wan.backbone:CausalForcing",
         "longlive": "backbones.wan.backbone:LongLive",

@@ -21,6 +21,7 @@ SPATIAL_FACTOR = 8
 LATENT_CHANNELS = 16
 _FINE, _COARSE = 112, 160  # channels at a quarter and at an eighth of the video's resolution
 _PATCH = 4  # pixels folded into channels at the fine resolution
+_PACKED = 3 * TEMPORAL_FACTOR * _PATCH**2
 
 
 class _Residual(nn.Module):
@@ -41,50 +42,27 @@ class _Residual(nn.Module):
         return x_NCHW + self.b(F.silu(self.a(F.silu(y_NCHW))))
 
 
-class TinyVAE(nn.Module):
-    """Encoder and decoder of one video at a time. Attributes are named as in the weights file."""
+class LatentDecoder(nn.Module):
+    """Decoder of one video at a time. Attributes are named as in the weights file.
 
-    def __init__(self) -> None:
+    Args:
+        fine: channels at a quarter of the video's resolution.
+        coarse: channels at an eighth of it.
+    """
+
+    def __init__(self, fine: int = _FINE, coarse: int = _COARSE) -> None:
         super().__init__()
-        packed = 3 * TEMPORAL_FACTOR * _PATCH**2
-        self.e0 = nn.Conv2d(packed, _FINE, 1)
-        self.e1 = nn.ModuleList([_Residual(_FINE), _Residual(_FINE)])
-        self.ed = nn.Conv2d(_FINE, _COARSE, 4, stride=2, padding=1)
-        self.e2 = nn.ModuleList(
-            [_Residual(_COARSE, temporal=True), _Residual(_COARSE), _Residual(_COARSE)]
-        )
-        self.eo = nn.Conv2d(_COARSE, LATENT_CHANNELS, 1)
-        self.d0 = nn.Conv2d(LATENT_CHANNELS, _COARSE, 3, padding=1)
+        self.d0 = nn.Conv2d(LATENT_CHANNELS, coarse, 3, padding=1)
         self.d2 = nn.ModuleList(
             [
-                _Residual(_COARSE, temporal=True),
-                _Residual(_COARSE, temporal=True),
-                _Residual(_COARSE),
+                _Residual(coarse, temporal=True),
+                _Residual(coarse, temporal=True),
+                _Residual(coarse),
             ]
         )
-        self.du = nn.Conv2d(_COARSE, 4 * _FINE, 1)
-        self.d1 = nn.ModuleList(
-            [_Residual(_FINE, temporal=True), _Residual(_FINE), _Residual(_FINE)]
-        )
-        self.do = nn.Conv2d(_FINE, packed, 3, padding=1)
-
-    def encode(
-        self, video: Float[Tensor, "frame 3 height width"]
-    ) -> Float[Tensor, "latent chan height/8 width/8"]:
-        """Return the latents of a video of 4T-3 frames in -1..1, before normalisation."""
-        num_frames = len(video)
-        assert num_frames % TEMPORAL_FACTOR == 1, "4T-3 frames make T latent frames"
-        lead_FCHW = video[:1].expand(TEMPORAL_FACTOR - 1, -1, -1, -1)
-        x = torch.cat([lead_FCHW, video]).unflatten(0, (-1, TEMPORAL_FACTOR))
-        x = x.flatten(1, 2)
-        x = self.e0(F.pixel_unshuffle(x, _PATCH))
-        memory: dict[nn.Module, Tensor] = {}
-        for block in self.e1:
-            x = block(x, memory)
-        x = self.ed(F.silu(x))
-        for block in self.e2:
-            x = block(x, memory)
-        return self.eo(F.silu(x))
+        self.du = nn.Conv2d(coarse, 4 * fine, 1)
+        self.d1 = nn.ModuleList([_Residual(fine, temporal=True), _Residual(fine), _Residual(fine)])
+        self.do = nn.Conv2d(fine, _PACKED, 3, padding=1)
 
     def decode(
         self, latents: Float[Tensor, "latent chan height width"], memory: dict[nn.Module, Tensor]
@@ -105,6 +83,38 @@ class TinyVAE(nn.Module):
         return x.unflatten(1, (TEMPORAL_FACTOR, 3)).flatten(0, 1)
 
 
+class TinyVAE(LatentDecoder):
+    """Encoder and decoder of one video at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.e0 = nn.Conv2d(_PACKED, _FINE, 1)
+        self.e1 = nn.ModuleList([_Residual(_FINE), _Residual(_FINE)])
+        self.ed = nn.Conv2d(_FINE, _COARSE, 4, stride=2, padding=1)
+        self.e2 = nn.ModuleList(
+            [_Residual(_COARSE, temporal=True), _Residual(_COARSE), _Residual(_COARSE)]
+        )
+        self.eo = nn.Conv2d(_COARSE, LATENT_CHANNELS, 1)
+
+    def encode(
+        self, video: Float[Tensor, "frame 3 height width"]
+    ) -> Float[Tensor, "latent chan height/8 width/8"]:
+        """Return the latents of a video of 4T-3 frames in -1..1, before normalisation."""
+        num_frames = len(video)
+        assert num_frames % TEMPORAL_FACTOR == 1, "4T-3 frames make T latent frames"
+        lead_FCHW = video[:1].expand(TEMPORAL_FACTOR - 1, -1, -1, -1)
+        x = torch.cat([lead_FCHW, video]).unflatten(0, (-1, TEMPORAL_FACTOR))
+        x = x.flatten(1, 2)
+        x = self.e0(F.pixel_unshuffle(x, _PATCH))
+        memory: dict[nn.Module, Tensor] = {}
+        for block in self.e1:
+            x = block(x, memory)
+        x = self.ed(F.silu(x))
+        for block in self.e2:
+            x = block(x, memory)
+        return self.eo(F.silu(x))
+
+
 def _pointwise(layer: nn.Conv2d, x_NCHW: Tensor) -> Tensor:
     """Compute a 1x1 convolution as a matrix product, whose bits don't depend on the threads."""
     weight_OC = layer.weight.flatten(1)
@@ -119,13 +129,13 @@ class TinyDecoder:
     """Streaming decode of one video.
 
     Args:
-        vae: the model.
+        decoder: the model.
         mean_C: mean of each latent channel over the training data.
         std_C: standard deviation of each latent channel.
     """
 
-    def __init__(self, vae: TinyVAE, mean_C: Tensor, std_C: Tensor) -> None:
-        self._vae = vae
+    def __init__(self, decoder: LatentDecoder, mean_C: Tensor, std_C: Tensor) -> None:
+        self._decoder = decoder
         self._mean_C11 = mean_C[:, None, None]
         self._std_C11 = std_C[:, None, None]
         self._memory: dict[nn.Module, Tensor] = {}
@@ -138,6 +148,6 @@ class TinyDecoder:
         first = not self._memory
         latents = latents.to(self._mean_C11.device) * self._std_C11 + self._mean_C11
         # One by one, because convolution kernels differ in the last bit between batch sizes.
-        video = torch.cat([self._vae.decode(latent[None], self._memory) for latent in latents])
+        video = torch.cat([self._decoder.decode(latent[None], self._memory) for latent in latents])
         video = video[TEMPORAL_FACTOR - 1 :] if first else video
         return to_pixels(video)

@@ -26,7 +26,7 @@ _THETA = 10000.0
 
 
 def rotate(
-    x: Float[Tensor, "*batch token head_dim"], factors: Float[Tensor, "token head_dim/2 2"]
+    x: Float[Tensor, "*batch token head_dim"], factors: Float[Tensor, "*#batch token head_dim/2 2"]
 ) -> Float[Tensor, "*batch token head_dim"]:
     """Turn each pair of neighbouring channels by its angle, in float32."""
     pairs = x.float().unflatten(-1, (-1, 2))

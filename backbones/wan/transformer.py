@@ -271,7 +271,7 @@ class CausalWanTransformer(nn.Module):
     def prepare(self) -> Self:
         """Prepare for inference; call it once weights are loaded and on their device."""
         self.eval().requires_grad_(False)
-        for layer in self._layers():
+        for layer in self.layers():
             layer.self_attn.fuse()
         return self
 
@@ -290,14 +290,14 @@ class CausalWanTransformer(nn.Module):
         """Return cross-attention keys and values of a prompt embedding, for all layers."""
         assert len(text) == self.config.text_len
         text_TE = self.text_embedding(text)
-        pairs = [layer.cross_attn.text_kv(text_TE) for layer in self._layers()]
+        pairs = [layer.cross_attn.text_kv(text_TE) for layer in self.layers()]
         return TextContext([keys for keys, _ in pairs], [values for _, values in pairs])
 
     def time_context(self, timestep: float) -> TimeContext:
         """Return the embedding of a noise level, 0 (clean) to 1000."""
         weight = self.patch_embedding.weight
-        sinusoid = _sinusoid(timestep, self.config.freq_dim).to(weight.dtype)
-        time_E = self.time_embedding(upload(sinusoid, weight.device))
+        wave = sinusoid(timestep, self.config.freq_dim).to(weight.dtype)
+        time_E = self.time_embedding(upload(wave, weight.device))
         return TimeContext(time_E, self.time_projection(time_E).unflatten(-1, (6, -1)))
 
     def forward(
@@ -318,8 +318,8 @@ class CausalWanTransformer(nn.Module):
             new_kv_LPHSD: receives the block's un-rotated keys and values, if given.
         """
         own = slice(-context.num_block_tokens, None)
-        x_SE = self._patchify(latents)
-        for index, layer in enumerate(self._layers()):
+        x_SE = self.patchify(latents)
+        for index, layer in enumerate(self.layers()):
             keys_HKD, values_HKD = context.keys_LHKD[index], context.values_LHKD[index]
             q_HSD = self._before_attention(
                 layer,
@@ -334,14 +334,15 @@ class CausalWanTransformer(nn.Module):
             x_SE = self._after_attention(
                 layer, x_SE, y_SE, time.time_6E, text.keys_HTD[index], text.values_HTD[index]
             )
-        return self._unpatchify(self.head(x_SE, time.time_E), latents.shape)
+        return self.unpatchify(self.head(x_SE, time.time_E), latents.shape)
 
-    def _layers(self) -> Iterator[TransformerBlock]:
+    def layers(self) -> Iterator[TransformerBlock]:
+        """Return the layers in order."""
         for layer in self.blocks:
             assert isinstance(layer, TransformerBlock)
             yield layer
 
-    def _patchify(self, latents_FCHW: Tensor) -> Tensor:
+    def patchify(self, latents_FCHW: Tensor) -> Tensor:
         """Return the tokens of a block; the patch convolution is computed as a linear map."""
         _, rows, columns = self.config.patch_size
         num_frames, _, height, width = latents_FCHW.shape
@@ -352,7 +353,8 @@ class CausalWanTransformer(nn.Module):
         )
         return F.linear(patches, self.patch_embedding.weight.flatten(1), self.patch_embedding.bias)
 
-    def _unpatchify(self, patches_SP: Tensor, shape: torch.Size) -> Tensor:
+    def unpatchify(self, patches_SP: Tensor, shape: torch.Size) -> Tensor:
+        """Return latent frames of a shape from the patches of their tokens."""
         _, rows, columns = self.config.patch_size
         num_frames, _, height, width = shape
         grid = patches_SP.reshape(
@@ -366,7 +368,7 @@ def _compiled(half: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return torch.compile(half, fullgraph=True, dynamic=False)
 
 
-def _sinusoid(timestep: float, dim: int) -> Float[Tensor, " dim"]:
+def sinusoid(timestep: float, dim: int) -> Float[Tensor, " dim"]:
     """Return the sinusoidal embedding of a timestep: cosines, then sines; angles in float64."""
     half = dim // 2
     frequencies = 10000.0 ** -(torch.arange(half, dtype=torch.float64) / half)

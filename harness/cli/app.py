@@ -30,6 +30,7 @@ from harness.cli.serve_command import serve
 from harness.cli.status_command import status
 from harness.cli.sweep_command import sweep
 from harness.cli.train_encoder_command import train_encoder
+from harness.cli.train_world_command import train_world
 from harness.cli.verify_command import verify
 from harness.cli.worker_command import worker
 from harness.core.version import __version__
@@ -51,6 +52,7 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
         "fetch-weights": fetch_weights,
         "latents": latents,
         "train-encoder": train_encoder,
+        "train-world": train_world,
         "retrieval": retrieval,
     },
     "Cluster": {"resume": resume, "cancel": cancel},
@@ -72,6 +74,7 @@ _SETTINGS = {
     latents: "sweep.yaml",
     bench: "sweep.yaml",
     train_encoder: "training/train_encoder.yaml",
+    train_world: "training/train_world.yaml",
 }
 
 

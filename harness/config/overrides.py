@@ -133,13 +133,19 @@ def _written(value: Any) -> str:
     return QuotedString(text, Quote.single).with_quotes()
 
 
-def expand(arguments: Sequence[str]) -> list[list[Choice]]:
+def expand(arguments: Sequence[str], list_keys: Collection[str] = LIST_KEYS) -> list[list[Choice]]:
     """Return all combinations that the comma lists of `arguments` span, in order.
+
+    Args:
+        arguments: overrides.
+        list_keys: keys whose value is always a list.
 
     Raises:
         ConfigError: an argument that is not an override, or a list for a key that takes one value.
     """
-    return [list(row) for row in itertools.product(*(_choices(o) for o in _parse(arguments)))]
+    return [
+        list(row) for row in itertools.product(*(_choices(o, list_keys) for o in _parse(arguments)))
+    ]
 
 
 def compose_plain(
@@ -200,14 +206,14 @@ def _parse(arguments: Sequence[str]) -> list[Override]:
     return overrides
 
 
-def _choices(override: Override) -> list[Choice]:
+def _choices(override: Override, list_keys: Collection[str]) -> list[Choice]:
     key = override.key_or_group
     if not override.is_sweep_override():
         value = override.value()
         if key in GRID_KEYS:
             return [Choice(key, str(value), value)]
         text = override.get_value_element_as_str()
-        if key in LIST_KEYS and not isinstance(value, list):
+        if key in list_keys and not isinstance(value, list):
             return [Choice(key, f"[{text}]", [value])]
         return [Choice(key, text, value)]
     encode = Transformer.identity if key in GRID_KEYS else Transformer.encode
@@ -216,7 +222,7 @@ def _choices(override: Override) -> list[Choice]:
         values = [_unquoted(value) for value in override.sweep_iterator()]
     except HydraException as error:
         raise ConfigError(f"{override.input_line}: {error}.") from error
-    if key in LIST_KEYS:
+    if key in list_keys:
         return [Choice(key, f"[{','.join(texts)}]", values)]
     if key.partition(".")[0] not in GRID_KEYS:
         raise ConfigError(f"{key} takes one value, got a list: {', '.join(texts)}.")

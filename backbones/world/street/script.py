@@ -20,6 +20,7 @@ from backbones.world.grammar import SKIES
 from backbones.world.street.prompt import SPEED_PX, StreetPrompt
 from harness.core.errors import ConfigError
 
+VERSION = 1  # of words, motions and pictures; weights of another version are refused
 FPS = 16
 FRAMES_PER_LATENT = 4
 BLOCK_LATENTS = 3

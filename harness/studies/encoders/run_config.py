@@ -75,7 +75,7 @@ def load_run(arguments: Sequence[str]) -> EncoderRun:
     """
     # A comma list of a grid key (backbone=a,b) spans several combinations. Only the first is read:
     # no training has such a key, so `build` refuses it by name.
-    choices, *_ = expand(arguments)
+    choices, *_ = expand(arguments, list_keys=())
     for choice in choices:
         if choice.key in _GROUPS:
             known = sorted(path.stem for path in (_CONF / choice.key).glob("*.yaml"))

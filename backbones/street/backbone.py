@@ -1,0 +1,112 @@
+"""The backbone of the street, with weights that `python -m harness train-world` makes.
+
+The transformer was trained with memory and without, at the positions of the harness's layouts, so
+that no strategy is a stranger to it. `losses` of its weights file say how much memory helps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from backbones.engine.backbone import Backbone, BackboneSource, LocatedFile
+from backbones.engine.spec import BackboneSpec, Precision, WeightsKind, network_bytes
+from backbones.street.model import (
+    GEOMETRY,
+    LATENT_SHAPE,
+    PAST_LATENTS,
+    SAMPLING,
+    StreetModel,
+    wan_config,
+)
+from backbones.street.weights import StreetWeights
+from backbones.tiny.vae import LATENT_CHANNELS, LatentDecoder, TinyDecoder
+from backbones.world.street.prompt import StreetPrompt
+from backbones.world.street.script import BLOCK_LATENTS
+
+_ROPE_POSITIONS = 1024
+_BUDGET_LATENTS = PAST_LATENTS + BLOCK_LATENTS
+
+
+@dataclass
+class StreetBackbone(BackboneSource):
+    """Arguments of the street's backbone.
+
+    Args:
+        weights: the file `street.safetensors` of a training.
+        precision: number format of the transformer.
+    """
+
+    weights: str = "worlds/street/street.safetensors"
+    precision: Precision = Precision.float32
+
+    def spec(self) -> BackboneSpec:
+        """Describe the backbone; reads the sizes in the head of the weights file."""
+        return street_spec(StreetWeights.read(self._path), self.precision)
+
+    def files(self) -> Sequence[LocatedFile]:
+        """Return the one file of weights."""
+        return [LocatedFile("street", self._path, None)]
+
+    def check_prompt(self, prompt: str) -> None:
+        """Refuse a prompt outside the grammar of the street."""
+        StreetPrompt.parse(prompt)
+
+    def remedy(self, file: LocatedFile) -> str:
+        """Return how to make the weights."""
+        return "Train them: python -m harness train-world, or set backbone.weights=."
+
+    def load(self, device: torch.device, prompts: Sequence[str]) -> Backbone:
+        """Load all models; words are a table, so any prompt may follow."""
+        spec = self.spec()
+        model, decoder = StreetWeights.read(self._path).load(self._path, self.precision.dtype)
+        return assemble(spec, model.to(device), decoder.to(device))
+
+    @property
+    def _path(self) -> Path:
+        return Path(self.weights)
+
+
+def street_spec(weights: StreetWeights, precision: Precision) -> BackboneSpec:
+    """Describe a backbone with these weights."""
+    config = wan_config(weights.dim, weights.layers)
+    return BackboneSpec(
+        name="street",
+        geometry=GEOMETRY,
+        shape=config.shape(LATENT_SHAPE, _ROPE_POSITIONS),
+        sampling=SAMPLING,
+        block_latents=BLOCK_LATENTS,
+        budget_latents=_BUDGET_LATENTS,
+        trained_latents=_BUDGET_LATENTS,
+        precision=precision,
+        weights=WeightsKind.own,
+        licence="Apache-2.0",
+        weights_bytes=(
+            network_bytes(StreetModel, precision, config)
+            + network_bytes(LatentDecoder, Precision.float32, weights.fine, weights.coarse)
+        ),
+    )
+
+
+def assemble(spec: BackboneSpec, model: StreetModel, decoder: LatentDecoder) -> Backbone:
+    """Return a backbone of loaded networks; the model is prepared for inference."""
+    transformer = model.transformer.prepare()
+    decoder.eval().requires_grad_(False)
+    device = model.words.weight.device
+    mean_C, std_C = torch.zeros(LATENT_CHANNELS), torch.ones(LATENT_CHANNELS)
+
+    def encode_text(prompt: str) -> Float[Tensor, "token text_dim"]:
+        return model.encode_text(StreetPrompt.parse(prompt)).detach()
+
+    return Backbone(
+        spec,
+        transformer,
+        encode_text,
+        lambda: TinyDecoder(decoder, mean_C.to(device), std_C.to(device)),
+        compile_models=transformer.compile_layers,
+    )

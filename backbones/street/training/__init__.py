@@ -1,0 +1,1 @@
+"""Training of the street's VAE and transformer, from rendered videos to weights."""

@@ -1,0 +1,177 @@
+"""The contexts that the transformer is trained with: those that memory strategies would give it.
+
+Plans come from the strategies' own layouts, so a trained model meets the positions of a rollout.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+
+import torch
+
+from backbones.street.model import LATENT_SHAPE, PAST_LATENTS
+from backbones.world.street.scene import Street
+from backbones.world.street.script import BLOCK_LATENTS, FRAMES_PER_LATENT, Script
+from backbones.world.street.truth import Truth
+from methods.base import ContextPlan, RolloutSpec
+from methods.retrieval import Retrieval, Selection
+from methods.sliding_window import SlidingWindow
+
+_WINDOW_LATENTS = PAST_LATENTS - 1  # newest frames of a sliding window beside its sink
+_MEMORY_LATENTS = 6
+# A figure comes back in a block that shows this share of it after a window with at most a sliver.
+_COMES_SHARE, _SLIVER_SHARE = 0.35, 0.1
+_NEAR_PX = 56  # pictures of poses this far apart, or nearer, share some of the street
+
+
+class ContextKind(StrEnum):
+    """The memory of a block in training.
+
+    window: none; a sliding window instead. right: the frames that show what the block will show, of
+    the first or of the last visit. half: three of them and three random ones. random: any frames.
+    """
+
+    window = "window"
+    right = "right"
+    half = "half"
+    random = "random"
+
+
+# How often each kind is drawn in training.
+KIND_WEIGHTS = {
+    ContextKind.window: 1,
+    ContextKind.right: 3,
+    ContextKind.half: 1,
+    ContextKind.random: 1,
+}
+
+
+def rollout_spec(num_latents: int) -> RolloutSpec:
+    """Return what strategies learn of a rollout of the street."""
+    budget = PAST_LATENTS + BLOCK_LATENTS
+    return RolloutSpec(num_latents, BLOCK_LATENTS, budget, budget, 1024, LATENT_SHAPE, seed=0)
+
+
+@dataclass
+class Given(Retrieval):
+    """Memory frames given from outside, in the layout of retrieval.
+
+    Args:
+        memory: the frames of every block, by its first frame.
+    """
+
+    memory: dict[int, tuple[int, ...]] = field(default_factory=dict)
+
+    def candidates(self, first_frame: int) -> range:
+        """Return all frames behind the sink and before the window of a sliding window."""
+        return old_frames(first_frame)
+
+    def select(self, candidates: Sequence[int], first_frame: int) -> Selection:
+        """Return the given frames."""
+        return Selection(self.memory.get(first_frame, ()), None)
+
+
+def old_frames(first_frame: int) -> range:
+    """Return the frames that a sliding window no longer shows to a block."""
+    return range(1, max(1, first_frame - _WINDOW_LATENTS))
+
+
+@dataclass(frozen=True, eq=False)
+class ClipTruth:
+    """The truth of one training clip, by latent frame."""
+
+    street: Street
+    script: Script
+
+    @cached_property
+    def _truth(self) -> Truth:
+        return Truth.of(self.street, self.script)
+
+    @cached_property
+    def _poses(self) -> list[tuple[int, int]]:
+        """Place on the street and tilt of the last video frame of every latent frame."""
+        path = self.script.path
+        places = (self.street.start_px + path.x_px[::FRAMES_PER_LATENT]) % self.street.lap_px
+        return list(zip(places.tolist(), path.tilt_px[::FRAMES_PER_LATENT].tolist(), strict=True))
+
+    @cached_property
+    def returning_blocks(self) -> tuple[int, ...]:
+        """Blocks that show a figure again which old frames show, but no sliding window."""
+        lead = self._truth.visible[:1].expand(FRAMES_PER_LATENT - 1, -1)
+        frames = torch.cat([lead, self._truth.visible])
+        seen_TS = frames.unflatten(0, (-1, FRAMES_PER_LATENT)).amax(1)
+        found = []
+        for block in range(1, len(seen_TS) // BLOCK_LATENTS):
+            start = block * BLOCK_LATENTS
+            edge = start - _WINDOW_LATENTS
+            remembered = self.right_frames(block, first_visit=True)
+            if not remembered:
+                continue
+            comes = seen_TS[start : start + BLOCK_LATENTS].amax(0) >= _COMES_SHARE
+            forgotten = seen_TS[edge:start].amax(0) <= _SLIVER_SHARE
+            known = seen_TS[remembered].amax(0) > 2 * _SLIVER_SHARE
+            if bool((comes & forgotten & known).any()):
+                found.append(block)
+        return tuple(found)
+
+    def right_frames(self, block: int, first_visit: bool) -> list[int]:
+        """Return old frames with poses of a block and around them, the nearest first.
+
+        Args:
+            block: index of the block.
+            first_visit: prefer the oldest of several frames of one pose, else the newest.
+        """
+        start = block * BLOCK_LATENTS
+        targets = self._poses[start : start + BLOCK_LATENTS]
+        ordered = sorted(old_frames(start), reverse=not first_visit)
+        ranked = sorted(
+            (min(self._distance_px(target, self._poses[frame]) for target in targets), rank, frame)
+            for rank, frame in enumerate(ordered)
+        )
+        chosen: dict[tuple[int, int], int] = {}
+        for distance_px, _, frame in ranked:
+            if distance_px <= _NEAR_PX:
+                chosen.setdefault(self._poses[frame], frame)
+        return list(chosen.values())[:_MEMORY_LATENTS]
+
+    def plans(self, kinds: Sequence[ContextKind], rng: random.Random) -> list[ContextPlan]:
+        """Return the plan of every block.
+
+        Args:
+            kinds: kind of context of every block.
+            rng: source of random frames and of the visit to remember.
+        """
+        memory = {}
+        for block, kind in enumerate(kinds):
+            start = block * BLOCK_LATENTS
+            frames = self._memory(block, kind, rng)
+            rest = [frame for frame in old_frames(start) if frame not in frames]
+            missing = min(_MEMORY_LATENTS - len(frames), len(rest))
+            memory[start] = tuple(sorted([*frames, *rng.sample(rest, missing)]))
+        window, given = SlidingWindow(), Given(memory=memory)
+        spec = rollout_spec(self.script.num_latents)
+        window.reset(spec)
+        given.reset(spec)
+        return [
+            (window if kind is ContextKind.window else given).plan(block * BLOCK_LATENTS)
+            for block, kind in enumerate(kinds)
+        ]
+
+    def _memory(self, block: int, kind: ContextKind, rng: random.Random) -> list[int]:
+        if kind in (ContextKind.window, ContextKind.random):
+            return []
+        right = self.right_frames(block, first_visit=rng.random() < 0.5)
+        return right if kind is ContextKind.right else right[: _MEMORY_LATENTS // 2]
+
+    def _distance_px(self, one: tuple[int, int], other: tuple[int, int]) -> int:
+        apart = abs(one[0] - other[0])
+        return min(apart, self.street.lap_px - apart) + abs(one[1] - other[1])
+
+
+def draw_kinds(num_blocks: int, rng: random.Random) -> list[ContextKind]:
+    """Draw the kind of context of every block."""
+    return rng.choices(list(KIND_WEIGHTS), list(KIND_WEIGHTS.values()), k=num_blocks)

@@ -1,0 +1,1 @@
+"""Training of an embedded world: from rendered videos to a backbone."""

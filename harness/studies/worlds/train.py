@@ -1,0 +1,177 @@
+"""Training of the street's backbone: start or resume a run, and save it after every measurement.
+
+```
+<out>/training.json        settings, command, steps done
+<out>/clips.safetensors    latents of the training set
+<out>/decoder.pt           state of the decoder's training
+<out>/transformer.pt       state of the transformer's training
+<out>/curves.csv .png      loss of blocks where something returns, by kind of context
+<out>/samples/STEP.png     laps of one walk, with a window only and remembering
+<out>/street.safetensors   newest weights, ready as a backbone
+```
+
+A state is written last, so what it refers to is complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from statistics import fmean
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from backbones.engine.spec import Precision
+from backbones.street.backbone import assemble, street_spec
+from backbones.street.training.clips import ClipSet
+from backbones.street.training.decoder import DecoderLoop
+from backbones.street.training.loop import Loop
+from backbones.street.training.samples import sample_strips
+from backbones.street.training.transformer import TransformerLoop, learned_memory
+from backbones.street.weights import StreetWeights
+from backbones.tiny.backbone import load_vae
+from harness.core.errors import ConfigError
+from harness.core.events import Event, EventKind, Interrupted, Listener, StopRequested
+from harness.core.files import replacing
+from harness.core.machine import num_cores, prepare_process
+from harness.studies.encoders.run_folder import (
+    TrainingState,
+    first_difference,
+    read_curves,
+    write_curves,
+)
+from harness.studies.worlds.run_config import WorldRun
+from reports.studies.world_curves import draw_world_curves
+
+
+def train_world(run: WorldRun, listener: Listener, stop_requested: StopRequested) -> None:
+    """Train decoder and transformer, resuming from what the folder contains.
+
+    Args:
+        run: the run.
+        listener: receiver of progress.
+        stop_requested: polled after every clip and step; True stops the training.
+
+    Raises:
+        Interrupted: a stop was requested; the same run resumes from there.
+        ConfigError: the folder contains another training.
+        TrainingDiverged: a loss is no finite number; what was saved before is kept.
+    """
+    _refuse_another(run)
+    prepare_process(run.threads or num_cores())
+    run.folder.mkdir(parents=True, exist_ok=True)
+    clips = _make_clips(run, listener, stop_requested)
+
+    decoder = DecoderLoop(run.decoder, clips, run.seed)
+
+    def save_decoder() -> None:
+        listener.say(f"decoder step {decoder.step}: {decoder.fidelity_db():.1f} dB")
+
+    _advance(run, decoder, save_decoder, listener, stop_requested)
+
+    transformer = TransformerLoop(run.transformer, clips, run.seed)
+
+    def save_transformer() -> None:
+        _save_transformer(run, decoder, transformer, listener)
+
+    _advance(run, transformer, save_transformer, listener, stop_requested)
+    losses = transformer.recall_losses()
+    if losses and not learned_memory(losses):
+        listener.say(
+            "This model never learned memory: the loss of blocks where something returns does not "
+            f"depend on the context (right frames {losses['right']:.3f}, random ones "
+            f"{losses['random']:.3f}). It cannot distinguish strategies; train "
+            "longer (transformer.steps=)."
+        )
+
+
+def _refuse_another(run: WorldRun) -> None:
+    state = TrainingState.read(run.folder)
+    if state and (differing := first_difference(state.deciding, run.deciding())):
+        raise ConfigError(
+            f"{run.folder} contains a world trained with other settings ({differing}). Set another "
+            "out= or delete the folder."
+        )
+
+
+def _make_clips(run: WorldRun, listener: Listener, stop_requested: StopRequested) -> ClipSet:
+    vae, mean_C, std_C = load_vae(torch.device("cpu"))
+
+    @torch.inference_mode()
+    def encode(video: Tensor) -> Tensor:
+        return (vae.encode(video) - mean_C[:, None, None]) / std_C[:, None, None]
+
+    with listener.stage("render", {"clips": run.data.clips}, {}) as emit:
+
+        def on_clip(done: int) -> None:
+            emit(Event(EventKind.progress, "clips", amount=done))
+            if stop_requested():
+                raise Interrupted
+
+        path = run.folder / "clips.safetensors"
+        clips = ClipSet.load_or_make(path, run.data, run.seed, encode, on_clip)
+        emit(Event(EventKind.done, "clips"))
+    return clips
+
+
+def _advance(
+    run: WorldRun,
+    loop: Loop,
+    measure: Callable[[], None],
+    listener: Listener,
+    stop_requested: StopRequested,
+) -> None:
+    """Make the missing steps of one training; measure and save it on the way."""
+    path = run.folder / f"{loop.name}.pt"
+    if path.is_file():
+        loop.restore(path)
+
+    def save() -> None:
+        with replacing(path) as temporary:
+            loop.save(temporary)
+        TrainingState(run.command, run.deciding(), (), loop.step, loop.settings.steps).write(
+            run.folder
+        )
+
+    with listener.stage("train", {loop.name: loop.settings.steps}, {}) as emit:
+        while not loop.finished:
+            loop.advance()
+            if loop.step % run.save_every == 0 or loop.finished:
+                measure()
+                loop.recent.clear()
+                save()
+            emit(Event(EventKind.progress, loop.name, amount=loop.step))
+            if stop_requested():
+                save()
+                raise Interrupted
+        emit(Event(EventKind.done, loop.name))
+
+
+def _save_transformer(
+    run: WorldRun, decoder: DecoderLoop, transformer: TransformerLoop, listener: Listener
+) -> None:
+    step, losses = transformer.step, transformer.recall_losses()
+    line = {"step": step, "train_loss": fmean(transformer.recent), **losses}
+    # A kill between curves.csv and the state leaves a line of steps that are about to be redone.
+    lines = [old for old in read_curves(run.folder) if old["step"] < step]
+    write_curves(run.folder, [*lines, line])
+    draw_world_curves(run.folder / "curves.csv")
+    weights = StreetWeights(
+        run.transformer.dim,
+        run.transformer.layers,
+        run.decoder.fine,
+        run.decoder.coarse,
+        step=step,
+        losses=losses,
+        command=" ".join(run.command),
+    )
+    model, light = transformer.averaged(), decoder.averaged()
+    with replacing(run.weights) as temporary:
+        weights.write(temporary, model, light)
+    backbone = assemble(street_spec(weights, Precision.float32), model, light)
+    picture = sample_strips(backbone, run.seed)
+    with replacing(run.folder / "samples" / f"{step:06}.png") as temporary:
+        Image.fromarray(picture.numpy()).save(temporary)
+    numbers = "  ".join(f"{key} {value:.3f}" for key, value in line.items() if key != "step")
+    listener.say(f"transformer step {step}: {numbers}")

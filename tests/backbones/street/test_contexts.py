@@ -1,0 +1,70 @@
+"""Contexts of training: right frames show what returns, and plans are those of a rollout."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backbones.street.training.clips import CLIP_BLOCKS, clip_truth
+from backbones.street.training.contexts import (
+    ClipTruth,
+    ContextKind,
+    draw_kinds,
+    old_frames,
+    rollout_spec,
+)
+from backbones.world.street.scene import draw_street
+from backbones.world.street.script import BLOCK_LATENTS, FRAMES_PER_LATENT, Script
+from backbones.world.street.truth import Truth
+from methods.base import Role
+
+
+def _walk() -> ClipTruth:
+    script = Script.of_segments([(15.0, "noon grassy three walking")])
+    return ClipTruth(draw_street(3, 0), script)
+
+
+def test_the_right_frames_of_a_walk_lie_a_lap_ago() -> None:
+    # Three figures 64 px apart at 8 px a latent frame: a lap is 24 latent frames.
+    assert set(_walk().right_frames(block=10, first_visit=True)) == set(range(4, 10))
+    assert _walk().right_frames(block=18, first_visit=True)[:3] == [6, 7, 8]
+    assert _walk().right_frames(block=18, first_visit=False)[:3] == [32, 31, 30]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 500))
+def test_the_right_frames_show_the_figure_that_returns(number: int) -> None:
+    clip = clip_truth(0, number)
+    visible = Truth.of(clip.street, clip.script).visible
+    for block in clip.returning_blocks:
+        start = block * BLOCK_LATENTS
+        shown = visible[(start - 1) * FRAMES_PER_LATENT + 1 : (start + 2) * FRAMES_PER_LATENT + 1]
+        window = visible[(start - 9) * FRAMES_PER_LATENT + 1 : (start - 1) * FRAMES_PER_LATENT + 1]
+        returning = (shown.amax(0) >= 0.3) & (window.amax(0) <= 0.1)
+        for first_visit in (True, False):
+            frames = clip.right_frames(block, first_visit)
+            assert frames and set(frames) <= set(old_frames(start))
+            remembered = visible[[frame * FRAMES_PER_LATENT for frame in frames]].amax(0)
+            assert bool(((remembered > 0.1) & returning).any())
+
+
+@given(st.integers(0, 500), st.randoms(use_true_random=False))
+@settings(max_examples=20, deadline=None)
+def test_every_plan_can_be_carried_out(number: int, rng: random.Random) -> None:
+    clip = clip_truth(1, number)
+    kinds = draw_kinds(CLIP_BLOCKS, rng)
+    spec = rollout_spec(clip.script.num_latents)
+    for block, (kind, plan) in enumerate(zip(kinds, clip.plans(kinds, rng), strict=True)):
+        plan.check(block * BLOCK_LATENTS, spec)
+        memory = plan.roles.count(Role.memory)
+        expected = 0 if kind is ContextKind.window else len(old_frames(block * BLOCK_LATENTS))
+        assert memory == min(6, expected)
+
+
+@pytest.mark.parametrize("block", [0, 1, 2])
+def test_nothing_returns_before_the_window_is_full(block: int) -> None:
+    assert block not in _walk().returning_blocks
+    assert _walk().right_frames(block, first_visit=True) == []
