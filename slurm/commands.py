@@ -201,9 +201,10 @@ def test_only(script: str) -> None:
     done = _call(["sbatch", "--test-only"], _TIMEOUT_S, script)
     if done.returncode != 0 and _NO_SUCH_NODES in done.stderr:
         # --test-only considers only nodes that are up: while the nodes are drained, or not yet
-        # registered with a controller that has just started, it refuses what the queue accepts.
-        # A held job is judged by the nodes' configuration alone.
-        done = _call(["sbatch", "--hold", "--parsable"], _TIMEOUT_S, script)
+        # registered with a controller that has just started, it refuses what the queue accepts. A
+        # job that begins later is judged by the nodes' configuration (a held one by nothing).
+        later = ["sbatch", "--begin=now+1hour", "--parsable"]
+        done = _call(later, _TIMEOUT_S, script)
         if done.returncode == 0:
             run(["scancel", done.stdout.strip().partition(";")[0]])
     if done.returncode != 0:
