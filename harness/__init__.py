@@ -1,7 +1,7 @@
 """Longtake: a benchmark and evaluation harness for long autoregressive video generation.
 
-The names in `__all__` are the public Python API; docs/api.md shows each in use. They are imported
-when they are first used, so that `import harness` stays fast and loads no torch, pandas or Hydra.
+The names in `__all__` are the public Python API, written in `harness/api`. They are imported when
+they are first used, so that `import harness` stays fast and loads no torch, pandas or Hydra.
 """
 
 import os

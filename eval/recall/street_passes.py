@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -30,7 +31,7 @@ class StreetClip(ClipMeasure):
     """The frames of a clip, kept for the comparison over the whole video.
 
     Attributes:
-        frames_FHWC: RGB, 0..1.
+        frames_FHWC: RGB, uint8: a video of 120 s has 23 MB of them.
         start_frame: place of the first one in the video.
         prompt: prompt of the video.
     """
@@ -70,7 +71,7 @@ class Passes:
     lap_s: float
     passes: tuple[Pass, ...]
 
-    @property
+    @cached_property
     def first_lap(self) -> dict[int, Pass]:
         """The first pass of every figure, by figure."""
         found: dict[int, Pass] = {}
@@ -145,7 +146,8 @@ def edges(view_HWC: np.ndarray) -> float:
 def _phase_px(frames_FHWC: np.ndarray, moved_F: np.ndarray) -> int:
     """Return the place of the first figure on the street, modulo GAP_PX."""
     rows = slice(FIGURE_Y_PX - REACH_PX, FIGURE_Y_PX + REACH_PX)
-    energy_FW = np.abs(np.gradient(frames_FHWC[:, rows], axis=2)).mean((1, 3))
+    shown_FHWC = frames_FHWC[:, rows].astype(np.float32) / 255
+    energy_FW = np.abs(np.gradient(shown_FHWC, axis=2)).mean((1, 3))
     places_FW = (moved_F[:, None] + np.arange(SIDE_PX)) % GAP_PX
     profile = np.bincount(places_FW.ravel(), energy_FW.ravel(), GAP_PX)
     box = np.ones(_BOX_PX)
@@ -156,4 +158,5 @@ def _phase_px(frames_FHWC: np.ndarray, moved_F: np.ndarray) -> int:
 
 def _cut(frame_HWC: np.ndarray, centre_px: int) -> np.ndarray:
     rows = slice(FIGURE_Y_PX - REACH_PX, FIGURE_Y_PX + REACH_PX + 1)
-    return frame_HWC[rows, centre_px - REACH_PX : centre_px + REACH_PX + 1]
+    cut_HWC = frame_HWC[rows, centre_px - REACH_PX : centre_px + REACH_PX + 1]
+    return cut_HWC.astype(np.float32) / 255

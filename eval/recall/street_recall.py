@@ -64,8 +64,9 @@ class _StreetMetric:
                 f"{self.info.name} needs {SIDE_PX}x{SIDE_PX} frames at {FPS} per second, got "
                 f"{width}x{height} at {clip.fps}."
             )
-        frames = clip.frames_FHWC.astype(np.float32) / 255
-        return StreetClip(0.0, frames_FHWC=frames, start_frame=clip.start_frame, prompt=prompt)
+        return StreetClip(
+            0.0, frames_FHWC=clip.frames_FHWC, start_frame=clip.start_frame, prompt=prompt
+        )
 
     def combine(self, measures: Sequence[ClipMeasure]) -> Combined:
         """Return the mean over all returns; as parts the mean by seconds since the first pass.
@@ -132,11 +133,13 @@ class FigureRecall(_StreetMetric):
     )
 
     def _value(self, passes: Passes, view_HWC: np.ndarray, figure: int) -> float | None:
-        first = passes.first_lap
-        if edges(first[figure].view_HWC) < FEWEST_EDGES:
+        if edges(passes.first_lap[figure].view_HWC) < FEWEST_EDGES:
             return None
         if edges(view_HWC) < FEWEST_EDGES:
             return 0.0
+        return self._likeness(passes, view_HWC, figure)
+
+    def _likeness(self, passes: Passes, view_HWC: np.ndarray, figure: int) -> float:
         return _recall(passes, view_HWC, figure)
 
 
@@ -156,12 +159,7 @@ class FigureIdentity(FigureRecall):
         kind=Kind.truth,
     )
 
-    def _value(self, passes: Passes, view_HWC: np.ndarray, figure: int) -> float | None:
-        first = passes.first_lap
-        if edges(first[figure].view_HWC) < FEWEST_EDGES:
-            return None
-        if edges(view_HWC) < FEWEST_EDGES:
-            return 0.0
+    def _likeness(self, passes: Passes, view_HWC: np.ndarray, figure: int) -> float:
         distances = _distances(passes, view_HWC)
         return float(min(distances, key=distances.__getitem__) == figure)
 

@@ -42,6 +42,10 @@ class WorkFailed(LongtakeError):
     exit_code = 1
 
 
+class TrainingDiverged(WorkFailed):
+    """A loss or gradient is infinite or NaN; what was saved before is good."""
+
+
 class EnvironmentFailed(LongtakeError):
     """The environment failed, not the command: the same command may succeed later."""
 

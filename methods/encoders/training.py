@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from harness.core.errors import ConfigError, WorkFailed
+from harness.core.errors import ConfigError, TrainingDiverged
 from methods.encoders.batches import draw_batch, split_corpus
 from methods.encoders.corpus import Corpus
 from methods.encoders.losses import LossParts, LossSettings, all_losses
@@ -93,10 +93,6 @@ class TrainingSettings:
         if not 0 < self.validation_share < 1:
             raise ConfigError(f"validation_share must lie within 0..1: {self.validation_share}.")
         self.loss.check(self.chunk_latents)
-
-
-class TrainingDiverged(WorkFailed):
-    """A loss or gradient is infinite or NaN; earlier checkpoints on disk remain valid."""
 
 
 @dataclass(frozen=True)

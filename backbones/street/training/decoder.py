@@ -27,7 +27,6 @@ class DecoderSettings(LoopSettings):
     """
 
     steps: int = 2000
-    learning_rate: float = 1e-3
     weight_decay: float = 0.0
     fine: int = 64
     coarse: int = 96

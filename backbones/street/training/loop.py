@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from harness.core.errors import ConfigError, LongtakeError
+from harness.core.errors import ConfigError, TrainingDiverged
 
 _WARMUP_STEPS = 100
 _FINAL_RATE = 0.05  # of the learning rate, at the last step
@@ -60,10 +60,6 @@ class LoopSettings:
         for key in ("falls_after", "average_decay", "weight_decay"):
             if not 0 <= getattr(self, key) <= 1:
                 raise ConfigError(f"{prefix}.{key} must lie in 0..1, got {getattr(self, key)}.")
-
-
-class TrainingDiverged(LongtakeError):
-    """A loss or gradient that is no finite number; what was saved before is good."""
 
 
 class Loop(ABC):

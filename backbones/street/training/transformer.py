@@ -37,7 +37,6 @@ class TransformerSettings(LoopSettings):
     """
 
     steps: int = 6000
-    learning_rate: float = 1e-3
     dim: int = 192
     layers: int = 4
     history_noise: float = 0.1

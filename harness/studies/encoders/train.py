@@ -1,4 +1,13 @@
-"""Training a retrieval encoder: start or resume a run, and save it after every validation."""
+"""Training a retrieval encoder: start or resume a run, and save it after every validation.
+
+```
+<out>/training.json     settings, corpus, command, steps done
+<out>/curves.csv .png   training and validation losses, estimates of retrieval
+<out>/best.safetensors  lowest validation loss; ae_latent_mem.pt is the same in the released layout
+<out>/last.safetensors  newest valid weights
+<out>/state.pt          state to resume from: the last validation, or the step it was stopped at
+```
+"""
 
 from __future__ import annotations
 
@@ -13,7 +22,7 @@ from harness.core.events import Interrupted
 from harness.core.files import replacing
 from harness.core.machine import num_cores, prepare_process
 from harness.studies.encoders.run_config import EncoderKind, EncoderRun
-from harness.studies.encoders.run_folder import (
+from harness.studies.training_folder import (
     TrainingState,
     first_difference,
     read_curves,

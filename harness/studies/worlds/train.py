@@ -35,7 +35,7 @@ from harness.core.errors import ConfigError
 from harness.core.events import Event, EventKind, Interrupted, Listener, StopRequested
 from harness.core.files import replacing
 from harness.core.machine import num_cores, prepare_process
-from harness.studies.encoders.run_folder import (
+from harness.studies.training_folder import (
     TrainingState,
     first_difference,
     read_curves,

@@ -14,9 +14,8 @@ from safetensors.torch import load_file, save_file
 from backbones.engine.noise import SeededNoise
 from backbones.engine.rollout import Rollout
 from backbones.street.backbone import StreetBackbone
-from backbones.street.training.loop import TrainingDiverged
 from backbones.street.weights import StreetWeights
-from harness.core.errors import ConfigError, MissingWeights, UnknownName
+from harness.core.errors import ConfigError, MissingWeights, TrainingDiverged, UnknownName
 from harness.core.events import Interrupted, Silent
 from harness.studies.worlds.run_config import load_run
 from harness.studies.worlds.train import train_world

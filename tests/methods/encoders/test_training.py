@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import LongtakeError, TrainingDiverged
 from methods.encoders.autoencoder import AutoencoderDescriptor
 from methods.encoders.batches import draw_batch, split_corpus
 from methods.encoders.checkpoint import Training, write_checkpoint
@@ -15,7 +15,7 @@ from methods.encoders.corpus import Corpus
 from methods.encoders.losses import LossSettings
 from methods.encoders.pca import Pca, fit_pca
 from methods.encoders.retrieval_estimates import retrieval_estimates
-from methods.encoders.training import NetworkSettings, Trainer, TrainingDiverged, TrainingSettings
+from methods.encoders.training import NetworkSettings, Trainer, TrainingSettings
 
 SETTINGS = TrainingSettings(
     network=NetworkSettings(8, [64]), steps=12, batch_chunks=4, validate_every=4

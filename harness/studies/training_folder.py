@@ -1,12 +1,4 @@
-"""The folder of a training run, and the two files that resuming reads.
-
-```
-<out>/training.json     settings, corpus, command, steps done
-<out>/curves.csv .png   training and validation losses, estimates of retrieval
-<out>/best.safetensors  lowest validation loss; ae_latent_mem.pt is the same in the released layout
-<out>/last.safetensors  newest valid weights
-<out>/state.pt          state to resume from: the last validation, or the step it was stopped at
-```
+"""The two files of a training's folder that resuming reads: training.json and curves.csv.
 
 training.json is written last, so the other files are complete once it names a step.
 """
