@@ -16,6 +16,7 @@ from backbones.engine.noise import SeededNoise
 from backbones.engine.rollout import Rollout
 from backbones.engine.spec import Precision, WeightsKind
 from backbones.tiny.backbone import TinyBackbone
+from backbones.tiny.vae import TinyDecoder
 from backbones.wan import backbone as wan
 from backbones.wan import catalogue
 from backbones.wan.backbone import (
@@ -72,7 +73,8 @@ def loaded_bytes(*modules: nn.Module) -> int:
 
 
 def decoder_vae(backbone: Backbone) -> nn.Module:
-    return backbone.start_decoder()._vae  # type: ignore[attr-defined]
+    decoder = backbone.start_decoder()
+    return decoder._decoder if isinstance(decoder, TinyDecoder) else decoder._vae  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("source", [debug(), TinyBackbone()], ids=["debug", "tiny"])
