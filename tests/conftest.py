@@ -7,6 +7,7 @@ everything that is imported after `check_shapes`.
 from __future__ import annotations
 
 import os
+import sys
 
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 os.environ.setdefault("LONGTAKE_THREADS", "1")
@@ -46,6 +47,19 @@ TIERS = {
 def one_thread() -> None:
     """Tests run in parallel; more threads than cores would only wait for each other."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def forgotten_modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Forget modules that a test wrote, and where; the next one may write another of the name."""
+    path = list(sys.path)
+    yield
+    sys.path[:] = path
+    written = tmp_path_factory.getbasetemp()
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file and Path(file).is_relative_to(written):
+            del sys.modules[name]
 
 
 @pytest.fixture

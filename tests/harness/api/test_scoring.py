@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,9 @@ def videos(swept: harness.Result, folder: Path) -> list[Path]:
     return paths
 
 
-def test_a_store_is_scored_by_another_suite(swept: harness.Result) -> None:
-    result = harness.score_store(swept.store, "flicker_stability", duration=3)
+def test_a_store_is_scored_by_another_suite(swept: harness.Result, tmp_path: Path) -> None:
+    copied = shutil.copytree(swept.store.folder, tmp_path / "copied")
+    result = harness.score_store(copied, "flicker_stability", duration=3)
     assert not result.failures
     scores = result.store.scores
     assert set(scores["suite"]) == {SUITE, "flicker_stability"}
