@@ -100,7 +100,7 @@ class ClipTruth:
 
     @cached_property
     def returning_blocks(self) -> tuple[int, ...]:
-        """Blocks that show a figure again which old frames show, but no sliding window."""
+        """Blocks that show a figure again that no window shows, but right frames of both visits."""
         lead = self._truth.visible[:1].expand(FRAMES_PER_LATENT - 1, -1)
         frames = torch.cat([lead, self._truth.visible])
         seen_TS = frames.unflatten(0, (-1, FRAMES_PER_LATENT)).amax(1)
@@ -108,13 +108,13 @@ class ClipTruth:
         for block in range(1, len(seen_TS) // BLOCK_LATENTS):
             start = block * BLOCK_LATENTS
             edge = start - _WINDOW_LATENTS
-            remembered = self.right_frames(block, first_visit=True)
-            if not remembered:
+            visits = [self.right_frames(block, first_visit) for first_visit in (True, False)]
+            if not all(visits):
                 continue
             comes = seen_TS[start : start + BLOCK_LATENTS].amax(0) >= _COMES_SHARE
             forgotten = seen_TS[edge:start].amax(0) <= _SLIVER_SHARE
-            known = seen_TS[remembered].amax(0) > 2 * _SLIVER_SHARE
-            if bool((comes & forgotten & known).any()):
+            known = torch.stack([seen_TS[frames].amax(0) for frames in visits]).amin(0)
+            if bool((comes & forgotten & (known > 2 * _SLIVER_SHARE)).any()):
                 found.append(block)
         return tuple(found)
 
