@@ -30,11 +30,15 @@ if TYPE_CHECKING:
         ClusterError,
         ConfigError,
         DeviceError,
+        DiskError,
+        EnvironmentFailed,
         LongtakeError,
         MissingWeights,
         PlanError,
         StoreError,
+        TrainingDiverged,
         UnknownName,
+        WorkFailed,
     )
     from harness.core.events import Listener
     from harness.store.record import Record
@@ -48,8 +52,12 @@ _ERRORS = (
     "MissingWeights",
     "PlanError",
     "StoreError",
+    "WorkFailed",
+    "TrainingDiverged",
+    "EnvironmentFailed",
     "ClusterError",
     "DeviceError",
+    "DiskError",
 )
 _MODULES = {
     "sweep": "harness.api.runs",
@@ -81,6 +89,8 @@ __all__ = [
     "ConfigError",
     "ContextPlan",
     "DeviceError",
+    "DiskError",
+    "EnvironmentFailed",
     "Listener",
     "LongtakeError",
     "MemoryStrategy",
@@ -91,7 +101,9 @@ __all__ = [
     "Result",
     "Store",
     "StoreError",
+    "TrainingDiverged",
     "UnknownName",
+    "WorkFailed",
     "__version__",
     "generate",
     "load_backbone",

@@ -103,7 +103,7 @@ def open_store(folder: str | Path, *more: str | Path) -> Store:
         UnknownName: there is no such folder; names the nearest one beside it.
         StoreError: a folder is no run store.
     """
-    from harness.store.files import require_sweep
+    from harness.store.folders import require_sweep
 
     found = [find_folder(each) for each in (folder, *more)]
     for each in found:
@@ -117,6 +117,6 @@ def find_folder(store: str | Path) -> Path:
     Raises:
         UnknownName: there is no such folder.
     """
-    from harness.cli.options import existing_store
+    from harness.store.folders import existing_store
 
     return existing_store(Path(store)).absolute()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from harness.cli.options import Store, existing_store
+from harness.cli.options import Store
 from harness.core.errors import ClusterError
+from harness.store.folders import existing_store
 
 
 def cancel(sweep: Store) -> int:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import Device, existing_store, numbers, one_of
+from harness.cli.options import Device, numbers, one_of
 from harness.cli.parsing import typed
 from harness.core.errors import ConfigError
+from harness.store.folders import existing_store
 
 if TYPE_CHECKING:
     from harness.cli.terminal import Terminal

@@ -79,20 +79,6 @@ Quoted = Annotated[
 ]
 
 
-def existing_store(folder: Path) -> Path:
-    """Return the folder of the run store called `folder`, also looked for in runs/.
-
-    Raises:
-        UnknownName: there is no such folder; names the nearest one beside it.
-    """
-    if folder.is_dir():
-        return folder
-    if (Path("runs") / folder).is_dir():
-        return Path("runs") / folder
-    siblings = [path.name for path in folder.parent.glob("*") if path.is_dir()]
-    raise unknown_name(f"sweep in {folder.parent}", folder.name, siblings)
-
-
 def numbers(text: str, key: str) -> list[float]:
     """Return the numbers of a comma list.
 

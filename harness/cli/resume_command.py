@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import Store, existing_store
+from harness.cli.options import Store
 from harness.core.errors import ConfigError
+from harness.store.folders import existing_store
 
 if TYPE_CHECKING:
     from harness.cli.terminal import Terminal

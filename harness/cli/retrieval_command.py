@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import Threads, existing_store
+from harness.cli.options import Threads
+from harness.store.folders import existing_store
 
 _ENCODERS = "avg_pool,flat,tiny_recon,tiny_smooth,tiny_delta,tiny_full"
 _SEARCHED = "What to search"

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import AssetsMode, Baseline, Quoted, ReportFolder, Stores, existing_store
+from harness.cli.options import AssetsMode, Baseline, Quoted, ReportFolder, Stores
+from harness.store.folders import existing_store
 
 
 def serve(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.options import Json, Store, existing_store
+from harness.cli.options import Json, Store
+from harness.store.folders import existing_store
 
 if TYPE_CHECKING:
     from slurm.status.state import SweepState

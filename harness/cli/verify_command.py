@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import Json, Store, Threads, existing_store
+from harness.cli.options import Json, Store, Threads
+from harness.store.folders import existing_store
 
 
 def verify(

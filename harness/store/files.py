@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeVar
 
-from harness.core.errors import StoreError, unknown_name
+from harness.core.errors import StoreError
 from harness.core.typed_files import from_json, read_typed
 from harness.store.paths import StorePaths
 
@@ -62,19 +62,3 @@ class Reader:
     def _left_out(self, path: Path, error: StoreError) -> None:
         reason = str(error).removeprefix(f"{path}").removeprefix(": ").rstrip(".")
         self.warn(path, f"{reason}; left out.")
-
-
-def require_sweep(folder: Path) -> None:
-    """Check that `folder` is a sweep of a run store.
-
-    Raises:
-        UnknownName: there is no such folder; names the nearest sweep beside it.
-        StoreError: a file is missing.
-    """
-    if not folder.is_dir():
-        siblings = folder.parent.glob("*/sweep.yaml") if folder.parent.is_dir() else ()
-        raise unknown_name("sweep", folder.name, [header.parent.name for header in siblings])
-    paths = StorePaths(folder)
-    for path in (paths.header_path, paths.unit_lines_path):
-        if not path.is_file():
-            raise StoreError(f"{folder} is not a sweep: expected a file {path.name} in it.")

@@ -15,7 +15,8 @@ from typing import Any
 import pandas as pd
 
 from eval.metric import MetricInfo
-from harness.store.files import Reader, require_sweep
+from harness.store.files import Reader
+from harness.store.folders import require_sweep
 from harness.store.header import Header, read_header
 from harness.store.lines import UnitLine
 from harness.store.merge import Conflict, Store, merge_labels, merge_outcomes, unique_names

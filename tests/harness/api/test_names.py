@@ -35,3 +35,14 @@ def test_names_for_annotations_are_those_that_functions_return() -> None:
 
     assert harness.Block is Block
     assert harness.Record is Record
+
+
+def test_every_error_is_public() -> None:
+    from harness.core import errors
+
+    classes = {
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, errors.LongtakeError)
+    }
+    assert classes <= set(harness.__all__)

@@ -68,6 +68,12 @@ def test_a_store_is_opened_by_folder_or_name(
     assert harness.open_store("main").folder == swept.store.folder
 
 
+def test_a_misspelt_name_is_looked_for_in_runs(folder: Path) -> None:
+    (folder / "runs/main").mkdir(parents=True)
+    with pytest.raises(harness.UnknownName, match=r"runs 'mains'\. Did you mean 'main'"):
+        harness.open_store("mains")
+
+
 def test_several_stores_are_merged(swept: harness.Result, folder: Path) -> None:
     other = harness.generate(
         "noon snowy black limeish ringed star drifting",

@@ -1,0 +1,40 @@
+"""The folder of a run store: finding it by name, and checking that it is one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.core.errors import StoreError, unknown_name
+from harness.store.paths import StorePaths
+
+
+def existing_store(folder: Path) -> Path:
+    """Return the folder of the run store called `folder`, also looked for in runs/.
+
+    Raises:
+        UnknownName: there is no such folder; names the nearest one beside it, for a plain name
+            the nearest one in runs/.
+    """
+    runs = Path("runs")
+    for found in (folder, runs / folder):
+        if found.is_dir():
+            return found
+    place = runs if folder.name == str(folder) and runs.is_dir() else folder.parent
+    siblings = [path.name for path in place.glob("*") if path.is_dir()]
+    raise unknown_name(f"sweep in {place}", folder.name, siblings)
+
+
+def require_sweep(folder: Path) -> None:
+    """Check that `folder` is a sweep of a run store.
+
+    Raises:
+        UnknownName: there is no such folder; names the nearest sweep beside it.
+        StoreError: a file is missing.
+    """
+    if not folder.is_dir():
+        siblings = folder.parent.glob("*/sweep.yaml") if folder.parent.is_dir() else ()
+        raise unknown_name("sweep", folder.name, [header.parent.name for header in siblings])
+    paths = StorePaths(folder)
+    for path in (paths.header_path, paths.unit_lines_path):
+        if not path.is_file():
+            raise StoreError(f"{folder} is not a sweep: expected a file {path.name} in it.")
