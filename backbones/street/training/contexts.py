@@ -41,7 +41,14 @@ class ContextKind(StrEnum):
     random = "random"
 
 
-# How often each kind is drawn in training.
+class Contexts(StrEnum):
+    """Contexts of a training: of all kinds, or the sliding window alone."""
+
+    memory = "memory"
+    window = "window"
+
+
+# How often each kind is drawn in a training with memory.
 KIND_WEIGHTS = {
     ContextKind.window: 1,
     ContextKind.right: 3,
@@ -172,6 +179,8 @@ class ClipTruth:
         return min(apart, self.street.lap_px - apart) + abs(one[1] - other[1])
 
 
-def draw_kinds(num_blocks: int, rng: random.Random) -> list[ContextKind]:
+def draw_kinds(contexts: Contexts, num_blocks: int, rng: random.Random) -> list[ContextKind]:
     """Draw the kind of context of every block."""
+    if contexts is Contexts.window:
+        return [ContextKind.window] * num_blocks
     return rng.choices(list(KIND_WEIGHTS), list(KIND_WEIGHTS.values()), k=num_blocks)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from backbones.street.model import LATENT_SHAPE, TIMESTEP_SHIFT, StreetModel, wan_config
 from backbones.street.training.clips import CLIP_BLOCKS, ClipSet
-from backbones.street.training.contexts import ContextKind, draw_kinds
+from backbones.street.training.contexts import ContextKind, Contexts, draw_kinds
 from backbones.street.training.loop import Loop, LoopSettings, initial_weights, seeded
 from backbones.wan.teacher_forcing import contexts_of, predict_flow
 from backbones.world.street.script import BLOCK_LATENTS
@@ -31,6 +31,7 @@ class TransformerSettings(LoopSettings):
     Args:
         dim: model channels, a multiple of 48.
         layers: depth.
+        contexts: memory frames of every kind, or the sliding window alone.
         history_noise: largest spread of the noise on clean frames, so that a rollout's own errors
             are familiar.
         history_noise_after: first step with that noise.
@@ -39,6 +40,7 @@ class TransformerSettings(LoopSettings):
     steps: int = 6000
     dim: int = 192
     layers: int = 4
+    contexts: Contexts = Contexts.memory
     history_noise: float = 0.1
     history_noise_after: int = 1500
 
@@ -64,7 +66,8 @@ class TransformerLoop(Loop):
         rng = random.Random(f"{self.seed}/contexts/{self.step}")
         number = rng.randrange(self._clips.held_out, len(self._clips))
         truth = self._clips.truths[number]
-        plans = truth.plans(draw_kinds(CLIP_BLOCKS, rng), rng)
+        kinds = draw_kinds(self._settings.contexts, CLIP_BLOCKS, rng)
+        plans = truth.plans(kinds, rng)
         history = self._settings.history_noise * float(torch.rand((), generator=draw))
         if self.step < self._settings.history_noise_after:
             history = 0.0

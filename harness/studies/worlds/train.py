@@ -25,6 +25,7 @@ from torch import Tensor
 from backbones.engine.spec import Precision
 from backbones.street.backbone import assemble, street_spec
 from backbones.street.training.clips import ClipSet
+from backbones.street.training.contexts import Contexts
 from backbones.street.training.decoder import DecoderLoop
 from backbones.street.training.loop import Loop
 from backbones.street.training.samples import sample_strips
@@ -77,7 +78,7 @@ def train_world(run: WorldRun, listener: Listener, stop_requested: StopRequested
 
     _advance(run, transformer, save_transformer, listener, stop_requested)
     losses = transformer.recall_losses()
-    if losses and not learned_memory(losses):
+    if run.transformer.contexts is Contexts.memory and losses and not learned_memory(losses):
         listener.say(
             "This model never learned memory: the loss of blocks where something returns does not "
             f"depend on the context (right frames {losses['right']:.3f}, random ones "

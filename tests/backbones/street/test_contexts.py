@@ -14,6 +14,7 @@ from backbones.street.training.clips import CLIP_BLOCKS, clip_truth
 from backbones.street.training.contexts import (
     ClipTruth,
     ContextKind,
+    Contexts,
     draw_kinds,
     old_frames,
     rollout_spec,
@@ -67,7 +68,7 @@ def _seen_by_latent(clip: ClipTruth) -> Tensor:
 @settings(max_examples=20, deadline=None)
 def test_every_plan_can_be_carried_out(number: int, rng: random.Random) -> None:
     clip = clip_truth(1, number)
-    kinds = draw_kinds(CLIP_BLOCKS, rng)
+    kinds = draw_kinds(Contexts.memory, CLIP_BLOCKS, rng)
     spec = rollout_spec(clip.script.num_latents)
     for block, (kind, plan) in enumerate(zip(kinds, clip.plans(kinds, rng), strict=True)):
         plan.check(block * BLOCK_LATENTS, spec)
@@ -80,3 +81,8 @@ def test_every_plan_can_be_carried_out(number: int, rng: random.Random) -> None:
 def test_nothing_returns_before_the_window_is_full(block: int) -> None:
     assert block not in _walk().returning_blocks
     assert _walk().right_frames(block, first_visit=True) == []
+
+
+def test_a_training_on_the_window_alone_meets_no_memory() -> None:
+    kinds = draw_kinds(Contexts.window, CLIP_BLOCKS, random.Random(0))
+    assert kinds == [ContextKind.window] * CLIP_BLOCKS
