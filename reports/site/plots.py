@@ -235,8 +235,10 @@ def _drawing_style() -> Iterator[None]:
 
 def _save(figure: Figure, suite: str, title: str, stem: Path) -> Plot:
     svg, pdf, png = (stem.with_name(stem.name + end) for end in (".svg", ".pdf", ".png"))
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # laid out once for all files
+    layout = figure.get_layout_engine()
+    assert layout is not None
+    layout.execute(figure)  # once for all files
+    figure.set_layout_engine(None)
     figure.savefig(svg, transparent=True, metadata={"Date": None})
     figure.savefig(pdf, transparent=True, metadata={"CreationDate": None})
     figure.savefig(png, dpi=200, facecolor="white")
