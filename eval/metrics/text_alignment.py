@@ -8,7 +8,6 @@ LONGTAKE_OPEN_CLIP=MODEL:FILE, or by a subclass with its own `model` and `weight
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -31,6 +30,7 @@ from eval.networks.torch_network import TorchNetwork, ready
 from eval.networks.weights import LayoutFile
 from eval.vbench_long.layout import CLIP_B32
 from harness.core.errors import ConfigError
+from harness.core.torchscript import is_torchscript, read_torchscript
 
 
 class _OpenClip(TorchNetwork):
@@ -47,7 +47,6 @@ class _OpenClip(TorchNetwork):
     def create(self) -> Any:
         """Return the whole model, of which the caller keeps one half."""
         import open_clip
-        import torch
 
         if self._model not in open_clip.list_models():
             raise MetricUnavailable(
@@ -55,8 +54,8 @@ class _OpenClip(TorchNetwork):
             )
         network = open_clip.create_model(self._model)
         path = self.files[0].path
-        if _is_torchscript(path):
-            state = torch.jit.load(str(path), map_location="cpu").state_dict()
+        if is_torchscript(path):
+            state = read_torchscript(path)
             sizes = ("input_resolution", "context_length", "vocab_size")
             floats = {k: v.float() for k, v in state.items() if k not in sizes}
             network.load_state_dict(floats, assign=True)
@@ -174,10 +173,3 @@ def require_prompt(clip: Clip) -> None:
     """
     if not clip.prompt.strip():
         raise MetricUnavailable("needs a prompt, and the video has none")
-
-
-def _is_torchscript(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any(name.endswith("constants.pkl") for name in archive.namelist())

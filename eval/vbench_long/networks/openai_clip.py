@@ -14,7 +14,7 @@ from eval.networks.torch_network import TorchNetwork, batch_size, features, read
 from eval.networks.weights import LayoutFile, read_state
 from eval.vbench_long.layout import AESTHETIC_HEAD, CLIP_B32, CLIP_L14
 from eval.vbench_long.networks.transforms import clip_input
-from harness.core.machine import give_memory_back
+from harness.core.torchscript import read_torchscript
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -78,22 +78,17 @@ def load_vision(file: LayoutFile, width: int, patch: int) -> nn.Module:
     Raises:
         ValueError: it holds another model.
     """
-    import torch
     from clip.model import VisionTransformer
 
-    archive = torch.jit.load(str(file.path), map_location="cpu")
     prefix = "visual."
-    stored = dict(archive.named_parameters())
-    # The archive keeps its parameters alive, so each is emptied as soon as it is copied or known to
-    # be unused; otherwise a ViT-L would be in memory twice.
-    for key in [key for key in stored if not key.startswith(prefix)]:
-        _empty(stored.pop(key))
-    give_memory_back()
+    stored = read_torchscript(file.path, prefix)
     state = {}
-    for key, parameter in stored.items():
-        name, value = key.removeprefix(prefix), parameter.detach()
+    for key in list(stored):
+        # Taken out one by one; otherwise a ViT-L would be in memory twice.
+        name, value = key.removeprefix(prefix), stored.pop(key)
         state[name] = (value if _UNROUNDED.search(name) else value.half()).float()
-        _empty(parameter)
+    if "conv1.weight" not in state:
+        raise ValueError("no vision tower of CLIP")
     if (found := tuple(state["conv1.weight"].shape)) != (width, 3, patch, patch):
         raise ValueError(f"first convolution {found}, expected {(width, 3, patch, patch)}")
     blocks = {key.split(".")[2] for key in state if key.startswith("transformer.resblocks.")}
@@ -107,11 +102,6 @@ def load_vision(file: LayoutFile, width: int, patch: int) -> nn.Module:
     )
     network.load_state_dict(state, assign=True)
     return network
-
-
-def _empty(parameter: nn.Parameter) -> None:
-    """Free the values of a parameter that an archive still refers to."""
-    parameter.data = parameter.new_empty(0)
 
 
 CLIP_VITB32 = ClipB32()
