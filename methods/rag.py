@@ -73,6 +73,26 @@ class Rag(Retrieval):
         start, stop = candidates[0], candidates[-1] + 1
         return Selection(*self._index.search(query, start, stop, self.memory_latents))
 
+    def tied(
+        self, first_frame: int, frames: Sequence[int], others: Sequence[int], tolerance: float
+    ) -> bool:
+        """Return whether two selections for a block differ in near equal similarities only.
+
+        Args:
+            first_frame: first latent frame of the block; later ones may have been observed.
+            frames: one selection, in order.
+            others: the other one, in order.
+            tolerance: largest difference of the similarities at each place.
+        """
+        candidates = self.candidates(first_frame)
+        if len(frames) != len(others) or len(set(others)) != len(others):
+            return False
+        if not all(frame in candidates for frame in (*frames, *others)):
+            return False
+        places = self._index.similarities(first_frame, self.query_latents, (*frames, *others))
+        differences = places[: len(frames)] - places[len(frames) :]
+        return bool((differences.abs() <= tolerance).all())
+
     def _inputs(self, source: Source, latents: Tensor) -> Tensor:
         if source is Source.latents:
             return latents

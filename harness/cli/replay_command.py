@@ -36,16 +36,24 @@ def replay(
 
     from harness.cli.terminal import Terminal
     from harness.core.machine import num_cores, prepare_process
+    from harness.studies.replay import TIE_TOLERANCE
 
     terminal = Terminal(as_json=as_json)
     prepare_process(num_cores())
     result = replay_with_bar(case)
     passed = result.passes(rtol)
     if as_json:
-        terminal.print_json({**asdict(result), "rtol": rtol, "passed": passed})
+        terminal.print_json(
+            {**asdict(result), "tie_tolerance": TIE_TOLERANCE, "rtol": rtol, "passed": passed}
+        )
         return 0 if passed else 1
     terminal.say(f"relative error   {result.relative_error:.3g} (at most {rtol:g})")
     terminal.say(f"retrieved frames {result.num_agreeing} of {result.num_blocks} blocks agree")
+    if result.num_tied:
+        terminal.say(
+            f"{result.num_tied} of them differ within ties: similarities at most "
+            f"{TIE_TOLERANCE:g} apart"
+        )
     if result.first_disagreement is not None:
         terminal.say(f"first difference in the block at latent frame {result.first_disagreement}")
     terminal.say("PASS" if passed else "FAIL")

@@ -9,6 +9,7 @@ Letters: N frames in the index, D descriptor, C candidates.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -62,6 +63,21 @@ class DescriptorIndex:
         assert self._descriptors_ND is not None and self._num_frames, "no frame was observed yet"
         start = max(0, self._num_frames - count)
         return F.normalize(self._descriptors_ND[start : self._num_frames].mean(0), dim=-1)
+
+    def similarities(
+        self, query_stop: int, query_latents: int, frames: Sequence[int]
+    ) -> Float[Tensor, " frame"]:
+        """Return the cosines of frames and the query a block had, also after later frames came.
+
+        Args:
+            query_stop: frames observed when the block was planned.
+            query_latents: newest frames the query was the mean of.
+            frames: below `query_stop`.
+        """
+        assert self._descriptors_ND is not None and query_stop <= self._num_frames
+        known_ND = self._descriptors_ND[:query_stop].double()
+        query = F.normalize(known_ND[-query_latents:].mean(0), dim=-1)
+        return known_ND[list(frames)] @ query
 
     def search(self, query: Float[Tensor, " dim"], start: int, stop: int, count: int) -> Hits:
         """Find the `count` frames of start..stop-1 most similar to `query`, exactly.

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -169,6 +170,33 @@ def test_equal_similarities_go_to_the_older_frame() -> None:
     for first_frame in range(0, 60, 3):
         strategy.observe(torch.ones(3, *SHAPE), first_frame)
     assert strategy.plan(60).memory_frames() == (1, 2)
+
+
+def test_selections_are_tied_by_the_similarities_at_each_place() -> None:
+    """Frames 1 to 40 have descriptors of two values each; the query is the last frame, (1, 0)."""
+    spec = replace(SPEC, latent_shape=(1, 1, 2))
+    cosines = {1: 0.9, 2: 0.9 - 6e-7, 3: 0.9 - 1.2e-6, 4: 0.5, 5: 0.5}
+    frames_FCHW = torch.zeros(60, 1, 1, 2)
+    frames_FCHW[:, 0, 0, 0] = torch.tensor([cosines.get(frame, 0.0) for frame in range(60)])
+    frames_FCHW[59, 0, 0, 0] = 1
+    frames_FCHW[:, 0, 0, 1] = (1 - frames_FCHW[:, 0, 0, 0].double() ** 2).sqrt().float()
+    strategy = Rag(descriptor="flat", memory_latents=3)
+    strategy.reset(spec)
+    for first_frame in range(0, 60, 3):
+        strategy.observe(frames_FCHW[first_frame : first_frame + 3], first_frame)
+    assert strategy.plan(60).memory_frames() == (1, 2, 3)
+    strategy.observe(torch.randn(3, 1, 1, 2), 60)  # the next block changes nothing
+
+    def tied(frames: tuple[int, ...], others: tuple[int, ...]) -> bool:
+        return strategy.tied(60, frames, others, tolerance=1e-6)
+
+    assert tied((1, 2, 3), (1, 2, 3))
+    assert tied((1, 2, 4), (2, 1, 5))
+    assert not tied((1, 2, 3), (3, 2, 1))  # 1.2e-6 apart
+    assert not tied((1, 2, 3), (1, 2, 4))
+    assert not tied((4, 5), (4, 4))
+    assert not tied((1, 2), (1,))
+    assert not tied((58,), (58,))  # in the window, no candidate
 
 
 def successor_after(

@@ -63,6 +63,38 @@ def test_other_retrieved_frames_fail(cli, case: Path) -> None:
     assert "latent frame 18" in result.out
 
 
+def record_other_frames(case: Path, first_frame: int, frames: list[int]) -> list[int]:
+    """Change the recorded frames of a block; returns what was recorded."""
+    settings = json.loads(case.with_suffix(".json").read_text())
+    entry = next(e for e in settings["retrieval"] if e["query_frame"] == first_frame)
+    before = entry["selected_global_frames"][0]
+    entry["selected_global_frames"] = [frames]
+    case.with_suffix(".json").write_text(json.dumps(settings))
+    return before
+
+
+@pytest.mark.slow
+def test_frames_that_differ_within_ties_agree_and_it_is_said(
+    cli, case: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut(case, 24)
+    before = record_other_frames(case, 21, [])
+    record_other_frames(case, 21, [before[1], before[0], *before[2:]])
+
+    result = cli("dev", "replay", str(case))
+    assert result.code == 1
+    assert "7 of 8 blocks agree" in result.out and "ties" not in result.out
+
+    # The same swap, where the similarities of the two frames are within the tolerance.
+    monkeypatch.setattr("harness.studies.replay.TIE_TOLERANCE", 0.5)
+    result = cli("dev", "replay", str(case))
+    assert result.code == 0
+    assert "8 of 8 blocks agree" in result.out
+    assert "1 of them differ within ties: similarities at most 0.5 apart" in result.out
+    facts = json.loads(cli("dev", "replay", str(case), "--json").out)
+    assert (facts["num_agreeing"], facts["num_tied"]) == (8, 1)
+
+
 def test_a_file_of_another_kind_is_one_clear_line(cli, case: Path) -> None:
     case.write_bytes(case.read_bytes()[:1000])
     result = cli("dev", "replay", str(case))

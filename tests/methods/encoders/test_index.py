@@ -55,3 +55,13 @@ def test_descriptors_that_are_not_finite_are_refused() -> None:
     index.add(torch.tensor([[float("nan"), 0.0]]))
     with pytest.raises(LongtakeError, match="one of the first 7 latent frames is not finite"):
         index.search(torch.ones(2), 0, 6, 3)
+
+
+def test_similarities_are_those_of_the_search_also_after_later_frames() -> None:
+    generator = torch.Generator().manual_seed(0)
+    vectors = torch.nn.functional.normalize(torch.randn(20, 8, generator=generator), dim=1)
+    index = filled(vectors[:12])
+    hits = index.search(index.newest(2), 0, 9, 4)
+    index.add(vectors[12:])
+    similarities = index.similarities(12, 2, hits.frames)
+    assert similarities.tolist() == pytest.approx(hits.cosines, abs=1e-6)
