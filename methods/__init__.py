@@ -15,6 +15,7 @@ METHODS = Registry(
         "oldest": "methods.controls:Oldest",
         "lag": "methods.controls:Lag",
         "oracle": "methods.controls:Oracle",
+        "street_oracle": "backbones.street.oracle:StreetOracle",
     },
     group="longtake.methods",
     contract=("reset", "observe", "plan"),

@@ -17,6 +17,7 @@ from backbones.street.model import LATENT_SHAPE, PAST_LATENTS
 from backbones.world.street.scene import Street
 from backbones.world.street.script import BLOCK_LATENTS, FRAMES_PER_LATENT, Script
 from backbones.world.street.truth import Truth
+from backbones.world.street.visits import Pose, Visit, poses, right_frames
 from methods.base import ContextPlan, RolloutSpec
 from methods.retrieval import Retrieval, Selection
 from methods.sliding_window import SlidingWindow
@@ -25,7 +26,6 @@ _WINDOW_LATENTS = PAST_LATENTS - 1  # newest frames of a sliding window beside i
 _MEMORY_LATENTS = 6
 # A figure comes back in a block that shows this share of it after a window with at most a sliver.
 _COMES_SHARE, _SLIVER_SHARE = 0.35, 0.1
-_NEAR_PX = 56  # pictures of poses this far apart, or nearer, share some of the street
 
 
 class ContextKind(StrEnum):
@@ -99,11 +99,8 @@ class ClipTruth:
         return Truth.of(self.street, self.script)
 
     @cached_property
-    def _poses(self) -> list[tuple[int, int]]:
-        """Place on the street and tilt of the last video frame of every latent frame."""
-        path = self.script.path
-        places = (self.street.start_px + path.x_px[::FRAMES_PER_LATENT]) % self.street.lap_px
-        return list(zip(places.tolist(), path.tilt_px[::FRAMES_PER_LATENT].tolist(), strict=True))
+    def _poses(self) -> list[Pose]:
+        return poses(self.script)
 
     @cached_property
     def returning_blocks(self) -> tuple[int, ...]:
@@ -115,7 +112,7 @@ class ClipTruth:
         for block in range(1, len(seen_TS) // BLOCK_LATENTS):
             start = block * BLOCK_LATENTS
             edge = start - _WINDOW_LATENTS
-            visits = [self.right_frames(block, first_visit) for first_visit in (True, False)]
+            visits = [self.right_frames(block, visit) for visit in Visit]
             if not all(visits):
                 continue
             comes = seen_TS[start : start + BLOCK_LATENTS].amax(0) >= _COMES_SHARE
@@ -125,25 +122,22 @@ class ClipTruth:
                 found.append(block)
         return tuple(found)
 
-    def right_frames(self, block: int, first_visit: bool) -> list[int]:
-        """Return old frames with poses of a block and around them, the nearest first.
+    def right_frames(self, block: int, visit: Visit) -> list[int]:
+        """Return the old frames that show what a block will show, the nearest first.
 
         Args:
             block: index of the block.
-            first_visit: prefer the oldest of several frames of one pose, else the newest.
+            visit: the one to take of several frames with one pose.
         """
         start = block * BLOCK_LATENTS
-        targets = self._poses[start : start + BLOCK_LATENTS]
-        ordered = sorted(old_frames(start), reverse=not first_visit)
-        ranked = sorted(
-            (min(self._distance_px(target, self._poses[frame]) for target in targets), rank, frame)
-            for rank, frame in enumerate(ordered)
+        return right_frames(
+            self._poses,
+            self.script.lap_px,
+            range(start, start + BLOCK_LATENTS),
+            old_frames(start),
+            visit,
+            _MEMORY_LATENTS,
         )
-        chosen: dict[tuple[int, int], int] = {}
-        for distance_px, _, frame in ranked:
-            if distance_px <= _NEAR_PX:
-                chosen.setdefault(self._poses[frame], frame)
-        return list(chosen.values())[:_MEMORY_LATENTS]
 
     def plans(self, kinds: Sequence[ContextKind], rng: random.Random) -> list[ContextPlan]:
         """Return the plan of every block.
@@ -171,12 +165,8 @@ class ClipTruth:
     def _memory(self, block: int, kind: ContextKind, rng: random.Random) -> list[int]:
         if kind in (ContextKind.window, ContextKind.random):
             return []
-        right = self.right_frames(block, first_visit=rng.random() < 0.5)
+        right = self.right_frames(block, Visit.first if rng.random() < 0.5 else Visit.last)
         return right if kind is ContextKind.right else right[: _MEMORY_LATENTS // 2]
-
-    def _distance_px(self, one: tuple[int, int], other: tuple[int, int]) -> int:
-        apart = abs(one[0] - other[0])
-        return min(apart, self.street.lap_px - apart) + abs(one[1] - other[1])
 
 
 def draw_kinds(contexts: Contexts, num_blocks: int, rng: random.Random) -> list[ContextKind]:

@@ -12,6 +12,7 @@ from backbones.engine.rollout import Rollout
 from backbones.street.training.contexts import ClipTruth, Given
 from backbones.world.street.scene import draw_street
 from backbones.world.street.script import BLOCK_LATENTS, FRAMES_PER_LATENT, Script
+from backbones.world.street.visits import Visit
 from methods.base import MemoryStrategy
 from methods.sliding_window import SlidingWindow
 
@@ -30,7 +31,7 @@ def sample_strips(backbone: Backbone, seed: int) -> UInt8[Tensor, "height width 
     script = Script.of_segments([(_SECONDS, _PROMPT)])
     truth = ClipTruth(draw_street(script.num_figures, seed), script)
     memory = {
-        block * BLOCK_LATENTS: tuple(sorted(truth.right_frames(block, first_visit=True)))
+        block * BLOCK_LATENTS: tuple(sorted(truth.right_frames(block, Visit.first)))
         for block in range(len(script.prompts))
     }
     window = _laps(backbone, SlidingWindow(), script, seed)

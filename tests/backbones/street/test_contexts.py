@@ -22,6 +22,7 @@ from backbones.street.training.contexts import (
 from backbones.world.street.scene import draw_street
 from backbones.world.street.script import BLOCK_LATENTS, FRAMES_PER_LATENT, Script
 from backbones.world.street.truth import Truth
+from backbones.world.street.visits import Visit
 from methods.base import Role
 
 
@@ -32,9 +33,9 @@ def _walk() -> ClipTruth:
 
 def test_the_right_frames_of_a_walk_lie_a_lap_ago() -> None:
     # Three figures 64 px apart at 8 px a latent frame: a lap is 24 latent frames.
-    assert set(_walk().right_frames(block=10, first_visit=True)) == set(range(4, 10))
-    assert _walk().right_frames(block=18, first_visit=True)[:3] == [6, 7, 8]
-    assert _walk().right_frames(block=18, first_visit=False)[:3] == [32, 31, 30]
+    assert set(_walk().right_frames(10, Visit.first)) == set(range(4, 10))
+    assert _walk().right_frames(18, Visit.first)[:3] == [6, 7, 8]
+    assert _walk().right_frames(18, Visit.last)[:3] == [32, 31, 30]
 
 
 @settings(max_examples=20, deadline=None)
@@ -49,8 +50,8 @@ def test_the_right_frames_show_the_figure_that_returns(number: int) -> None:
         shown = seen_TS[start : start + BLOCK_LATENTS].amax(0)
         window = seen_TS[start - 8 : start].amax(0)
         returning = (shown >= 0.3) & (window <= 0.1)
-        for first_visit in (True, False):
-            frames = clip.right_frames(block, first_visit)
+        for visit in Visit:
+            frames = clip.right_frames(block, visit)
             assert frames and set(frames) <= set(old_frames(start))
             assert bool(((seen_TS[frames].amax(0) > 0.1) & returning).any())
 
@@ -80,7 +81,7 @@ def test_every_plan_can_be_carried_out(number: int, rng: random.Random) -> None:
 @pytest.mark.parametrize("block", [0, 1, 2])
 def test_nothing_returns_before_the_window_is_full(block: int) -> None:
     assert block not in _walk().returning_blocks
-    assert _walk().right_frames(block, first_visit=True) == []
+    assert _walk().right_frames(block, Visit.first) == []
 
 
 def test_a_training_on_the_window_alone_meets_no_memory() -> None:
