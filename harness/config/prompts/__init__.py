@@ -15,7 +15,10 @@ from harness.core.registry import Registry
 
 GENERATORS = Registry(
     "prompt source",
-    {"tiny": "backbones.world.prompts:make_prompts"},
+    {
+        "tiny": "backbones.world.prompts:make_prompts",
+        "street": "backbones.world.street.walks:make_walks",
+    },
     group="longtake.prompts",
 )
 _SHIPPED = Path(__file__).parent
