@@ -6,6 +6,7 @@ everything that is imported after `check_shapes`.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -74,6 +75,12 @@ def shapes_unchecked() -> Iterator[None]:
 def tiny() -> Backbone:
     """The short embedded backbone with four denoising steps."""
     return TinyBackbone(denoising_step_list=[1000, 700, 400, 150]).load(torch.device("cpu"), [])
+
+
+def pytest_collection_finish() -> None:
+    """Leave what the imports made out of garbage collection: each pass takes 0.4 s with it."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

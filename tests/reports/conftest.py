@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from reports.site.build import ReportOptions, build_report
+from reports.site.build import ReportOptions, ReportPaths, build_report
 from tests.reports.synthetic import METHODS, write_store, write_video
 
 FLAGS = [
@@ -45,6 +45,13 @@ def pristine_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def index(pristine_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of the unchanged run store, outside its folder."""
     return build_report(pristine_store, tmp_path_factory.mktemp("report"), PAGE_ONLY).index
+
+
+@pytest.fixture(scope="session")
+def whole_report(pristine_store: Path, tmp_path_factory: pytest.TempPathFactory) -> ReportPaths:
+    """The report of the run store with tables and plots, in its own folder; do not change it."""
+    store = shutil.copytree(pristine_store, tmp_path_factory.mktemp("whole") / "demo")
+    return build_report(store)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def world_clips() -> list[tuple[ScenePrompt, Clip]]:
     return clips
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def changed() -> Callable[[Clip, Callable[[np.ndarray], np.ndarray]], Clip]:
     """Return a function that applies a change of one frame to all frames of a clip."""
 

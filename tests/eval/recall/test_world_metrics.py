@@ -61,24 +61,28 @@ def noisy(sigma):
     return change
 
 
-@pytest.mark.parametrize("name", METRICS)
-def test_errors_of_exact_and_of_slightly_blurred_frames_are_small(name, world_clips, changed):
+@pytest.fixture(scope="module", params=METRICS)
+def errors(request, world_clips, changed):
+    """Name of a metric, and its errors of the exact and of the slightly blurred clips."""
+    name = request.param
+    soft_clips = [changed(clip, blurred(0.7)) for _, clip in world_clips]
     exact = [score(name, clip) for _, clip in world_clips]
-    soft = [score(name, changed(clip, blurred(0.7))) for _, clip in world_clips]
+    return name, exact, [score(name, clip) for clip in soft_clips]
+
+
+def test_errors_of_exact_and_of_slightly_blurred_frames_are_small(errors):
+    name, exact, soft = errors
     assert np.percentile(exact, 95) < BOUNDS[name][0]
     assert np.percentile(soft, 95) < BOUNDS[name][1]
 
 
-@pytest.mark.parametrize("name", METRICS)
-def test_a_wrong_word_of_the_prompt_raises_the_error(name, world_clips, changed):
-    right, wrong, right_soft, wrong_soft = [], [], [], []
+def test_a_wrong_word_of_the_prompt_raises_the_error(errors, world_clips, changed):
+    name, right, right_soft = errors
+    wrong, wrong_soft = [], []
     for index, (prompt, clip) in enumerate(world_clips):
-        other = str(with_wrong_word(prompt, name, index))
-        right.append(score(name, clip))
-        wrong.append(score(name, replace(clip, prompt=other)))
-        soft = changed(clip, blurred(0.7))
-        right_soft.append(score(name, soft))
-        wrong_soft.append(score(name, replace(soft, prompt=other)))
+        other = replace(clip, prompt=str(with_wrong_word(prompt, name, index)))
+        wrong.append(score(name, other))
+        wrong_soft.append(score(name, changed(other, blurred(0.7))))
     assert np.mean(wrong) > WRONG_MEANS[name]
     assert np.mean(np.array(right) < np.array(wrong)) >= 0.95
     assert np.mean(np.array(right_soft) < np.array(wrong_soft)) >= 0.95

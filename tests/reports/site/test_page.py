@@ -14,7 +14,7 @@ import pytest
 
 from harness.core.errors import LongtakeError
 from reports.site.assets import Assets
-from reports.site.build import ReportOptions, build_report
+from reports.site.build import ReportOptions, ReportPaths, build_report
 from tests.reports.conftest import PAGE_ONLY, data_of
 from tests.reports.synthetic import NASTY
 
@@ -38,9 +38,9 @@ def contents(out: Path) -> dict[str, bytes]:
 
 
 def test_report_has_page_tables_and_plots_and_two_builds_are_identical(
-    store: Path, tmp_path: Path
+    whole_report: ReportPaths,
 ) -> None:
-    paths = build_report(store)
+    paths, store = whole_report, whole_report.index.parents[1]
     assert paths.index == store / "report" / "index.html"
     assert all(path.is_file() for path in (paths.index, *paths.tables, *paths.plots))
     assert {path.suffix for path in paths.tables} == {".csv", ".parquet", ".md", ".tex"}

@@ -9,7 +9,7 @@ import pytest
 
 from reports.site.build import ReportOptions, ReportPaths
 from reports.site.watch import fingerprint, watch
-from tests.reports.conftest import Opened, data_of
+from tests.reports.conftest import PAGE_ONLY, Opened, data_of
 
 pytestmark = pytest.mark.slow
 
@@ -79,7 +79,7 @@ def test_store_that_cannot_be_shown_now_is_tried_again(running: Path) -> None:
         next(steps)()
         return False
 
-    assert watch([running], None, OPTIONS, builds.append, complaints.append, stop) is not None
+    assert watch([running], None, PAGE_ONLY, builds.append, complaints.append, stop) is not None
     assert len(complaints) == 1 and "different versions" in complaints[0]
     assert builds[-1].counts["done"] == 3
 
@@ -115,7 +115,7 @@ def test_open_page_shows_counts_and_takes_the_newest_build(
             return False
         return True
 
-    watch([running], None, OPTIONS, lambda paths: None, pytest.fail, stop)
+    watch([running], None, PAGE_ONLY, lambda paths: None, pytest.fail, stop)
     page = opened[0].page
     page.locator(".tiles", has_text="2 videos").wait_for(timeout=20_000)
     page.locator("#live").wait_for(state="hidden", timeout=20_000)
