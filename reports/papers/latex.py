@@ -5,6 +5,7 @@ Kinds of numbers never share a table, so suites have files of their own.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,10 @@ _ESCAPED = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "[": "{[}",  # would be an argument of the line break before it
+    "]": "{]}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     DASH: "--",
@@ -59,8 +64,16 @@ def latex(comparison: Comparison) -> str:
 
 
 def escape_latex(label: str) -> str:
-    """Escape `label` for LaTeX."""
-    return "".join(_ESCAPED.get(character, character) for character in one_line(label))
+    """Escape `label` for LaTeX.
+
+    Emoji and control characters, which stop pdfLaTeX, are written as their numbers: U+1F600.
+    """
+    return "".join(_ESCAPED.get(c) or _printable(c) for c in one_line(label))
+
+
+def _printable(character: str) -> str:
+    stops = ord(character) > 0xFFFF or unicodedata.category(character) in ("Cc", "Cs", "Co", "Cn")
+    return f"U+{ord(character):04X}" if stops else character
 
 
 def _environment() -> Environment:

@@ -8,6 +8,7 @@ bytes: no dates, and a fixed salt for SVG ids.
 from __future__ import annotations
 
 import textwrap
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,8 +23,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from eval.metric import MetricInfo
+from harness.core.names import file_stem
 from harness.store.frames import Sweep
 from reports.site.style import LIGHT, LINES, Stroke, strokes
+from reports.tables.formatting import one_line
 from reports.tables.table import Comparison, Row
 
 PANEL_INCHES = (4.2, 2.7)
@@ -32,6 +35,7 @@ PANELS_PER_LINE = 4
 LEGEND_INCHES = 0.35
 MARKERS = ("o", "s", "^", "D")  # one per line style
 LABEL_CHARS_PER_INCH = 11
+NAME_CHARS = 60
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,10 @@ def write_plots(
         drawn = [info for info in infos.values() if info.name in set(of_suite["metric"])]
         stem = f"drift_{suite}"
         figures = [(stem, "Drift of all metrics", drawn, SMALL_PANEL_INCHES)] if drawn else []
-        figures += [(f"{stem}_{info.name}", info.title, [info], PANEL_INCHES) for info in drawn]
+        figures += [
+            (f"drift_{file_stem(suite, info.name)}", info.title, [info], PANEL_INCHES)
+            for info in drawn
+        ]
         for name, title, metrics, panel in figures:
             with _drawing_style():
                 figure = _figure(of_suite, metrics, panels, look, panel)
@@ -109,7 +116,7 @@ def _cost_figure(rows: Sequence[Row], look: Mapping[str, Stroke]) -> Figure:
                 markersize=7,
                 linestyle="none",
             )
-        axes.set_title(_literal(_panel_title(group, groups)), fontweight="bold")
+        axes.set_title(_name(_panel_title(group, groups)), fontweight="bold")
         axes.set_xlabel("frames per s →")
         sns.despine(ax=axes)
     grid.flat[0].set_ylabel("average rank (1 is best) ↑")
@@ -126,7 +133,7 @@ def _cost_figure(rows: Sequence[Row], look: Mapping[str, Stroke]) -> Figure:
             )
             for m in methods
         ],
-        [_literal(method) for method in methods],
+        [_name(method) for method in methods],
         loc="outside upper center",
         ncols=min(len(methods), 4 * len(groups)),
         frameon=False,
@@ -168,7 +175,7 @@ def _figure(
                 axes.sharey(row[0])
                 axes.tick_params(labelleft=False)
             if index < metrics_per_line:
-                axes.set_title(_literal(_panel_title(group, groups)), fontweight="bold")
+                axes.set_title(_name(_panel_title(group, groups)), fontweight="bold")
             if index >= len(metrics) - metrics_per_line:
                 axes.set_xlabel("time (s)")
                 axes.tick_params(labelbottom=True)
@@ -181,7 +188,7 @@ def _figure(
         axes.remove()
     figure.legend(
         [Line2D([], [], color=s.colour, linestyle=s.line, linewidth=1.8) for s in look.values()],
-        [_literal(method) for method in look],
+        [_name(method) for method in look],
         loc="outside upper center",
         ncols=min(len(look), 2 * num_columns),
         frameon=False,
@@ -207,6 +214,9 @@ def _draw_panel(axes: Axes, points: pd.DataFrame, look: Mapping[str, Stroke]) ->
 def _drawing_style() -> Iterator[None]:
     ink = LIGHT.ink
     with ExitStack() as stack:
+        stack.enter_context(warnings.catch_warnings())
+        # A label may hold an emoji, which the font lacks; the figure shows a box in its place.
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
         stack.enter_context(sns.axes_style("ticks", {"grid.color": LIGHT.rule, "axes.grid": True}))
         stack.enter_context(sns.plotting_context("paper"))
         stack.enter_context(
@@ -243,6 +253,13 @@ def _save(figure: Figure, suite: str, title: str, stem: Path) -> Plot:
     figure.savefig(pdf, transparent=True, metadata={"CreationDate": None})
     figure.savefig(png, dpi=200, facecolor="white")
     return Plot(suite, title, (svg, pdf, png))
+
+
+def _name(label: str) -> str:
+    """Return a label on one line of bounded length; a legend leaves out names that begin with _."""
+    line = one_line(label)
+    line = line if len(line) <= NAME_CHARS else f"{line[: NAME_CHARS - 1]}…"
+    return _literal(f" {line}" if line.startswith("_") else line)
 
 
 def _literal(label: str) -> str:

@@ -19,6 +19,7 @@ from harness.store.header import UNKNOWN_REVISION
 from reports.site.style import PALETTE
 from reports.studies.ablation import ALL, Ablation, RowComparison, compare_rows
 from reports.tables.formatting import DASH, column_decimals, text
+from reports.tables.spreadsheet import write_csv
 from reports.tables.table import P_LEVEL
 
 _PANELS_PER_LINE = 4
@@ -44,7 +45,7 @@ def build_ablation(sweep: Sweep, folder: Path) -> Path:
     """
     ablation = compare_rows(sweep)
     folder.mkdir(parents=True, exist_ok=True)
-    _table(ablation).to_csv(folder / "ablation.csv", index=False)
+    write_csv(_table(ablation), folder / "ablation.csv")
     (folder / "ablation.md").write_text(markdown(ablation), encoding="utf-8")
     plots = {
         table: _draw(ablation, *table, sweep.backbones, folder).name for table in _tables(ablation)

@@ -14,6 +14,7 @@ from eval.retrieval.measures import MEASURES, RELEVANT, Searched, means
 from eval.statistics import bootstrap_interval
 from harness.store.frames import as_dicts
 from reports.tables.formatting import DASH
+from reports.tables.spreadsheet import write_csv
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _COLUMNS = (*MEASURES, "coverage")
@@ -149,8 +150,8 @@ def write_retrieval(
     """
     folder.mkdir(parents=True, exist_ok=True)
     summary = summarise(videos)
-    videos.to_csv(folder / "videos.csv", index=False)
-    summary.to_csv(folder / "retrieval.csv", index=False)
+    write_csv(videos, folder / "videos.csv")
+    write_csv(summary, folder / "retrieval.csv")
     shown = tables(summary)
     drift_title = (
         f"Drift: rank correlation with the change of a metric in the next {AHEAD_S:g} s "

@@ -11,6 +11,7 @@ from eval.metric import Kind
 from harness.store.frames import Sweep
 from reports.tables.comparison import timing_table
 from reports.tables.formatting import markdown_table, one_line, seconds, text
+from reports.tables.spreadsheet import write_csv
 from reports.tables.table import Comparison, Row
 
 
@@ -42,7 +43,7 @@ def write_tables(sweep: Sweep, comparisons: Sequence[Comparison], folder: Path) 
 
 def _write_frame(frame: pd.DataFrame, stem: Path) -> list[Path]:
     csv, parquet = (stem.with_name(stem.name + suffix) for suffix in (".csv", ".parquet"))
-    frame.to_csv(csv, index=False, lineterminator="\n")
+    write_csv(frame, csv)
     # A column without any value has no type of its own, and Parquet needs one.
     untyped = [name for name in frame if frame[name].isna().all()]
     frame.astype(dict.fromkeys(untyped, "float64")).to_parquet(parquet, index=False)

@@ -7,13 +7,13 @@ are clips, as in the official file of VBench-Long; the score comes from the offi
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from eval.metric import Kind
 from eval.scoring.results import Scores
+from harness.core.names import file_stem
 from harness.store.frames import Sweep, as_dicts
 from harness.store.run_store import RunStore
 from reports.tables.table import Comparison, Group, Row
@@ -32,8 +32,7 @@ def write_vbench_results(sweep: Sweep, comparison: Comparison, folder: Path) -> 
         for row in group.rows:
             if not row.competes:
                 continue
-            labels = "_".join(filter(None, (row.backbone, row.method, row.prompt_set)))
-            name = re.sub(r"[^\w.-]+", "-", labels)
+            name = file_stem(row.backbone, row.method, row.prompt_set)
             path = folder / f"{name}_{comparison.duration_s:g}s_eval_results.json"
             folder.mkdir(parents=True, exist_ok=True)
             content = _results(_scores(sweep, comparison.suite, group, row), comparison.duration_s)

@@ -71,11 +71,17 @@ def test_escape_latex() -> None:
     )
 
 
+def test_characters_that_stop_latex_are_written_as_numbers() -> None:
+    assert escape_latex("a\N{GRINNING FACE}\x1bé") == "aU+1F600U+001Bé"
+
+
 @given(st.text())
 def test_escaped_latex_has_no_active_character(label: str) -> None:
     bare = escape_latex(label)
-    for name in ("backslash", "asciitilde", "asciicircum", "less", "greater"):
+    for name in ("backslash", "asciitilde", "asciicircum", "less", "greater", "bar", "quotedbl"):
         bare = bare.replace(f"\\text{name}{{}}", "")
+    for bracket in "[]":
+        bare = bare.replace(f"{{{bracket}}}", "")
     for special in "&%$#_{}":
         bare = bare.replace(f"\\{special}", "")
-    assert not set(bare) & set("&%$#_{}\\~^<>\n\r")
+    assert not set(bare) & set('&%$#_{}[]|"\\~^<>\n\r\0')

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 import pandas as pd
@@ -92,6 +93,23 @@ def test_labels_are_no_formulas(store: Path, tmp_path: Path) -> None:
     plots = write_plots(sweep, compare_all(sweep)[:1], points, tmp_path)
     stems = [plot.files[0].stem for plot in plots]
     assert stems == ["drift_offline", "drift_offline_subject", "cost_offline_30s"]
+
+
+def test_names_of_any_kind_make_figures_without_a_warning(store: Path, tmp_path: Path) -> None:
+    names = ("_hidden", 'a/b"<=\n\N{GRINNING FACE}', "x" * 300)
+    lines = (store / "units.jsonl").read_text()
+    for method, name in zip(("sliding_window", "rag layout=aged", "random"), names, strict=True):
+        lines = lines.replace(json.dumps(method), json.dumps(name))
+    (store / "units.jsonl").write_text(lines)
+    sweep = load_sweep(store)
+    assert set(names) <= set(sweep.methods)
+    tables, points = compare_all(sweep)[:1], points_of(sweep).query("metric == 'subject'")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plots = write_plots(sweep, tables, points, tmp_path)
+    assert all(path.is_file() and path.parent == tmp_path for plot in plots for path in plot.files)
+    legend = plots[0].files[0].read_text()
+    assert "<!--  _hidden -->" in legend and f"<!-- {'x' * 59}… -->" in legend
 
 
 def test_strokes_stay_apart_beyond_the_palette() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,3 +31,17 @@ def test_vbench_file_is_of_clips_and_only_of_vbench_dimensions(store: Path, tmp_
     values = np.array([clip["video_results"] for clip in clips])
     assert score == pytest.approx(np.average(values, weights=([31] * 14 + [28]) * 5))
     assert clips[0]["video_path"] == "tiny_long-random-p0-0/000000-000032"
+
+
+def test_rows_whose_labels_differ_only_in_odd_characters_get_files_of_their_own(
+    store: Path, tmp_path: Path
+) -> None:
+    add_vbench_suite(store)
+    sweep = load_sweep(store)
+    (table,) = [t for t in compare_all(sweep) if (t.suite, t.duration_s) == ("vbench_long", 30.0)]
+    odd = ("a/b", "a-b", "A-b", "\N{GRINNING FACE}", "x" * 300, "x" * 299 + "/")
+    rows = [replace(row, method=label) for row, label in zip(table.rows, odd, strict=True)]
+    group = replace(table.groups[0], rows=tuple(rows), pairs=())
+    paths = write_vbench_results(sweep, replace(table, groups=(group,)), tmp_path)
+    assert len({path.name.lower() for path in paths}) == len(odd)
+    assert all(path.parent == tmp_path and path.is_file() for path in paths)

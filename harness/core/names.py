@@ -1,0 +1,24 @@
+"""Names of files from labels, which may hold any character and be of any length."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+_PLAIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+_SHOWN_CHARS = 60
+_DIGEST_CHARS = 8
+
+
+def file_stem(*labels: str) -> str:
+    """Return the stem of a file for labels; other labels get another one, on every file system.
+
+    Labels in small letters, digits, `.`, `_` and `-` are joined by `_` as they are. For all others
+    a digest follows what is readable of them: some file systems don't tell `A` from `a`.
+    """
+    joined = "_".join(filter(None, labels))
+    if _PLAIN.fullmatch(joined):
+        return joined
+    readable = re.sub(r"[^a-z0-9.]+", "-", joined.lower()).strip("-.")[:_SHOWN_CHARS]
+    digest = hashlib.sha256("\0".join(labels).encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{readable}-{digest[:_DIGEST_CHARS]}".lstrip("-")

@@ -1,0 +1,37 @@
+"""CSV files that a spreadsheet opens without running a cell as a formula."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table, its texts safe for spreadsheets and its numbers in full precision.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe in front, as OWASP's page
+    on CSV injection recommends. Parquet files hold the texts as they are.
+    """
+    safe = frame.rename(columns=_inert)
+    for position, (_, column) in enumerate(frame.items()):
+        if not pd.api.types.is_numeric_dtype(column.dtype):
+            safe.isetitem(position, column.map(_inert).to_numpy())
+    safe.to_csv(path, index=False, lineterminator="\n")
+
+
+def _inert(cell: Any) -> Any:
+    if not isinstance(cell, str) or not cell.startswith(_FORMULA) or _is_number(cell):
+        return cell
+    return f"'{cell}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from reports.tables.spreadsheet import write_csv
+
+TEXTS = ["=1+1", "+cmd", "-cmd", "@sum", "\tx", "plain", "a=b", 'q"\n=x', "-1.5", None]
+
+
+def test_formulas_get_an_apostrophe_and_numbers_stay_numbers(tmp_path: Path) -> None:
+    numbers = [-0.1, 1e-300, float("nan"), -float("inf"), 1, 2, 3, 4, 5, 1 / 3]
+    frame = pd.DataFrame({"=label": TEXTS, "number": numbers, "mixed": [-2, "=x", *TEXTS[2:]]})
+    before = frame.copy()
+    write_csv(frame, tmp_path / "t.csv")
+
+    read = pd.read_csv(tmp_path / "t.csv", dtype={"'=label": "string", "mixed": "string"})
+
+    expected = ["'=1+1", "'+cmd", "'-cmd", "'@sum", "'\tx", "plain", "a=b", 'q"\n=x', "-1.5"]
+    assert read["'=label"].tolist()[:9] == expected
+    assert read["'=label"].isna().tolist()[9]
+    assert read["mixed"].tolist()[:2] == ["-2", "'=x"]
+    assert read["number"].tolist() == pytest.approx(numbers, rel=1e-15, nan_ok=True)
+    pd.testing.assert_frame_equal(frame, before)
