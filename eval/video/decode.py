@@ -19,6 +19,9 @@ from av.video.stream import VideoStream
 
 from harness.core.errors import LongtakeError
 
+_MAY_LACK_S = Fraction(1, 10)
+"""Containers round the durations that they announce."""
+
 
 class VideoDamaged(LongtakeError):
     """A video file that cannot be read, is damaged, or is shorter than it should be."""
@@ -89,13 +92,53 @@ def read_frames(path: Path, num_frames: int | None = None) -> Iterator[np.ndarra
         raise VideoDamaged(f"{path}: ends after {decoded} frames; expected {num_frames}.")
 
 
+def check_whole(path: Path) -> None:
+    """Compare what a file announces at its front with what follows.
+
+    MP4 and MOV files may have the index of their frames at the front, others their duration there,
+    so that a file cut short still opens and decodes.
+
+    Raises:
+        VideoDamaged: the end is missing.
+    """
+    with _open(path) as (container, stream):
+        of_stream, end_s = 0, Fraction(0)
+        for packet in container.demux():
+            if packet.size and packet.stream == stream:
+                of_stream += 1
+            if packet.pts is not None and packet.time_base is not None:
+                end_s = max(end_s, (packet.pts + (packet.duration or 0)) * packet.time_base)
+        has_index = "mp4" in container.format.name.split(",")
+        lacking = stream.frames - of_stream if has_index else 0
+        announced_s = Fraction(container.duration or 0, av.time_base)
+        late_s = Fraction(0) if has_index else announced_s - end_s
+        allowed_s = max(_MAY_LACK_S, 2 / Fraction(stream.average_rate or 16))
+    if lacking > 0:
+        raise VideoDamaged(
+            f"{path}: holds {of_stream} of the {stream.frames} frames that its index announces; it "
+            "was cut short, copy or make it again."
+        )
+    if late_s > allowed_s:
+        raise VideoDamaged(
+            f"{path}: ends at {float(end_s):.2f} of the {float(announced_s):.2f} s that it "
+            "announces; it was cut short, copy or make it again."
+        )
+
+
+def shown_stream(container: InputContainer) -> VideoStream | None:
+    """Return the video stream that FFmpeg chooses: the default one, else the richest; or None."""
+    best = container.streams.best("video")
+    return best if isinstance(best, VideoStream) else None
+
+
 @contextmanager
 def _open(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a container and its first video stream; decoder errors become `VideoDamaged`."""
+    """Open a container and the video stream that it shows; decoder errors become `VideoDamaged`."""
     try:
         with av.open(str(path)) as container:
-            if not container.streams.video:
+            stream = shown_stream(container)
+            if stream is None:
                 raise VideoDamaged(f"{path}: no video stream in this file.")
-            yield container, container.streams.video[0]
+            yield container, stream
     except av.FFmpegError as error:
         raise VideoDamaged(f"{path}: cannot be read as video: {error.strerror}.") from error

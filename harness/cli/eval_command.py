@@ -61,7 +61,7 @@ def evaluate(
         typer.Option(
             metavar="FOLDER",
             rich_help_panel=_OWN,
-            help="Videos (.mp4 .mov .mkv .webm .avi), in sub-folders as well.",
+            help="Videos (.mp4 .m4v .mov .mkv .webm .avi .gif), in sub-folders as well.",
         ),
     ] = None,
     manifest: Annotated[

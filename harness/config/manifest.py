@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from typing import Any
 from harness.config.prompts import Prompt, PromptSettings, load_prompts, numbered_lines
 from harness.core.errors import ConfigError, unknown_name
 
-VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif")
 _KEYS = ("video", "prompt", "evaluation_prompt", "id", "seed")
 # rank0-12-0_lora.mp4 (LongLive), 12-0_ema.mp4 (Self-Forcing): line of the prompt file, sample.
 _BY_LINE = re.compile(r"(?:rank\d+-)?(\d+)-(\d+)(?:_(?:lora|ema|regular))?")
@@ -77,7 +78,8 @@ def read_manifest(folder: Path, path: Path) -> Manifest:
     files = find_videos(folder)
     lines = _json_lines(path) if path.suffix == ".jsonl" else []
     if any("video" in line for line, _ in lines):
-        videos = [_listed(line, number, folder, path) for line, number in lines]
+        known = {_composed(file.relative_to(folder).as_posix()): file for file in files}
+        videos = [_listed(line, number, known, folder, path) for line, number in lines]
     else:
         prompts = load_prompts(path.stem, PromptSettings(str(path))).prompts
         if any(prompt.segments for prompt in prompts):
@@ -143,7 +145,9 @@ def _json_lines(path: Path) -> list[tuple[dict[str, Any], int]]:
     return lines
 
 
-def _listed(line: dict[str, Any], number: int, folder: Path, path: Path) -> ListedVideo:
+def _listed(
+    line: dict[str, Any], number: int, known: Mapping[str, Path], folder: Path, path: Path
+) -> ListedVideo:
     place = f"{path}, line {number}"
     for key in line:
         if key not in _KEYS:
@@ -161,7 +165,10 @@ def _listed(line: dict[str, Any], number: int, folder: Path, path: Path) -> List
     for key, text in texts.items():
         if not isinstance(text, str):
             raise ConfigError(f"{place}: {key} is {text!r}; expected a string.")
-    return ListedVideo(folder / name, texts["id"], prompt, texts["evaluation_prompt"], seed)
+    file = folder / name
+    if not file.exists():  # perhaps there under another Unicode normal form of its name
+        file = known.get(_composed(name), file)
+    return ListedVideo(file, texts["id"], prompt, texts["evaluation_prompt"], seed)
 
 
 def _by_name(file: Path, prompts: Sequence[Prompt]) -> ListedVideo | None:
@@ -170,13 +177,24 @@ def _by_name(file: Path, prompts: Sequence[Prompt]) -> ListedVideo | None:
         prompt, seed = prompts[int(match[1])], int(match[2])
     elif match := _BY_PROMPT.fullmatch(file.stem):
         # A cut name may fit several long prompts; then it is not known which one it shows.
-        fitting = [p for p in prompts if match[1] in (p.text, p.text[:_CUT_CHARACTERS])]
-        if len(fitting) != 1:
+        # File systems and archives change the Unicode normal form of names.
+        name = _composed(match[1])
+        fitting = [
+            p
+            for p in prompts
+            if name in {_composed(text) for text in (p.text, p.text[:_CUT_CHARACTERS])}
+        ]
+        # Lines of the same text are samples of one prompt, which the number in the name counts.
+        if len({(p.text, p.evaluation_text) for p in fitting}) != 1:
             return None
         prompt, seed = fitting[0], int(match[2])
     else:
         return None
     return ListedVideo(file, prompt.id, prompt.text, prompt.evaluation_text, seed)
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
 
 
 def _refuse_doubles(videos: Sequence[ListedVideo], path: Path) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from eval.video.decode import VideoDamaged, count_frames, probe
+from eval.video.decode import VideoDamaged, check_whole, count_frames, probe
 from harness.config.manifest import ListedVideo
 from harness.core.errors import StoreError
 from harness.core.files import copy_file, replacing
@@ -85,7 +85,8 @@ def import_video(store: RunStore, planned: PlannedImport, row: Row) -> Record:
     """Import a video into the store, unless it is there already.
 
     Raises:
-        VideoDamaged: the file is missing, is not a video, or holds no frame.
+        VideoDamaged: the file is missing, is not a video, was cut short, or holds no frame or less
+            than one a second.
     """
     video, unit_id = planned.video, planned.line.unit_id
     folder = store.unit_dir(unit_id)
@@ -95,6 +96,11 @@ def import_video(store: RunStore, planned: PlannedImport, row: Row) -> Record:
     if not video.path.is_file():
         raise VideoDamaged(f"{video.path}: no such file.")
     info = probe(video.path)
+    if info.fps < 1:
+        raise VideoDamaged(
+            f"{video.path}: {float(info.fps):.3g} frames a second; expected at least 1."
+        )
+    check_whole(video.path)
     num_frames = count_frames(video.path)
     if num_frames == 0:
         raise VideoDamaged(f"{video.path}: the video has no frames.")

@@ -199,6 +199,8 @@ class Record:
     def __post_init__(self) -> None:
         if (self.generation is None) == (self.origin is None):
             raise ValueError("a video is either generated or imported")
+        if self.num_frames < 1 or self.fps < 1:
+            raise ValueError(f"{self.num_frames} frames at {self.fps} a second")
 
     def frames_of(self, duration_s: float) -> int | None:
         """Count the video frames of the first `duration_s` seconds; None if there are fewer."""

@@ -8,8 +8,8 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-from av.video.stream import VideoStream
 
+from eval.video.decode import shown_stream
 from harness.core.files import replacing
 
 NUM_FRAMES = 8
@@ -48,9 +48,9 @@ def write_strip(video: Path, target: Path) -> None:
 def _small_frames(video: Path, keys_only: bool) -> Iterator[tuple[float, np.ndarray]]:
     """Yield seconds and BGR pixels of the frames of a video, scaled to strip size."""
     with av.open(str(video)) as container:
-        if not container.streams.video:
+        stream = shown_stream(container)
+        if stream is None:
             raise ValueError("it has no video stream")
-        stream: VideoStream = container.streams.video[0]
         stream.thread_type = "NONE"
         if keys_only:
             stream.codec_context.skip_frame = "NONKEY"

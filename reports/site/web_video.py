@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 from av.video.stream import VideoStream
 
+from eval.video.decode import shown_stream
 from harness.core.files import replacing
 
 _ENCODER = {"crf": "18", "preset": "veryfast", "x264-params": "keyint=32"}
@@ -21,9 +22,12 @@ def why_not_playable(path: Path) -> str | None:
         av.FFmpegError, OSError: not a readable video.
     """
     with av.open(str(path)) as container:
-        if not container.streams.video:
+        stream = shown_stream(container)
+        if stream is None:
             return "it has no video stream"
-        context = container.streams.video[0].codec_context
+        if len(container.streams.video) > 1:
+            return "it has several video streams"
+        context = stream.codec_context
         if context.name != "h264":
             return f"its codec is {context.name}, not H.264"
         if context.pix_fmt not in ("yuv420p", "yuvj420p"):
@@ -80,9 +84,9 @@ def _encode(source: Path, target: Path) -> None:
         av.open(str(source)) as read,
         av.open(str(target), "w", format="mp4", options={"movflags": "+faststart"}) as written,
     ):
-        if not read.streams.video:
+        stream = shown_stream(read)
+        if stream is None:
             raise ValueError("it has no video stream")
-        stream = read.streams.video[0]
         # H.264 in 4:2:0 needs even sizes.
         width, height = stream.width // 2 * 2, stream.height // 2 * 2
         copy: VideoStream = written.add_stream(

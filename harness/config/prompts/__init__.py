@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 from dataclasses import dataclass
@@ -162,7 +163,12 @@ def numbered_lines(path: Path, kind: str) -> list[tuple[str, int]]:
     try:
         # Not splitlines(), which also splits at U+2028 and other characters that texts may contain.
         lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        marked = path.read_bytes()[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        raise ConfigError(
+            f"{kind} {str(path)!r} is {'UTF-16' if marked else 'not UTF-8'}; save it as UTF-8."
+        ) from error
+    except OSError as error:
         raise ConfigError(f"{kind} {str(path)!r} can't be read: {error}") from error
     return [(line, number) for number, line in enumerate(lines, start=1) if line.strip()]
 

@@ -5,10 +5,13 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
-from eval.video.decode import VideoDamaged, VideoInfo, probe, read_frames
+from eval.video.decode import VideoDamaged, VideoInfo, check_whole, probe, read_frames
+from reports.site.web_video import why_not_playable
 
 WriteVideo = Callable[..., Path]
 
@@ -41,6 +44,45 @@ def test_truncated_file_is_an_error(write_video: WriteVideo, make_scene) -> None
     video.write_bytes(video.read_bytes()[: video.stat().st_size // 2])
     with pytest.raises(VideoDamaged, match=r"video\.mp4: cannot be read as video"):
         list(read_frames(video, 64))
+
+
+@pytest.mark.parametrize("name", ["video.mp4", "video.mov", "video.mkv", "video.webm"])
+def test_whole_files_are_told_from_those_cut_short(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    codec = "libvpx" if path.suffix == ".webm" else "libx264"
+    movflags = {"movflags": "+faststart"} if path.suffix in (".mp4", ".mov") else {}
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 96, 3)).astype(np.uint8)
+    with av.open(str(path), "w", options=movflags) as container:
+        stream = container.add_stream(codec, rate=16)
+        stream.height, stream.width, stream.pix_fmt = 64, 96, "yuv420p"
+        for image in noise:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    check_whole(path)
+    assert len(list(read_frames(path))) == 64
+
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 2 // 3])
+    with pytest.raises(VideoDamaged, match="cut short"):
+        check_whole(path)
+
+
+def test_the_default_track_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "video.mkv"
+    with av.open(str(path), "w") as container:
+        small = container.add_stream("libx264", rate=16)
+        large = container.add_stream("libx264", rate=16)
+        for stream, size in ((small, 32), (large, 64)):
+            stream.height, stream.width, stream.pix_fmt = size, size, "yuv420p"
+        small.disposition, large.disposition = Disposition(0), Disposition.default
+        for stream, size in ((small, 32), (large, 64)):
+            image = np.zeros((size, size, 3), np.uint8)
+            for _ in range(5):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+            container.mux(stream.encode())
+    assert (probe(path).width, probe(path).height) == (64, 64)
+    assert next(read_frames(path)).shape == (64, 64, 3)
+    assert why_not_playable(path) == "it has several video streams"
 
 
 def test_damaged_stream_is_an_error(write_video: WriteVideo, make_scene) -> None:

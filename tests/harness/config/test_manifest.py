@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -133,3 +135,53 @@ def test_doubles_are_refused(tmp_path: Path, folder: Path) -> None:
         read_manifest(folder, write(tmp_path, *same_file))
     with pytest.raises(LongtakeError, match="no such folder"):
         read_manifest(tmp_path / "none", tmp_path / "list.jsonl")
+
+
+@pytest.mark.parametrize(("stored", "written"), [("NFD", "NFC"), ("NFC", "NFD")])
+def test_names_and_prompts_match_in_any_unicode_normal_form(
+    tmp_path: Path, folder: Path, stored: Literal["NFC", "NFD"], written: Literal["NFC", "NFD"]
+) -> None:
+    prompt = unicodedata.normalize(written, "a café on a hill")
+    file = unicodedata.normalize(stored, "a café on a hill-0.mp4")
+    touch(folder, file)
+    by_name = read_manifest(folder, write(tmp_path, prompt, name="p.txt"))
+    line = {"video": unicodedata.normalize(written, file), "prompt": prompt}
+    by_line = read_manifest(folder, write(tmp_path, line))
+    for manifest in (by_name, by_line):
+        (video,) = manifest.videos
+        assert (video.path.name, video.prompt) == (file, prompt)
+        assert manifest.unlisted == ()
+
+
+def test_a_prompt_that_stands_twice_in_the_prompt_file_is_one_prompt(
+    tmp_path: Path, folder: Path
+) -> None:
+    touch(folder, "two dogs-0.mp4", "two dogs-1.m4v", "a cat-0.gif")
+    path = write(tmp_path, "two dogs", "a cat", "two dogs", name="p.txt")
+    manifest = read_manifest(folder, path)
+    found = {(video.path.name, video.prompt, video.id, video.seed) for video in manifest.videos}
+    assert found == {
+        ("two dogs-0.mp4", "two dogs", "0001", 0),
+        ("two dogs-1.m4v", "two dogs", "0001", 1),
+        ("a cat-0.gif", "a cat", "0002", 0),
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"), [("é".encode("utf-16"), "UTF-16"), (b"caf\xe9", "not UTF-8")]
+)
+def test_a_manifest_in_another_encoding_is_named_as_such(
+    tmp_path: Path, folder: Path, content: bytes, kind: str
+) -> None:
+    path = tmp_path / "list.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(LongtakeError, match=f"list.jsonl' is {kind}; save it as UTF-8"):
+        read_manifest(folder, path)
+
+
+def test_lines_may_end_as_on_windows(tmp_path: Path, folder: Path) -> None:
+    touch(folder, "a.mp4")
+    path = tmp_path / "list.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"video": "a.mp4", "prompt": "p"}\r\n\r\n')
+    (video,) = read_manifest(folder, path).videos
+    assert video.prompt == "p"

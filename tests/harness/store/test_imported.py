@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import av
 import numpy as np
+import pandas as pd
 import pytest
 
 from harness.store.record import Origin, Prompt, Record, VideoFile
@@ -207,3 +209,47 @@ def test_durations_of_imported_videos_are_counted_by_time() -> None:
     assert record(470, "16").frames_of(30) is None
     assert record(900, "30000/1001").frames_of(30) == 899
     assert record(10, "16").frames_of(0) is None
+
+
+def write_fast_start(path: Path, frames: np.ndarray) -> None:
+    """Encode with the index in front of the pictures."""
+    with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
+        stream = container.add_stream("libx264", rate=16, options={"crf": "0"})
+        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
+        for image in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+
+
+def test_slow_and_cut_videos_are_left_out_by_name_and_the_report_is_built(
+    cli, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mine"
+    write(folder / "plain.mp4", moving(40))
+    write(folder / "slow.mp4", moving(40), fps=Fraction(1, 5))
+    write_fast_start(folder / "cut.mp4", moving(64))
+    content = (folder / "cut.mp4").read_bytes()
+    (folder / "cut.mp4").write_bytes(content[: len(content) // 2])
+    listed = manifest(folder, plain="p", slow="s", cut="c")
+
+    result = cli("eval", f"videos={folder}", f"manifest={listed}", "suite=flicker_stability")
+    assert result.code == 1
+    said = " ".join(result.out.split())
+    assert "left out: slow.mp4:" in said and "0.2 frames a second" in said
+    assert re.search(r"holds \d+ of the 64 frames that its index", said)
+    report = cli("report", "sweep=runs/mine")
+    assert report.code == 0, report.err
+
+
+def test_a_record_without_frames_fails_its_unit_and_not_the_report(cli, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    write(folder / "a.mp4", moving(40))
+    write(folder / "b.mp4", moving(40, seed=1))
+    listed = manifest(folder, a="a", b="b")
+    cli("eval", f"videos={folder}", f"manifest={listed}", "suite=flicker_stability")
+    path = min((tmp_path / "runs" / "mine" / "units").glob("*/record.json"))
+    path.write_text(path.read_text().replace('"fps": 16,', '"fps": 0,', 1))
+    report = cli("report", "sweep=runs/mine")
+    assert report.code == 0, report.err
+    units = pd.read_csv(tmp_path / "runs" / "mine" / "report" / "tables" / "units.csv")
+    assert sorted(units["status"]) == ["done", "failed"]
