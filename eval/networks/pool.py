@@ -9,6 +9,7 @@ import numpy as np
 
 from eval.clip import Clip
 from eval.network import Network, Runner
+from eval.networks.foreign_warnings import kept_in_log
 from harness.core.errors import ConfigError
 from harness.core.machine import give_memory_back
 
@@ -41,7 +42,8 @@ class NetworkPool:
         runner = self._runner(network)
         work_mib = getattr(network, "work_mib", _no_work_mib)(clip)
         self._make_room(network, network.size_mib + work_mib)
-        return runner(clip)
+        with kept_in_log(network.name):
+            return runner(clip)
 
     def could_not_load(self, network: Network) -> bool:
         """Return whether an earlier attempt to load this network failed."""
@@ -56,7 +58,8 @@ class NetworkPool:
         # While it loads, the file's tensors and the network's own exist side by side.
         self._make_room(network, 2 * network.size_mib)
         try:
-            runner = network.load(self.device)
+            with kept_in_log(network.name):
+                runner = network.load(self.device)
         except Exception as error:
             self._failed[network.name] = error
             raise

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import logging
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -228,3 +230,56 @@ def test_a_metric_is_handed_the_outputs_of_the_networks_it_declares_and_no_other
         ("without_outputs", "`measure` must take (clip, outputs): a metric with `networks`"),
     ):
         assert str(reasons[name]).startswith(expected)
+
+
+class Noisy(Counting):
+    """A network of a package that warns when it is loaded and run."""
+
+    def load(self, device: str) -> Callable[[Clip], np.ndarray]:
+        warnings.warn("an old name\nof a layer", FutureWarning, stacklevel=1)
+        run = super().load(device)
+
+        def noisy(clip: Clip) -> np.ndarray:
+            warnings.warn("slow path", UserWarning, stacklevel=1)
+            logging.getLogger("timm.models").warning("overwriting %s", "vit")
+            return run(clip)
+
+        return noisy
+
+
+def test_warnings_of_a_network_are_kept_in_the_log_and_not_shown(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    recwarn: pytest.WarningsRecorder,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("LONGTAKE_CACHE", str(tmp_path))
+    clip = Clip(np.zeros((2, 8, 8, 3), np.uint8), 0, 16, "")
+    handlers = list(logging.getLogger().handlers)
+    pool, noisy = NetworkPool("cpu"), Noisy(f"noisy {tmp_path}")
+    for _ in range(2):
+        pool.run(noisy, clip)
+
+    lines = (tmp_path / "networks.log").read_text().splitlines()
+    assert len(lines) == 3
+    for line, text in zip(lines, ("an old name of a layer", "slow path", "vit"), strict=True):
+        assert line.startswith(noisy.name) and line.endswith(text)
+    assert not recwarn.list and capfd.readouterr().err == ""
+    assert logging.getLogger().handlers == handlers
+
+
+def test_warnings_of_a_network_that_fails_are_kept_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LONGTAKE_CACHE", str(tmp_path))
+
+    class Failing(Counting):
+        def load(self, device: str) -> Callable[[Clip], np.ndarray]:
+            warnings.warn("the reason", UserWarning, stacklevel=1)
+            raise MetricUnavailable("no weights")
+
+    with pytest.raises(MetricUnavailable):
+        NetworkPool("cpu").run(
+            Failing(f"failing {tmp_path}"), Clip(np.zeros((1, 8, 8, 3)), 0, 16, "")
+        )
+    assert "UserWarning: the reason" in (tmp_path / "networks.log").read_text()
