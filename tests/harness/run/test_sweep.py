@@ -264,7 +264,13 @@ def wait_for_progress(process: subprocess.Popen[str]) -> None:
         time.sleep(0.01)
 
 
-LONG = ("method=rag", "duration=9", "save_every_blocks=2")
+# Two denoising steps: the noise of every step must be that of an undisturbed sweep.
+LONG = (
+    "method=rag",
+    "duration=9",
+    "save_every_blocks=2",
+    "backbone.denoising_step_list=[1000,400]",
+)
 
 
 def test_kill_9_and_resume_gives_identical_latents(cli) -> None:

@@ -15,7 +15,7 @@ from methods.encoders.corpus import Corpus, CorpusIndex, Sample
 from tests.harness.support import records
 
 FAST = (
-    "backbone.denoising_step_list=[1000,400]",
+    "backbone.denoising_step_list=[1000]",
     "duration=1.5",
     "backbone=tiny_short,tiny_long",
     "num=1",
