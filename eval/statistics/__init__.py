@@ -1,4 +1,4 @@
-"""Means with clustered uncertainty, paired comparisons and average ranks.
+"""Means with clustered uncertainty, comparisons that hold over a whole table, and ranks.
 
 The prompt is the unit of sampling throughout: its videos are one cluster.
 """
@@ -7,24 +7,46 @@ from eval.statistics.clusters import (
     MIN_CLUSTERS,
     Estimate,
     Interval,
-    bootstrap_interval,
+    cluster_sums,
     mean_and_stderr,
 )
-from eval.statistics.paired import PairedDifference, paired_difference
+from eval.statistics.intervals import (
+    MIN_DIFFERING,
+    NoInterval,
+    bootstrap_interval,
+    bootstrap_t,
+    no_interval,
+)
+from eval.statistics.paired import (
+    MARK_LEVELS,
+    P,
+    PairedDifference,
+    paired_differences,
+    table_p,
+)
 from eval.statistics.ranks import AverageRanks, average_ranks, rank_intervals
-from eval.statistics.signed_rank import holm, wilcoxon
+from eval.statistics.sign_flips import NUM_FLIPS, differences_p, not_best_p
 
 __all__ = [
+    "MARK_LEVELS",
     "MIN_CLUSTERS",
+    "MIN_DIFFERING",
+    "NUM_FLIPS",
     "AverageRanks",
     "Estimate",
     "Interval",
+    "NoInterval",
+    "P",
     "PairedDifference",
     "average_ranks",
     "bootstrap_interval",
-    "holm",
+    "bootstrap_t",
+    "cluster_sums",
+    "differences_p",
     "mean_and_stderr",
-    "paired_difference",
+    "no_interval",
+    "not_best_p",
+    "paired_differences",
     "rank_intervals",
-    "wilcoxon",
+    "table_p",
 ]

@@ -1,23 +1,20 @@
-"""Clustered standard errors, and bootstrap intervals over prompts.
+"""Clustered standard errors, and resamples of clusters.
 
-Videos of one prompt are similar and therefore not independent samples: standard errors and
-intervals treat a prompt as one cluster. To compare two methods, pass the differences of their
-paired videos.
+Videos of one prompt are similar and therefore not independent samples: all uncertainty treats a
+prompt as one cluster. To compare two methods, pass the differences of their paired videos.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 NUM_RESAMPLES = 10_000
 MIN_CLUSTERS = 6
-"""Fewest prompts for a 95 % interval: if five of five agree, a sign test gives only p = 0.06."""
+"""Fewest prompts for intervals and marks: if five of five agree, flips of signs give p = 0.06."""
 _CHUNK = 2_000_000  # numbers drawn at a time, which bounds the memory for many prompts
 
 
@@ -56,56 +53,6 @@ def mean_and_stderr(values: Sequence[float], clusters: Sequence[Hashable]) -> Es
     deviations = sums - counts * mean
     variance = num_clusters / (num_clusters - 1) * np.sum(deviations**2) / num_values**2
     return Estimate(float(mean), float(np.sqrt(variance)), num_values, num_clusters)
-
-
-def bootstrap_interval(
-    values: Sequence[float],
-    clusters: Sequence[Hashable],
-    level: float = 0.95,
-    num_resamples: int = NUM_RESAMPLES,
-    seed: int = 0,
-) -> Interval | None:
-    """Return the expanded percentile bootstrap interval of the mean, drawing whole clusters.
-
-    The plain percentile interval is too short for few clusters, by the factor sqrt((G-1)/G) and by
-    the difference of the normal and the t distribution. Its quantile levels are therefore widened
-    to Phi(-sqrt(G/(G-1)) * t) with t the quantile of G - 1 degrees of freedom. Source: Hesterberg,
-    "What Teachers Should Know About the Bootstrap" (2015), section 3.3.
-
-    Args:
-        values: finite numbers, at least one.
-        clusters: the cluster, usually the prompt, of each value.
-        level: coverage asked for.
-        num_resamples: number of bootstrap resamples.
-        seed: the same seed gives the same interval.
-
-    Returns:
-        The interval; None for fewer than `MIN_CLUSTERS` clusters.
-    """
-    sums, counts = cluster_sums(values, clusters)
-    num_clusters = len(counts)
-    if num_clusters < MIN_CLUSTERS:
-        return None
-    means = np.concatenate(
-        [
-            (drawn @ sums) / (drawn @ counts)
-            for drawn in resamples(num_clusters, num_resamples, seed)
-        ]
-    )
-    return percentiles(means, level, num_clusters)
-
-
-def percentiles(means: np.ndarray, level: float, num_clusters: int) -> Interval:
-    """Return the expanded percentile interval of means resampled over `num_clusters` clusters."""
-    tail = _tail(level, num_clusters)
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return Interval(float(low), float(high))
-
-
-@cache
-def _tail(level: float, num_clusters: int) -> float:
-    t = stats.t.ppf((1 + level) / 2, num_clusters - 1)
-    return float(stats.norm.cdf(-math.sqrt(num_clusters / (num_clusters - 1)) * t))
 
 
 def resamples(num_clusters: int, num_resamples: int, seed: int) -> Iterator[np.ndarray]:

@@ -1,87 +1,147 @@
-"""Comparison of two methods on the same prompts, seeds and noise."""
+"""Comparison of methods with a baseline on the same prompts, seeds and noise."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from typing import NamedTuple, TypeVar
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
-from eval.statistics.clusters import (
-    NUM_RESAMPLES,
-    Interval,
-    bootstrap_interval,
-    cluster_sums,
-    mean_and_stderr,
-)
-from eval.statistics.signed_rank import wilcoxon
+from eval.statistics.clusters import NUM_RESAMPLES, Interval, cluster_sums, mean_and_stderr
+from eval.statistics.intervals import NoInterval, bootstrap_t, no_interval
+from eval.statistics.sign_flips import NUM_FLIPS, differences_p
 
 
-class PairedDifference(NamedTuple):
+@dataclass(frozen=True)
+class PairedDifference:
     """Difference of two methods over their common pairs.
 
     Attributes:
         mean: mean of (method - baseline) over the pairs.
         stderr: clustered by prompt; None for one prompt.
-        interval: 95 % bootstrap over prompts; None for few prompts.
-        p: of the signed-rank test over the means per prompt; None when nothing differs.
-        effect_size: mean over standard deviation of the means per prompt (Cohen's d for pairs);
-            None for one prompt or no spread.
+        interval: 95 % bootstrap-t over prompts; None with a reason.
+        no_interval: why there is no interval.
+        spread: standard deviation over prompts of the mean difference of a prompt; None for one.
+        effect_size: mean over prompts divided by `spread` (Cohen's d for pairs); None without any.
         win_rate: share of pairs in which the method is better, a tie counting half.
         num_pairs: number of pairs.
         num_prompts: number of prompts among them.
+        prompt_sums: by prompt the sum of its differences, for tests of a whole table.
     """
 
     mean: float
     stderr: float | None
     interval: Interval | None
-    p: float | None
+    no_interval: NoInterval | None
+    spread: float | None
     effect_size: float | None
     win_rate: float
     num_pairs: int
     num_prompts: int
+    prompt_sums: Mapping[str, float] = field(repr=False)
 
 
 # A prompt, and what else two paired videos share, such as the seed of their noise.
 Pair = TypeVar("Pair", bound=tuple[str, Hashable])
 
 
-def paired_difference(
-    method: Mapping[Pair, float],
+def paired_differences(
+    methods: Mapping[str, Mapping[Pair, float]],
     baseline: Mapping[Pair, float],
     higher_is_better: bool,
     num_resamples: int = NUM_RESAMPLES,
     seed: int = 0,
-) -> PairedDifference | None:
-    """Compare two methods over the pairs that both have.
+) -> dict[str, PairedDifference | None]:
+    """Compare methods with a baseline, each over the pairs that both have.
 
     Args:
-        method: value of each pair, say (prompt, seed).
-        baseline: likewise.
+        methods: by method the value of each pair, say (prompt, seed).
+        baseline: value of each pair.
         higher_is_better: direction of the metric, for the win rate.
         num_resamples: of the bootstrap.
         seed: of the bootstrap.
 
     Returns:
-        The comparison; None if they share no pair.
+        The comparisons in the order of `methods`; None for one without a common pair.
     """
-    pairs = [pair for pair in method if pair in baseline]
-    if not pairs:
-        return None
-    differences = [method[pair] - baseline[pair] for pair in pairs]
-    prompts = [prompt for prompt, _ in pairs]
-    estimate = mean_and_stderr(differences, prompts)
-    sums, counts = cluster_sums(differences, prompts)
-    per_prompt = sums / counts
-    spread = per_prompt.std(ddof=1) if len(per_prompt) > 1 else 0.0
-    gains = np.array(differences) * (1 if higher_is_better else -1)
-    return PairedDifference(
-        mean=estimate.mean,
-        stderr=estimate.stderr,
-        interval=bootstrap_interval(differences, prompts, num_resamples=num_resamples, seed=seed),
-        p=wilcoxon(per_prompt.tolist()),
-        effect_size=float(per_prompt.mean() / spread) if spread > 0 else None,
-        win_rate=float(((gains > 0) + 0.5 * (gains == 0)).mean()),
-        num_pairs=len(pairs),
-        num_prompts=len(per_prompt),
-    )
+    found: dict[str, PairedDifference | None] = dict.fromkeys(methods)
+    alike: dict[tuple[Pair, ...], list[str]] = {}
+    for name, values in methods.items():
+        pairs = tuple(pair for pair in baseline if pair in values)
+        if pairs:
+            alike.setdefault(pairs, []).append(name)
+    for pairs, names in alike.items():
+        base_P = np.array([baseline[pair] for pair in pairs])
+        differences = [np.array([methods[name][pair] for pair in pairs]) - base_P for name in names]
+        prompts = [prompt for prompt, _ in pairs]
+        sums = [cluster_sums(difference_P, prompts) for difference_P in differences]
+        sums_GC, counts_G = np.stack([sums_G for sums_G, _ in sums], axis=1), sums[0][1]
+        intervals = bootstrap_t(sums_GC, counts_G, num_resamples=num_resamples, seed=seed)
+        reasons = no_interval(sums_GC, counts_G)
+        for column, name in enumerate(names):
+            per_prompt = sums_GC[:, column] / counts_G
+            spread = float(per_prompt.std(ddof=1)) if len(per_prompt) > 1 else None
+            gains = differences[column] * (1 if higher_is_better else -1)
+            estimate = mean_and_stderr(differences[column], prompts)
+            found[name] = PairedDifference(
+                mean=estimate.mean,
+                stderr=estimate.stderr,
+                interval=intervals[column],
+                no_interval=reasons[column],
+                spread=spread,
+                effect_size=float(per_prompt.mean() / spread) if spread else None,
+                win_rate=float(((gains > 0) + 0.5 * (gains == 0)).mean()),
+                num_pairs=len(pairs),
+                num_prompts=len(per_prompt),
+                prompt_sums=dict(
+                    zip(dict.fromkeys(prompts), sums_GC[:, column].tolist(), strict=True)
+                ),
+            )
+    return found
+
+
+@dataclass(frozen=True)
+class P:
+    """The two-sided p of a difference, alone and corrected for its table; see `differences_p`."""
+
+    single: float
+    table: float
+
+    @property
+    def marks(self) -> int:
+        """Number of marks: one below 0.05 over the whole table, two below 0.01."""
+        return sum(self.table < level for level in MARK_LEVELS)
+
+
+MARK_LEVELS = (0.05, 0.01)
+"""A difference gets a mark for each level that its p, corrected for the table, is below."""
+
+
+def table_p(
+    differences: Sequence[PairedDifference | None], num_flips: int = NUM_FLIPS, seed: int = 0
+) -> list[P | None]:
+    """Test all differences of a table together, by flips of the signs of whole prompts.
+
+    Prompts of the same name flip together in all rows and metrics.
+
+    Args:
+        differences: the table; None where there is nothing to compare.
+        num_flips: see `differences_p`.
+        seed: likewise.
+
+    Returns:
+        The p-values in order; None where there is no difference or it is 0 on every prompt.
+    """
+    made = [one for one in differences if one is not None]
+    prompts = list(dict.fromkeys(prompt for one in made for prompt in one.prompt_sums))
+    differences_GH = np.array(
+        [[one.prompt_sums.get(prompt, 0.0) for one in made] for prompt in prompts]
+    ).reshape(len(prompts), len(made))
+    found = differences_p(differences_GH, num_flips, seed)
+    tested = iter(zip(found.single.tolist(), found.table.tolist(), strict=True))
+    results: list[P | None] = []
+    for one in differences:
+        single, table = next(tested) if one is not None else (np.nan, np.nan)
+        results.append(None if np.isnan(single) else P(single, table))
+    return results

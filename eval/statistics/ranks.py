@@ -7,10 +7,10 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
+from scipy.stats import norm, rankdata, t
 
 from eval.metric import Direction
-from eval.statistics.clusters import MIN_CLUSTERS, Interval, cluster_sums, percentiles, resamples
+from eval.statistics.clusters import MIN_CLUSTERS, Interval, cluster_sums, resamples
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,10 @@ def rank_intervals(
     """Return 95 % bootstrap intervals of the average rank of each of R competitors.
 
     Each resample draws whole prompts, the same for all competitors and metrics, and ranks again.
-    The interval shows how stable the order is; it does not cover a true rank, which has only R
-    possible values.
+    The interval shows how stable the order is; it is no confidence interval of a true rank, which
+    has only R possible values. The levels of the quantiles are widened for few prompts to
+    Phi(-sqrt(G/(G-1)) * t) with t the quantile of G - 1 degrees of freedom (Hesterberg, "What
+    Teachers Should Know About the Bootstrap", 2015, section 3.3).
 
     Args:
         values_MRV: per metric the values [competitor, video], all finite; column v is the same
@@ -96,7 +98,14 @@ def rank_intervals(
             for drawn in resamples(num_prompts, num_resamples, seed)
         ]
     )
-    return [percentiles(column, 0.95, num_prompts) for column in averages.T]
+    return [_percentiles(column, 0.95, num_prompts) for column in averages.T]
+
+
+def _percentiles(averages: np.ndarray, level: float, num_clusters: int) -> Interval:
+    quantile = t.ppf((1 + level) / 2, num_clusters - 1)
+    tail = norm.cdf(-math.sqrt(num_clusters / (num_clusters - 1)) * quantile)
+    low, high = np.quantile(averages, [tail, 1 - tail])
+    return Interval(float(low), float(high))
 
 
 def _sign(direction: Direction | str) -> int:

@@ -26,6 +26,7 @@ from harness.cli.report_command import report
 from harness.cli.resume_command import resume
 from harness.cli.retrieval_command import retrieval
 from harness.cli.selftest_metrics_command import selftest_metrics
+from harness.cli.selftest_statistics_command import selftest_statistics
 from harness.cli.serve_command import serve
 from harness.cli.status_command import status
 from harness.cli.sweep_command import sweep
@@ -63,6 +64,7 @@ DEV: Mapping[str, Command] = {
     "bench-metrics": bench_metrics,
     "bench-search": bench_search,
     "selftest-metrics": selftest_metrics,
+    "selftest-statistics": selftest_statistics,
     "worker": worker,
 }
 

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from eval.metric import MetricInfo
 from reports.tables.export import caption
 from reports.tables.formatting import DASH, one_line, seconds, text
-from reports.tables.table import P_LEVEL, Comparison, Group, Row
+from reports.tables.table import Comparison, Group, Row
 
 _OF_SUITE = ("main_table", "ablation_table")
 _ESCAPED = {
@@ -123,7 +123,7 @@ def _cells(row: Row, comparison: Comparison) -> list[str]:
 
 
 def _mean_cells(row: Row, comparison: Comparison, columns: Sequence[MetricInfo]) -> list[str]:
-    """Return the means, the best in bold and those within its noise underlined."""
+    """Return the means, the best in bold and those that may be the best as well underlined."""
     cells = []
     for info in columns:
         cell = row.cells.get(info.name)
@@ -149,9 +149,9 @@ def _difference_cells(
         if cell is not None and row.method == group.baseline and cell.mean is not None:
             cells.append(_number(cell.mean, comparison.decimals(info.name)))
         elif cell is not None and cell.versus is not None:
-            star = "^{*}" if (cell.versus.p_holm or 1) < P_LEVEL else ""
+            stars = f"^{{{'*' * cell.versus.marks}}}" if cell.versus.marks else ""
             decimals = comparison.decimals(info.name)
-            cells.append(f"${cell.versus.difference.mean:+.{decimals}f}{star}$")
+            cells.append(f"${cell.versus.difference.mean:+.{decimals}f}{stars}$")
         else:
             cells.append("--")
     return cells

@@ -14,6 +14,7 @@ from reports.site import schema
 from reports.site.data_files import short
 from reports.tables.columns import NOTES, grouped
 from reports.tables.drift import KEYS
+from reports.tables.formatting import bounds
 from reports.tables.table import Cell, Comparison, Group, Row
 
 MAX_LEFT_OUT = 30
@@ -119,32 +120,37 @@ def _metric(info: MetricInfo, tables: Sequence[Comparison], cells: Sequence[Cell
 
 
 def _columns(cells: Sequence[Cell]) -> schema.Cells:
-    bounds = [_bounds(cell.interval) for cell in cells]
+    ends = [_bounds(cell.interval) for cell in cells]
     differences = [cell.versus.difference if cell.versus else None for cell in cells]
+    tests = [cell.versus.p if cell.versus else None for cell in cells]
     around = [_bounds(one.interval if one else None) for one in differences]
     return schema.Cells(
         mean=[short(cell.mean) for cell in cells],
-        low=[low for low, _ in bounds],
-        high=[high for _, high in bounds],
+        low=[low for low, _ in ends],
+        high=[high for _, high in ends],
+        no_interval=[cell.no_interval for cell in cells],
         stderr=[short(cell.stderr, 3) for cell in cells],
         rank=[short(cell.rank) for cell in cells],
         num_videos=[cell.num_videos for cell in cells],
         num_prompts=[cell.num_prompts for cell in cells],
         reason=[cell.reason for cell in cells],
         mark=["best" if cell.best else "near" if cell.near_best else None for cell in cells],
+        best_p=[short(cell.best_p, 3) for cell in cells],
         difference=[short(one.mean) if one else None for one in differences],
         difference_low=[low for low, _ in around],
         difference_high=[high for _, high in around],
+        difference_no_interval=[one.no_interval if one else None for one in differences],
         difference_stderr=[short(one.stderr, 3) if one else None for one in differences],
-        p=[short(one.p, 3) if one else None for one in differences],
-        p_holm=[short(cell.versus.p_holm, 3) if cell.versus else None for cell in cells],
+        p=[short(one.single, 3) if one else None for one in tests],
+        p_table=[short(one.table, 3) if one else None for one in tests],
         effect_size=[short(one.effect_size, 3) if one else None for one in differences],
         win_rate=[short(one.win_rate, 4) if one else None for one in differences],
     )
 
 
 def _bounds(interval: Interval | None) -> tuple[float | None, float | None]:
-    return (short(interval.low), short(interval.high)) if interval else (None, None)
+    low, high = bounds(interval)
+    return short(low), short(high)
 
 
 def _sparks(suite: str, names: Sequence[str], points: pd.DataFrame) -> _Sparks:

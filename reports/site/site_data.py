@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from eval.statistics import MIN_CLUSTERS
+from eval.statistics import MARK_LEVELS, MIN_CLUSTERS
 from harness.core.errors import LongtakeError
 from harness.core.modules import read_docstring
 from harness.store.frames import Source, Sweep, as_dicts
@@ -20,7 +20,6 @@ from reports.papers.quoted import QuotedTable
 from reports.site import schema
 from reports.site.data_files import short
 from reports.site.style import strokes
-from reports.tables.table import P_LEVEL
 
 AddressOf = Callable[[Path], str]
 """Returns the address of a file as seen from the page."""
@@ -58,7 +57,7 @@ def site_data(
         ),
         num_prompts=int(sweep.units["prompt_id"].nunique()),
         length_s=round(float(units.loc[units["status"] == "done", "duration_s"].sum()), 1),
-        p_level=P_LEVEL,
+        mark_levels=list(MARK_LEVELS),
         min_prompts=MIN_CLUSTERS,
         devices=sorted(set(sweep.units["device"].dropna())),
         backbones=sweep.backbones,

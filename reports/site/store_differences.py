@@ -6,11 +6,13 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from eval.statistics import paired_difference
+from eval.metric import MetricInfo
+from eval.statistics import P, PairedDifference, paired_differences, table_p
 from harness.store.frames import Sweep, as_dicts
 from harness.store.header import UNKNOWN_REVISION
 from reports.site import schema
 from reports.site.data_files import short
+from reports.tables.formatting import bounds
 
 _Key = tuple[str, float, str]  # suite, duration and metric
 _Pair = tuple[str, int]
@@ -22,6 +24,16 @@ def store_differences(before: Sweep, after: Sweep) -> schema.StoreDifferences:
     Means are over the (prompt, seed) pairs that both have; differences are after - before.
     """
     old, new = ({(b, m): units for b, m, units in sweep.rows()} for sweep in (before, after))
+    compared = {
+        label: _compared(before, units, after, new[label])
+        for label, units in old.items()
+        if label in new
+    }
+    tested = iter(table_p([one for made in compared.values() for _, _, one in made]))
+    metrics = {
+        label: [_metric(key, info, one, next(tested)) for key, info, one in made]
+        for label, made in compared.items()
+    }
     return schema.StoreDifferences(
         before=before.name,
         after=after.name,
@@ -29,9 +41,8 @@ def store_differences(before: Sweep, after: Sweep) -> schema.StoreDifferences:
         only_before=[schema.RowLabel(*label) for label in old if label not in new],
         only_after=[schema.RowLabel(*label) for label in new if label not in old],
         rows=[
-            _row(schema.RowLabel(*label), before, units, after, new[label])
-            for label, units in old.items()
-            if label in new
+            _row(schema.RowLabel(*label), old[label], new[label], found)
+            for label, found in metrics.items()
         ],
     )
 
@@ -53,7 +64,10 @@ def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[schema
 
 
 def _row(
-    label: schema.RowLabel, before: Sweep, old: pd.DataFrame, after: Sweep, new: pd.DataFrame
+    label: schema.RowLabel,
+    old: pd.DataFrame,
+    new: pd.DataFrame,
+    metrics: list[schema.MetricDifference],
 ) -> schema.RowDifferences:
     sha_before, sha_after = _hashes(old), _hashes(new)
     shared = [pair for pair in sha_before if pair in sha_after]
@@ -63,7 +77,7 @@ def _row(
         num_shared=len(shared),
         num_equal=sum(sha_before[pair] == sha_after[pair] for pair in shared),
         arguments=_changes(_arguments(old), _arguments(new)),
-        metrics=_metrics(before, old, after, new),
+        metrics=metrics,
     )
 
 
@@ -82,33 +96,38 @@ def _arguments(units: pd.DataFrame) -> dict[str, str]:
     return found
 
 
-def _metrics(
+def _compared(
     before: Sweep, old: pd.DataFrame, after: Sweep, new: pd.DataFrame
-) -> list[schema.MetricDifference]:
+) -> list[tuple[_Key, MetricInfo, PairedDifference]]:
+    """Return the differences of the metrics that both sides have of a row."""
     values_before, values_after = _values(before, old), _values(after, new)
     found = []
     for key, values in values_before.items():
-        suite, duration_s, metric = key
+        suite, _, metric = key
         info = after.metrics.get(suite, {}).get(metric)
         if key not in values_after or info is None:
             continue
-        difference = paired_difference(values_after[key], values, info.higher_is_better)
-        if difference is None:
-            continue
-        low, high = difference.interval or (None, None)
-        found.append(
-            schema.MetricDifference(
-                title=info.title,
-                higher_is_better=info.higher_is_better,
-                duration_s=duration_s,
-                difference=short(difference.mean),
-                low=short(low),
-                high=short(high),
-                p=short(difference.p, 3),
-                num_videos=difference.num_pairs,
-            )
-        )
+        made = paired_differences({"after": values_after[key]}, values, info.higher_is_better)
+        if difference := made["after"]:
+            found.append((key, info, difference))
     return found
+
+
+def _metric(
+    key: _Key, info: MetricInfo, difference: PairedDifference, p: P | None
+) -> schema.MetricDifference:
+    low, high = bounds(difference.interval)
+    return schema.MetricDifference(
+        title=info.title,
+        higher_is_better=info.higher_is_better,
+        duration_s=key[1],
+        difference=short(difference.mean),
+        low=short(low),
+        high=short(high),
+        no_interval=difference.no_interval,
+        p=short(p.table, 3) if p else None,
+        num_videos=difference.num_pairs,
+    )
 
 
 def _values(sweep: Sweep, units: pd.DataFrame) -> dict[_Key, dict[_Pair, float]]:

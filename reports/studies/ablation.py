@@ -1,28 +1,26 @@
 """The comparisons of an experiment: rows against the reference of their axis, video by video.
 
-Differences are paired (same backbone, prompt and seed) and clustered by prompt. A difference gets
-one mark if its 95 % interval excludes zero, and two if the exact signed-rank test over prompts,
-corrected for all comparisons of the table (Holm), is significant as well. With fewer than
-`eval.statistics.MIN_CLUSTERS` prompts there are no marks.
+Differences are paired (same backbone, prompt and seed) and clustered by prompt. The tests of a
+table (all rows and metrics of one axis and duration, on one backbone or all) are one family: see
+`eval.statistics.table_p`. Fewer than `eval.statistics.MIN_CLUSTERS` prompts cannot reach a mark.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import fmean
 
 import pandas as pd
 
 from eval.metric import MetricInfo
-from eval.statistics import Interval, holm, paired_difference
+from eval.statistics import P, PairedDifference, paired_differences, table_p
 from harness.core.errors import StoreError
 from harness.core.typed_files import read_typed
 from harness.store.experiment import StoredExperiment
 from harness.store.frames import Sweep
 from harness.store.paths import StorePaths
 from reports.studies.retrieved import retrieved_measures
-from reports.tables.table import P_LEVEL
 
 ALL = "all backbones"
 _Pair = tuple[str, tuple[str, int]]  # the prompt; backbone and seed
@@ -40,10 +38,8 @@ class RowComparison:
         reference: the row it is compared with; its own label for the reference itself.
         metric: name of the metric.
         mean: over the videos of the row; None with a reason.
-        difference: mean of row minus reference over their common videos; None for the reference.
-        interval: 95 % interval of the difference; None for few prompts.
-        p: of the signed-rank test over the mean differences of the prompts; None if none differs.
-        p_holm: corrected over all comparisons of the table.
+        difference: row minus reference over their common videos; None for the reference.
+        p: of the difference; None if no prompt differs.
         better: whether the difference is an improvement; None where the metric has no direction.
         num_videos, num_prompts: size of the difference, or of the mean for the reference.
         reason: why there is no number.
@@ -56,10 +52,8 @@ class RowComparison:
     reference: str
     metric: MetricInfo
     mean: float | None
-    difference: float | None
-    interval: Interval | None
-    p: float | None
-    p_holm: float | None
+    difference: PairedDifference | None
+    p: P | None
     better: bool | None
     num_videos: int
     num_prompts: int
@@ -67,10 +61,8 @@ class RowComparison:
 
     @property
     def marks(self) -> int:
-        """Number of marks, 0 to 2; see the module."""
-        if self.interval is None or self.interval.low <= 0 <= self.interval.high:
-            return 0
-        return 2 if self.p_holm is not None and self.p_holm < P_LEVEL else 1
+        """Number of marks, 0 to 2; see `eval.statistics.P`."""
+        return self.p.marks if self.p else 0
 
 
 @dataclass(frozen=True)
@@ -143,17 +135,24 @@ class _Table:
 def _compare_table(
     values: pd.DataFrame, metrics: Sequence[MetricInfo], table: _Table
 ) -> list[RowComparison]:
-    """Return the comparisons of one table, with p-values corrected for each other."""
+    """Return the comparisons of one table, tested together."""
     chosen = values[values["duration_s"] == table.duration_s]
     if table.backbone != ALL:
         chosen = chosen[chosen["backbone"] == table.backbone]
-    made = []
+    found: list[tuple[MetricInfo, str, Mapping[_Pair, float], PairedDifference | None]] = []
     for metric in metrics:
         of_metric = chosen[chosen["metric"] == metric.name]
         by_row = {row: _by_pair(of_metric[of_metric["method"] == row]) for row in table.rows}
-        made += [_compare_row(by_row, metric, table, row) for row in table.rows]
-    adjusted = holm([comparison.p for comparison in made])
-    return [replace(one, p_holm=p) for one, p in zip(made, adjusted, strict=True)]
+        reference, *others = table.rows
+        differences = paired_differences(
+            {row: by_row[row] for row in others}, by_row[reference], metric.higher_is_better
+        )
+        found += [(metric, row, by_row[row], differences.get(row)) for row in table.rows]
+    tested = table_p([difference for _, _, _, difference in found])
+    return [
+        _row_comparison(table, metric, row, own, difference, p)
+        for (metric, row, own, difference), p in zip(found, tested, strict=True)
+    ]
 
 
 def _by_pair(values: pd.DataFrame) -> dict[_Pair, float]:
@@ -164,17 +163,21 @@ def _by_pair(values: pd.DataFrame) -> dict[_Pair, float]:
     }
 
 
-def _compare_row(
-    by_row: Mapping[str, Mapping[_Pair, float]], metric: MetricInfo, table: _Table, row: str
+def _row_comparison(
+    table: _Table,
+    metric: MetricInfo,
+    row: str,
+    own: Mapping[_Pair, float],
+    difference: PairedDifference | None,
+    p: P | None,
 ) -> RowComparison:
-    own, reference = by_row[row], table.rows[0]
-    found, reason = None, None
-    if row != reference:
-        found = paired_difference(own, by_row[reference], metric.higher_is_better)
-        reason = None if found else f"no video in common with {reference}"
+    reference = table.rows[0]
+    reason = None
     if not own:
         reason = "no value for this row"
-    pairs = own.keys() & by_row[reference].keys()
+    elif row != reference and difference is None:
+        reason = f"no video in common with {reference}"
+    prompts = {prompt for prompt, _ in own} if row == reference else set()
     return RowComparison(
         axis=table.axis,
         duration_s=table.duration_s,
@@ -183,12 +186,10 @@ def _compare_row(
         reference=reference,
         metric=metric,
         mean=fmean(own.values()) if own else None,
-        difference=found.mean if found else None,
-        interval=found.interval if found else None,
-        p=found.p if found else None,
-        p_holm=None,
-        better=(found.mean > 0) == metric.higher_is_better if found else None,
-        num_videos=len(pairs),
-        num_prompts=len({prompt for prompt, _ in pairs}),
+        difference=difference,
+        p=p,
+        better=(difference.mean > 0) == metric.higher_is_better if difference else None,
+        num_videos=difference.num_pairs if difference else len(own) if row == reference else 0,
+        num_prompts=difference.num_prompts if difference else len(prompts),
         reason=reason,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -13,24 +12,26 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from eval.statistics import MIN_CLUSTERS
+from eval.statistics import MARK_LEVELS, MIN_CLUSTERS, NoInterval
 from harness.store.frames import Sweep
 from harness.store.header import UNKNOWN_REVISION
 from reports.site.style import PALETTE
 from reports.studies.ablation import ALL, Ablation, RowComparison, compare_rows
-from reports.tables.formatting import DASH, column_decimals, text
+from reports.tables.formatting import DASH, bounds, column_decimals, text
 from reports.tables.spreadsheet import write_csv
-from reports.tables.table import P_LEVEL
 
 _PANELS_PER_LINE = 4
 _TEMPLATES = Path(__file__).parent / "templates"
 _MARKS = ("", "*", "**")
+_ONE, _TWO = MARK_LEVELS
 LEGEND = (
     "Mean over videos and, in brackets, the difference to the first column: its mean and 95 % "
-    "interval (paired videos, bootstrap over prompts). * the interval excludes zero; ** also the "
-    "exact signed-rank test over prompts, corrected for all comparisons of the table (Holm), says "
-    f"p < {P_LEVEL:g}. No intervals and no marks below {MIN_CLUSTERS} prompts. "
-    "↑ higher is better, ↓ lower is."
+    f"interval (paired videos, bootstrap-t over prompts). * p < {_ONE:g}, ** p < {_TWO:g}, "
+    "corrected for all rows and metrics of the table by flips of the signs of whole prompts "
+    "(Romano and Wolf): of tables without any difference, at most one in twenty has a *. "
+    f"No intervals and no marks below {MIN_CLUSTERS} prompts; “few differ”: the difference is the "
+    "same on all but a few prompts, so no interval of it can be trusted. ↑ higher is better, ↓ "
+    "lower is."
 )
 
 
@@ -100,10 +101,13 @@ def _cell(comparison: RowComparison, decimals: int) -> str:
     shown = text(comparison.mean, decimals)
     if comparison.difference is None:
         return shown
-    shown += f" ({comparison.difference:+.{decimals}f}"
-    if comparison.interval:
-        low, high = comparison.interval
+    difference = comparison.difference
+    shown += f" ({difference.mean:+.{decimals}f}"
+    if difference.interval:
+        low, high = difference.interval
         shown += f", {low:+.{decimals}f} to {high:+.{decimals}f}"
+    elif difference.no_interval is NoInterval.few_differ:
+        shown += ", few differ"
     return f"{shown}){_MARKS[comparison.marks]}"
 
 
@@ -126,13 +130,32 @@ def markdown(ablation: Ablation) -> str:
 
 
 def _table(ablation: Ablation) -> pd.DataFrame:
-    lines = []
-    for comparison in ablation.comparisons:
-        fields = asdict(comparison)
-        low, high = comparison.interval or (None, None)
-        fields |= {"metric": comparison.metric.name, "low": low, "high": high}
-        lines.append(fields | {"marks": comparison.marks})
-    return pd.DataFrame(lines).drop(columns="interval")
+    return pd.DataFrame([_line(comparison) for comparison in ablation.comparisons])
+
+
+def _line(c: RowComparison) -> dict[str, object]:
+    difference = c.difference
+    low, high = bounds(difference.interval if difference else None)
+    return {
+        "axis": c.axis,
+        "duration_s": c.duration_s,
+        "backbone": c.backbone,
+        "row": c.row,
+        "reference": c.reference,
+        "metric": c.metric.name,
+        "mean": c.mean,
+        "difference": difference.mean if difference else None,
+        "low": low,
+        "high": high,
+        "no_interval": difference.no_interval if difference else None,
+        "p": c.p.single if c.p else None,
+        "p_table": c.p.table if c.p else None,
+        "marks": c.marks,
+        "better": c.better,
+        "num_videos": c.num_videos,
+        "num_prompts": c.num_prompts,
+        "reason": c.reason,
+    }
 
 
 def _draw(
@@ -162,9 +185,10 @@ def _draw(
                     continue
                 place = rows.index(c.row) + (group - (len(groups) - 1) / 2) * 0.22
                 colour = PALETTE[group % len(PALETTE)]
-                if c.interval:
-                    axes.plot(c.interval, (place, place), color=colour, linewidth=1.6)
-                axes.plot(c.difference, place, "o", color=colour, markersize=4)
+                if c.difference.interval:
+                    ends = c.difference.interval
+                    axes.plot(ends, (place, place), color=colour, linewidth=1.6)
+                axes.plot(c.difference.mean, place, "o", color=colour, markersize=4)
         axes.set_yticks(range(len(rows)), [row.replace("$", r"\$") for row in rows], fontsize=8)
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.tick_params(axis="x", labelsize=7)

@@ -13,13 +13,13 @@ from eval.retrieval.drift_relation import AHEAD_S, PREDICTORS, Relation
 from eval.retrieval.measures import MEASURES, RELEVANT, Searched, means
 from eval.statistics import bootstrap_interval
 from harness.store.frames import as_dicts
-from reports.tables.formatting import DASH
+from reports.tables.formatting import DASH, bounds
 from reports.tables.spreadsheet import write_csv
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _COLUMNS = (*MEASURES, "coverage")
 LEGEND = (
-    "Mean over videos with a 95 % interval (bootstrap over videos). A candidate is relevant when "
+    "Mean over videos with a 95 % interval (bootstrap-t over videos). A candidate is relevant when "
     f"its gain is at least {RELEVANT:g}; queries without one don't count for recall, precision and "
     "nDCG."
 )
@@ -77,7 +77,7 @@ def _mean(values: pd.Series) -> tuple[float | None, float | None, float | None]:
     if values.empty:
         return None, None, None
     numbers = [float(value) for value in values]
-    low, high = bootstrap_interval(numbers, range(len(numbers))) or (None, None)
+    low, high = bounds(bootstrap_interval(numbers, range(len(numbers))))
     return sum(numbers) / len(numbers), low, high
 
 

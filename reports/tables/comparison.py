@@ -13,8 +13,10 @@ import pandas as pd
 
 from harness.core.errors import unknown_name
 from harness.store.frames import ROW, Sweep, as_dicts
-from reports.tables.rating import Competitor, rate_group
-from reports.tables.table import Comparison, Group, Row
+from reports.tables.competitor import Competitor
+from reports.tables.marks import mark_table
+from reports.tables.rating import RatedGroup, rate_group
+from reports.tables.table import Comparison, Row
 
 _NEEDED = ["unit_id", "prompt_id", "seed", "reason"]
 
@@ -56,7 +58,7 @@ def compare(sweep: Sweep, suite: str, duration_s: float, baseline: str | None = 
     values = _values(chosen)
     reasons = _reasons(chosen)
     frames_per_s = _frames_per_s(sweep)
-    groups: list[Group] = []
+    rated: list[RatedGroup] = []
     for (backbone, prompt_set), units in sweep.units.groupby(
         ["backbone", "prompt_set"], sort=False
     ):
@@ -77,9 +79,9 @@ def compare(sweep: Sweep, suite: str, duration_s: float, baseline: str | None = 
             )
             units_of_row = as_dicts(of_row[_NEEDED])
             competitors.append(Competitor.of(row, units_of_row, values, metrics, reasons))
-        groups.append(rate_group(str(backbone), str(prompt_set), competitors, metrics, baseline))
+        rated.append(rate_group(str(backbone), str(prompt_set), competitors, metrics, baseline))
     version = sweep.versions[suite][0]
-    return Comparison(suite, version, duration_s, metrics, tuple(groups))
+    return Comparison(suite, version, duration_s, metrics, mark_table(rated))
 
 
 def _values(scores: pd.DataFrame) -> dict[str, dict[str, float | None]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+from eval.statistics import Interval
+
 DASH = "\N{EN DASH}"
 
 
@@ -20,6 +22,11 @@ def column_decimals(values: Iterable[float | None], significant: int = 4) -> int
         return 3
     whole = math.floor(math.log10(largest)) + 1
     return min(max(significant - whole, 0), 6)
+
+
+def bounds(interval: Interval | None) -> tuple[float | None, float | None]:
+    """Return the ends of an interval; None twice without one."""
+    return (interval.low, interval.high) if interval else (None, None)
 
 
 def text(value: float | None, decimals: int) -> str:

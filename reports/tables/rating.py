@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -12,12 +11,14 @@ from eval.metric import MetricInfo
 from eval.statistics import (
     Interval,
     average_ranks,
-    bootstrap_interval,
-    holm,
+    bootstrap_t,
+    cluster_sums,
     mean_and_stderr,
-    paired_difference,
+    no_interval,
+    paired_differences,
     rank_intervals,
 )
+from reports.tables.competitor import Competitor
 from reports.tables.table import Cell, Group, LeftOut, Pair, Row, Versus
 
 BASELINE = "sliding_window"
@@ -26,79 +27,34 @@ MIN_SHARE = 0.5
 """Rows with fewer than this share of the pairs are excluded, because they would shrink the common
 set for every other row.
 """
-_UNSCORED = "not evaluated"
-
 _Column = dict[str, Cell]  # one metric, by method
 
 
 @dataclass(frozen=True)
-class Competitor:
-    """The videos of one row.
+class Contest:
+    """The values of one metric of a group that marks of the whole table rest on.
 
     Attributes:
-        row: its labels and costs, not rated yet.
-        values: by metric the value of each pair that has one.
-        evaluated: pairs of the finished and evaluated videos.
-        reasons: why pairs have no value, by metric.
-        absent: why a pair has no evaluated video.
+        metric: its name.
+        methods: those with a mean.
+        prompts: those compared.
+        higher_is_better: its direction.
+        sums_GM: sum of the values of each prompt and method.
     """
 
-    row: Row
-    values: Mapping[str, Mapping[Pair, float]]
-    evaluated: frozenset[Pair]
-    reasons: Mapping[str, tuple[str, ...]]
-    absent: Mapping[Pair, str]
+    metric: str
+    higher_is_better: bool
+    methods: tuple[str, ...]
+    prompts: tuple[str, ...]
+    sums_GM: np.ndarray
 
-    @property
-    def method(self) -> str:
-        """Return the label of its method, which no other competitor has."""
-        return self.row.method
 
-    @classmethod
-    def of(
-        cls,
-        row: Row,
-        units: Sequence[Mapping[str, Any]],
-        values: Mapping[str, Mapping[str, float | None]],
-        metrics: Sequence[MetricInfo],
-        reasons: Mapping[tuple[str, str], str],
-    ) -> Competitor:
-        """Collect the values of the units of a row.
+@dataclass(frozen=True)
+class RatedGroup:
+    """A group without the marks of its table, and a contest per metric that methods compete in."""
 
-        Args:
-            row: not rated yet.
-            units: lines of `Sweep.units`.
-            values: by evaluated unit the value of each metric; None where null.
-            metrics: the columns to take.
-            reasons: why a (unit, metric) is null.
-        """
-        pairs = {unit["unit_id"]: (unit["prompt_id"], unit["seed"]) for unit in units}
-        evaluated = [unit_id for unit_id in pairs if unit_id in values]
-        return cls(
-            row=row,
-            values={
-                info.name: {
-                    pairs[unit_id]: value
-                    for unit_id in evaluated
-                    if (value := values[unit_id].get(info.name)) is not None
-                }
-                for info in metrics
-            },
-            evaluated=frozenset(pairs[unit_id] for unit_id in evaluated),
-            reasons={
-                info.name: tuple(
-                    sorted({reasons[u, info.name] for u in evaluated if (u, info.name) in reasons})
-                )
-                for info in metrics
-            },
-            absent={
-                pairs[unit["unit_id"]]: (
-                    unit["reason"] if isinstance(unit["reason"], str) else _UNSCORED
-                )
-                for unit in units
-                if unit["unit_id"] not in values
-            },
-        )
+    group: Group
+    contests: tuple[Contest, ...]
 
 
 def rate_group(
@@ -107,8 +63,10 @@ def rate_group(
     competitors: Sequence[Competitor],
     metrics: Sequence[MetricInfo],
     baseline: str | None = None,
-) -> Group:
+) -> RatedGroup:
     """Rate the rows of a group over the pairs that all competing ones have.
+
+    Marks are left to `reports.tables.marks.mark_table`, because they hold over a whole table.
 
     Args:
         backbone: label of the group.
@@ -123,12 +81,13 @@ def rate_group(
     methods = [c.method for c in playing]
     if baseline is None and methods:
         baseline = BASELINE if BASELINE in methods else methods[0]
-    columns = {info.name: _rate_metric(info, playing, pairs, baseline) for info in metrics}
+    rated = {info.name: _rate_metric(info, playing, pairs, baseline) for info in metrics}
+    columns = {name: column for name, (column, _) in rated.items()}
     ranked = _rank(metrics, playing, columns, pairs)
     rows = []
     for c in competitors:
         if c in playing:
-            row = replace(ranked[c.method], cells=_correct(ranked[c.method].cells), competes=True)
+            row = replace(ranked[c.method], competes=True)
         else:
             row = replace(c.row, cells=dict.fromkeys(columns, _absent_cell(c, len(union))))
         rows.append(replace(row, complete=bool(union) and c.evaluated == union))
@@ -138,7 +97,7 @@ def rate_group(
         for c in playing
         if (prompt_id, seed) not in c.evaluated
     )
-    return Group(
+    group = Group(
         backbone=backbone,
         prompt_set=prompt_set,
         rows=tuple(rows),
@@ -146,6 +105,7 @@ def rate_group(
         left_out=left_out,
         baseline=baseline if baseline in methods else None,
     )
+    return RatedGroup(group, tuple(contest for _, contest in rated.values() if contest))
 
 
 def _absent_cell(competitor: Competitor, num_pairs: int) -> Cell:
@@ -157,8 +117,8 @@ def _absent_cell(competitor: Competitor, num_pairs: int) -> Cell:
 
 def _rate_metric(
     info: MetricInfo, playing: Sequence[Competitor], pairs: Sequence[Pair], baseline: str | None
-) -> _Column:
-    """Return means, intervals, best marks and differences of one metric."""
+) -> tuple[_Column, Contest | None]:
+    """Return means, intervals and differences of one metric, and the contest if there are two."""
     known = {c.method: _within(c.values[info.name], pairs) for c in playing}
     # A row that has the metric for few of its videos shows the reason instead of a mean. It must
     # not shrink the set of pairs that the other rows are compared over.
@@ -179,54 +139,36 @@ def _rate_metric(
         if known[c.method] and c.method not in holders:
             few = f"only {len(known[c.method])} of {len(pairs)} videos have a value"
             reason = f"{few}: {reason}" if reason else few
-        cell = Cell(reason=reason)
-        column[c.method] = _with_mean(cell, shared[c.method]) if c.method in shared else cell
-    if len(shared) > 1:
-        column |= _mark_best(info, shared, column)
+        column[c.method] = Cell(reason=reason)
+    if not shared:
+        return column, None
+    prompts = [prompt_id for prompt_id, _ in common]
+    sums = [cluster_sums(list(values.values()), prompts) for values in shared.values()]
+    sums_GM, counts_G = np.stack([sums_G for sums_G, _ in sums], axis=1), sums[0][1]
+    intervals, reasons = bootstrap_t(sums_GM, counts_G), no_interval(sums_GM, counts_G)
+    for index, (method, values) in enumerate(shared.items()):
+        estimate = mean_and_stderr(list(values.values()), prompts)
+        column[method] = replace(
+            column[method],
+            mean=estimate.mean,
+            stderr=estimate.stderr,
+            num_videos=estimate.num_values,
+            num_prompts=estimate.num_clusters,
+            interval=intervals[index],
+            no_interval=reasons[index],
+        )
     if baseline in shared:
-        for method, values in shared.items():
-            if method != baseline:
-                difference = paired_difference(values, shared[baseline], info.higher_is_better)
-                assert difference is not None, "they share the common pairs"
-                column[method] = replace(column[method], versus=Versus(difference, None))
-    return column
-
-
-def _with_mean(cell: Cell, values: Mapping[Pair, float]) -> Cell:
-    numbers, prompts = list(values.values()), [prompt_id for prompt_id, _ in values]
-    estimate = mean_and_stderr(numbers, prompts)
-    return replace(
-        cell,
-        mean=estimate.mean,
-        stderr=estimate.stderr,
-        num_videos=estimate.num_values,
-        num_prompts=estimate.num_clusters,
-        interval=bootstrap_interval(numbers, prompts),
+        others = {method: values for method, values in shared.items() if method != baseline}
+        compared = paired_differences(others, shared[baseline], info.higher_is_better)
+        for method, difference in compared.items():
+            assert difference is not None, "they share the common pairs"
+            column[method] = replace(column[method], versus=Versus(difference, None))
+    if len(shared) < 2:
+        return column, None
+    compared_prompts = tuple(dict.fromkeys(prompts))
+    return column, Contest(
+        info.name, info.higher_is_better, tuple(shared), compared_prompts, sums_GM
     )
-
-
-def _mark_best(
-    info: MetricInfo, values: Mapping[str, Mapping[Pair, float]], column: _Column
-) -> _Column:
-    """Mark the best mean, and the rows whose paired difference to it is within the noise.
-
-    The noise is the 95 % interval of the difference; with too few prompts for one, no row is marked
-    as near.
-    """
-    means = {method: mean for method in values if (mean := column[method].mean) is not None}
-    best = (max if info.higher_is_better else min)(means.values())
-    leader = next(method for method, mean in means.items() if mean == best)
-    marked: _Column = {}
-    for method, mean in means.items():
-        if mean == best:
-            marked[method] = replace(column[method], best=True)
-            continue
-        pairs = list(values[leader])
-        differences = [values[method][pair] - values[leader][pair] for pair in pairs]
-        interval = bootstrap_interval(differences, [prompt_id for prompt_id, _ in pairs])
-        near = interval is not None and interval.low <= 0 <= interval.high
-        marked[method] = replace(column[method], near_best=near)
-    return marked
 
 
 def _rank(
@@ -271,17 +213,6 @@ def _rank_intervals(
         [info.direction for info in ranked],
         [prompt_id for prompt_id, _ in pairs],
     )
-
-
-def _correct(cells: Mapping[str, Cell]) -> dict[str, Cell]:
-    """Return the cells of a row with its p-values corrected for each other (Holm)."""
-    versus = {name: cell.versus for name, cell in cells.items() if cell.versus is not None}
-    adjusted = holm([one.difference.p for one in versus.values()])
-    corrected = {
-        name: replace(cells[name], versus=replace(one, p_holm=p_holm))
-        for (name, one), p_holm in zip(versus.items(), adjusted, strict=True)
-    }
-    return {**cells, **corrected}
 
 
 def _within(values: Mapping[Pair, float], pairs: Sequence[Pair]) -> dict[Pair, float]:

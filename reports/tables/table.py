@@ -8,14 +8,12 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from eval.metric import Kind, MetricInfo
-from eval.statistics import Interval, PairedDifference
+from eval.statistics import Interval, NoInterval, P, PairedDifference
 from reports.tables.columns import kind_of
-from reports.tables.formatting import column_decimals
+from reports.tables.formatting import bounds, column_decimals
 
 Pair = tuple[str, int]
 """A prompt id and a seed."""
-P_LEVEL = 0.05
-"""Differences whose corrected p-value is below this are marked."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +28,15 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Versus:
-    """The paired difference to the baseline; `p_holm` is corrected over the metrics of the row."""
+    """The paired difference to the baseline; p is None where no prompt differs."""
 
     difference: PairedDifference
-    p_holm: float | None
+    p: P | None
+
+    @property
+    def marks(self) -> int:
+        """Number of marks; see `eval.statistics.P`."""
+        return self.p.marks if self.p else 0
 
 
 @dataclass(frozen=True)
@@ -45,10 +48,13 @@ class Cell:
         stderr: clustered by prompt; None for fewer than two prompts.
         num_prompts, num_videos: the mean is over.
         reason: why values are missing; None when none is.
-        interval: 95 % bootstrap over prompts; None for few prompts.
+        interval: 95 % bootstrap-t over prompts; None with a reason.
+        no_interval: why there is no interval.
         rank: within the group, 1 is best, ties averaged; None when a competing row has no mean.
         best: has the best mean of at least two in its group.
-        near_best: the 95 % interval of the paired difference to the best holds zero.
+        near_best: may be the best as well: some best method of the table lacks this mark in at most
+            5 % of tables.
+        best_p: of being the best, corrected for the table; None for few prompts.
         versus: the paired difference to the baseline; None for the baseline itself.
     """
 
@@ -58,9 +64,11 @@ class Cell:
     num_videos: int = 0
     reason: str | None = None
     interval: Interval | None = None
+    no_interval: NoInterval | None = None
     rank: float | None = None
     best: bool = False
     near_best: bool = False
+    best_p: float | None = None
     versus: Versus | None = None
 
 
@@ -180,6 +188,7 @@ class Comparison:
         }
         for name, cell in row.cells.items():
             difference = cell.versus.difference if cell.versus else None
+            p = cell.versus.p if cell.versus else None
             line |= {
                 name: cell.mean,
                 f"{name}_stderr": cell.stderr,
@@ -188,8 +197,9 @@ class Comparison:
                 f"{name}_num_videos": cell.num_videos,
                 f"{name}_difference": difference.mean if difference else None,
                 **_bounds(f"{name}_difference", difference.interval if difference else None),
-                f"{name}_p": difference.p if difference else None,
-                f"{name}_p_holm": cell.versus.p_holm if cell.versus else None,
+                f"{name}_p": p.single if p else None,
+                f"{name}_p_table": p.table if p else None,
+                f"{name}_best_p": cell.best_p,
                 f"{name}_effect_size": difference.effect_size if difference else None,
                 f"{name}_win_rate": difference.win_rate if difference else None,
             }
@@ -198,5 +208,5 @@ class Comparison:
 
 
 def _bounds(name: str, interval: Interval | None) -> dict[str, object]:
-    low, high = interval or (None, None)
+    low, high = bounds(interval)
     return {f"{name}_low": low, f"{name}_high": high}

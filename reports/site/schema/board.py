@@ -62,28 +62,32 @@ class Cells:
     """One metric of a leaderboard: columns with a value per row of the leaderboard.
 
     Attributes:
-        mean, low, high, stderr, rank, num_videos, num_prompts, reason: of
+        mean, low, high, no_interval, stderr, rank, num_videos, num_prompts, reason, best_p: of
             `reports.tables.table.Cell`; low and high are its interval.
-        mark: "best", "near" (within the noise of the best) or None.
-        difference, difference_low, difference_high, difference_stderr, p, p_holm, effect_size,
-            win_rate: against the baseline of the group; all None where there is no difference.
+        mark: "best", "near" (may be the best as well) or None.
+        difference, difference_low, difference_high, difference_no_interval, difference_stderr, p,
+            p_table, effect_size, win_rate: against the baseline of the group; all None where there
+            is no difference. p_table is corrected for the table.
     """
 
     mean: list[Number]
     low: list[Number]
     high: list[Number]
+    no_interval: list[str | None]
     stderr: list[Number]
     rank: list[Number]
     num_videos: list[int]
     num_prompts: list[int]
     reason: list[str | None]
     mark: list[str | None]
+    best_p: list[Number]
     difference: list[Number]
     difference_low: list[Number]
     difference_high: list[Number]
+    difference_no_interval: list[str | None]
     difference_stderr: list[Number]
     p: list[Number]
-    p_holm: list[Number]
+    p_table: list[Number]
     effect_size: list[Number]
     win_rate: list[Number]
 

@@ -19,7 +19,12 @@ class Change:
 
 @dataclass(frozen=True)
 class MetricDifference:
-    """The difference after - before of one metric, over the videos that both stores have."""
+    """The difference after - before of one metric, over the videos that both stores have.
+
+    Attributes:
+        no_interval: why there is no interval.
+        p: corrected for all rows and metrics of the two stores; None if nothing differs.
+    """
 
     title: str
     higher_is_better: bool
@@ -27,6 +32,7 @@ class MetricDifference:
     difference: Number
     low: Number
     high: Number
+    no_interval: str | None
     p: Number
     num_videos: int
 

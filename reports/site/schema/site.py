@@ -119,7 +119,7 @@ class Site:
         build: differs from one build of the page to the next; empty until it is written.
         live: whether the page reloads itself when a later build changes it.
         length_s: of all finished videos together.
-        p_level: differences with a smaller corrected p-value are marked.
+        mark_levels: a difference has a mark for each level its corrected p-value is below.
         min_prompts: fewest prompts for an interval.
         rows: facts about every backbone and method.
         quoted: published tables, shown apart.
@@ -134,7 +134,7 @@ class Site:
     counts: Counts
     num_prompts: int
     length_s: float
-    p_level: float
+    mark_levels: list[float]
     min_prompts: int
     devices: list[str]
     backbones: list[str]

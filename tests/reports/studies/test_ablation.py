@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from eval.statistics import MIN_CLUSTERS
+from eval.statistics import MIN_CLUSTERS, NoInterval
 from harness.core.errors import LongtakeError
 from harness.store.frames import load_sweep
 from reports.site.assets import Assets
@@ -38,39 +39,45 @@ def store(tmp_path: Path) -> Path:
     return note_axis(make_store(tmp_path / "runs" / "exp", rows), list(rows))
 
 
-def test_differences_are_paired_and_marked_only_when_their_interval_excludes_zero(
-    store: Path,
-) -> None:
+def test_differences_are_paired_and_tested_together(store: Path) -> None:
     comparisons = compare_rows(load_sweep(store)).of(AXIS, 3.0, ALL)
     found = {c.row: c for c in comparisons if c.metric.name == "sky"}
-    better, same, short = found["better"], found["same"], found["short"]
     assert found["reference"].mean == pytest.approx(0.45)
     assert found["reference"].difference is None
-    assert better.difference == pytest.approx(0.1)
-    assert better.interval == pytest.approx((0.1, 0.1))
-    assert (better.marks, better.better) == (1, True)
-    # The exact test over six prompts that all agree; the largest of three p-values times three.
-    assert (better.p, better.p_holm) == (2 / 2**6, 3 * 2 / 2**6)
-    assert same.difference == pytest.approx(0, abs=1e-9)
-    assert same.marks == 0
+    better, same, short = (found[row].difference for row in ("better", "same", "short"))
+    assert better is not None and same is not None and short is not None
+    assert better.mean == pytest.approx(0.1)
+    # The same difference on every prompt: significant, and yet nothing to take an interval from.
+    assert (better.interval, better.no_interval) == (None, NoInterval.few_differ)
+    assert (found["better"].marks, found["better"].better) == (1, True)
+    p = found["better"].p
+    assert p is not None
+    assert (p.single, p.table) == (2 / 2**6, 2 / 2**6)
+    assert same.mean == pytest.approx(0, abs=1e-9)
+    assert same.interval is not None and same.interval.low < 0 < same.interval.high
+    assert found["same"].marks == 0
     # One common video: a difference, but no interval and no mark.
-    assert (short.difference, short.interval, short.marks) == (pytest.approx(0.3), None, 0)
+    assert (short.mean, short.interval) == (pytest.approx(0.3), None)
+    assert (short.no_interval, found["short"].marks) == (NoInterval.few_prompts, 0)
 
 
-@pytest.mark.parametrize(("num_prompts", "marks"), [(5, 0), (6, 1), (7, 2)])
-def test_two_marks_need_prompts_enough_for_the_exact_test(
+@pytest.mark.parametrize(("num_prompts", "marks"), [(5, 0), (6, 1), (7, 1), (8, 2)])
+def test_marks_need_prompts_enough_for_the_exact_test(
     tmp_path: Path, num_prompts: int, marks: int
 ) -> None:
-    """Three rows better on every prompt: 3 * 2 / 2**n is below 0.05 from seven prompts on."""
+    """Three rows better on every prompt: p is 2 / 2**n for each, corrected or not."""
     base = {f"p{n}": 0.1 * n for n in range(num_prompts)}
     rows = {
-        f"row{step}": {prompt: value + step for prompt, value in base.items()} for step in range(4)
+        f"row{step}": {
+            prompt: value + step * (1 + n / 9) for n, (prompt, value) in enumerate(base.items())
+        }
+        for step in range(4)
     }
     store = note_axis(make_store(tmp_path / "few", rows), list(rows))
     rows_found = compare_rows(load_sweep(store)).of(AXIS, 3.0, ALL)
-    found = [row for row in rows_found if row.difference is not None]
-    assert [c.marks for c in found] == [marks] * 3
-    assert [c.interval is None for c in found] == [num_prompts < MIN_CLUSTERS] * 3
+    found = [(row, row.difference) for row in rows_found if row.difference is not None]
+    assert [row.marks for row, _ in found] == [marks] * 3
+    assert [d.interval is None for _, d in found] == [num_prompts < MIN_CLUSTERS] * 3
     assert f"below {MIN_CLUSTERS} prompts" in LEGEND
 
 
@@ -118,10 +125,12 @@ def test_files_of_the_report(store: Path, tmp_path: Path) -> None:
     assert "Question &amp; answer" in page.read_text()
     table = pd.read_csv(page.parent / "ablation.csv")
     line = table[(table["row"] == "better") & (table["backbone"] == ALL)].iloc[0]
-    assert line["low"] == pytest.approx(0.1)
+    assert (line["difference"], line["no_interval"]) == (pytest.approx(0.1), "too few that differ")
+    assert (line["p_table"], line["marks"]) == (2 / 2**6, 1)
     assert (page.parent / "question_answer.png").stat().st_size > 1000
     text = markdown(compare_rows(load_sweep(store)))
-    assert "+0.1000, +0.1000 to +0.1000)*" in text
+    assert "(+0.1000, few differ)* |" in text
+    assert re.search(r"\(\S+, -0\.\d{4} to \+0\.\d{4}\) \|", text)
     assert text == (page.parent / "ablation.md").read_text()
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from eval.metric import Direction, Heading, Kind, MetricInfo
+from eval.statistics import NoInterval
 from reports.tables.columns import grouped, kind_of
-from reports.tables.rating import Competitor, rate_group
+from reports.tables.competitor import Competitor
+from reports.tables.marks import mark_table
+from reports.tables.rating import rate_group
 from reports.tables.table import Cell, Group, Row
 
 QUALITY = MetricInfo("quality", "Quality", Direction.higher, "", "")
@@ -30,7 +32,7 @@ def competitor(method: str, **values: list[float | None]) -> Competitor:
 
 
 def rate(*competitors: Competitor, metrics: tuple[MetricInfo, ...] = (QUALITY,)) -> Group:
-    return rate_group("backbone", "", competitors, metrics)
+    return mark_table([rate_group("backbone", "", competitors, metrics)])[0]
 
 
 def quality(group: Group) -> list[Cell]:
@@ -96,17 +98,46 @@ def test_metric_missing_in_one_video_is_compared_over_the_rest() -> None:
     assert rated.rows[0].rank_interval is None
 
 
-def test_p_is_corrected_over_the_metrics_of_a_row() -> None:
+def test_p_is_corrected_over_the_table() -> None:
+    generator = np.random.default_rng(0)
     base = competitor("sliding_window", quality=[0.0] * 8, error=[0.0] * 8)
-    other = competitor("rag", quality=[float(i + 1) for i in range(8)], error=[1.0, -2] * 4)
+    other = competitor(
+        "rag",
+        quality=[float(i + 1) for i in range(8)],
+        error=generator.normal(0.3, 1, 8).tolist(),
+    )
     rated = rate(base, other, metrics=(QUALITY, ERROR))
     first, second = (cell.versus for cell in rated.rows[1].cells.values())
     assert first is not None and second is not None
-    assert first.difference.p == pytest.approx(2 / 2**8)
-    assert first.p_holm == pytest.approx(4 / 2**8)
-    assert second.difference.win_rate == 0.5
+    assert first.p is not None and second.p is not None
+    assert (first.p.single, first.p.table, first.marks) == (2 / 2**8, 2 / 2**8, 2)
+    assert second.p.single <= second.p.table
     assert [cell.versus for cell in rated.rows[0].cells.values()] == [None, None]
-    assert [row.average_rank for row in rated.rows] == [2, 1]
+    assert [row.average_rank for row in rated.rows] == [1.5, 1.5]
+    # A second group of the same prompts, and thus of the same table, can only raise p.
+    noisy = {name: generator.normal(0, 1, 8).tolist() for name in ("quality", "error")}
+    more = rate_group("other", "", [base, competitor("rag", **noisy)], (QUALITY, ERROR))
+    both = mark_table([rate_group("backbone", "", [base, other], (QUALITY, ERROR)), more])
+    again = both[0].rows[1].cells["error"].versus
+    assert again is not None and again.p is not None
+    assert again.p.single == second.p.single
+    assert again.p.table > second.p.table
+
+
+def test_value_that_rarely_differs_has_no_interval_and_may_be_best() -> None:
+    rated = rate(competitor("a", quality=[1.0] * 20), competitor("b", quality=[1.0] * 19 + [0.0]))
+    first, second = quality(rated)
+    assert (first.best, second.best, second.near_best, second.best_p) == (True, False, True, 1.0)
+    assert (second.interval, second.no_interval) == (None, NoInterval.few_differ)
+
+
+def test_direction_decides_what_may_be_best() -> None:
+    numbers = {"error": [float(i % 5) for i in range(12)]}
+    worse = {"error": [value + 1 + 0.1 * (i % 3) for i, value in enumerate(numbers["error"])]}
+    rated = rate(competitor("a", **numbers), competitor("b", **worse), metrics=(ERROR,))
+    first, second = (row.cells["error"] for row in rated.rows)
+    assert (first.best, first.best_p) == (True, 1.0)
+    assert (second.best, second.near_best, second.best_p) == (False, False, 2 / 2**12)
 
 
 def test_rank_interval_comes_with_enough_prompts() -> None:

@@ -241,7 +241,7 @@ def test_frame_contains_kind_version_and_intervals(comparison: Comparison) -> No
     frame = comparison.frame()
     assert set(frame["kind"]) == {"proxy metrics"}
     assert set(frame["suite_version"]) == {"1"}
-    assert {"subject_low", "subject_difference", "subject_p_holm"} <= set(frame.columns)
+    assert {"subject_low", "subject_difference", "subject_p_table"} <= set(frame.columns)
     assert comparison.kind is Kind.proxy
 
 

@@ -78,7 +78,7 @@ class Board {
       { title: "Method", rowHead: true, value: (row) => row.method, cell: (row) => this.nameCell(row) },
       { title: "Backbone", className: () => "wide-only", value: (row) => row.backbone, cell: (row) => row.backbone },
       { title: "Length", className: () => "wide-only", value: (row) => board.groups[row.group].duration_s, cell: (row) => seconds(board.groups[row.group].duration_s), number: true },
-      { title: "Avg. rank ↓", value: (row) => row.average_rank, cell: (row) => this.rankCell(row), number: true, tip: "Mean of the ranks within the group over the metrics that all its rows have; 1 is best. The interval resamples the prompts." },
+      { title: "Avg. rank ↓", value: (row) => row.average_rank, cell: (row) => this.rankCell(row), number: true, tip: "Mean of the ranks within the group over the metrics that all its rows have; 1 is best. The range below is that of 95 % of resampled sets of prompts; it shows how stable the order is." },
       ...metricColumns,
       { title: "Drift", cell: (row) => sparkline(row.spark, methodOf(row.method).colour) },
       ...cost.map((column) => ({ ...column, number: true, cell: (row) => significant(column.value(row), column.digits) })),
@@ -133,7 +133,7 @@ class Board {
   rankCell(row) {
     const { average_rank: rank, rank_low: low, rank_high: high } = row;
     if (rank === null) return h("span", { tabindex: "0", "data-tip": row.competes ? "No metric has a value in every row." : `${row.num_videos} of ${row.num_planned} videos are finished and scored; a row needs half of those of its group to be compared.` }, row.competes ? DASH : `${row.num_videos} of ${row.num_planned}`);
-    return h("span", { "data-tip": low === null ? null : `95 % interval over resampled prompts: ${number(low, 2)} to ${number(high, 2)}.` }, h("span", { class: "rank" }, number(rank, 2)), low === null ? null : h("small", {}, `${number(low, 1)}–${number(high, 1)}`));
+    return h("span", { "data-tip": low === null ? null : `In 95 % of resampled sets of prompts: ${number(low, 2)} to ${number(high, 2)}.` }, h("span", { class: "rank" }, number(rank, 2)), low === null ? null : h("small", {}, `${number(low, 1)}–${number(high, 1)}`));
   }
 
   metricColumn(i) {
@@ -155,7 +155,7 @@ class Board {
     const attributes = { type: "button", class: "cell", "data-focus": `${rowName(row)}-${row.group}-${i}`, click: () => traceCell(this.board, row, i) };
     if (showsDifference) return this.differenceCell(row, cell, metric, attributes);
     const coarse = Math.max(0, metric.decimals - 1); // ends of intervals have one digit less
-    const mark = { best: " best", near: " within the noise of the best" }[cell.mark];
+    const mark = { best: " best", near: " may be the best as well" }[cell.mark];
     return h("button", { ...attributes, "data-tip": cellWords(cell) },
       number(cell.mean, metric.decimals), mark && h("span", { class: "unseen" }, mark),
       cell.mean === null ? null : h("small", {}, cell.low !== null ? `${number(cell.low, coarse)}–${number(cell.high, coarse)}` : cell.stderr !== null ? `± ${number(cell.stderr, metric.decimals)}` : "one prompt"),
@@ -170,10 +170,10 @@ class Board {
       return h("button", { ...attributes, "data-tip": tip }, h("span", { class: "fine" }, isBaseline ? number(cell.mean, metric.decimals) : DASH));
     }
     const better = cell.difference === 0 ? "" : cell.difference > 0 === metric.higher_is_better ? "better" : "worse";
-    const sure = cell.p_holm !== null && cell.p_holm < site().p_level;
-    return h("button", { ...attributes, class: `cell ${better} ${sure ? "sure" : ""}`, "data-tip": `Against ${baseline}: ${differenceWords(metric, cell)}` },
-      signed(cell.difference, metric.decimals), sure ? " *" : null, h("span", { class: "unseen" }, ` ${better}`),
-      h("small", {}, cell.difference_low === null ? `± ${number(cell.difference_stderr, metric.decimals)}` : `[${number(cell.difference_low, metric.decimals)}, ${number(cell.difference_high, metric.decimals)}]`));
+    const marks = marksOf(cell.p_table);
+    return h("button", { ...attributes, class: `cell ${better} ${marks ? "sure" : ""}`, "data-tip": `Against ${baseline}: ${differenceWords(metric, cell)}` },
+      signed(cell.difference, metric.decimals), marks ? ` ${marks}` : null, h("span", { class: "unseen" }, ` ${better}`),
+      h("small", {}, cell.difference_low === null ? (cell.difference_stderr === null ? "one prompt" : `± ${number(cell.difference_stderr, metric.decimals)}`) : `[${number(cell.difference_low, metric.decimals)}, ${number(cell.difference_high, metric.decimals)}]`));
   }
 
   update() {
@@ -192,13 +192,13 @@ class Board {
   }
 
   notes() {
-    const { min_prompts: fewest, p_level: level } = site();
+    const { min_prompts: fewest, mark_levels: [one, two] } = site();
     return h("details", { class: "how" }, h("summary", {}, "How to read these numbers"),
       h("ul", { class: "list" },
         h("li", {}, "A group is one backbone on one prompt set at one length. All means of a group are over the same prompts and seeds: those that every compared row has. A row with fewer than half of them is not compared yet."),
-        h("li", {}, h("span", { class: "key best" }, "Filled"), ": the best mean of its group. ", h("span", { class: "key near" }, "Outlined"), ": within the noise of the best, because the 95 % interval of the paired difference contains zero."),
-        h("li", {}, `Intervals are 95 % bootstrap intervals over whole prompts. With fewer than ${fewest} prompts the standard error is shown instead.`),
-        h("li", {}, `Differences compare videos of the same prompt, seed and noise. * marks p < ${level} in the signed-rank test over prompts, corrected over the metrics of the row (Holm).`),
+        h("li", {}, h("span", { class: "key best" }, "Filled"), ": the best mean of its group. ", h("span", { class: "key near" }, "Outlined"), ": may be the best as well. A method that is the best, or equal to it, lacks both marks in at most 5 % of tables; a table is one suite at one length, with all its rows and metrics."),
+        h("li", {}, `Intervals are 95 % bootstrap-t intervals over whole prompts. With fewer than ${fewest} prompts, or where half or more of the prompts share one value and too few differ, no interval can be trusted, and the standard error is shown instead.`),
+        h("li", {}, `Differences compare videos of the same prompt, seed and noise. * marks p < ${one} and ** p < ${two}, corrected over all rows and metrics of the table by flips of the signs of whole prompts: of tables without any difference, at most one in twenty has a *.`),
         h("li", {}, "Click any number for the videos, files and command behind it.")),
       h("dl", { class: "glossary" }, this.board.metrics.map((metric) => h("div", {}, h("dt", {}, metric.title, h("span", { class: "fine" }, ` ${metric.higher_is_better ? "higher" : "lower"} is better${metric.unit ? `, ${metric.unit}` : ""}`)), h("dd", {}, metric.description)))));
   }

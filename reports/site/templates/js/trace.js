@@ -13,22 +13,26 @@ function cellWords(cell) {
   if (cell.mean === null) return `No value: ${cell.reason ?? "not measured"}.`;
   const parts = [];
   if (cell.low !== null) parts.push(`95 % interval ${significant(cell.low, 4)} to ${significant(cell.high, 4)}`);
-  else if (cell.stderr !== null) parts.push(`± ${significant(cell.stderr, 2)} standard error; too few prompts for an interval`);
+  else if (cell.stderr !== null) parts.push(`± ${significant(cell.stderr, 2)} standard error; no 95 % interval: ${cell.no_interval}`);
   parts.push(`mean over ${plural(cell.num_videos, "video")} of ${plural(cell.num_prompts, "prompt")}`);
   if (cell.rank !== null) parts.push(`rank ${cell.rank} in its group`);
   if (cell.mark === "best") parts.push("best in its group");
-  if (cell.mark === "near") parts.push("within the noise of the best");
+  if (cell.mark === "near") parts.push(`may be the best as well (p = ${significant(cell.best_p, 2)}, corrected over the table)`);
+  if (cell.mark === null && cell.best_p !== null) parts.push(`not the best (p = ${significant(cell.best_p, 2)}, corrected over the table)`);
   if (cell.reason) parts.push(`some videos have no value: ${cell.reason}`);
   return `${parts.join("; ")}.`;
 }
 
 // The difference of a cell to the baseline in words.
 function differenceWords(metric, cell) {
-  const around = cell.difference_low !== null ? `95 % interval ${signed(cell.difference_low, metric.decimals)} to ${signed(cell.difference_high, metric.decimals)}` : `± ${significant(cell.difference_stderr, 2)} standard error`;
-  const test = cell.p === null ? "no difference to test" : `signed-rank test p = ${significant(cell.p, 2)}, corrected over the metrics ${significant(cell.p_holm, 2)}`;
+  const around = cell.difference_low !== null ? `95 % interval ${signed(cell.difference_low, metric.decimals)} to ${signed(cell.difference_high, metric.decimals)}` : cell.difference_stderr !== null ? `± ${significant(cell.difference_stderr, 2)} standard error; no 95 % interval: ${cell.difference_no_interval}` : "one prompt";
+  const test = cell.p === null ? "no difference to test" : `p = ${significant(cell.p, 2)}, corrected over the table ${significant(cell.p_table, 2)}`;
   const size = cell.effect_size === null ? "" : `, effect size ${significant(cell.effect_size, 2)}`;
   return `${signed(cell.difference, metric.decimals)} (${around}); ${test}${size}; better in ${Math.round(cell.win_rate * 100)} % of the pairs.`;
 }
+
+// The marks of a p-value that is corrected over its table.
+const marksOf = (p) => (p === null ? "" : "*".repeat(site().mark_levels.filter((level) => p < level).length));
 
 async function traceCell(board, row, index) {
   const metric = board.metrics[index];
