@@ -6,12 +6,14 @@ difference of a prompt.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 
 from scipy import stats
 
 from eval.statistics.clusters import MIN_CLUSTERS
-from eval.statistics.paired import MARK_LEVELS
+from eval.statistics.paired import MARK_LEVELS, P, PairedDifference
 
 POWER = 0.8
 """Share of tables in which a difference of the stated size gets its mark."""
@@ -66,6 +68,45 @@ def prompts_needed(effect: float, num_comparisons: int = 1) -> int | None:
         else:
             few = middle
     return enough
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Differences that the prompts can tell, and prompts that the difference seen needs.
+
+    Attributes:
+        effect: smallest difference that gets a mark with 80 % power, in units of the spread; None
+            for too few prompts.
+        smallest: the same in units of the metric; None also where nothing spreads.
+        prompts_needed: prompts at which a difference as large as the one seen gets a mark with 80 %
+            power; None for more than `MAX_PROMPTS`, or where nothing spreads.
+    """
+
+    effect: float | None
+    smallest: float | None
+    prompts_needed: int | None
+
+
+def table_reach(
+    differences: Sequence[PairedDifference | None], tested: Sequence[P | None]
+) -> list[Reach | None]:
+    """Return the reach of each difference of a table, given its tests; None where there is none.
+
+    The size seen is uncertain itself: where it came out large by chance, more prompts are needed
+    than this says.
+    """
+    count = max(1, sum(p is not None for p in tested))
+    return [_reach(one, count) if one else None for one in differences]
+
+
+def _reach(difference: PairedDifference, num_comparisons: int) -> Reach:
+    effect = detectable_effect(difference.num_prompts, num_comparisons)
+    seen = difference.effect_size
+    return Reach(
+        effect=effect,
+        smallest=effect * difference.spread if effect and difference.spread else None,
+        prompts_needed=prompts_needed(seen, num_comparisons) if seen else None,
+    )
 
 
 def _tells(num_prompts: int, effect: float, num_comparisons: int) -> bool:

@@ -15,6 +15,7 @@ from harness.core.errors import ConfigError
 if TYPE_CHECKING:
     from harness.cli.terminal import Terminal
     from harness.config.sweep import Settings, SweepConfig
+    from harness.run.power import SuitePower
     from harness.store.run_store import RunStore
     from harness.store.units import Unit
     from harness.studies.experiments.plan import ExperimentPlan
@@ -46,6 +47,7 @@ def sweep(
     from harness.cli.submit import submit_sweep
     from harness.cli.terminal import Terminal
     from harness.config.sweep import ExecutorKind, load_sweep
+    from harness.run.power import sweep_power
     from harness.run.stages import run_command
     from harness.run.worker import stopping_on_signals
     from harness.store.run_store import RunStore
@@ -72,6 +74,8 @@ def sweep(
     if plan and not dry_run:
         plan.note(store)
     if config.settings.executor.kind is ExecutorKind.slurm:
+        if dry_run and not as_json:
+            _say_power(sweep_power(units, config.settings), terminal)
         return submit_sweep(units, config, argv, dry_run, not no_report, terminal)
     if dry_run:
         return _dry_run(units, store, config.settings, terminal)
@@ -115,13 +119,16 @@ def _prepare(
 
 def _dry_run(units: list[Unit], store: RunStore, settings: Settings, terminal: Terminal) -> int:
     from harness.run.estimate import estimate
+    from harness.run.power import sweep_power
     from harness.run.sweep import missing_units
 
     cost = estimate(units, missing_units(store, units), settings)
+    power = sweep_power(units, settings)
     header = ("backbone", "method", "units", "missing")
     if terminal.as_json:
         rows = [dict(zip(header, row, strict=True)) for row in cost.rows]
-        terminal.print_json({**asdict(cost), "rows": rows})
+        suites = [asdict(suite) for suite in power]
+        terminal.print_json({**asdict(cost), "rows": rows, "power": suites})
         return 0
     terminal.print_table(header, [tuple(map(str, row)) for row in cost.rows])
     terminal.say(f"generation: about {cost.generate_s / 60:.1f} min ({cost.source})")
@@ -129,7 +136,35 @@ def _dry_run(units: list[Unit], store: RunStore, settings: Settings, terminal: T
     if scripts := [unit.script for unit in units if unit.script]:
         switches = ", ".join(dict.fromkeys(str(script.switch) for script in scripts))
         terminal.say(f"scripts: the prompt changes in {len(scripts)} units (switch: {switches})")
+    _say_power(power, terminal)
     return 0
+
+
+def _say_power(power: Sequence[SuitePower], terminal: Terminal) -> None:
+    """Say which differences the prompts tell, with the spreads of earlier sweeps."""
+    from eval.statistics import MIN_CLUSTERS
+
+    for suite in power:
+        prompts = f"{suite.num_prompts} prompt{'' if suite.num_prompts == 1 else 's'}"
+        if suite.effect is None:
+            terminal.say(
+                f"{suite.suite}: {prompts} cannot tell any difference from noise; at least "
+                f"{MIN_CLUSTERS} can: prompts.num={MIN_CLUSTERS}"
+            )
+            continue
+        terminal.say(
+            f"{suite.suite}, {suite.duration_s:g} s: {prompts} tell differences of "
+            f"{suite.effect:.2f} spreads (80 % power, {suite.num_comparisons} differences tested)"
+        )
+        if suite.metrics:
+            lines = [
+                (one.metric, f"{one.spread:.3g}", f"{suite.effect * one.spread:.3g}")
+                for one in suite.metrics
+            ]
+            header = ("metric", "spread in earlier sweeps", "smallest detectable difference")
+            terminal.print_table(header, lines)
+        else:
+            terminal.say("their spread over prompts is unknown until there are first results")
 
 
 def _report(store: RunStore, terminal: Terminal) -> None:

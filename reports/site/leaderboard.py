@@ -123,6 +123,7 @@ def _columns(cells: Sequence[Cell]) -> schema.Cells:
     ends = [_bounds(cell.interval) for cell in cells]
     differences = [cell.versus.difference if cell.versus else None for cell in cells]
     tests = [cell.versus.p if cell.versus else None for cell in cells]
+    reaches = [cell.versus.reach if cell.versus else None for cell in cells]
     around = [_bounds(one.interval if one else None) for one in differences]
     return schema.Cells(
         mean=[short(cell.mean) for cell in cells],
@@ -143,6 +144,8 @@ def _columns(cells: Sequence[Cell]) -> schema.Cells:
         difference_stderr=[short(one.stderr, 3) if one else None for one in differences],
         p=[short(one.single, 3) if one else None for one in tests],
         p_table=[short(one.table, 3) if one else None for one in tests],
+        smallest_detectable=[short(one.smallest, 3) if one else None for one in reaches],
+        prompts_needed=[one.prompts_needed if one else None for one in reaches],
         effect_size=[short(one.effect_size, 3) if one else None for one in differences],
         win_rate=[short(one.win_rate, 4) if one else None for one in differences],
     )

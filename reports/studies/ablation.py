@@ -8,13 +8,14 @@ table (all rows and metrics of one axis and duration, on one backbone or all) ar
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 import pandas as pd
 
 from eval.metric import MetricInfo
 from eval.statistics import P, PairedDifference, paired_differences, table_p
+from eval.statistics.power import Reach, table_reach
 from harness.core.errors import StoreError
 from harness.core.typed_files import read_typed
 from harness.store.experiment import StoredExperiment
@@ -39,10 +40,11 @@ class RowComparison:
         metric: name of the metric.
         mean: over the videos of the row; None with a reason.
         difference: row minus reference over their common videos; None for the reference.
-        p: of the difference; None if no prompt differs.
         better: whether the difference is an improvement; None where the metric has no direction.
         num_videos, num_prompts: size of the difference, or of the mean for the reference.
         reason: why there is no number.
+        p: of the difference; None if no prompt differs.
+        reach: which difference the prompts tell; None without any.
     """
 
     axis: str
@@ -53,11 +55,12 @@ class RowComparison:
     metric: MetricInfo
     mean: float | None
     difference: PairedDifference | None
-    p: P | None
     better: bool | None
     num_videos: int
     num_prompts: int
     reason: str | None
+    p: P | None = None
+    reach: Reach | None = None
 
     @property
     def marks(self) -> int:
@@ -144,14 +147,16 @@ def _compare_table(
         of_metric = chosen[chosen["metric"] == metric.name]
         by_row = {row: _by_pair(of_metric[of_metric["method"] == row]) for row in table.rows}
         reference, *others = table.rows
-        differences = paired_differences(
+        compared = paired_differences(
             {row: by_row[row] for row in others}, by_row[reference], metric.higher_is_better
         )
-        found += [(metric, row, by_row[row], differences.get(row)) for row in table.rows]
-    tested = table_p([difference for _, _, _, difference in found])
+        found += [(metric, row, by_row[row], compared.get(row)) for row in table.rows]
+    differences = [difference for *_, difference in found]
+    tested = table_p(differences)
+    reaches = table_reach(differences, tested)
     return [
-        _row_comparison(table, metric, row, own, difference, p)
-        for (metric, row, own, difference), p in zip(found, tested, strict=True)
+        replace(_row_comparison(table, *one), p=p, reach=reach)
+        for one, p, reach in zip(found, tested, reaches, strict=True)
     ]
 
 
@@ -169,7 +174,6 @@ def _row_comparison(
     row: str,
     own: Mapping[_Pair, float],
     difference: PairedDifference | None,
-    p: P | None,
 ) -> RowComparison:
     reference = table.rows[0]
     reason = None
@@ -187,7 +191,6 @@ def _row_comparison(
         metric=metric,
         mean=fmean(own.values()) if own else None,
         difference=difference,
-        p=p,
         better=(difference.mean > 0) == metric.higher_is_better if difference else None,
         num_videos=difference.num_pairs if difference else len(own) if row == reference else 0,
         num_prompts=difference.num_prompts if difference else len(prompts),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -30,8 +31,9 @@ LEGEND = (
     "corrected for all rows and metrics of the table by flips of the signs of whole prompts "
     "(Romano and Wolf): of tables without any difference, at most one in twenty has a *. "
     f"No intervals and no marks below {MIN_CLUSTERS} prompts; “few differ”: the difference is the "
-    "same on all but a few prompts, so no interval of it can be trusted. ↑ higher is better, ↓ "
-    "lower is."
+    "same on all but a few prompts, so no interval of it can be trusted. Spread: standard "
+    "deviation of a difference over prompts; prompts tell a difference that gets a * with 80 % "
+    "power. ↑ higher is better, ↓ lower is."
 )
 
 
@@ -63,6 +65,9 @@ def build_ablation(sweep: Sweep, folder: Path) -> Path:
             for table in _tables(ablation)
         },
         plots=plots,
+        detectable={
+            table: _detectable_effect(ablation.of(*table, ALL)) for table in _tables(ablation)
+        },
         legend=LEGEND,
         revision=sweep.header.revision or UNKNOWN_REVISION,
         warnings=sweep.warnings,
@@ -124,9 +129,19 @@ def markdown(ablation: Ablation) -> str:
         prompts = min(c.num_prompts for c in videos)
         table = [f"| {' | '.join(header)} |", f"| {' | '.join('---' for _ in header)} |"]
         table += [f"| {' | '.join(line)} |" for line in lines]
-        caption = f"**{axis}** ({duration_s:g} s, at least {fewest} videos of {prompts} prompts)"
+        size = f"{duration_s:g} s, at least {fewest} videos of {prompts} prompts"
+        if effect := _detectable_effect(videos):
+            size += f", which tell differences of {effect:.1f} spreads"
+        caption = f"**{axis}** ({size})"
         parts.append("\n".join([caption, "", *table]))
     return "\n\n".join(parts) + "\n"
+
+
+def _detectable_effect(comparisons: Sequence[RowComparison]) -> float | None:
+    """Return the size, in spreads, from which on the prompts of a table tell every difference."""
+    effects = [c.reach.effect for c in comparisons if c.reach]
+    known = [effect for effect in effects if effect is not None]
+    return max(known) if known and len(known) == len(effects) else None
 
 
 def _table(ablation: Ablation) -> pd.DataFrame:
@@ -151,6 +166,8 @@ def _line(c: RowComparison) -> dict[str, object]:
         "p": c.p.single if c.p else None,
         "p_table": c.p.table if c.p else None,
         "marks": c.marks,
+        "smallest_detectable": c.reach.smallest if c.reach else None,
+        "prompts_needed": c.reach.prompts_needed if c.reach else None,
         "better": c.better,
         "num_videos": c.num_videos,
         "num_prompts": c.num_prompts,

@@ -12,8 +12,9 @@ from dataclasses import replace
 import numpy as np
 
 from eval.statistics import MARK_LEVELS, MIN_CLUSTERS, not_best_p, table_p
+from eval.statistics.power import table_reach
 from reports.tables.rating import Contest, RatedGroup
-from reports.tables.table import Cell, Group, Row
+from reports.tables.table import Cell, Group, Row, Versus
 
 _Key = tuple[int, str, str]  # index of the group, method, metric
 
@@ -30,9 +31,11 @@ def mark_table(rated: Sequence[RatedGroup]) -> tuple[Group, ...]:
         for name, cell in row.cells.items()
     }
     compared = {key: cell.versus for key, cell in cells.items() if cell.versus}
-    tested = table_p([versus.difference for versus in compared.values()])
-    for (key, versus), p in zip(compared.items(), tested, strict=True):
-        cells[key] = replace(cells[key], versus=replace(versus, p=p))
+    differences = [versus.difference for versus in compared.values()]
+    tested = table_p(differences)
+    reaches = table_reach(differences, tested)
+    for key, difference, p, reach in zip(compared, differences, tested, reaches, strict=True):
+        cells[key] = replace(cells[key], versus=Versus(difference, p, reach))
     p_of_best = _p_of_best(rated)
     for index, one in enumerate(rated):
         for contest in one.contests:

@@ -162,7 +162,7 @@ def _rate_metric(
         compared = paired_differences(others, shared[baseline], info.higher_is_better)
         for method, difference in compared.items():
             assert difference is not None, "they share the common pairs"
-            column[method] = replace(column[method], versus=Versus(difference, None))
+            column[method] = replace(column[method], versus=Versus(difference))
     if len(shared) < 2:
         return column, None
     compared_prompts = tuple(dict.fromkeys(prompts))

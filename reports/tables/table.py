@@ -9,6 +9,7 @@ import pandas as pd
 
 from eval.metric import Kind, MetricInfo
 from eval.statistics import Interval, NoInterval, P, PairedDifference
+from eval.statistics.power import Reach
 from reports.tables.columns import kind_of
 from reports.tables.formatting import bounds, column_decimals
 
@@ -28,10 +29,17 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Versus:
-    """The paired difference to the baseline; p is None where no prompt differs."""
+    """The paired difference to the baseline.
+
+    Attributes:
+        difference: over the common pairs.
+        p: None where no prompt differs.
+        reach: which difference the prompts tell; None before the table is marked.
+    """
 
     difference: PairedDifference
-    p: P | None
+    p: P | None = None
+    reach: Reach | None = None
 
     @property
     def marks(self) -> int:
@@ -189,6 +197,7 @@ class Comparison:
         for name, cell in row.cells.items():
             difference = cell.versus.difference if cell.versus else None
             p = cell.versus.p if cell.versus else None
+            reach = cell.versus.reach if cell.versus else None
             line |= {
                 name: cell.mean,
                 f"{name}_stderr": cell.stderr,
@@ -199,6 +208,8 @@ class Comparison:
                 **_bounds(f"{name}_difference", difference.interval if difference else None),
                 f"{name}_p": p.single if p else None,
                 f"{name}_p_table": p.table if p else None,
+                f"{name}_smallest_detectable": reach.smallest if reach else None,
+                f"{name}_prompts_needed": reach.prompts_needed if reach else None,
                 f"{name}_best_p": cell.best_p,
                 f"{name}_effect_size": difference.effect_size if difference else None,
                 f"{name}_win_rate": difference.win_rate if difference else None,

@@ -66,8 +66,10 @@ class Cells:
             `reports.tables.table.Cell`; low and high are its interval.
         mark: "best", "near" (may be the best as well) or None.
         difference, difference_low, difference_high, difference_no_interval, difference_stderr, p,
-            p_table, effect_size, win_rate: against the baseline of the group; all None where there
-            is no difference. p_table is corrected for the table.
+            p_table, smallest_detectable, prompts_needed, effect_size, win_rate: against the
+            baseline of the group; all None where there is no difference. p_table is corrected for
+            the table;
+            smallest_detectable and prompts_needed are of `eval.statistics.power.Reach`.
     """
 
     mean: list[Number]
@@ -88,6 +90,8 @@ class Cells:
     difference_stderr: list[Number]
     p: list[Number]
     p_table: list[Number]
+    smallest_detectable: list[Number]
+    prompts_needed: list[int | None]
     effect_size: list[Number]
     win_rate: list[Number]
 

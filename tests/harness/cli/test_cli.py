@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from harness.cli.app import DEV, GROUPS
 from tests.harness.support import FAST
+from tests.reports.experiment import make_store
 
 COMMANDS = [[name] for commands in GROUPS.values() for name in commands]
 COMMANDS += [["dev"], *(["dev", name] for name in DEV)]
@@ -134,6 +136,22 @@ def test_dry_run_prints_units_time_and_disk_and_makes_nothing(cli) -> None:
     assert "generation: about" in result.out
     assert "disk: about" in result.out
     assert not Path("runs").exists()
+
+
+def test_dry_run_says_which_differences_the_prompts_tell(cli) -> None:
+    asked = ["sweep", "--dry-run", *FAST[:2], "device=cpu", "suite=offline", "method=rag,oldest"]
+    assert "offline: 1 prompt cannot tell any" in cli(*asked, "prompts.num=1").out
+    unknown = cli(*asked, "prompts.num=6").out
+    assert "offline, 3 s: 6 prompts tell differences of" in unknown
+    assert "unknown until there are first results" in unknown
+    rows = {"a": dict.fromkeys("uvwxyz", 0.0), "b": dict(zip("uvwxyz", range(6), strict=True))}
+    lines = make_store(Path("runs/earlier"), rows) / "units.jsonl"
+    label = f"tiny_short {FAST[0].partition('.')[2]}"
+    lines.write_text(lines.read_text().replace('"tiny"', f'"{label}"'))
+    known = cli(*asked, "prompts.num=6").out
+    assert "unknown" not in known
+    # The spread of the differences 0 to 5 is the root of 17.5 / 5.
+    assert re.search(r"sky\s.*\s1\.87\s", known)
 
 
 def test_list_names_everything_that_can_be_chosen(cli) -> None:

@@ -28,7 +28,8 @@ def test_doctor(cli) -> None:
 
 
 def test_dry_run(cli) -> None:
-    result = cli("sweep", "--dry-run", "--json", *FAST, "method=rag,oldest", "seed=0,1")
+    scored = [setting for setting in FAST if setting != "suite=[]"]
+    result = cli("sweep", "--dry-run", "--json", *scored, "method=rag,oldest", "seed=0,1")
     found = json.loads(result.out)
     assert keys_of(found, 2) == documented_keys("sweep --dry-run --json")
     assert [(row["method"], row["units"], row["missing"]) for row in found["rows"]] == [
@@ -36,6 +37,8 @@ def test_dry_run(cli) -> None:
         ("oldest", 2, 2),
     ]
     assert found["disk_bytes"] > 0
+    (power,) = found["power"]
+    assert (power["suite"], power["num_prompts"], power["effect"]) == ("offline", 1, None)
 
 
 @pytest.mark.slow

@@ -88,7 +88,7 @@ def test_every_duration_has_a_table(tmp_path: Path) -> None:
     assert paths.ablations == (store / "report" / "ablation" / "index.html",)
     text = (paths.ablations[0].parent / "ablation.md").read_text()
     for duration in ("1", "3"):
-        assert f"**{AXIS}** ({duration} s, at least 6 videos of 6 prompts)" in text
+        assert f"**{AXIS}** ({duration} s, at least 6 videos of 6 prompts" in text
         assert (paths.ablations[0].parent / f"question_answer_{duration}s.svg").is_file()
 
 
@@ -127,6 +127,10 @@ def test_files_of_the_report(store: Path, tmp_path: Path) -> None:
     line = table[(table["row"] == "better") & (table["backbone"] == ALL)].iloc[0]
     assert (line["difference"], line["no_interval"]) == (pytest.approx(0.1), "too few that differ")
     assert (line["p_table"], line["marks"]) == (2 / 2**6, 1)
+    other = table[(table["row"] == "same") & (table["backbone"] == ALL)].iloc[0]
+    # Its mean is 0, which no number of prompts detects.
+    assert other["smallest_detectable"] > 0
+    assert pd.isna(other["prompts_needed"])
     assert (page.parent / "question_answer.png").stat().st_size > 1000
     text = markdown(compare_rows(load_sweep(store)))
     assert "(+0.1000, few differ)* |" in text

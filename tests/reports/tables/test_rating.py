@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from eval.metric import Direction, Heading, Kind, MetricInfo
 from eval.statistics import NoInterval
+from eval.statistics.power import detectable_effect
 from reports.tables.columns import grouped, kind_of
 from reports.tables.competitor import Competitor
 from reports.tables.marks import mark_table
@@ -122,6 +124,26 @@ def test_p_is_corrected_over_the_table() -> None:
     assert again is not None and again.p is not None
     assert again.p.single == second.p.single
     assert again.p.table > second.p.table
+
+
+def test_difference_comes_with_what_its_prompts_tell() -> None:
+    generator = np.random.default_rng(4)
+    base = competitor("sliding_window", quality=[0.0] * 20, error=[0.0] * 20)
+    rows = []
+    for name in ("a", "b"):
+        differences = (generator.normal(mean, 1, 20).tolist() for mean in (0.1, 3))
+        rows.append(competitor(name, **dict(zip(("quality", "error"), differences, strict=True))))
+    rated = rate(base, *rows, metrics=(QUALITY, ERROR))
+    small, large = (cell.versus for cell in rated.rows[1].cells.values())
+    assert small is not None and large is not None
+    assert small.reach is not None and large.reach is not None
+    # Four differences are tested; each is detectable in units of its own spread.
+    effect = detectable_effect(20, 4)
+    assert effect is not None and small.difference.spread is not None
+    assert small.reach.smallest == pytest.approx(effect * small.difference.spread)
+    assert small.reach.prompts_needed is not None and small.reach.prompts_needed > 20
+    assert large.reach.prompts_needed is not None and large.reach.prompts_needed <= 20
+    assert (small.marks, large.marks) == (0, 2)
 
 
 def test_value_that_rarely_differs_has_no_interval_and_may_be_best() -> None:

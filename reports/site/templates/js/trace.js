@@ -28,7 +28,17 @@ function differenceWords(metric, cell) {
   const around = cell.difference_low !== null ? `95 % interval ${signed(cell.difference_low, metric.decimals)} to ${signed(cell.difference_high, metric.decimals)}` : cell.difference_stderr !== null ? `± ${significant(cell.difference_stderr, 2)} standard error; no 95 % interval: ${cell.difference_no_interval}` : "one prompt";
   const test = cell.p === null ? "no difference to test" : `p = ${significant(cell.p, 2)}, corrected over the table ${significant(cell.p_table, 2)}`;
   const size = cell.effect_size === null ? "" : `, effect size ${significant(cell.effect_size, 2)}`;
-  return `${signed(cell.difference, metric.decimals)} (${around}); ${test}${size}; better in ${Math.round(cell.win_rate * 100)} % of the pairs.`;
+  return `${signed(cell.difference, metric.decimals)} (${around}); ${test}${size}; better in ${Math.round(cell.win_rate * 100)} % of the pairs. ${reachWords(metric, cell)}`;
+}
+
+// Which difference the prompts of a cell tell, and how many more the one seen needs.
+function reachWords(metric, cell) {
+  if (cell.smallest_detectable === null) return "";
+  const detectable = `${plural(cell.num_prompts, "prompt")} tell differences of ${significant(cell.smallest_detectable, 2)} and more (80 % power).`;
+  if (marksOf(cell.p_table) || cell.difference === 0) return detectable;
+  const needed = cell.prompts_needed;
+  if (needed === null) return `${detectable} No practical number of prompts tells one as small as this.`;
+  return needed > cell.num_prompts ? `${detectable} One of this size needs about ${needed}, ${needed - cell.num_prompts} more.` : detectable;
 }
 
 // The marks of a p-value that is corrected over its table.
