@@ -1,4 +1,4 @@
-"""The backbone of the street, with weights that `python -m harness train-world` makes.
+"""The backbone of the street, with the weights of the package or of your own training.
 
 The transformer was trained with memory and without, at the positions of the harness's layouts, so
 that no strategy is a stranger to it. `losses` of its weights file say how much memory helps.
@@ -29,6 +29,7 @@ from backbones.tiny.vae import LATENT_CHANNELS, LatentDecoder, TinyDecoder
 from backbones.world.street.prompt import StreetPrompt
 from backbones.world.street.script import BLOCK_LATENTS
 
+_SHIPPED = Path(__file__).parent / "data" / "street.safetensors"
 _ROPE_POSITIONS = 1024
 _BUDGET_LATENTS = PAST_LATENTS + BLOCK_LATENTS
 
@@ -38,11 +39,11 @@ class StreetBackbone(BackboneSource):
     """Arguments of the street's backbone.
 
     Args:
-        weights: the file `street.safetensors` of a training.
+        weights: the file `street.safetensors` of a training; None for the one of the package.
         precision: number format of the transformer.
     """
 
-    weights: str = "worlds/street/street.safetensors"
+    weights: str | None = None
     precision: Precision = Precision.float32
 
     def spec(self) -> BackboneSpec:
@@ -59,7 +60,7 @@ class StreetBackbone(BackboneSource):
 
     def remedy(self, file: LocatedFile) -> str:
         """Return how to make the weights."""
-        return "Train them: python -m harness train-world, or set backbone.weights=."
+        return "Set backbone.weights= to the result of python -m harness train-world."
 
     def load(self, device: torch.device, prompts: Sequence[str]) -> Backbone:
         """Load all models; words are a table, so any prompt may follow."""
@@ -69,7 +70,7 @@ class StreetBackbone(BackboneSource):
 
     @property
     def _path(self) -> Path:
-        return Path(self.weights)
+        return _SHIPPED if self.weights is None else Path(self.weights)
 
 
 def street_spec(weights: StreetWeights, precision: Precision) -> BackboneSpec:
