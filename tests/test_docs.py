@@ -1,4 +1,4 @@
-"""The commands in README and docs run, and their links and settings exist."""
+"""The commands and the Python code in README and docs run; their links and settings exist."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ NO_SETTINGS = ("torch.compile", "facts.source")  # dotted names of other things
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """Language and text of the blocks of a page that are run, in order."""
+    found = re.findall(r"^```(bash|python)\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+    assert len(found) == len(re.findall(r"^ *```(?:bash|python)", page.read_text(), re.MULTILINE))
+    return found
 
 
 def run(line: str) -> int:
@@ -30,6 +33,7 @@ def run(line: str) -> int:
     Sweeps of the embedded backbones take one denoising step, if the page doesn't say how many: the
     command is what is tested, and with all four it would take three times as long.
     """
+    assert line.startswith("python "), line
     program, *arguments = shlex.split(line)
     chosen = [argument for argument in arguments if argument.startswith("backbone")]
     if arguments[2:3] == ["sweep"] and all(a.startswith("backbone=tiny") for a in chosen):
@@ -43,19 +47,30 @@ def run(line: str) -> int:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_commands_of_a_page_run(
+def test_commands_and_code_of_a_page_run(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Commands of a page run in order, in one folder, beside the Python files that it shows."""
+    """All blocks run in order and in one folder, and Python code keeps its names.
+
+    A block of Python that begins with the name of a file is saved at the start instead of run.
+    """
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "tests").symlink_to(ROOT / "tests")
-    for code in blocks(page, "python"):
-        if name := re.match(r"# (\w+\.py)\n", code):
-            (tmp_path / name[1]).write_text(code)
-    for line in "".join(blocks(page, "bash")).splitlines():
-        assert line.startswith("python "), line
-        assert run(line) == 0, f"{line}\n{''.join(capfd.readouterr())}"
+    for name in ("examples", "tests"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    to_run = []
+    for language, code in blocks(page):
+        if language == "python" and (file := re.match(r"# (\w+\.py)\n", code)):
+            (tmp_path / file[1]).write_text(code)
+        else:
+            to_run.append((language, code))
+    names: dict[str, object] = {}
+    for language, code in to_run:
+        if language == "python":
+            exec(compile(code, page.name, "exec"), names)
+            continue
+        for line in code.splitlines():
+            assert run(line) == 0, f"{line}\n{''.join(capfd.readouterr())}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

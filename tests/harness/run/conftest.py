@@ -1,4 +1,4 @@
-"""Shared by the tests of plug-ins: the outside package, installed as a user would."""
+"""Shared by the tests of plug-ins: the examples as a distribution, installed as a user would."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[2] / "outside_package"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
 @pytest.fixture(scope="session")
-def with_outside_package(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Return the environment of a process that has the outside package installed."""
+def with_examples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return the environment of a process that has the examples installed."""
     source = tmp_path_factory.mktemp("source") / "package"
-    subprocess.run(["cp", "-r", str(PACKAGE), str(source)], check=True)
+    subprocess.run(["cp", "-r", str(EXAMPLES), str(source)], check=True)
     target = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
     subprocess.run(

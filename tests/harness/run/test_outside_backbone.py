@@ -1,4 +1,4 @@
-"""A transformer that is no Wan, from another distribution, in a sweep: see outside_package."""
+"""A transformer that is no Wan, from another distribution, in a sweep: examples/own_model.py."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ MOSAIC = ("backbone=mosaic", "duration=6")
 
 
 @pytest.fixture
-def start(with_outside_package: dict[str, str], tmp_path: Path):
+def start(with_examples: dict[str, str], tmp_path: Path):
     """Starts a sweep on the outside backbone, in a process group of its own."""
 
     def run(*arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "harness", *sweep(*MOSAIC, *arguments)],
-            env=with_outside_package,
+            env=with_examples,
             cwd=tmp_path,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -56,7 +56,7 @@ def test_it_is_swept_with_a_window_and_with_retrieval(start, tmp_path: Path) -> 
         assert record["generation"]["facts"]["backbone_plugin"] == "mosaic"
         assert record["generation"]["facts"]["weights"] == "random"
         folder = store / "units" / unit_id
-        assert load_file(folder / "latents.safetensors")["latents"].shape == (24, 6, 8, 8)
+        assert load_file(folder / "latents.safetensors")["latents"].shape == (24, 6, 4, 4)
         lines = (folder / "trace.jsonl").read_text().splitlines()
         traces[record["identity"]["method"]["name"]] = [json.loads(line) for line in lines]
         scores = json.loads((store / "metrics/brightness" / f"{unit_id}.json").read_text())

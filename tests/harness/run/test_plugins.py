@@ -27,19 +27,17 @@ def run(environment: dict[str, str], folder: Path, *arguments: str) -> str:
     return finished.stdout
 
 
-def test_plug_ins_are_listed_with_their_origin(with_outside_package, tmp_path: Path) -> None:
-    listing = run(with_outside_package, tmp_path, "list")
+def test_plug_ins_are_listed_with_their_origin(with_examples, tmp_path: Path) -> None:
+    listing = run(with_examples, tmp_path, "list")
     for name in ("every_other", "first_channel", "brightness", "mosaic"):
         assert name in listing
-    assert listing.count("longtake-outside") == 4
+    assert listing.count("longtake-examples") == 4
 
 
-def test_strategy_encoder_and_metric_run_without_a_config_file(
-    with_outside_package, tmp_path
-) -> None:
+def test_strategy_encoder_and_metric_run_without_a_config_file(with_examples, tmp_path) -> None:
     methods = ["method=every_other", "method.step_latents=3", "method.recent_exclude_latents=0"]
-    run(with_outside_package, tmp_path, *sweep(*methods, "duration=6", "suite=brightness"))
-    run(with_outside_package, tmp_path, *sweep("method=rag", "method.descriptor=first_channel"))
+    run(with_examples, tmp_path, *sweep(*methods, "duration=6", "suite=brightness"))
+    run(with_examples, tmp_path, *sweep("method=rag", "method.descriptor=first_channel"))
     store = tmp_path / "runs/main"
     scores = [json.loads(path.read_text()) for path in store.glob("metrics/brightness/*.json")]
     assert 0 < scores[0]["metrics"]["brightness"]["durations"]["6"] < 1

@@ -115,11 +115,11 @@ def test_a_longer_script_extends_the_shorter_video(
     assert files_of(tmp_path / "runs/main") == files_of(tmp_path / "runs/whole")
 
 
-def test_any_model_takes_a_script(with_outside_package: dict[str, str], tmp_path: Path) -> None:
-    """A prompt is a bias in the outside package's model, and its blocks have two latent frames."""
+def test_any_model_takes_a_script(with_examples: dict[str, str], tmp_path: Path) -> None:
+    """A prompt is a bias in the model of the examples, and its blocks have two latent frames."""
     script = write_script(tmp_path, (3, "a red fox"), (3, "a boat on a river"))
     every = f"method.switch={','.join(SWITCHES)}"
-    assert run(tmp_path, "backbone=mosaic", script, every, **with_outside_package) == 0
+    assert run(tmp_path, "backbone=mosaic", script, every, **with_examples) == 0
     made = records(tmp_path / "runs/main")
     starts = {record["script"]["segments"][1]["first_latent"] for record in made.values()}
     assert starts == {12}

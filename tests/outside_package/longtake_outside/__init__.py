@@ -1,1 +1,0 @@
-"""Plug-ins for Longtake from another distribution."""
