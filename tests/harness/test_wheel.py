@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import harness
 from harness.core.own_packages import OWN_PACKAGES
 from tests.harness.support import FAST, FOREIGN, add_foreign
 
@@ -98,6 +100,25 @@ def test_the_wheel_holds_our_packages_and_only_what_users_need(wheel: Path) -> N
     assert names - metadata == expected
     assert any(name.endswith("licenses/LICENSE") for name in metadata)
     assert wheel.stat().st_size < 100 * 10**6  # what PyPI takes
+
+
+def test_every_package_says_that_it_is_typed(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        assert {f"{package}/py.typed" for package in PACKAGES} <= set(archive.namelist())
+
+
+def test_programs_of_users_are_type_checked(programs: Path, tmp_path: Path) -> None:
+    for program in (Path(__file__).with_name("consumer.py"), *(ROOT / "examples").glob("*.py")):
+        shutil.copy(program, tmp_path)
+    # Torch does not say what its modules return.
+    config = "[mypy]\nstrict = true\n[mypy-own_model]\nwarn_return_any = false\n"
+    (tmp_path / "mypy.ini").write_text(config)
+    programs_of_users = sorted(path.name for path in tmp_path.glob("*.py"))
+    mypy = (sys.executable, "-m", "mypy", "--python-executable", programs / "python")
+    checked = run(*mypy, *programs_of_users, folder=tmp_path)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    words = re.findall(r"\w+", (tmp_path / "consumer.py").read_text())
+    assert set(harness.__all__) <= set(words)
 
 
 def test_the_program_is_the_installed_one(programs: Path, folder: Path) -> None:
