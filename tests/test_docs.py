@@ -117,12 +117,14 @@ def known_settings() -> Iterator[str]:
     from harness.config.sweep import Settings
     from harness.core.schema import with_defaults
     from harness.studies.encoders.run_config import EncoderRun
+    from harness.studies.worlds.run_config import WorldRun
     from methods import METHODS
 
     yield from ("experiment", "num", "out", "shard_videos", "backbone", "method", "prompts")
     yield "method.switch"
     yield from dotted(with_defaults(Settings))
     yield from dotted(with_defaults(EncoderRun))
+    yield from dotted(with_defaults(WorldRun))
     yield from dotted({"prompts": with_defaults(PromptSettings)})
     for group, registry in (("backbone", BACKBONES), ("method", METHODS)):
         for name in registry.names():
