@@ -32,8 +32,8 @@ TESTS = Path(__file__).parent
 GOLDEN = TESTS / "golden"
 PROMPT = "dusk grassy blue yellowish striped ball drifting"
 
-# A loaded machine must not fail a test.
-hypothesis.settings.register_profile("longtake", deadline=None)
+# A loaded machine must not fail a test, and neither may an example that CI is the first to draw.
+hypothesis.settings.register_profile("longtake", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("longtake")
 
 # Folders whose tests all belong to a tier; other tests are marked where they stand.
