@@ -14,7 +14,12 @@ parser.add_argument("folder", type=Path)
 parser.add_argument("prompts", type=Path, nargs="?", help="manifest; without it all are empty")
 arguments = parser.parse_args()
 
-result = harness.score_videos(arguments.folder, arguments.prompts, name="my_videos", progress=True)
+try:
+    result = harness.score_videos(
+        arguments.folder, arguments.prompts, name="my_videos", progress=True
+    )
+except harness.LongtakeError as error:  # no such folder, no videos in it, a wrong manifest
+    parser.error(str(error))
 scores = result.store.scores
 print(scores.pivot_table(index="prompt_id", columns="metric", values="value").T.round(3))
 missing = scores[scores["value"].isna()]

@@ -40,7 +40,6 @@ def detectable_effect(num_prompts: int, num_comparisons: int = 1) -> float | Non
         return None
     degrees = num_prompts - 1
     critical = stats.t.ppf(1 - MARK_LEVELS[0] / num_comparisons / 2, degrees)
-
     noise = (1 + critical**2 / (2 * degrees)) ** 0.5
     wanted = critical * (1 - 1 / (4 * degrees)) + stats.norm.ppf(POWER) * noise
     return float(wanted / num_prompts**0.5)

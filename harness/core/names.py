@@ -11,10 +11,11 @@ _DIGEST_CHARS = 8
 
 
 def file_stem(*labels: str) -> str:
-    """Return the stem of a file for labels; other labels get another one, on every file system.
+    """Return the stem of a file for labels, which differs from that of others on any file system.
 
-    Labels in small letters, digits, `.`, `_` and `-` are joined by `_` as they are. For all others
-    a digest follows what is readable of them: some file systems don't tell `A` from `a`.
+    Labels in small letters, digits, `.`, `_` and `-` are joined by `_` as they are; only among
+    these can two meet: ("a_b", "c") and ("a", "b_c"). For all others a digest follows what is
+    readable of them: some file systems don't tell `A` from `a`.
     """
     joined = "_".join(filter(None, labels))
     if _PLAIN.fullmatch(joined):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from harness.core.errors import LongtakeError
+from harness.core.names import file_stem
 from harness.store.frames import Sweep, load_sweeps
 from harness.store.paths import StorePaths
 from reports.papers.latex import write_latex_tables
@@ -172,7 +172,7 @@ def _ablations(sweep: Sweep, out: Path, write: bool) -> tuple[dict[str, Path], l
         name = source.header.name
         folder = out / "ablation"
         if len(experiments) > 1:
-            folder /= re.sub(r"[^\w.-]+", "_", name)
+            folder /= file_stem(name)
         if write:
             own = sweep if len(sweep.sources) == 1 else load_sweeps([source.folder])
             try:

@@ -9,10 +9,8 @@ from torch import Tensor
 from backbones.engine.backbone import Backbone
 from backbones.engine.noise import SeededNoise
 from backbones.engine.rollout import Rollout
-from backbones.street.training.contexts import ClipTruth, Given
-from backbones.world.street.scene import draw_street
-from backbones.world.street.script import BLOCK_LATENTS, FRAMES_PER_LATENT, Script
-from backbones.world.street.visits import Visit
+from backbones.street.oracle import StreetOracle
+from backbones.world.street.script import FRAMES_PER_LATENT, Script
 from methods.base import MemoryStrategy
 from methods.sliding_window import SlidingWindow
 
@@ -29,13 +27,8 @@ def sample_strips(backbone: Backbone, seed: int) -> UInt8[Tensor, "height width 
     visit, which is the best that any strategy could retrieve.
     """
     script = Script.of_segments([(_SECONDS, _PROMPT)])
-    truth = ClipTruth(draw_street(script.num_figures, seed), script)
-    memory = {
-        block * BLOCK_LATENTS: tuple(sorted(truth.right_frames(block, Visit.first)))
-        for block in range(len(script.prompts))
-    }
     window = _laps(backbone, SlidingWindow(), script, seed)
-    remembering = _laps(backbone, Given(memory=memory), script, seed)
+    remembering = _laps(backbone, StreetOracle(), script, seed)
     rule = torch.zeros(_RULE_PX, window.shape[1], 3, dtype=torch.uint8)
     return torch.cat([window, rule, remembering])
 

@@ -33,6 +33,10 @@ def half_as_wide(*args: Any, **kwargs: Any) -> list[Interval | None]:
     ]
 
 
+def none_at_all(sums: Any, *args: Any, **kwargs: Any) -> list[Interval | None]:
+    return [None] * sums.shape[1]
+
+
 def test_all_figures_are_within_their_bounds() -> None:
     seen: list[tuple[int, int]] = []
     checks = run_selftest(40, 0, lambda done, total: seen.append((done, total)))
@@ -46,6 +50,7 @@ def test_all_figures_are_within_their_bounds() -> None:
         ("differences_p", uncorrected, "false `*`"),
         ("not_best_p", per_contest, "lacks its mark"),
         ("bootstrap_t", half_as_wide, "cover the mean"),
+        ("bootstrap_t", none_at_all, "cover the mean"),
     ],
 )
 def test_command_fails_when_the_statistics_are_wrong(
