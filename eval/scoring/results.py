@@ -102,3 +102,8 @@ class Scores:
     encoder: ClipEncoder | None = None
     networks: Mapping[str, str] = field(default_factory=dict)
     segments: tuple[ScoredSegment, ...] = ()
+
+    def stands_still(self, duration: str) -> bool:
+        """Return whether the video is known to stand still over a duration."""
+        found = self.frozen.get(duration)
+        return found is not None and found.flag

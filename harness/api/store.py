@@ -49,7 +49,8 @@ class Store:
     def scores(self) -> pd.DataFrame:
         """Scores by video, suite, metric and duration.
 
-        Columns: suite, metric, duration_s, value, and the reason where the value is NaN.
+        Columns: suite, metric, duration_s, value, the reason where the value is NaN, and frozen:
+        whether the video stands still over this duration, so that tables leave it out.
         """
         return self._labelled(self._read.scores)
 

@@ -33,6 +33,8 @@ def write_rows(store: RunStore, suites: Sequence[str]) -> Path | None:
 def row_scores(store: RunStore) -> list[dict[str, Any]]:
     """Return dimensions and final scores for every backbone, method and duration.
 
+    Videos that stand still are left out and counted as `num_frozen`.
+
     Each dimension, and each final score, has the keys `official` (the official aggregation) and
     `per_video`, defined in `eval.vbench_long.dataset` and `eval.vbench_long.final_scores`.
     """
@@ -46,7 +48,8 @@ def row_scores(store: RunStore) -> list[dict[str, Any]]:
     for (backbone, method), videos in rows.items():
         durations = {name for video in videos for name in video.durations}
         for duration in sorted(durations, key=float):
-            having = [video for video in videos if duration in video.durations]
+            measured = [video for video in videos if duration in video.durations]
+            having = [video for video in measured if not video.stands_still(duration)]
             dimensions = score_dataset(having, duration)
             table.append(
                 {
@@ -54,6 +57,7 @@ def row_scores(store: RunStore) -> list[dict[str, Any]]:
                     "method": method,
                     "duration_s": float(duration),
                     "num_videos": len(having),
+                    "num_frozen": len(measured) - len(having),
                     "dimensions": {name: asdict(dimensions[name]) for name in DIMENSIONS},
                     "final": {
                         aggregation: asdict(

@@ -130,7 +130,11 @@ def _recorded(root: Path, suite: str, duration_s: float, backbones: set[str]) ->
         scores = reader.read(paths.scores_path(suite, line.unit_id), Scores)
         group = line.backbone, line.prompt_id.rpartition("/")[0]
         for name, metric in scores.metrics.items() if scores else ():
-            durations = {float(key): value for key, value in metric.durations.items()}
+            durations = {
+                float(key): value
+                for key, value in metric.durations.items()
+                if scores and not scores.stands_still(key)
+            }
             if (value := durations.get(duration_s)) is not None:
                 of_method = found.setdefault(name, {}).setdefault(group, {})
                 of_method.setdefault(line.method, {})[line.prompt_id, line.seed] = value

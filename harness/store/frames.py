@@ -46,7 +46,8 @@ class Sweep:
             `sources`; of a merged unit, the store it is taken from), what the record says (`TEXTS`:
             status is done, running, failed or missing, and reason says why not done), `NUMBERS`
             and `FACTS`.
-        scores: suite, unit_id, duration_s, metric, value (NaN when null), reason.
+        scores: suite, unit_id, duration_s, metric, value (NaN when null), reason, and frozen:
+            whether the video stands still over this duration.
         curves: suite, unit_id, metric, start_s, end_s, value; clips of the longest duration only.
         segments: suite, unit_id, metric, segment (index), start_s, value (mean of the curve over
             the segment's clips, NaN when null); of videos whose prompt changes.
@@ -96,6 +97,14 @@ class Sweep:
     def methods(self) -> list[str]:
         """Method labels in the order of the sweep."""
         return list(self.units["method"].unique())
+
+    @cached_property
+    def moving_scores(self) -> pd.DataFrame:
+        """Scores of the videos that move: those that means, ranks and tests are over.
+
+        A frozen video is best in every consistency, so a broken model would win with it.
+        """
+        return self.scores[~self.scores["frozen"]]
 
     @cached_property
     def whole_timings(self) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from eval.scoring.results import Scores
 from harness.core.errors import StoreError
 from harness.store.files import Reader
 
-SCORE_COLUMNS = ["suite", "unit_id", "duration_s", "metric", "value", "reason"]
+SCORE_COLUMNS = ["suite", "unit_id", "duration_s", "metric", "value", "reason", "frozen"]
 CURVE_COLUMNS = ["suite", "unit_id", "metric", "start_s", "end_s", "value"]
 SEGMENT_COLUMNS = ["suite", "unit_id", "metric", "segment", "start_s", "value"]
 
@@ -98,7 +98,9 @@ def load_scores(stores: Sequence[tuple[Reader, Mapping[str, str]]]) -> Measured:
         if infos:
             metrics[suite] = infos
             versions[suite] = tuple(met_versions)
-    frame = pd.DataFrame(scores, columns=SCORE_COLUMNS).astype({"value": float})
+    # Any suite may know that a video stands still, so this is decided after all are read.
+    told = [(*score, (score[1], score[2]) in frozen) for score in scores]
+    frame = pd.DataFrame(told, columns=SCORE_COLUMNS).astype({"value": float, "frozen": bool})
     by_segment = pd.DataFrame(segments, columns=SEGMENT_COLUMNS).astype({"value": float})
     return Measured(
         frame, _curve_frame(curves), by_segment, metrics, versions, frozenset(frozen), drift
@@ -175,7 +177,7 @@ def _parse(scores: Scores) -> _UnitMetrics:
             spans = [(clip.start_s, clip.end_s) for clip in clips]
             numbers = [(*span, value) for span, value in zip(spans, values, strict=True)]
             curves[name] = np.array(numbers, dtype=np.float64).reshape(-1, 3)
-    frozen = tuple(float(d) for d, still in scores.frozen.items() if still and still.flag)
+    frozen = tuple(float(duration) for duration in scores.frozen if scores.stands_still(duration))
     drift = {
         name: drifts
         for name, metric in scores.metrics.items()

@@ -21,7 +21,8 @@ _Pair = tuple[str, int]
 def store_differences(before: Sweep, after: Sweep) -> schema.StoreDifferences:
     """Compare two stores, each loaded alone.
 
-    Means are over the (prompt, seed) pairs that both have; differences are after - before.
+    Means are over the (prompt, seed) pairs of which both have a video that moves; differences are
+    after - before.
     """
     old, new = ({(b, m): units for b, m, units in sweep.rows()} for sweep in (before, after))
     compared = {
@@ -131,7 +132,7 @@ def _metric(
 
 
 def _values(sweep: Sweep, units: pd.DataFrame) -> dict[_Key, dict[_Pair, float]]:
-    scores = sweep.scores[sweep.scores["value"].notna()]
+    scores = sweep.moving_scores[sweep.moving_scores["value"].notna()]
     joined = units[["unit_id", "prompt_id", "seed"]].merge(scores, on="unit_id")
     found: dict[_Key, dict[_Pair, float]] = {}
     names = ("suite", "duration_s", "metric", "prompt_id", "seed", "value")

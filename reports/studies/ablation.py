@@ -70,7 +70,12 @@ class RowComparison:
 
 @dataclass(frozen=True)
 class Ablation:
-    """A whole experiment: its axes and durations in order, and all comparisons."""
+    """A whole experiment: its axes and durations in order, and all comparisons.
+
+    Attributes:
+        num_missing: units without a video.
+        num_frozen: videos that stand still over some duration, and do not count there.
+    """
 
     name: str
     axes: dict[str, tuple[str, ...]]
@@ -78,6 +83,7 @@ class Ablation:
     durations_s: tuple[float, ...]
     comparisons: tuple[RowComparison, ...]
     num_missing: int
+    num_frozen: int
 
     def of(self, axis: str, duration_s: float, backbone: str) -> list[RowComparison]:
         """Return the comparisons of one table."""
@@ -112,16 +118,23 @@ def compare_rows(sweep: Sweep) -> Ablation:
         for comparison in _compare_table(values, metrics, _Table(axis, duration_s, backbone, rows))
     )
     missing = int((sweep.units["status"] != "done").sum())
-    return Ablation(experiment.name, experiment.axes, metrics, durations_s, comparisons, missing)
+    frozen = len({unit_id for unit_id, _ in sweep.frozen})
+    return Ablation(
+        experiment.name, experiment.axes, metrics, durations_s, comparisons, missing, frozen
+    )
 
 
 def _values(sweep: Sweep) -> tuple[pd.DataFrame, tuple[MetricInfo, ...]]:
-    """Return one line per video, duration, row and metric: scores and retrieval measures."""
+    """Return one line per video, duration, row and metric: scores and retrieval measures.
+
+    Without the durations over which a video stands still: a broken row must not win.
+    """
     infos = {info.name: info for suite in sweep.metrics.values() for info in suite.values()}
-    scores = sweep.scores[["unit_id", "duration_s", "metric", "value"]]
+    scores = sweep.moving_scores[["unit_id", "duration_s", "metric", "value"]]
     retrieved, more = retrieved_measures(sweep)
-    longest = sweep.units["duration_s"] if scores.empty else scores["duration_s"]
-    retrieved = retrieved.assign(duration_s=longest.max())
+    longest_s = (sweep.units if sweep.scores.empty else sweep.scores)["duration_s"].max()
+    still = {unit_id for unit_id, duration_s in sweep.frozen if duration_s == longest_s}
+    retrieved = retrieved[~retrieved["unit_id"].isin(still)].assign(duration_s=longest_s)
     values = pd.concat([part for part in (scores, retrieved) if len(part)] or [scores])
     labels = sweep.units[["unit_id", "method", "backbone", "prompt_id", "seed"]]
     return labels.merge(values, on="unit_id").dropna(subset="value"), (*infos.values(), *more)

@@ -3,7 +3,7 @@
 A row is a backbone with a method on a prompt set. Rows of one backbone and prompt set form a group:
 methods compete within it, as in the tables of LongLive-RAG. All numbers of a group are over the
 same (prompt, seed) pairs, those that every competing row has, so that no mean differs by its
-prompts.
+prompts. Videos that stand still count as absent: they would win every consistency.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ def compare(sweep: Sweep, suite: str, duration_s: float, baseline: str | None = 
     ]
     met = set(chosen["metric"])
     metrics = tuple(info for name, info in sweep.metrics[suite].items() if name in met)
-    values = _values(chosen)
+    values = _values(chosen[~chosen["frozen"]])
+    frozen = set(chosen.loc[chosen["frozen"], "unit_id"])
     reasons = _reasons(chosen)
     frames_per_s = _frames_per_s(sweep)
     rated: list[RatedGroup] = []
@@ -64,7 +65,7 @@ def compare(sweep: Sweep, suite: str, duration_s: float, baseline: str | None = 
     ):
         competitors = []
         for method, of_row in units.groupby("method", sort=False):
-            done = of_row[of_row["unit_id"].isin(values)]
+            done = of_row[of_row["unit_id"].isin(values) | of_row["unit_id"].isin(frozen)]
             row = Row(
                 backbone=str(backbone),
                 method=str(method),
@@ -72,13 +73,13 @@ def compare(sweep: Sweep, suite: str, duration_s: float, baseline: str | None = 
                 num_prompts=done["prompt_id"].nunique(),
                 num_videos=len(done),
                 num_planned=len(of_row),
-                num_frozen=sum((unit, duration_s) in sweep.frozen for unit in done["unit_id"]),
+                num_frozen=int(done["unit_id"].isin(frozen).sum()),
                 frames_per_s=_number(done["unit_id"].map(frames_per_s).astype(float).mean()),
                 peak_device_mib=_number(done["peak_device_mib"].max()),
                 peak_host_mib=_number(done["peak_host_mib"].max()),
             )
             units_of_row = as_dicts(of_row[_NEEDED])
-            competitors.append(Competitor.of(row, units_of_row, values, metrics, reasons))
+            competitors.append(Competitor.of(row, units_of_row, values, metrics, reasons, frozen))
         rated.append(rate_group(str(backbone), str(prompt_set), competitors, metrics, baseline))
     version = sweep.versions[suite][0]
     return Comparison(suite, version, duration_s, metrics, mark_table(rated))

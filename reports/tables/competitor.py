@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from eval.metric import MetricInfo
 from reports.tables.table import Pair, Row
 
 _UNSCORED = "not evaluated"
+FROZEN = "frozen: at least half of its clips show no motion"
 
 
 @dataclass(frozen=True)
@@ -19,9 +20,10 @@ class Competitor:
     Attributes:
         row: its labels and costs, not rated yet.
         values: by metric the value of each pair that has one.
-        evaluated: pairs of the finished and evaluated videos.
+        evaluated: pairs of the finished and evaluated videos that move.
         reasons: why pairs have no value, by metric.
         absent: why a pair has no evaluated video.
+        frozen: pairs whose video stands still.
     """
 
     row: Row
@@ -29,6 +31,7 @@ class Competitor:
     evaluated: frozenset[Pair]
     reasons: Mapping[str, tuple[str, ...]]
     absent: Mapping[Pair, str]
+    frozen: frozenset[Pair] = frozenset()
 
     @property
     def method(self) -> str:
@@ -43,15 +46,17 @@ class Competitor:
         values: Mapping[str, Mapping[str, float | None]],
         metrics: Sequence[MetricInfo],
         reasons: Mapping[tuple[str, str], str],
+        frozen: Set[str],
     ) -> Competitor:
         """Collect the values of the units of a row.
 
         Args:
             row: not rated yet.
             units: lines of `Sweep.units`.
-            values: by evaluated unit the value of each metric; None where null.
+            values: by evaluated unit that moves the value of each metric; None where null.
             metrics: the columns to take.
             reasons: why a (unit, metric) is null.
+            frozen: evaluated units that stand still.
         """
         pairs = {unit["unit_id"]: (unit["prompt_id"], unit["seed"]) for unit in units}
         evaluated = [unit_id for unit_id in pairs if unit_id in values]
@@ -73,10 +78,15 @@ class Competitor:
                 for info in metrics
             },
             absent={
-                pairs[unit["unit_id"]]: (
-                    unit["reason"] if isinstance(unit["reason"], str) else _UNSCORED
-                )
+                pairs[unit["unit_id"]]: _why_absent(unit, frozen)
                 for unit in units
                 if unit["unit_id"] not in values
             },
+            frozen=frozenset(pair for unit_id, pair in pairs.items() if unit_id in frozen),
         )
+
+
+def _why_absent(unit: Mapping[str, Any], frozen: Set[str]) -> str:
+    if unit["unit_id"] in frozen:
+        return FROZEN
+    return unit["reason"] if isinstance(unit["reason"], str) else _UNSCORED

@@ -10,9 +10,13 @@ import pandas as pd
 from eval.metric import Kind
 from harness.store.frames import Sweep
 from reports.tables.comparison import timing_table
+from reports.tables.competitor import FROZEN
 from reports.tables.formatting import markdown_table, one_line, seconds, text
 from reports.tables.spreadsheet import write_csv
 from reports.tables.table import Comparison, Row
+
+MAX_NAMED = 5
+"""Frozen videos of a row that a caption names."""
 
 
 def write_tables(sweep: Sweep, comparisons: Sequence[Comparison], folder: Path) -> list[Path]:
@@ -91,6 +95,7 @@ def caption(comparison: Comparison) -> str:
         f"{group.backbone}: {group.num_prompts} prompts, {len(group.pairs)} videos per row"
         for group in comparison.groups
     )
+    frozen = frozen_note(comparison)
     note = "These are not VBench scores. " if comparison.kind is Kind.proxy else ""
     return (
         f"Suite {comparison.suite} ({comparison.kind}), version {comparison.version}, "
@@ -98,8 +103,28 @@ def caption(comparison: Comparison) -> str:
         "Mean ± standard error clustered by prompt, over the prompts and seeds that all compared "
         "rows of a backbone have. Bold: best mean within the backbone. Average rank: mean of the "
         "ranks within the backbone over the metrics that all its rows have, ties averaged. "
-        "†: the row lacks videos that other rows have."
+        "†: the row lacks videos that other rows have." + (f" {frozen}" if frozen else "")
     )
+
+
+def frozen_note(comparison: Comparison) -> str | None:
+    """Say which videos are left out because they stand still; None if all move."""
+    rows = []
+    for group in comparison.groups:
+        for row in group.rows:
+            videos = [
+                f"{out.prompt_id} seed {out.seed}"
+                for out in group.left_out
+                if out.method == row.method and out.reason == FROZEN
+            ]
+            if videos:
+                named = ", ".join([*videos[:MAX_NAMED], *(["…"] if videos[MAX_NAMED:] else [])])
+                count = f"{row.num_frozen} of {row.num_videos} videos are frozen"
+                rows.append(f"{row.backbone}, {row.method}: {count} ({named})")
+    if not rows:
+        return None
+    why = "at least half of the clips show no motion"
+    return f"Left out of means and ranks, because {why}: {'; '.join(rows)}."
 
 
 def _escape(label: str) -> str:

@@ -91,11 +91,12 @@ def rate_group(
         else:
             row = replace(c.row, cells=dict.fromkeys(columns, _absent_cell(c, len(union))))
         rows.append(replace(row, complete=bool(union) and c.evaluated == union))
+    frozen = frozenset[Pair]().union(*(c.frozen for c in competitors))
     left_out = tuple(
-        LeftOut(prompt_id, seed, c.method, c.absent.get((prompt_id, seed), "not asked for"))
-        for prompt_id, seed in sorted(union.difference(pairs))
-        for c in playing
-        if (prompt_id, seed) not in c.evaluated
+        LeftOut(*pair, c.method, c.absent.get(pair, "not asked for"))
+        for pair in sorted((union | frozen).difference(pairs))
+        for c in competitors
+        if pair in c.frozen or (pair in union and c in playing and pair not in c.evaluated)
     )
     group = Group(
         backbone=backbone,
@@ -110,6 +111,10 @@ def rate_group(
 
 def _absent_cell(competitor: Competitor, num_pairs: int) -> Cell:
     """Return the cell of a row that does not compete."""
+    if competitor.frozen:
+        num_videos = len(competitor.frozen) + len(competitor.evaluated)
+        frozen = f"{len(competitor.frozen)} of {num_videos} videos are frozen"
+        return Cell(reason=f"{frozen}, so not compared")
     if not competitor.evaluated:
         return Cell(reason="no finished and evaluated video")
     return Cell(reason=f"only {len(competitor.evaluated)} of {num_pairs} videos, so not compared")

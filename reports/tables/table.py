@@ -87,7 +87,7 @@ class Row:
     Attributes:
         num_prompts, num_videos: the finished and evaluated videos.
         num_planned: all units, finished or not.
-        num_frozen: videos of `num_videos` that stand still, and so win every consistency.
+        num_frozen: videos of `num_videos` that stand still, which no mean or rank counts.
         frames_per_s: video frames per second of wall time, end to end, mean over the videos made
             without interruption.
         peak_device_mib, peak_host_mib: the largest over the videos.
@@ -123,7 +123,8 @@ class Group:
     Attributes:
         rows: in the order of the sweep.
         pairs: all means are over these.
-        left_out: pairs that some competing row lacks, with the row and the reason.
+        left_out: pairs that some competing row lacks, or any row has frozen, with the row and the
+            reason.
         baseline: the method that others are compared with; None when it is not among the rows.
     """
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Page
 
 from reports.site.build import build_report
 from tests.reports.conftest import PAGE_ONLY, Opened
-from tests.reports.synthetic import NASTY, add_vbench_suite
+from tests.reports.synthetic import NASTY, add_vbench_suite, freeze
 
 Open = Callable[..., Opened]
 COMPARE = "compare?row=tiny_short%7Crag+layout%3Daged&row=tiny_short%7Csliding_window"
@@ -303,14 +303,19 @@ def test_suites_of_two_kinds_have_tables_apart(open_page: Open, store: Path) -> 
 
 
 def test_still_videos_are_flagged_beside_the_row_and_on_their_page(
-    open_page: Open, index: Path
+    open_page: Open, store: Path
 ) -> None:
+    freeze(store, "rag layout=aged", "p0")
+    index = build_report(store, options=PAGE_ONLY).index
     page = open_page(index, "?d=30").page
-    row = page.locator("#leaderboard tr", has_text="rag").first
-    assert row.locator(".badge.strong", has_text="frozen").inner_text() == "2 of 6 frozen"
+    badges = page.locator("#leaderboard .badge.strong", has_text="frozen")
+    assert badges.all_inner_texts() == ["2 of 6 frozen: left out"]
+    page.get_by_role("button", name="2 videos left out").first.click()
+    assert "p0, seed 0: rag layout=aged: frozen" in page.get_by_role("dialog").inner_text()
+    page.keyboard.press("Escape")
     page.locator("#leaderboard label", has_text="60 s").click()
     assert page.locator("#leaderboard .badge", has_text="frozen").count() == 0
-    page.goto(f"{index.as_uri()}#/video?id=tiny_long-rag-p0-0")
+    page.goto(f"{index.as_uri()}#/video?id=tiny_short-rag-p0-0")
     page.get_by_text("This video is frozen (at 30 s)").wait_for()
 
 

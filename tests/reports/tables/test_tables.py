@@ -17,7 +17,7 @@ from reports.tables.comparison import compare, compare_all, timing_table
 from reports.tables.export import markdown, write_tables
 from reports.tables.formatting import column_decimals, text
 from reports.tables.table import Comparison, Row
-from tests.reports.synthetic import add_vbench_suite
+from tests.reports.synthetic import add_vbench_suite, freeze
 
 METHODS = ("sliding_window", "rag layout=aged", "random")
 
@@ -64,6 +64,38 @@ def test_null_metric_has_its_reason_and_no_number(comparison: Comparison) -> Non
     cell = row_of(comparison, "tiny_short", "random").cells["text"]
     assert (cell.mean, cell.stderr, cell.rank, cell.best) == (None, None, None, False)
     assert cell.reason == "needs weights that are not installed"
+
+
+def test_frozen_videos_leave_means_and_ranks_and_are_named(store: Path) -> None:
+    freeze(store, "random", "p0")
+    table = compare(load_sweep(store), "offline", 30.0)
+    (group,) = [g for g in table.groups if g.backbone == "tiny_short"]
+    random = row_of(table, "tiny_short", "random")
+    assert (random.num_videos, random.num_frozen, random.complete) == (6, 2, False)
+    # The other rows are compared over the same four videos, whose deviations sum to -0.1.
+    assert group.pairs == (("p1", 0), ("p1", 1), ("p2", 0), ("p2", 1))
+    means = [row.cells["subject"].mean for row in group.rows]
+    assert means == [pytest.approx(value - 0.1 / 4) for value in (0.8, 0.85, 0.8)]
+    named = "tiny_short, random: 2 of 6 videos are frozen (p0 seed 0, p0 seed 1)."
+    assert named in markdown(table)
+
+
+def test_row_of_mostly_frozen_videos_competes_for_no_rank(store: Path) -> None:
+    freeze(store, "random", "p0", "p1")
+    row = row_of(compare(load_sweep(store), "offline", 30.0), "tiny_short", "random")
+    assert (row.competes, row.average_rank) == (False, None)
+    cell = row.cells["subject"]
+    assert (cell.mean, cell.best, cell.rank) == (None, False, None)
+    assert cell.reason == "4 of 6 videos are frozen, so not compared"
+
+
+def test_nothing_is_ranked_where_every_video_is_frozen(store: Path) -> None:
+    for method in METHODS:
+        freeze(store, method, "p0", "p1", "p2")
+    table = compare(load_sweep(store), "offline", 30.0)
+    rows = [row for row in table.rows if row.backbone == "tiny_short"]
+    assert [row.num_frozen for row in rows] == [6, 6, 6]
+    assert not any(row.competes or row.cells["subject"].best for row in rows)
 
 
 def test_row_with_fewer_videos_is_marked(comparison: Comparison) -> None:

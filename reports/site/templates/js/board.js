@@ -15,7 +15,7 @@ function giveCells(board) {
 }
 
 function frozenBadge(row) {
-  return row.num_frozen ? h("span", { class: "badges" }, h("span", { class: "badge strong", tabindex: "0", "data-tip": "In these videos at least half of the clips show no motion. A still video scores best on every consistency metric, so check the motion metrics first." }, `${row.num_frozen} of ${row.num_videos} frozen`)) : null;
+  return row.num_frozen ? h("span", { class: "badges" }, h("span", { class: "badge strong", tabindex: "0", "data-tip": `${row.num_frozen} of ${plural(row.num_videos, "video")} ${row.num_frozen === 1 ? "is" : "are"} frozen: left out of means and ranks. At least half of the clips show no motion, and a still video is best in every consistency.` }, `${row.num_frozen} of ${row.num_videos} frozen: left out`)) : null;
 }
 
 // The interval of a cell; with too few prompts for one, the standard error to both sides.
@@ -110,7 +110,7 @@ class Board {
   showLeftOut(group) {
     const more = group.num_left_out > group.left_out.length ? `The first ${group.left_out.length}. ` : "";
     openDialog(`Left out: ${group.backbone}, ${seconds(group.duration_s)}`,
-      h("p", {}, "Means are over the prompts and seeds that every compared row has. Some row lacks these, so no row counts them. ", more),
+      h("p", {}, "Means are over the prompts and seeds that every compared row has. Some row lacks these or has them frozen, so no row counts them. ", more),
       h("ul", { class: "list" }, group.left_out.map((out) => h("li", {}, h("strong", {}, `${out.prompt_id}, seed ${out.seed}`), `: ${out.method}: ${out.reason}`))));
   }
 

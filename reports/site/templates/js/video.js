@@ -21,7 +21,7 @@ async function videoPage(page, params) {
     h("p", { class: "prompt long" }, unit.prompt),
     h("p", { class: "fine" }, `Prompt ${unit.prompt_id}, seed ${unit.seed}. `, h("a", { href: href("compare", { row: compareRows(unit), prompt: unit.prompt_id, seed: unit.seed }) }, "Compare with other methods on this prompt")),
     badges(facts),
-    unit.frozen_s.length ? h("p", { class: "note" }, `This video is frozen (at ${unit.frozen_s.map(seconds).join(", ")}): at least half of its clips show no motion, so its consistency scores say little.`) : null,
+    unit.frozen_s.length ? h("p", { class: "note" }, `This video is frozen (at ${unit.frozen_s.map(seconds).join(", ")}): at least half of its clips show no motion. Means and ranks leave it out.`) : null,
     conflict && h("p", { class: "note" }, `The stores have different bytes for this video: ${conflictWords(conflict)}`),
     h("div", { class: "video-page" }, stage.node, h("div", {}, scoreTable(unit), curveGrid(unit, stage, cursors), driftTable(unit))),
     h("div", { class: "columns" },
