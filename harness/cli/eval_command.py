@@ -24,7 +24,8 @@ _OWN = "Your own videos"
 def evaluate(
     ctx: typer.Context,
     sweep: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Run store, for example runs/main.")
+        Path | None,
+        typer.Option(metavar="SWEEP", help="Name or folder of a sweep; the key is optional."),
     ] = None,
     suite: Annotated[
         str, typer.Option(metavar="NAME[,NAME]", help="Suites or single metrics; see list suites.")
@@ -110,7 +111,7 @@ def evaluate(
     prompts are never read from file names.
 
     ```
-    python -m harness eval sweep=runs/main suite=offline,vbench_long duration=30,60
+    python -m harness eval main suite=offline,vbench_long duration=30,60
     python -m harness eval videos=DIR manifest=prompts.jsonl suite=vbench_long name=mine
     ```
     """

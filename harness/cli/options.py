@@ -28,7 +28,8 @@ Overrides = Annotated[
     typer.Argument(metavar="KEY=VALUE", help="Settings in Hydra syntax, listed below."),
 ]
 Store = Annotated[
-    Path, typer.Option("--sweep", metavar="FOLDER", help="Run store, for example runs/main.")
+    Path,
+    typer.Option("--sweep", metavar="SWEEP", help="Name or folder of a sweep; the key is optional."),
 ]
 Json = Annotated[
     bool,
@@ -44,7 +45,9 @@ Threads = Annotated[
 Stores = Annotated[
     list[Path],
     typer.Option(
-        "--sweep", metavar="FOLDER", help="Run store; give several to merge them by unit id."
+        "--sweep",
+        metavar="SWEEP",
+        help="Name or folder of a sweep, without a key; several are merged by unit id.",
     ),
 ]
 ReportFolder = Annotated[

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from harness.core.errors import UnknownName, nearest, unknown_name
+from harness.core.errors import ConfigError, UnknownName, nearest, unknown_name
 
 _TYPED = "longtake.typed"
+_SWEEP = "--sweep"
 
 
 def typed(ctx: typer.Context) -> list[str]:
@@ -21,8 +23,9 @@ def typed(ctx: typer.Context) -> list[str]:
 class KeyValueCommand(TyperCommand):
     """A command whose options that take a value may be written key=value.
 
-    `report sweep=runs/main` and `report --sweep runs/main` are the same. What a command doesn't
-    declare goes to its `overrides` argument, if it has one.
+    `report sweep=runs/main`, `report --sweep runs/main` and `report main` are the same: a word
+    without a key names a sweep. What a command doesn't declare goes to its `overrides` argument, if
+    it has one.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -30,26 +33,62 @@ class KeyValueCommand(TyperCommand):
 
         Raises:
             UnknownName: a key that is neither an option nor can be an override.
+            ConfigError: the command needs a sweep, and none is named.
         """
         ctx.meta[_TYPED] = list(args)
-        return super().parse_args(ctx, list(self._spelled_out(args)))
+        spelled = list(self._spelled_out(args))
+        if not ctx.resilient_parsing and "--help" not in spelled:
+            self._check_sweeps(ctx, sum(a.split("=")[0] == _SWEEP for a in spelled))
+        return super().parse_args(ctx, spelled)
 
-    def _spelled_out(self, args: list[str]) -> Iterator[str]:
-        keys = {
+    def _check_sweeps(self, ctx: Any, num_named: int) -> None:
+        for parameter in self.params:
+            if _SWEEP not in parameter.opts:
+                continue
+            if parameter.required and not num_named:
+                raise ConfigError(
+                    f"{ctx.info_name} needs the name or the folder of a sweep: {ctx.command_path} "
+                    "NAME. python -m harness list runs shows them all."
+                )
+            if num_named > 1 and not parameter.multiple:
+                raise ConfigError(f"{ctx.info_name} takes one sweep, got {num_named}.")
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the words of the usage line, with the sweep that needs no key."""
+        pieces = super().collect_usage_pieces(ctx)
+        return [*pieces, "SWEEP"] if _SWEEP in self._options().values() else pieces
+
+    def _options(self) -> dict[str, str]:
+        """Return the options that take a value, by key."""
+        return {
             option.removeprefix("--").replace("-", "_"): option
             for parameter in self.params
             if isinstance(parameter, TyperOption) and not parameter.is_flag
             for option in parameter.opts
         }
+
+    def _spelled_out(self, args: list[str]) -> Iterator[str]:
+        keys = self._options()
         takes_others = any(parameter.param_type_name == "argument" for parameter in self.params)
+        is_value = False
         for argument in args:
             key, equals, value = argument.partition("=")
-            if equals and key in keys:
+            if is_value:
+                yield argument
+            elif equals and key in keys:
                 yield f"{keys[key]}={value}"
             elif equals and key.isidentifier() and not takes_others:
                 raise unknown_name("key", key, keys)
+            elif _SWEEP in keys.values() and _names_a_sweep(argument):
+                yield f"{_SWEEP}={argument}"
             else:
                 yield argument
+            is_value = not is_value and argument in keys.values()
+
+
+def _names_a_sweep(argument: str) -> bool:
+    """Return whether an argument is neither an option nor a setting."""
+    return not argument.startswith("-") and ("=" not in argument or Path(argument).is_dir())
 
 
 class CommandGroup(TyperGroup):

@@ -26,8 +26,8 @@ def report(
     """Render tables, plots and the leaderboard of one or several sweeps.
 
     ```
-    python -m harness report sweep=runs/main
-    python -m harness report sweep=runs/mine sweep=runs/theirs out=site assets=copy
+    python -m harness report main
+    python -m harness report mine theirs out=site assets=copy
     ```
     """
     from harness.cli.report_view import build_with_bar, watch_with_bar

@@ -44,7 +44,7 @@ def resume(
     Finished units and pending or running tasks are not submitted again.
 
     ```
-    python -m harness resume sweep=runs/main executor.slurm.generate.mem_gib=64
+    python -m harness resume main executor.slurm.generate.mem_gib=64
     ```
     """
     from harness.cli.submit import submitting
@@ -53,7 +53,7 @@ def resume(
 
     for override in overrides or ():
         if not override.startswith(_PREFIX):
-            raise ConfigError(f"{override!r}: resume takes sweep=FOLDER and {_PREFIX}KEY=VALUE.")
+            raise ConfigError(f"{override!r}: resume takes a sweep and {_PREFIX}KEY=VALUE.")
     store = existing_store(sweep).absolute()
     if not submissions(store):
         raise ConfigError(

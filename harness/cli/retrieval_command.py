@@ -52,9 +52,9 @@ def retrieval(
     sweep: Annotated[
         Path | None,
         typer.Option(
-            metavar="FOLDER",
+            metavar="SWEEP",
             rich_help_panel=_SEARCHED,
-            help="Run store with finished videos: relates retrieved frames to later drift.",
+            help="Sweep with finished videos: relates retrieved frames to later drift.",
         ),
     ] = None,
     encoder: Annotated[

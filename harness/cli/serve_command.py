@@ -36,7 +36,7 @@ def serve(
     """Show the leaderboard of one or several sweeps in a local web server.
 
     ```
-    python -m harness serve sweep=runs/main --watch
+    python -m harness serve main --watch
     ```
     """
     from harness.cli.report_view import POLL_S, build_with_bar, watch_with_bar

@@ -26,8 +26,8 @@ def verify(
     The exit code is 1 if something is wrong.
 
     ```
-    python -m harness verify sweep=runs/main
-    python -m harness verify sweep=runs/main --repair
+    python -m harness verify main
+    python -m harness verify main --repair
     ```
     """
     from rich.progress import Progress

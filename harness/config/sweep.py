@@ -7,6 +7,7 @@ prompt set); what can't differ between rows is in `Settings`.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
@@ -95,6 +96,9 @@ class Settings:
             values = getattr(self, key)
             if isinstance(values, list) and (not values or len(set(values)) < len(values)):
                 raise ConfigError(f"{key} must name at least one value, each once; got {values}.")
+        for duration_s in self.duration if isinstance(self.duration, list) else ():
+            if not 0 < duration_s < math.inf:
+                raise ConfigError(f"duration={duration_s:g}: expected a number of seconds above 0.")
         if isinstance(self.save_every_blocks, int) and self.save_every_blocks < 1:
             raise ConfigError(f"save_every_blocks must be at least 1: {self.save_every_blocks}.")
         if not self.name or "/" in self.name or self.name.startswith("."):

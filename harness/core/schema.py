@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
@@ -12,6 +13,17 @@ from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 from harness.core.errors import ConfigError, unknown_name
 
 T = TypeVar("T")
+
+# What OmegaConf says, and what it expected.
+_EXPECTED = {
+    r"could not be converted to Float": "a number",
+    r"could not be converted to Integer": "a whole number",
+    r"is not a valid bool": "true or false",
+    r"to string": "a text",
+    r"is not a ListConfig": "a list",
+    r"Incompatible value 'None'|NoneType is not": "a value, not null",
+    r"expected one of \[(.*)\]": r"one of \1",
+}
 
 
 def with_defaults(instance: Any) -> dict[str, Any]:
@@ -27,7 +39,7 @@ def build(cls: type[T], values: Mapping[str, Any], section: str) -> T:
     Args:
         cls: a dataclass whose field types OmegaConf understands.
         values: plain values as they come from YAML or the command line.
-        section: word for the values in messages: "method", "setting".
+        section: the group of the values, "method"; "setting" for those without one.
 
     Raises:
         ConfigError: a key is not a field (names the nearest one), or a value has another type.
@@ -42,7 +54,19 @@ def build(cls: type[T], values: Mapping[str, Any], section: str) -> T:
         kind = f"{section} key of {path}" if path else f"{section} key"
         raise unknown_name(kind, name, known) from error
     except OmegaConfBaseException as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"{section} {error.full_key or cls.__name__}: {reason}.") from error
+        raise ConfigError(_refusal(error, section)) from error
     assert isinstance(instance, cls)
     return instance
+
+
+def _refusal(error: OmegaConfBaseException, section: str) -> str:
+    """Say which value is refused and what was expected."""
+    key = re.sub(r"\[\d+\]$", "", str(error.full_key or ""))
+    name = ".".join(part for part in ("" if section == "setting" else section, key) if part)
+    reason = str(error).splitlines()[0]
+    for pattern, expected in _EXPECTED.items():
+        if found := re.search(pattern, reason):
+            value = getattr(error, "value", None)
+            given = "null" if value is None else value
+            return f"{name}={given}: expected {found.expand(expected)}."
+    return f"{name}: {reason}."

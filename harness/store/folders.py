@@ -16,12 +16,17 @@ def existing_store(folder: Path) -> Path:
             the nearest one in runs/.
     """
     runs = Path("runs")
-    for found in (folder, runs / folder):
-        if found.is_dir():
-            return found
+    found = [path for path in (folder, runs / folder) if path.is_dir()]
+    # An ordinary folder of the same name doesn't hide the sweep.
+    for path in (*filter(_is_sweep, found), *found):
+        return path
     place = runs if folder.name == str(folder) and runs.is_dir() else folder.parent
     siblings = [path.name for path in place.glob("*") if path.is_dir()]
     raise unknown_name(f"sweep in {place}", folder.name, siblings)
+
+
+def _is_sweep(folder: Path) -> bool:
+    return StorePaths(folder).unit_lines_path.is_file()
 
 
 def require_sweep(folder: Path) -> None:

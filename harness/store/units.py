@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from backbones import BACKBONES
 from backbones.engine.script import Script, Switch
 from harness.core.devices import pick_device
-from harness.core.errors import ConfigError
+from harness.core.errors import ConfigError, LongtakeError
 from harness.core.registry import PluginError, Registry
 from harness.core.schema import build
 from harness.store.lines import UnitLine
@@ -129,8 +129,7 @@ def plan_units(config: SweepConfig) -> list[Unit]:
             own: dict[str, Any] = {"prompt": prompt.text}
             if script is not None:
                 own["script"] = script.identity()
-            for text in script.prompts if script else (prompt.text,):
-                source.check_prompt(text)
+            _check_texts(source, prompt)
             of_prompt = encoded | {key: _canonical(value) for key, value in own.items()}
             for seed in settings.seed:
                 of_prompt["seed"] = _canonical(seed)
@@ -161,6 +160,17 @@ def _script(prompt: Prompt, switch: Switch) -> Script | None:
     return Script(prompt.segments, switch) if prompt.segments else None
 
 
+def _check_texts(source: BackboneSource, prompt: Prompt) -> None:
+    """Refuse a prompt that the backbone can't take, with its file and line."""
+    texts = [segment.prompt for segment in prompt.segments] or [prompt.text]
+    for text in texts:
+        try:
+            source.check_prompt(text)
+        except LongtakeError as error:
+            place = f"{prompt.place}: " if prompt.place else ""
+            raise ConfigError(f"{place}{error}") from error
+
+
 def _check_rollouts(
     strategy: MemoryStrategy,
     spec: BackboneSpec,
@@ -174,7 +184,7 @@ def _check_rollouts(
         try:
             found = spec.rollouts(script or prompt.text, num_latents, seed=0)
         except ConfigError as error:
-            raise ConfigError(f"Prompt {prompt.id}: {error}") from error
+            raise ConfigError(f"{prompt.place or prompt.id}: {error}") from error
         rollouts |= dict.fromkeys(found)
     for rollout in rollouts:
         strategy.reset(rollout)

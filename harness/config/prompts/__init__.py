@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,19 +35,21 @@ class Prompt:
         text: prompt of the backbone.
         evaluation_text: text that metrics compare the video with.
         segments: two or more where the prompt changes; the texts above are then those of the first.
+        place: its file and line, or its number in a set, for messages.
     """
 
     id: str
     text: str
     evaluation_text: str
     segments: tuple[Segment, ...] = ()
+    place: str = field(default="", compare=False)
 
     @classmethod
-    def of_segments(cls, id_: str, segments: tuple[Segment, ...]) -> Prompt:
+    def of_segments(cls, id_: str, segments: tuple[Segment, ...], place: str = "") -> Prompt:
         """Return the prompt of a script; that of a single segment is an ordinary one."""
         first = segments[0]
         script = segments if len(segments) > 1 else ()
-        return cls(id_, first.prompt, first.evaluation_text, script)
+        return cls(id_, first.prompt, first.evaluation_text, script, place)
 
     def listing(self) -> list[Any]:
         """Return all its texts, and times if the prompt changes."""
@@ -108,7 +110,7 @@ def load_prompts(name: str, settings: PromptSettings) -> PromptSet:
         prompts = _read(Path(source))
     elif source in GENERATORS.names():
         items = GENERATORS.load(source)(settings.num or _GENERATED, settings.seed)
-        prompts = [_generated(item, number) for number, item in enumerate(items, start=1)]
+        prompts = [_generated(item, number, source) for number, item in enumerate(items, start=1)]
     else:
         known = [*shipped_sets(), *GENERATORS.names()]
         raise ConfigError(
@@ -147,7 +149,7 @@ def _with_evaluation(prompts: list[Prompt], source: str, path: Path) -> list[Pro
             f"{source!r}."
         )
     pairs = zip(prompts, texts, strict=True)
-    return [Prompt(prompt.id, prompt.text, text) for prompt, text in pairs]
+    return [replace(prompt, evaluation_text=text) for prompt, text in pairs]
 
 
 def numbered_lines(path: Path, kind: str) -> list[tuple[str, int]]:
@@ -178,37 +180,38 @@ def _read(path: Path) -> list[Prompt]:
     if path.suffix == ".jsonl":
         prompts = [_from_json(line, number, path) for line, number in numbered]
     else:
-        prompts = [_from_text(line, number) for line, number in numbered]
+        prompts = [_from_text(line, number, f"{path}, line {number}") for line, number in numbered]
     if not prompts:
         raise ConfigError(f"Prompt file {str(path)!r} holds no prompts.")
     return prompts
 
 
-def _from_text(line: str, number: int) -> Prompt:
-    return Prompt(f"{number:04d}", line.strip(), line.strip())
+def _from_text(line: str, number: int, place: str) -> Prompt:
+    return Prompt(f"{number:04d}", line.strip(), line.strip(), place=place)
 
 
-def _generated(item: Any, number: int) -> Prompt:
+def _generated(item: Any, number: int, source: str) -> Prompt:
     """Return the prompt of what a generator made: a text, or the segments of a script."""
+    place = f"prompt {number} of {source}"
     if isinstance(item, tuple) and item and all(isinstance(part, Segment) for part in item):
-        return Prompt.of_segments(f"{number:04d}", item)
-    return _from_text(str(item), number)
+        return Prompt.of_segments(f"{number:04d}", item, place)
+    return _from_text(str(item), number, place)
 
 
 def _from_json(line: str, number: int, path: Path) -> Prompt:
+    place = f"{path}, line {number}"
     try:
         fields: dict[str, Any] = json.loads(line)
         if "segments" in fields:
-            return Prompt.of_segments(
-                str(fields["id"]), read_segments(fields, f"{path}, line {number}")
-            )
+            return Prompt.of_segments(str(fields["id"]), read_segments(fields, place), place)
         text = str(fields["prompt"]).strip()
         if not text:
             raise ValueError("the prompt is empty")
-        return Prompt(str(fields["id"]), text, str(fields.get("evaluation_prompt") or text))
+        evaluated = str(fields.get("evaluation_prompt") or text)
+        return Prompt(str(fields["id"]), text, evaluated, place=place)
     except LongtakeError:
         raise
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(
-            f"{path}, line {number}: expected an object with id and prompt or segments ({error})."
+            f"{place}: expected an object with id and prompt or segments ({error})."
         ) from error

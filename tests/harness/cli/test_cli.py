@@ -41,9 +41,9 @@ def test_alone_the_program_shows_its_commands_by_group(cli) -> None:
         (["sweep", "--json"], "goes with --dry-run"),
         (["list", "method"], "Did you mean 'methods'?"),
         (["cancel", "swep=x"], "Did you mean 'sweep'?"),
-        (["cancel", "sweep=x", "y"], "unexpected extra argument"),
-        (["status"], "Missing option '--sweep'"),
-        (["resume", "sweep=x", "duration=3"], "resume takes sweep=FOLDER and executor.slurm."),
+        (["cancel", "sweep=x", "y"], "cancel takes one sweep, got 2"),
+        (["status"], "status needs the name or the folder of a sweep"),
+        (["resume", "sweep=x", "duration=3"], "resume takes a sweep and executor.slurm."),
     ],
 )
 def test_a_mistake_names_only_what_is_wrong(cli, arguments: list[str], message: str) -> None:
@@ -67,13 +67,16 @@ def test_a_mistake_names_only_what_is_wrong(cli, arguments: list[str], message: 
         (["metod=rag"], ["Unknown setting 'metod'", "Did you mean 'method'?"]),
         (["method=./newest.py:Strided"], ["write module:Class"]),
         (["method=rag", "method.layot=aged"], ["Unknown method key", "Did you mean 'layout'?"]),
-        (["method=rag", "method.layout=agd"], ["method layout", "released, fill, aged"]),
-        (["backbone.budget_latents=x"], ["backbone budget_latents", "Integer"]),
+        (["method=rag", "method.layout=agd"], ["method.layout=agd: expected one of released, fill, aged"]),
+        (["backbone.budget_latents=x"], ["backbone.budget_latents=x: expected a whole number"]),
         (["backbone.budget_latents=40"], ["at most the 21 latent frames"]),
         (["backbone.denoising_step_list=[400,1000]"], ["must descend"]),
         (["duration=1"], ["whole number of blocks of 0.75 s", "0.75 or 1.5"]),
-        (["duration=-3"], ["whole number of blocks"]),
-        (["duration=abc"], ["Float"]),
+        (["duration=-3"], ["duration=-3: expected a number of seconds above 0"]),
+        (["duration=0"], ["duration=0: expected a number of seconds above 0"]),
+        (["duration=abc"], ["duration=abc: expected a number"]),
+        (["seed=x"], ["seed=x: expected a whole number"]),
+        (["deterministic=perhaps"], ["deterministic=perhaps: expected true or false"]),
         (["duration=30,30"], ["each once"]),
         (
             ["duration=257.25", "method=sliding_window_absolute"],
@@ -90,8 +93,8 @@ def test_a_mistake_names_only_what_is_wrong(cli, arguments: list[str], message: 
         (["method=methods.rag:Ragg"], ["attribute of methods.rag", "Did you mean 'Rag'?"]),
         (["method=oracle"], ["method.trace=PATH"]),
         (["save_every_blocks=0"], ["at least 1"]),
-        (["duration=nan"], ["whole number of blocks"]),
-        (["duration=inf"], ["whole number of blocks"]),
+        (["duration=nan"], ["number of seconds above 0"]),
+        (["duration=inf"], ["number of seconds above 0"]),
         (["executor.workers=-1"], ["executor.workers must be at least 1"]),
         (["executor.worker=2"], ["Did you mean 'workers'?"]),
         (["device=meta"], ["device='meta' is not"]),
@@ -112,10 +115,11 @@ def test_a_mistake_is_one_clear_line(cli, arguments: list[str], messages: list[s
 
 
 def test_a_word_outside_the_grammar_names_the_slot_and_the_choices(cli) -> None:
-    Path("prompts.txt").write_text("dusk grassy blue yellowish striped bal drifting\n")
+    good = "dusk grassy blue yellowish striped ball drifting"
+    Path("prompts.txt").write_text(f"{good}\n\n{good.replace('ball', 'bal')}\n")
     result = cli("sweep", "prompts=prompts.txt")
     assert result.code == 2
-    for part in ("shape", "'bal'", "ball", "box", "kite", "star"):
+    for part in ("prompts.txt, line 3: ", "shape", "'bal'", "ball", "box", "kite", "star"):
         assert part in result.err
 
 
@@ -184,12 +188,20 @@ def test_generate_refuses_a_grid(cli) -> None:
     assert "one seed" in result.err
 
 
-@pytest.mark.parametrize("command", ["eval", "report"])
-def test_an_unknown_sweep_folder_suggests_the_nearest(cli, command: str) -> None:
+@pytest.mark.parametrize("command", ["eval", "report", "status", "verify"])
+@pytest.mark.parametrize("words", [["sweep=runs/frist"], ["--sweep", "frist"], ["frist"]])
+def test_an_unknown_sweep_suggests_the_nearest(cli, command: str, words: list[str]) -> None:
     Path("runs/first").mkdir(parents=True)
-    result = cli(command, "sweep=runs/frist")
+    result = cli(command, *words)
     assert result.code == 2
     assert "Did you mean 'first'?" in result.err
+
+
+def test_a_folder_of_the_same_name_does_not_hide_a_sweep(cli) -> None:
+    make_store(Path("runs/demo"), {"a": {"u": 0.0}})
+    Path("demo").mkdir()
+    assert cli("verify", "demo").code == cli("verify", "runs/demo").code
+    assert "1 units, 2 wrong" in cli("verify", "demo").out
 
 
 @pytest.mark.slow

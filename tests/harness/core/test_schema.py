@@ -62,10 +62,10 @@ def test_an_unknown_key_names_the_nearest(values: dict, message: str) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"steps": "many"}, "method steps: Value 'many' of type 'str' could not be converted"),
-        ({"layout": "agd"}, "method layout: "),
-        ({"sizes": 3}, "method sizes: "),
-        ({"memory": {"host_gib": "x"}}, "method memory.host_gib: "),
+        ({"steps": "many"}, "method.steps=many: expected a whole number."),
+        ({"layout": "agd"}, "method.layout=agd: expected one of "),
+        ({"sizes": 3}, "method.sizes=3: expected a list"),
+        ({"memory": {"host_gib": "x"}}, "method.memory.host_gib=x: expected a number"),
     ],
 )
 def test_a_value_of_another_type_is_one_line(values: dict, message: str) -> None:
