@@ -133,9 +133,16 @@ class ContextPlan:
         """Raise an error for a plan that the engine cannot execute.
 
         Raises:
-            PlanError: too many frames, lists of unequal length, frames that do not exist yet,
-                or positions outside the RoPE table.
+            PlanError: numbers that are not whole, too many frames, lists of unequal length, frames
+                that do not exist yet, or positions outside the RoPE table.
         """
+        for name in ("frames", "positions", "query_positions"):
+            # Whole numbers of other types, such as tensors, could not be saved with the video.
+            if strange := [number for number in getattr(self, name) if type(number) is not int]:
+                raise PlanError(
+                    f"Plan of the block at latent {first_frame}: {name} must hold numbers of type "
+                    f"int; got {strange[0]!r}, a {type(strange[0]).__name__}."
+                )
         if not len(self.frames) == len(self.positions) == len(self.roles):
             raise PlanError(
                 f"Plan of the block at latent {first_frame}: {len(self.frames)} frames, "
@@ -187,6 +194,23 @@ class MemoryStrategy(Protocol):
 
     def plan(self, first_frame: int) -> ContextPlan:
         """Return the context of the block that starts at latent frame `first_frame`."""
+
+
+def checked_plan(
+    plan: object, strategy: MemoryStrategy, first_frame: int, rollout: RolloutSpec
+) -> ContextPlan:
+    """Return what a strategy returned as the plan of a block, once it is known to be one.
+
+    Raises:
+        PlanError: it is something else, or a plan that the engine cannot execute.
+    """
+    if not isinstance(plan, ContextPlan):
+        raise PlanError(
+            f"{type(strategy).__name__}.plan must return a ContextPlan (methods/base.py); for the "
+            f"block at latent {first_frame} it returned a {type(plan).__name__}."
+        )
+    plan.check(first_frame, rollout)
+    return plan
 
 
 def reachable(strategy: MemoryStrategy, first_frame: int) -> Iterable[int]:

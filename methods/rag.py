@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import ConfigError
 from methods.base import RolloutSpec
 from methods.encoders import ENCODERS
-from methods.encoders.base import Source, source_of, trained_on
+from methods.encoders.base import Source, embed, source_of, trained_on
 from methods.encoders.index import DescriptorIndex
 from methods.retrieval import Retrieval, Selection
 
@@ -65,7 +65,7 @@ class Rag(Retrieval):
     def observe(self, latents: Tensor, first_frame: int) -> None:
         assert first_frame == len(self._index), "frames are observed in order, once"
         source = source_of(self._encoder)
-        self._index.add(self._encoder.embed(self._inputs(source, latents)))
+        self._index.add(embed(self._encoder, self._inputs(source, latents)))
 
     def select(self, candidates: Sequence[int], first_frame: int) -> Selection:
         """Return the most similar candidates; equal similarities go to the older frame."""

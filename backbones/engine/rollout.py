@@ -32,7 +32,7 @@ from backbones.engine.timings import BlockMoments
 from backbones.engine.transfer import upload
 from harness.core.devices import free_device_bytes
 from harness.core.machine import one_thread
-from methods.base import SeesModel, reachable
+from methods.base import SeesModel, checked_plan, reachable
 
 if TYPE_CHECKING:
     from backbones.engine.backbone import Backbone
@@ -203,8 +203,8 @@ class Rollout:
         origin = self._spec.start_latent
         if self._view is not None:
             self._view.move_to(first_frame, origin)
-        plan = self._strategy.plan(first_frame - origin)
-        plan.check(first_frame - origin, self._spec)
+        start = first_frame - origin
+        plan = checked_plan(self._strategy.plan(start), self._strategy, start, self._spec)
         return plan.shifted(origin)
 
     def _switch(self, first_frame: int, plan: ContextPlan) -> None:

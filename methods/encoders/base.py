@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from math import isfinite
+from typing import TYPE_CHECKING, Protocol, cast
+
+from harness.core.errors import LongtakeError
+from harness.core.registry import PluginError
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -23,6 +27,10 @@ class Source(StrEnum):
     latents = "latents"
     keys = "keys"
     frames = "frames"
+
+
+UNIT_TOLERANCE = 1e-3
+"""Largest distance of a descriptor's length from 1; that of an empty frame may be 0."""
 
 
 class Encoder(Protocol):
@@ -53,6 +61,49 @@ class Encoder(Protocol):
 
     def fingerprint(self) -> str:
         """Return text that identifies the descriptors: sha256 of the weights, or a fixed word."""
+
+
+def embed(encoder: Encoder, inputs: Float[Tensor, "frame ..."]) -> Float[Tensor, "frame dim"]:
+    """Return the descriptors of an encoder, one per frame, without waiting for the device.
+
+    Raises:
+        PluginError: it returned something else.
+    """
+    found: object = encoder.embed(inputs)
+    shape = list(getattr(found, "shape", ()))
+    if not hasattr(found, "is_floating_point") or len(shape) != 2 or shape[0] != len(inputs):
+        what = f"a {type(found).__name__}" + (f" of shape {shape}" if shape else "")
+        raise PluginError(
+            f"{type(encoder).__name__}.embed must return a tensor (frame, dim) with one row for "
+            f"each of the {len(inputs)} frames (methods/encoders/base.py); it returned {what}."
+        )
+    return cast("Tensor", found).float()
+
+
+def check_descriptors(descriptors: Float[Tensor, "frame dim"], what: str) -> None:
+    """Check that descriptors are finite and of unit length; this waits for the device.
+
+    Args:
+        descriptors: of an encoder.
+        what: whose they are, for the message.
+
+    Raises:
+        LongtakeError: the first one that is not finite.
+        PluginError: one of another length.
+    """
+    lengths = descriptors.norm(dim=1).tolist()
+    for frame, length in enumerate(lengths):
+        if not isfinite(length):
+            raise LongtakeError(
+                f"{what}: the descriptor of latent frame {frame} is not finite, so the rollout or "
+                "the encoder has diverged."
+            )
+        if length != 0 and abs(length - 1) > UNIT_TOLERANCE:
+            raise PluginError(
+                f"{what}: the descriptor of latent frame {frame} has length {length:.4g}, but "
+                "`embed` must return vectors of unit length, so that a dot product is the cosine: "
+                "torch.nn.functional.normalize(descriptors, dim=1)."
+            )
 
 
 def source_of(encoder: Encoder) -> Source:

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from harness.core.errors import LongtakeError
+from methods.encoders.base import UNIT_TOLERANCE, check_descriptors
 
 
 class Hits(NamedTuple):
@@ -48,14 +48,16 @@ class DescriptorIndex:
         if self._descriptors_ND is None:
             rows = max(self._capacity, end)
             self._descriptors_ND = descriptors.new_empty(rows, descriptors.shape[1])
-            self._finite = torch.ones((), dtype=torch.bool, device=descriptors.device)
+            self._all_unit = torch.ones((), dtype=torch.bool, device=descriptors.device)
         elif end > len(self._descriptors_ND):
             grown = self._descriptors_ND.new_empty(2 * end, self._descriptors_ND.shape[1])
             grown[: self._num_frames] = self._descriptors_ND[: self._num_frames]
             self._descriptors_ND = grown
         self._descriptors_ND[self._num_frames : end] = descriptors
         # Kept on the device and read by `search`: a check here would wait for the encoder.
-        self._finite &= torch.isfinite(descriptors).all()
+        lengths = descriptors.norm(dim=1)
+        unit = ((lengths - 1).abs() <= UNIT_TOLERANCE) | (lengths == 0)
+        self._all_unit &= unit.all()  # False for NaN as well
         self._num_frames = end
 
     def newest(self, count: int) -> Float[Tensor, " dim"]:
@@ -86,18 +88,15 @@ class DescriptorIndex:
         frame, on every device.
 
         Raises:
-            LongtakeError: a descriptor that is not finite.
+            LongtakeError: a descriptor that is not finite, or not of unit length.
         """
         assert 0 <= start <= stop <= self._num_frames
         count = min(count, stop - start)
         if count == 0:
             return Hits((), ())
         assert self._descriptors_ND is not None
-        if not bool(self._finite):
-            raise LongtakeError(
-                f"The descriptor of one of the first {self._num_frames} latent frames is not "
-                "finite: the rollout or the encoder has diverged."
-            )
+        if not bool(self._all_unit):
+            check_descriptors(self._descriptors_ND[: self._num_frames], "Retrieval")
         cosines_C = self._descriptors_ND[start:stop] @ query
         # topk picks any of equal values; the oldest of them is wanted.
         least = cosines_C.topk(count).values[-1]

@@ -6,18 +6,20 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import LongtakeError, PlanError
 from methods.base import (
     ContextPlan,
     MemoryStrategy,
     Role,
     RolloutSpec,
     RopeScheme,
+    checked_plan,
     reachable,
 )
 from methods.controls import Lag, Oldest, Oracle, Random, Recency, Uniform
@@ -357,3 +359,16 @@ def test_a_malformed_trace_is_refused_with_its_line(tmp_path: Path, line: str) -
     trace.write_text(line)
     with pytest.raises(LongtakeError, match="line 1"):
         Oracle(trace=str(trace)).reset(SPEC)
+
+
+@pytest.mark.parametrize("plan", [[0, 1], None, {"frames": (0,)}])
+def test_anything_but_a_plan_is_refused_with_the_contract(plan: object) -> None:
+    with pytest.raises(PlanError, match=r"SlidingWindow.plan must return a ContextPlan .*returned"):
+        checked_plan(plan, SlidingWindow(), 12, SPEC)
+
+
+@pytest.mark.parametrize("number", [float("nan"), 1.0, np.int64(1), torch.tensor(1)])
+def test_plan_of_numbers_that_are_not_whole_is_refused(number: object) -> None:
+    plan = ContextPlan((0,), (number,), (1, 2, 3), (Role.sink,))  # type: ignore[arg-type]
+    with pytest.raises(PlanError, match="positions must hold numbers of type int; got"):
+        plan.check(12, SPEC)

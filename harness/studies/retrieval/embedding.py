@@ -10,9 +10,9 @@ import torch
 from backbones.engine.noise import SeededNoise
 from backbones.engine.rollout import Rollout
 from harness.config.sweep import load_sweep
-from harness.core.errors import LongtakeError
 from harness.store.units import build_backbone
-from methods.encoders.base import Source
+from methods.encoders import base as encoders
+from methods.encoders.base import Source, check_descriptors
 from methods.sliding_window import SlidingWindow
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def embed(video: RetrievalVideo, choice: EncoderChoice, keys_of: Backbone | None
         keys_of: backbone whose keys an encoder of keys is given; unused by the others.
 
     Raises:
-        LongtakeError: descriptors that are not finite.
+        LongtakeError: descriptors that are not finite, or not of unit length.
     """
     _, channels, height, width = video.latents_NCHW.shape
     choice.encoder.prepare((channels, height, width))
@@ -58,10 +58,9 @@ def embed(video: RetrievalVideo, choice: EncoderChoice, keys_of: Backbone | None
     else:
         assert keys_of is not None
         inputs = mean_keys(video, keys_of)
-    vectors = choice.encoder.embed(inputs).float().cpu().numpy()
-    if not np.isfinite(vectors).all():
-        raise LongtakeError(f"{choice.label} gives descriptors that are not finite: {video.name}.")
-    return vectors
+    descriptors = encoders.embed(choice.encoder, inputs).cpu()
+    check_descriptors(descriptors, f"{choice.label} on {video.name}")
+    return descriptors.numpy()
 
 
 def mean_keys(video: RetrievalVideo, backbone: Backbone) -> Float[Tensor, "frame layer channel"]:
