@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from eval.clip import Clip
-from eval.errors import MetricUnavailable
+from eval.errors import MetricFailed, MetricUnavailable
 from eval.network import Network, Outputs
 
 __all__ = [
@@ -186,7 +186,7 @@ def check_arguments(metric: Metric) -> None:
     """Check that `measure` and `combine` take the outputs of the networks that are declared.
 
     Raises:
-        MetricUnavailable: one takes outputs without declared networks, or the reverse.
+        MetricFailed: one takes outputs without declared networks, or the reverse.
     """
     for name, attribute, arguments in (
         ("measure", "networks", ("clip", "outputs")),
@@ -196,7 +196,7 @@ def check_arguments(metric: Metric) -> None:
         try:
             inspect.signature(getattr(metric, name)).bind(*given)
         except TypeError as error:
-            raise MetricUnavailable(
+            raise MetricFailed(
                 f"`{name}` must take ({', '.join(given)}): a metric with `{attribute}` is handed "
                 f"their outputs, any other is not ({error})"
             ) from error

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
+from eval.errors import MetricFailed
 from eval.metric import (
     Clip,
     ClipMeasure,
@@ -23,6 +24,7 @@ from eval.scoring.drift import Drift, drift, similarity
 from eval.scoring.results import ScoredClip, ScoredDuration, ScoredMetric, ScoredSegment
 from eval.scoring.segments import segment_means
 from harness.core.disk import disk_error
+from harness.core.errors import LongtakeError
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,16 @@ class MetricRun:
     Args:
         metric: the metric, set up.
         reason: why it could not be set up, or None.
+
+    Attributes:
+        failure: the first error that is the metric's own fault, and not a property of the video.
+        seconds: time spent.
     """
 
     def __init__(self, metric: Metric, reason: str | None) -> None:
         self.metric = metric
         self.seconds = 0.0
+        self.failure: str | None = None
         self._reason = reason
         self._measures: list[ClipMeasure | str] = []  # the reason, for a clip that failed
 
@@ -78,10 +85,9 @@ class MetricRun:
                 measure = self.metric.measure(clip, outputs.of(networks))
             else:
                 measure = self.metric.measure(clip)
-            _finite(measure.score, "score")
-            self._measures.append(measure)
+            self._measures.append(_checked_measure(measure))
         except Exception as error:
-            self._measures.append(f"clip at frame {clip.start_frame}: {reason_of(error)}")
+            self._measures.append(f"clip at frame {clip.start_frame}: {self._noted(error)}")
         self.seconds += perf_counter() - started
 
     def finish(self, span: ScoredSpan) -> ScoredMetric:
@@ -102,9 +108,9 @@ class MetricRun:
                 for value in self.metric.curve(measured)
             ]
             if len(values) != len(measured):
-                raise MetricUnavailable(f"{len(values)} curve values, {len(measured)} clips")
+                raise MetricFailed(f"{len(values)} curve values, {len(measured)} clips")
         except Exception as error:
-            self._reason = reason_of(error)
+            self._reason = self._noted(error)
             return self._null(span)
         curve = self._with_gaps(values)
         similarities = self._first_similarities()
@@ -117,9 +123,9 @@ class MetricRun:
             try:
                 combined = self._number(name, duration, span)
             except Exception as error:
-                reasons.append(f"duration {name}: {reason_of(error)}")
+                reasons.append(f"duration {name}: {self._noted(error)}")
                 continue
-            numbers[name] = _finite(combined.value, "value")
+            numbers[name] = combined.value
             if combined.parts:
                 parts[name] = dict(combined.parts)
             drifts[name] = _drift(span, duration, curve, similarities)
@@ -149,8 +155,14 @@ class MetricRun:
         else:
             number = self.metric.combine(measures)
         combined = number if isinstance(number, Combined) else Combined(number, {})
-        _finite(combined.value, "value")
-        return combined
+        return replace(combined, value=_finite(combined.value, "value"))
+
+    def _noted(self, error: Exception) -> str:
+        """Return the reason of an error, and keep it if the metric is to blame."""
+        reason = reason_of(error)
+        if is_failure(error):
+            self.failure = self.failure or reason
+        return reason
 
     def _first_similarities(self) -> tuple[float | None, ...] | None:
         first = self._measures[0]
@@ -191,6 +203,23 @@ def reason_of(error: Exception) -> str:
     return text if isinstance(error, MetricUnavailable) else f"{type(error).__name__}: {text}"
 
 
+def is_failure(error: Exception) -> bool:
+    """Return whether a metric or a network is to blame, and not the video or the installation."""
+    if isinstance(error, MetricFailed):
+        return True
+    return not isinstance(error, (LongtakeError, ImportError, OSError, MemoryError))
+
+
+def _checked_measure(measure: object) -> ClipMeasure:
+    if not isinstance(measure, ClipMeasure):
+        raise MetricFailed(
+            f"`measure` must return a ClipMeasure (eval/metric.py); it returned a "
+            f"{type(measure).__name__}"
+        )
+    _finite(measure.score, "score")
+    return measure
+
+
 def _segment_means(span: ScoredSpan, curve: Sequence[float | None]) -> tuple[float | None, ...]:
     # Of the longest duration alone: a shorter one ends with a clip that the longest has as part of
     # another.
@@ -215,8 +244,11 @@ def _drift(
     return drift(middles_s, values, alike, max(clip.end_s for clip in clips))
 
 
-def _finite(value: float, what: str) -> float:
-    number = float(value)
+def _finite(value: object, what: str) -> float:
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        raise MetricFailed(f"{what} is no number but a {type(value).__name__}") from error
     if not math.isfinite(number):
-        raise MetricUnavailable(f"{what} is {number}")
+        raise MetricFailed(f"{what} is {number}")
     return number

@@ -7,11 +7,12 @@ from time import perf_counter
 
 import numpy as np
 
+from eval.errors import MetricFailed
 from eval.metric import Clip, MetricUnavailable, Network, Outputs
 from eval.networks.output_cache import OutputCache
 from eval.networks.pool import NetworkPool
 from eval.networks.weights import WeightsUnusable
-from eval.scoring.metric_run import reason_of
+from eval.scoring.metric_run import is_failure, reason_of
 
 
 class NetworkRuns:
@@ -55,6 +56,8 @@ class NetworkRuns:
         except Exception as error:
             if isinstance(error, WeightsUnusable) or self._pool.could_not_load(network):
                 self._unusable.add(network.name)
+            elif is_failure(error):
+                return MetricFailed(reason_of(error))
             return MetricUnavailable(reason_of(error))
         finally:
             spent_s = self.seconds.get(network.name, 0.0) + perf_counter() - started

@@ -83,6 +83,7 @@ class Scores:
         encoder: what encoded the clips; None where the video's own frames were scored.
         networks: key (version, digest of the weights, device) of the networks that were used.
         segments: where the prompt changes; empty for a single prompt.
+        failed: metrics that raised an error or broke their contract, with the first reason.
     """
 
     SCHEMA: ClassVar[int] = 2
@@ -102,6 +103,7 @@ class Scores:
     encoder: ClipEncoder | None = None
     networks: Mapping[str, str] = field(default_factory=dict)
     segments: tuple[ScoredSegment, ...] = ()
+    failed: Mapping[str, str] = field(default_factory=dict)
 
     def stands_still(self, duration: str) -> bool:
         """Return whether the video is known to stand still over a duration."""

@@ -12,7 +12,7 @@ import cv2
 from eval.metric import Metric, check_arguments
 from eval.networks.output_cache import OutputCache
 from eval.networks.pool import NetworkPool
-from eval.scoring.metric_run import MetricRun, reason_of
+from eval.scoring.metric_run import MetricRun, is_failure, reason_of
 from eval.scoring.network_runs import NetworkRuns
 from eval.scoring.results import ScoredSegment, Scores
 from eval.scoring.suite import METRICS, Suite
@@ -55,6 +55,7 @@ class Scorer:
         self._entries: dict[str, str] = {}
         self._metrics: dict[str, Metric] = {}
         self._unavailable: dict[str, str] = {}
+        self._failed: dict[str, str] = {}
         for entry in suite.metrics:
             metric: Metric = METRICS.load(entry)()
             name = metric.info.name
@@ -66,6 +67,8 @@ class Scorer:
                 metric.setup()
             except Exception as error:
                 self._unavailable[name] = reason_of(error)
+                if is_failure(error):
+                    self._failed[name] = self._unavailable[name]
 
     def score(
         self,
@@ -108,4 +111,5 @@ class Scorer:
                 segments=segments,
                 progress=progress or (lambda done, total: None),
             )
-            return scoring.run(unit_id, [self._entries[name] for name in self._unavailable])
+            not_set_up = [self._entries[name] for name in self._unavailable]
+            return scoring.run(unit_id, not_set_up, self._failed)

@@ -88,12 +88,13 @@ class VideoScoring:
         self._firsts_HWC: list[np.ndarray] = []
         self._openings: dict[str, Outputs | None] = {}
 
-    def run(self, unit_id: str, not_set_up: list[str]) -> Scores:
+    def run(self, unit_id: str, not_set_up: list[str], failed: Mapping[str, str]) -> Scores:
         """Score the video.
 
         Args:
             unit_id: written into the scores.
             not_set_up: metrics that could not be set up, as the suite names them.
+            failed: reasons of those of them that are to blame themselves, by metric.
         """
         try:
             self._score_windows()
@@ -126,6 +127,10 @@ class VideoScoring:
             encoder=self._files.encoder if self._files else None,
             networks=self._network_runs.keys((*self._networks, *self._opening_networks)),
             segments=self._segments,
+            failed={
+                **failed,
+                **{run.metric.info.name: run.failure for run in self._runs if run.failure},
+            },
         )
 
     def _score_windows(self) -> None:

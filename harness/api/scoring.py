@@ -39,7 +39,8 @@ def score_store(
 
     Returns:
         The run store with all its records, and what could not be scored. A metric that cannot be
-        computed is no failure: its value is NaN and stands with the reason in `store.scores`.
+        computed is no failure: its value is NaN and stands with the reason in `store.scores`. One
+        that raises an error or breaks its contract is a failure beside that.
 
     Raises:
         UnknownName: no such run store, suite or metric; names the nearest.

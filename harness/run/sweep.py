@@ -69,7 +69,8 @@ def missing_evaluations(
         for name, suite in found.items():
             # A file of scores is replaced as a whole. It is out of date if it describes another
             # video (made again, or longer) or another evaluation prompt, lacks a duration, holds a
-            # null for a metric whose package has been installed since, or used other weights.
+            # null for a metric that failed or whose package has been installed since, or used other
+            # weights.
             scored = store.scored(suite.name, suite.version, unit_id)
             before = scored.durations_frames if scored else {}
             # Durations scored earlier are scored again as well: a command that asks for fewer
@@ -83,6 +84,7 @@ def missing_evaluations(
                 and scored.prompt == texts[0]
                 and scored.segments == segments
                 and frames.items() <= before.items()
+                and not scored.failed
                 and not any(now_available(metric) for metric in scored.not_set_up)
                 and _same_networks(scored.networks, now_used(name))
             )

@@ -207,6 +207,7 @@ class _Worker:
 def _score(
     task: Evaluation, store: RunStore, scorer: Scorer, emit: Emit, stop_requested: StopRequested
 ) -> None:
+    from eval.errors import MetricFailed
     from eval.scoring.scorer import Workspace
     from eval.scoring.segments import scored_segments
     from eval.video.decode import VideoDamaged
@@ -234,6 +235,10 @@ def _score(
         store.discard_record(record)  # so that the next round makes the video again
         raise
     store.write_scores(scores)
+    if scores.failed:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in scores.failed.items())
+        place = store.scores_path(scores.suite, scores.unit_id)
+        raise MetricFailed(f"{reasons} (the other scores are in {place})")
     store.clear_failure(task.item)
 
 

@@ -11,7 +11,7 @@ import contextlib
 import json
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from eval.scoring.results import ScoredDuration, ScoredSegment, Scores
@@ -44,6 +44,7 @@ class Scored:
         not_set_up: metrics that are null because a package or file was missing.
         networks: keys of the networks that were used, by name.
         segments: where the prompt changed, with the evaluation prompts.
+        failed: metrics that raised an error or broke their contract.
     """
 
     SCHEMA: ClassVar[int] = Scores.SCHEMA
@@ -55,6 +56,7 @@ class Scored:
     not_set_up: tuple[str, ...]
     networks: dict[str, str]
     segments: tuple[ScoredSegment, ...] = ()
+    failed: dict[str, str] = field(default_factory=dict)
 
     @property
     def durations_frames(self) -> dict[str, int]:

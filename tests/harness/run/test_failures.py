@@ -71,3 +71,34 @@ def test_a_worker_that_dies_without_a_word_is_no_success(cli) -> None:
     assert result.code == 1
     assert "worker process ended with status 0" in result.out
     assert len(records(STORE)) == 1
+
+
+@pytest.mark.parametrize(
+    ("statement", "reason"),
+    [
+        ("return ClipMeasure(float('nan'))", "brightness: score is nan"),
+        (
+            "return 0.5",
+            "brightness: `measure` must return a ClipMeasure (eval/metric.py); it retur",
+        ),
+        ("raise KeyError('sky')", "brightness: KeyError: 'sky'"),
+    ],
+)
+def test_a_metric_that_fails_is_named_and_counted_and_its_suite_keeps_the_rest(
+    cli, statement: str, reason: str
+) -> None:
+    Path("own.py").write_text(
+        "from eval.metric import ClipMean, ClipMeasure, Direction, MetricInfo\n\n"
+        "class Brightness(ClipMean):\n"
+        "    info = MetricInfo('brightness', 'Brightness', Direction.higher, '', '')\n\n"
+        "    def measure(self, clip):\n"
+        f"        {statement}\n"
+    )
+    command = [*sweep(), "suite=own:Brightness"]
+    for _ in range(2):  # the next command neither hides nor forgets it
+        result = cli(*command)
+        assert result.code == 1
+        assert "1 units, 1 failed" in result.out
+        assert reason in result.out.replace("\n", "")
+    (scores,) = STORE.glob("metrics/Brightness/*.json")
+    assert json.loads(scores.read_text())["failed"].keys() == {"brightness"}
