@@ -11,9 +11,10 @@ PIP_INSTALL := bin/python -m pip install --quiet --disable-pip-version-check
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
-# Two 30-second videos of three methods on both embedded backbones, scored at 15 and 30 s.
-DEMO := name=demo backbone=tiny_short,tiny_long method=sliding_window,rag,oldest \
-	prompts.num=2 duration=15,30 executor=processes
+# Twelve walks along a street whose figures leave the view and return, by five memory strategies:
+# enough that the difference of remembering and forgetting is beyond doubt.
+DEMO := name=demo backbone=street prompts=street prompts.num=12 duration=20 suite=street \
+	method=sliding_window,random,rag,successor,street_oracle executor=processes
 
 SLURM_PACKAGES := slurmctld slurmd slurm-client munge slurmdbd mariadb-server
 # VBench-Long's packages require older versions than the rest, so they get an environment of their own.
@@ -56,7 +57,7 @@ install: $(INSTALLED)
 install-vbench: $(VBENCH_INSTALLED)
 
 demo: $(INSTALLED)
-	@echo "Making and scoring 12 videos of 30 s, three to five minutes on two cores."
+	@echo "Making and scoring 60 videos of 20 s, two to four minutes on two cores."
 	$(BIN)/python -m harness sweep $(DEMO)
 
 cluster-demo: $(INSTALLED) slurm

@@ -7,7 +7,7 @@ that no strategy is a stranger to it. `losses` of its weights file say how much 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -48,7 +48,8 @@ class StreetBackbone(BackboneSource):
 
     def spec(self) -> BackboneSpec:
         """Describe the backbone; reads the sizes in the head of the weights file."""
-        return street_spec(StreetWeights.read(self._path), self.precision)
+        spec = street_spec(StreetWeights.read(self._path), self.precision)
+        return spec if self.weights else replace(spec, weights=WeightsKind.embedded)
 
     def files(self) -> Sequence[LocatedFile]:
         """Return the one file of weights."""

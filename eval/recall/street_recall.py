@@ -26,6 +26,7 @@ from eval.metric import (
     MetricInfo,
     MetricUnavailable,
 )
+from eval.recall.ages import age_part
 from eval.recall.street_passes import Passes, StreetClip, distance, edges, passes_of
 from harness.core.errors import LongtakeError
 
@@ -77,7 +78,7 @@ class _StreetMetric:
         numbers = self._numbers(measures)
         by_age: dict[str, list[float]] = {}
         for age_s, _, value in numbers:
-            by_age.setdefault(f"after {age_s:g} s", []).append(value)
+            by_age.setdefault(age_part(age_s), []).append(value)
         mean = float(np.mean([value for _, _, value in numbers]))
         return Combined(mean, {age: float(np.mean(values)) for age, values in by_age.items()})
 

@@ -49,6 +49,8 @@ class Sweep:
         scores: suite, unit_id, duration_s, metric, value (NaN when null), reason, and frozen:
             whether the video stands still over this duration.
         curves: suite, unit_id, metric, start_s, end_s, value; clips of the longest duration only.
+        ages: suite, unit_id, duration_s, metric, age_s, value; of metrics that give their number by
+            the seconds since something was first in view.
         segments: suite, unit_id, metric, segment (index), start_s, value (mean of the curve over
             the segment's clips, NaN when null); of videos whose prompt changes.
         timings: unit_id, stage, seconds.
@@ -64,6 +66,7 @@ class Sweep:
     units: pd.DataFrame
     scores: pd.DataFrame
     curves: pd.DataFrame
+    ages: pd.DataFrame
     segments: pd.DataFrame
     timings: pd.DataFrame
     metrics: dict[str, dict[str, MetricInfo]]
@@ -203,6 +206,7 @@ def load_sweeps(folders: Sequence[Path]) -> Sweep:
         units=labels.merge(frame, on="unit_id", how="left"),
         scores=measured.scores,
         curves=measured.curves,
+        ages=measured.ages,
         segments=measured.segments,
         timings=timings,
         metrics=measured.metrics,

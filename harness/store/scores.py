@@ -11,12 +11,14 @@ import numpy as np
 import pandas as pd
 
 from eval.metric import MetricInfo
+from eval.recall.ages import part_age_s
 from eval.scoring.results import Scores
 from harness.core.errors import StoreError
 from harness.store.files import Reader
 
 SCORE_COLUMNS = ["suite", "unit_id", "duration_s", "metric", "value", "reason", "frozen"]
 CURVE_COLUMNS = ["suite", "unit_id", "metric", "start_s", "end_s", "value"]
+AGE_COLUMNS = ["suite", "unit_id", "duration_s", "metric", "age_s", "value"]
 SEGMENT_COLUMNS = ["suite", "unit_id", "metric", "segment", "start_s", "value"]
 
 
@@ -26,6 +28,7 @@ class Measured:
 
     scores: pd.DataFrame
     curves: pd.DataFrame
+    ages: pd.DataFrame
     segments: pd.DataFrame
     metrics: dict[str, dict[str, MetricInfo]]
     versions: dict[str, tuple[str, ...]]
@@ -39,6 +42,7 @@ class _UnitMetrics:
     infos: dict[str, MetricInfo]
     scores: list[tuple[float, str, float | None, str | None]]
     curves: dict[str, np.ndarray]  # by metric [clip, (start_s, end_s, value)]
+    ages: list[tuple[float, str, float, float]]  # duration_s, metric, age_s, value
     segments: list[tuple[str, int, float, float | None]]  # metric, index, start_s, value
     frozen: tuple[float, ...]  # durations in which the video stands still
     # By metric and duration: the fields of `eval.scoring.drift.Drift`.
@@ -59,6 +63,7 @@ def load_scores(stores: Sequence[tuple[Reader, Mapping[str, str]]]) -> Measured:
     """
     scores: list[tuple[Any, ...]] = []
     curves: list[tuple[str, str, str, np.ndarray]] = []
+    ages: list[tuple[Any, ...]] = []
     segments: list[tuple[Any, ...]] = []
     metrics: dict[str, dict[str, MetricInfo]] = {}
     versions: dict[str, tuple[str, ...]] = {}
@@ -85,6 +90,7 @@ def load_scores(stores: Sequence[tuple[Reader, Mapping[str, str]]]) -> Measured:
             met_versions.setdefault(unit.version, path)
             scores.extend((suite, unit_id, *score) for score in unit.scores)
             curves.extend((suite, unit_id, name, clips) for name, clips in unit.curves.items())
+            ages.extend((suite, unit_id, *age) for age in unit.ages)
             segments.extend((suite, unit_id, *segment) for segment in unit.segments)
             if unit.drift:
                 drift.setdefault(unit_id, {})[suite] = unit.drift
@@ -101,9 +107,15 @@ def load_scores(stores: Sequence[tuple[Reader, Mapping[str, str]]]) -> Measured:
     # Any suite may know that a video stands still, so this is decided after all are read.
     told = [(*score, (score[1], score[2]) in frozen) for score in scores]
     frame = pd.DataFrame(told, columns=SCORE_COLUMNS).astype({"value": float, "frozen": bool})
-    by_segment = pd.DataFrame(segments, columns=SEGMENT_COLUMNS).astype({"value": float})
     return Measured(
-        frame, _curve_frame(curves), by_segment, metrics, versions, frozenset(frozen), drift
+        scores=frame,
+        curves=_curve_frame(curves),
+        ages=pd.DataFrame(ages, columns=AGE_COLUMNS).astype(dict.fromkeys(AGE_COLUMNS[4:], float)),
+        segments=pd.DataFrame(segments, columns=SEGMENT_COLUMNS).astype({"value": float}),
+        metrics=metrics,
+        versions=versions,
+        frozen=frozenset(frozen),
+        drift=drift,
     )
 
 
@@ -191,4 +203,11 @@ def _parse(scores: Scores) -> _UnitMetrics:
             zip(scores.segments, metric.segments, strict=False)  # a metric may have none
         )
     ]
-    return _UnitMetrics(scores.suite_version, infos, lines, curves, segments, frozen, drift)
+    ages = [
+        (float(duration), name, age_s, value)
+        for name, metric in scores.metrics.items()
+        for duration, parts in metric.parts.items()
+        for part, value in parts.items()
+        if (age_s := part_age_s(part)) is not None
+    ]
+    return _UnitMetrics(scores.suite_version, infos, lines, curves, ages, segments, frozen, drift)

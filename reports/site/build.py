@@ -27,7 +27,8 @@ from reports.site.video_list import showcase, video_list
 from reports.studies.ablation_page import build_ablation
 from reports.tables.comparison import compare_all
 from reports.tables.drift import drift_points
-from reports.tables.export import write_tables
+from reports.tables.export import write_recall, write_tables
+from reports.tables.recall import recall_points
 from reports.tables.table import Comparison
 from reports.tables.vbench_json import write_vbench_results
 
@@ -97,6 +98,7 @@ def build_report(
     out = StorePaths(sweep.folder).report_dir if out is None else Path(out).resolve()
     comparisons = compare_all(sweep, options.baseline)
     points = drift_points(sweep, comparisons)
+    recall = recall_points(sweep, comparisons)
     assets = AssetWriter(sweep, out, options.assets)
     addresses = assets.prepare(advance)
     data = out / "data"
@@ -113,11 +115,11 @@ def build_report(
     write_data(data / "videos.js", "videos", video_list(sweep, comparisons, addresses))
     write_data(data / "drift.js", "drift", drift_curves(points))
     write_data(data / "differences.js", "differences", _differences(sweep))
-    tables, plots = _papers(sweep, comparisons, points, out, write=options.papers)
+    tables, plots = _papers(sweep, comparisons, points, recall, out, write=options.papers)
     ablations, not_compared = _ablations(sweep, out, write=options.papers)
     site = site_data(
         sweep,
-        boards(sweep, comparisons, points),
+        boards(sweep, comparisons, points, recall),
         quoted,
         showcase(sweep, addresses),
         assets.address_of,
@@ -141,7 +143,12 @@ def build_report(
 
 
 def _papers(
-    sweep: Sweep, comparisons: Sequence[Comparison], points: pd.DataFrame, out: Path, write: bool
+    sweep: Sweep,
+    comparisons: Sequence[Comparison],
+    points: pd.DataFrame,
+    recall: pd.DataFrame,
+    out: Path,
+    write: bool,
 ) -> tuple[list[Path], list[Path]]:
     """Write the tables and plots, or list those of an earlier build."""
     folders = [out / "tables", out / "plots", out / "vbench"]
@@ -151,6 +158,7 @@ def _papers(
     for folder in folders[:2]:
         folder.mkdir(parents=True, exist_ok=True)
     tables = write_tables(sweep, comparisons, folders[0])
+    tables += write_recall(recall, folders[0])
     tables += write_latex_tables(comparisons, folders[0])
     for comparison in comparisons:
         tables += write_vbench_results(sweep, comparison, folders[2])

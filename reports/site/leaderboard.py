@@ -12,6 +12,7 @@ from eval.statistics import Interval
 from harness.store.frames import Sweep
 from reports.site import schema
 from reports.site.data_files import short
+from reports.site.recall_curves import recall_curves
 from reports.tables.columns import NOTES, grouped
 from reports.tables.drift import KEYS
 from reports.tables.formatting import bounds
@@ -27,7 +28,7 @@ _Sparks = Mapping[tuple[str, str, str], list[float | None]]
 
 
 def boards(
-    sweep: Sweep, comparisons: Sequence[Comparison], points: pd.DataFrame
+    sweep: Sweep, comparisons: Sequence[Comparison], points: pd.DataFrame, recall: pd.DataFrame
 ) -> list[schema.Board]:
     """Build one leaderboard per suite.
 
@@ -35,12 +36,15 @@ def boards(
         sweep: the loaded run stores.
         comparisons: its tables.
         points: of `reports.tables.drift.drift_points`, for the small curves in the rows.
+        recall: of `reports.tables.recall.recall_points`.
     """
     by_suite = {suite: [t for t in comparisons if t.suite == suite] for suite in sweep.metrics}
-    return [_board(tables, points) for tables in by_suite.values() if tables]
+    return [_board(tables, points, recall) for tables in by_suite.values() if tables]
 
 
-def _board(tables: Sequence[Comparison], points: pd.DataFrame) -> schema.Board:
+def _board(
+    tables: Sequence[Comparison], points: pd.DataFrame, recall: pd.DataFrame
+) -> schema.Board:
     tables = longest_first(tables)
     first = tables[0]
     metrics = {info.name: info for table in tables for info in table.metrics}
@@ -63,6 +67,7 @@ def _board(tables: Sequence[Comparison], points: pd.DataFrame) -> schema.Board:
         ],
         groups=[_group(table.duration_s, group) for table, group in groups],
         rows=[_row(row, index, sparks) for index, row in rows],
+        recall=recall_curves(recall[recall["suite"] == first.suite]),
     )
 
 

@@ -27,6 +27,7 @@ SCRIPTS = (
     "strip",
     "trace",
     "board",
+    "recall",
     "front",
     "compare",
     "video",

@@ -45,6 +45,11 @@ def write_tables(sweep: Sweep, comparisons: Sequence[Comparison], folder: Path) 
     return [*written, path]
 
 
+def write_recall(points: pd.DataFrame, folder: Path) -> list[Path]:
+    """Write recall.csv and .parquet, of `reports.tables.recall.recall_points`; nothing without."""
+    return _write_frame(points, folder / "recall") if len(points) else []
+
+
 def _write_frame(frame: pd.DataFrame, stem: Path) -> list[Path]:
     csv, parquet = (stem.with_name(stem.name + suffix) for suffix in (".csv", ".parquet"))
     write_csv(frame, csv)

@@ -1,7 +1,8 @@
 """A synthetic run store, true to the schema, with numbers that can be checked by hand.
 
 2 backbones x 3 methods x 3 prompts x 2 seeds, evaluated at 30 and 60 s. One unit failed. Metric
-"text" is null everywhere, "hits" only exists for methods with memory.
+"text" is null everywhere, "hits" only exists for methods with memory. "subject" is also given by
+age: its number after 6 s, for the prompts p0 and p1, and 0.25 less after 12 s, for p1 alone.
 """
 
 from __future__ import annotations
@@ -121,6 +122,14 @@ def clips() -> tuple[list[dict], dict]:
     return listed, durations
 
 
+def parts(prompt_id: str, at_30: float) -> dict[str, dict[str, float]]:
+    losses = {"p0": {"6": 0.0}, "p1": {"6": 0.0, "12": 0.25}}.get(prompt_id, {})
+    return {
+        duration: {f"after {age} s": value - loss for age, loss in losses.items()}
+        for duration, value in (("30", at_30), ("60", at_30 - 0.125))
+    }
+
+
 def metric_file(backbone: str, method: str, prompt_id: str, seed: int) -> dict:
     listed, durations = clips()
     deviation = DEVIATION[prompt_id, seed]
@@ -154,6 +163,7 @@ def metric_file(backbone: str, method: str, prompt_id: str, seed: int) -> dict:
             "clip_scores": curve,
             "curve": curve,
             "durations": {"30": value, "60": None if value is None else value - 0.125},
+            "parts": parts(prompt_id, value) if name == "subject" else {},
             "drift": {"30": None, "60": curve and DRIFT},
         }
     return {

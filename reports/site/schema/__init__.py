@@ -16,6 +16,8 @@ from reports.site.schema.board import (
     ColumnHeading,
     Method,
     Metric,
+    RecallCurve,
+    RecallPoints,
     RowFacts,
     RowLabel,
 )
@@ -72,6 +74,8 @@ __all__ = [
     "Number",
     "Pairs",
     "Prompt",
+    "RecallCurve",
+    "RecallPoints",
     "Retrieval",
     "RowDifferences",
     "RowFacts",

@@ -110,6 +110,32 @@ class Metric:
 
 
 @dataclass(frozen=True)
+class RecallPoints:
+    """Columns of a curve against age, of `reports.tables.recall.recall_points`."""
+
+    age_s: list[Number]
+    from_s: list[Number]
+    to_s: list[Number]
+    mean: list[Number]
+    low: list[Number]
+    high: list[Number]
+    stderr: list[Number]
+    no_interval: list[str | None]
+    num_prompts: list[int]
+    num_videos: list[int]
+
+
+@dataclass(frozen=True)
+class RecallCurve:
+    """A metric of one row against the seconds since something was first in view."""
+
+    backbone: str
+    prompt_set: str
+    method: str
+    points: RecallPoints
+
+
+@dataclass(frozen=True)
 class ColumnHeading:
     """A heading over columns: names of metrics."""
 
@@ -170,7 +196,12 @@ class BoardRow:
 
 @dataclass(frozen=True)
 class Board:
-    """The leaderboard of one suite; the longest duration comes first."""
+    """The leaderboard of one suite; the longest duration comes first.
+
+    Attributes:
+        recall: by metric the curves against age, of the longest duration; of metrics without parts
+            by age there is none.
+    """
 
     suite: str
     version: str
@@ -181,3 +212,4 @@ class Board:
     headings: list[ColumnHeading]
     groups: list[BoardGroup]
     rows: list[BoardRow]
+    recall: dict[str, list[RecallCurve]]

@@ -30,7 +30,8 @@ function frontPage(page, params) {
     refill(place, h("div", { class: "board-head" }, kindBadge(found.kind), h("p", { class: "fine" }, `${found.note} Suite ${found.suite}, version ${found.version}.`)), board.node);
     board.update();
   }
-  add(page, ...[hero(data), showcase(data)].filter(Boolean));
+  const upper = h("div", {});
+  add(page, ...[hero(data), upper, showcase(data)].filter(Boolean));
   if (!data.boards.length && !data.quoted.length) {
     add(page, h("section", {}, h("h2", {}, "Leaderboard"), h("p", { class: "note" }, "No video has been evaluated yet.")));
     return null;
@@ -48,6 +49,7 @@ function frontPage(page, params) {
   function showLower() {
     const board = data.boards.find(({ suite }) => suite === state.board);
     refill(lower, ...(board ? [driftSection(board), costSection(board)] : []));
+    refill(upper, ...[board && recallSection(board)].filter(Boolean));
   }
   add(page, lower);
   showBoard();
