@@ -25,7 +25,7 @@ def evaluate(
     ctx: typer.Context,
     sweep: Annotated[
         Path | None,
-        typer.Option(metavar="SWEEP", help="Name or folder of a sweep; the key is optional."),
+        typer.Option(metavar="SWEEP", help="Name or folder of a sweep, without a key."),
     ] = None,
     suite: Annotated[
         str, typer.Option(metavar="NAME[,NAME]", help="Suites or single metrics; see list suites.")

@@ -29,7 +29,7 @@ Overrides = Annotated[
 ]
 Store = Annotated[
     Path,
-    typer.Option("--sweep", metavar="SWEEP", help="Name or folder of a sweep; the key is optional."),
+    typer.Option("--sweep", metavar="SWEEP", help="Name or folder of a sweep, without a key."),
 ]
 Json = Annotated[
     bool,

@@ -67,7 +67,7 @@ def test_a_mistake_names_only_what_is_wrong(cli, arguments: list[str], message: 
         (["metod=rag"], ["Unknown setting 'metod'", "Did you mean 'method'?"]),
         (["method=./newest.py:Strided"], ["write module:Class"]),
         (["method=rag", "method.layot=aged"], ["Unknown method key", "Did you mean 'layout'?"]),
-        (["method=rag", "method.layout=agd"], ["method.layout=agd: expected one of released, fill, aged"]),
+        (["method=rag", "method.layout=agd"], ["layout=agd: expected one of released, fill, aged"]),
         (["backbone.budget_latents=x"], ["backbone.budget_latents=x: expected a whole number"]),
         (["backbone.budget_latents=40"], ["at most the 21 latent frames"]),
         (["backbone.denoising_step_list=[400,1000]"], ["must descend"]),

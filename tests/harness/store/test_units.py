@@ -200,7 +200,11 @@ def test_the_script_and_the_switch_are_part_of_the_id(stories: Callable[..., str
 @pytest.mark.parametrize(
     ("segments", "overrides", "message"),
     [
-        (((1.4, SKY), (0.1, BOX), (1, SKY)), (), "stories.jsonl, line 1: Segment 2 .*no block begins within"),
+        (
+            ((1.4, SKY), (0.1, BOX), (1, SKY)),
+            (),
+            "stories.jsonl, line 1: Segment 2 .*no block begins",
+        ),
         (((1.5, SKY), (1.5, "a box")), (), "does not fit slot 1"),
         (((1.5, SKY), (1.5, BOX)), ("method.switch=flus",), "Did you mean 'flush'"),
     ],
