@@ -10,7 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from harness.core.errors import ClusterError
-from harness.run.estimate import pair_key, recorded_latent_s
+from harness.run.speeds import pair_key, recorded_latent_s
 from harness.store.units import Unit
 from slurm.attempts.counts import AttemptCounts, count_all_attempts
 from slurm.checks import preflight

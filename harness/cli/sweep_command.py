@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,11 +13,12 @@ from harness.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from harness.cli.terminal import Terminal
-    from harness.config.sweep import Settings, SweepConfig
-    from harness.run.power import SuitePower
+    from harness.config.sweep import SweepConfig
+    from harness.run.estimate import Estimate
     from harness.store.run_store import RunStore
     from harness.store.units import Unit
     from harness.studies.experiments.plan import ExperimentPlan
+    from reports.site.build import ReportPaths
 
 
 def sweep(
@@ -27,10 +27,22 @@ def sweep(
         bool, typer.Option("--cfg", help="Print the resolved configuration of every row and exit.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print units, estimated time and disk, and exit.")
+        bool,
+        typer.Option("--dry-run", help="Print units, estimated time, disk, downloads, and exit."),
+    ] = False,
+    measure: Annotated[
+        bool,
+        typer.Option(
+            "--measure",
+            help="With --dry-run: load the weights and time a few blocks where no earlier sweep "
+            "tells the speed.",
+        ),
     ] = False,
     no_report: Annotated[
         bool, typer.Option("--no-report", help="Stop after scoring, without a report.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Print only failures and the path of the page.")
     ] = False,
     as_json: Json = False,
 ) -> int:
@@ -38,26 +50,23 @@ def sweep(
 
     Comma lists span the grid. The same command again does only what is missing; Ctrl-C stops
     cleanly. `experiment=NAME|FILE` runs a named grid with its own rows: delta_loss, rope,
-    paper_main. `--json` goes with `--dry-run`.
+    paper_main. `--json` prints the results, or with `--dry-run` the estimate.
 
     ```
     python -m harness sweep backbone=tiny_short,tiny_long method=sliding_window,rag duration=30
     ```
     """
-    from harness.cli.submit import submit_sweep
+    from harness.cli.dry_run import show_dry_run
     from harness.cli.terminal import Terminal
     from harness.config.sweep import ExecutorKind, load_sweep
-    from harness.run.power import sweep_power
-    from harness.run.stages import run_command
-    from harness.run.worker import stopping_on_signals
     from harness.store.run_store import RunStore
     from harness.store.units import plan_units
     from harness.studies.experiments.experiment import split_experiment
     from harness.studies.experiments.plan import ExperimentPlan
 
-    if as_json and not dry_run:
-        raise ConfigError("sweep --json goes with --dry-run.")
-    terminal = Terminal(as_json=as_json)
+    if measure and not dry_run:
+        raise ConfigError("--measure goes with --dry-run.")
+    terminal = Terminal(as_json=as_json, quiet=quiet)
     name, others = split_experiment(overrides or [])
     plan = ExperimentPlan.load(name, others) if name else None
     argv = ["python", "-m", "harness", "sweep", *(overrides or [])]
@@ -69,29 +78,86 @@ def sweep(
     if cfg:
         _print_config(config, terminal)
         return 0
-    units = plan_units(config)
-    store = RunStore(config.settings.store)
+    settings = config.settings
+    on_slurm = settings.executor.kind is ExecutorKind.slurm
+    units = plan_units(config, only_count=dry_run and not measure and not on_slurm)
+    store = RunStore(settings.store)
     if plan and not dry_run:
         plan.note(store)
-    if config.settings.executor.kind is ExecutorKind.slurm:
+    if on_slurm:
+        from harness.cli.dry_run import say_power
+        from harness.cli.submit import submit_sweep
+        from harness.run.power import sweep_power
+
         if dry_run and not as_json:
-            _say_power(sweep_power(units, config.settings), terminal)
+            say_power(sweep_power(units, settings), terminal)
         return submit_sweep(units, config, argv, dry_run, not no_report, terminal)
     if dry_run:
-        return _dry_run(units, store, config.settings, terminal)
-    started = time.perf_counter()
-    with stopping_on_signals() as stop_requested:
-        outcome = run_command(units, config, store, argv, terminal, stop_requested)
+        return show_dry_run(units, store, settings, terminal, measure)
+    return _run(units, config, store, argv, not no_report, terminal)
+
+
+def _run(
+    units: list[Unit],
+    config: SweepConfig,
+    store: RunStore,
+    argv: Sequence[str],
+    with_report: bool,
+    terminal: Terminal,
+) -> int:
+    """Do what is missing on this machine, and tell the story of it."""
+    from harness.cli import sweep_story
+    from harness.run.estimate import estimate
+    from harness.run.stages import run_command
+    from harness.run.sweep import missing_units
+    from harness.run.worker import stopping_on_signals
+
+    cost = estimate(units, missing_units(store, units), store, config.settings)
+    sweep_story.say_start(store, cost, config.settings, with_report, terminal)
+    paths = None
+    with terminal.whole(sweep_story.expected_stages(cost, with_report)) as bar:
+        with stopping_on_signals() as stop_requested:
+            outcome = run_command(units, config, store, argv, terminal, stop_requested)
+        if with_report and not outcome.stopped:
+            paths = _report(store, len(units), terminal)
+    _note_times(store, bar.seconds, cost)
+    if terminal.as_json:
+        terminal.print_json(sweep_story.as_dict(store, cost, outcome, bar.seconds, paths))
     if outcome.stopped:
         return terminal.say_stopped(argv)
-    for item, error in outcome.failed.items():
-        terminal.say(f"failed: {item} {error} (see {store.failure_path(item)})", style="red")
-    seconds = time.perf_counter() - started
-    num_failed = len({item.rpartition(":")[2] for item in outcome.failed})
-    terminal.say(f"{len(units)} units, {num_failed} failed, {seconds:.0f} s.")
-    if not no_report:
-        _report(store, terminal)
+    sweep_story.say_end(store, cost, outcome, bar.seconds, paths, terminal)
     return 1 if outcome.failed else 0
+
+
+def _report(store: RunStore, num_units: int, terminal: Terminal) -> ReportPaths:
+    """Build the report as a stage of its own, counted in videos."""
+    from harness.core.events import Event, EventKind
+    from reports.site.build import build_report
+
+    started = time.perf_counter()
+    with terminal.stage("report", {"page": num_units}, {}) as emit:
+        paths = build_report(
+            store.root,
+            advance=lambda done, _: emit(Event(EventKind.progress, "page", amount=done)),
+        )
+        emit(Event(EventKind.done, "page", seconds=time.perf_counter() - started))
+    return paths
+
+
+def _note_times(store: RunStore, seconds: Mapping[str, float], cost: Estimate) -> None:
+    """Keep the seconds of each stage, from which later sweeps are estimated."""
+    from harness.store.stage_times import StageTime, add_stage_times
+
+    made, scored = cost.generate, cost.score
+    num_items = {"generate": made.num_items, "score": scored.num_items}
+    num_units = made.num_items + made.num_there
+    add_stage_times(
+        store,
+        [
+            StageTime.ended_now(s, took_s, num_items.get(s, num_units))
+            for s, took_s in seconds.items()
+        ],
+    )
 
 
 def _prepare(
@@ -115,66 +181,6 @@ def _prepare(
         except Interrupted:
             return terminal.say_stopped(argv)
     return None
-
-
-def _dry_run(units: list[Unit], store: RunStore, settings: Settings, terminal: Terminal) -> int:
-    from harness.run.estimate import estimate
-    from harness.run.power import sweep_power
-    from harness.run.sweep import missing_units
-
-    cost = estimate(units, missing_units(store, units), settings)
-    power = sweep_power(units, settings)
-    header = ("backbone", "method", "units", "missing")
-    if terminal.as_json:
-        rows = [dict(zip(header, row, strict=True)) for row in cost.rows]
-        suites = [asdict(suite) for suite in power]
-        terminal.print_json({**asdict(cost), "rows": rows, "power": suites})
-        return 0
-    terminal.print_table(header, [tuple(map(str, row)) for row in cost.rows])
-    terminal.say(f"generation: about {cost.generate_s / 60:.1f} min ({cost.source})")
-    terminal.say(f"disk: about {cost.disk_bytes / 2**20:.0f} MiB of latents and videos")
-    if scripts := [unit.script for unit in units if unit.script]:
-        switches = ", ".join(dict.fromkeys(str(script.switch) for script in scripts))
-        terminal.say(f"scripts: the prompt changes in {len(scripts)} units (switch: {switches})")
-    _say_power(power, terminal)
-    return 0
-
-
-def _say_power(power: Sequence[SuitePower], terminal: Terminal) -> None:
-    """Say which differences the prompts tell, with the spreads of earlier sweeps."""
-    from eval.statistics import MIN_CLUSTERS
-
-    for suite in power:
-        prompts = f"{suite.num_prompts} prompt{'' if suite.num_prompts == 1 else 's'}"
-        if suite.effect is None:
-            terminal.say(
-                f"{suite.suite}: {prompts} cannot tell any difference from noise; at least "
-                f"{MIN_CLUSTERS} can: prompts.num={MIN_CLUSTERS}"
-            )
-            continue
-        terminal.say(
-            f"{suite.suite}, {suite.duration_s:g} s: {prompts} tell differences of "
-            f"{suite.effect:.2f} spreads (80 % power, {suite.num_comparisons} differences tested)"
-        )
-        if suite.metrics:
-            lines = [
-                (one.metric, f"{one.spread:.3g}", f"{suite.effect * one.spread:.3g}")
-                for one in suite.metrics
-            ]
-            header = ("metric", "spread in earlier sweeps", "smallest detectable difference")
-            terminal.print_table(header, lines)
-        else:
-            terminal.say("their spread over prompts is unknown until there are first results")
-
-
-def _report(store: RunStore, terminal: Terminal) -> None:
-    from reports.site.build import build_report
-
-    paths = build_report(store.root)
-    for ablation in paths.ablations:
-        terminal.say(f"ablation: {ablation}")
-    terminal.say(f"tables: {paths.index.parent / 'tables'}")
-    terminal.say(f"leaderboard: {paths.index}")
 
 
 def _print_config(config: SweepConfig, terminal: Terminal) -> None:

@@ -1,108 +1,198 @@
-"""Estimated cost of a sweep before it runs: units, time, disk."""
+"""Estimated cost of a sweep before it runs: units, seconds of each stage, disk, downloads."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from backbones.engine.lanes import Moment
+from eval.scoring.suite import find_suite
 from harness.core.devices import pick_device
 from harness.core.machine import prepare_process
 from harness.run.executors import num_threads, num_workers
 from harness.run.prepared import PreparedUnit
-from harness.store.run_store import RunStore
+from harness.run.speeds import (
+    backbone_key,
+    pair_key,
+    recorded_clip_pixel_s,
+    recorded_latent_s,
+    recorded_report_s,
+)
+from harness.run.sweep import missing_evaluations
+from harness.store.units import build_backbone
 
 if TYPE_CHECKING:
     from backbones.engine.spec import Geometry
     from harness.config.sweep import Settings
+    from harness.store.run_store import RunStore
     from harness.store.units import Unit
 
 _TRIAL_BLOCKS = 4  # a window of 12 latent frames is full at the last of them
-_RECORDS_READ = 500
 _VIDEO_BITS_PER_PIXEL = 0.5  # H.264 at CRF 16 without look-ahead, measured on the embedded world
+_CLIP_FRAMES = 32
+_DECLARED_PIXELS = 832 * 480  # the declared cost of a suite is for clips of this size
+
+
+@dataclass(frozen=True)
+class StageCost:
+    """One stage of a sweep.
+
+    Attributes:
+        num_items: units to make, or scores to compute.
+        num_there: those that need nothing.
+        seconds: wall time with all workers; None if no earlier sweep tells.
+    """
+
+    num_items: int
+    num_there: int
+    seconds: float | None
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Cost of the units that are still missing.
+    """Cost of what is still missing.
 
     Attributes:
         rows: (backbone, method, units, units missing) in order.
-        generate_s: wall time of generating, with all workers.
-        source: origin of the seconds per latent frame.
+        generate, score, report: the stages.
+        source: origin of the seconds of generating.
+        unknown: backbones whose speed no earlier record tells.
         disk_bytes: size of latents and videos.
     """
 
     rows: tuple[tuple[str, str, int, int], ...]
-    generate_s: float
+    generate: StageCost
+    score: StageCost
+    report: StageCost
     source: str
+    unknown: tuple[str, ...]
     disk_bytes: int
 
 
-def estimate(units: Sequence[Unit], missing: Sequence[Unit], settings: Settings) -> Estimate:
-    """Estimate the cost of generating `missing`.
+def estimate(
+    units: Sequence[Unit],
+    missing: Sequence[Unit],
+    store: RunStore,
+    settings: Settings,
+    measure: bool = False,
+) -> Estimate:
+    """Estimate the cost of generating `missing`, of scoring all units and of their report.
 
-    Seconds per latent frame come from earlier records of the same backbone and method under the
-    same parent folder; a pair without any is timed for a few blocks, decoding included.
+    Seconds per latent frame come from earlier records under the same parent folder: of the same
+    backbone and method, else of the same backbone.
+
+    Args:
+        units: the whole sweep.
+        missing: those to make.
+        store: its run store.
+        settings: its settings.
+        measure: time a few blocks of each backbone and method without earlier records, which loads
+            the weights.
     """
-    seconds, disk = 0.0, 0
-    sources: set[str] = set()
-    latent_s: dict[tuple[str, str], float] = {}
+    runs = Path(settings.runs)
+    recorded = recorded_latent_s(runs) if missing else {}
+    latent_s: dict[tuple[str, str], float | None] = {}
     geometries: dict[str, Geometry] = {}
-    recorded = recorded_latent_s(Path(settings.runs))
+    sources: dict[str, None] = {}
+    unknown: dict[str, None] = {}
+    seconds, disk = 0.0, 0
+    for unit in {unit.backbone: unit for unit in units}.values():
+        source = build_backbone(unit.family, unit.backbone_args)
+        geometries[unit.backbone] = source.spec().geometry
     for unit in missing:
         row = (unit.backbone, unit.method)
         if row not in latent_s:
-            prepared = PreparedUnit.of(unit)
-            geometries[unit.backbone] = prepared.spec.geometry
-            found = recorded.get(pair_key(unit.identity))
-            sources.add("from earlier records" if found else "timed a few blocks")
-            latent_s[row] = median(found) if found else _timed_latent_s(prepared, settings)
-        seconds += latent_s[row] * unit.num_latents
-        geometry = geometries[unit.backbone]
-        pixels = geometry.num_frames(unit.num_latents) * geometry.width * geometry.height
-        disk += 4 * unit.num_latents * math.prod(geometry.latent_shape)
-        disk += round(pixels * _VIDEO_BITS_PER_PIXEL / 8)
+            latent_s[row], origin = _latent_s(unit, recorded, settings, measure)
+            sources[origin] = None
+        per_latent_s = latent_s[row]
+        if per_latent_s is None:
+            unknown[unit.backbone] = None
+        seconds += (per_latent_s or 0.0) * unit.num_latents
+        disk += _bytes_of(unit, geometries[unit.backbone])
+    workers = num_workers(settings.executor, settings.device)
+    generate = StageCost(
+        len(missing),
+        len({u.id for u in units}) - len(missing),
+        None if unknown else seconds / workers,
+    )
+    score = _score_cost(units, missing, store, settings, geometries)
     missing_ids = {unit.id for unit in missing}
     asked = Counter((unit.backbone, unit.method) for unit in units)
     left = Counter((u.backbone, u.method) for u in units if u.id in missing_ids)
     rows = tuple((*row, number, left[row]) for row, number in asked.items())
-    workers = num_workers(settings.executor, settings.device)
-    source = " and ".join(sorted(sources)) or "nothing is missing"
-    return Estimate(rows, seconds / workers, source, disk)
+    return Estimate(
+        rows=rows,
+        generate=generate,
+        score=score,
+        report=StageCost(1, 0, recorded_report_s(runs, len(units))),
+        source=" and ".join(sources) or "nothing is missing",
+        unknown=tuple(unknown),
+        disk_bytes=disk,
+    )
 
 
-def pair_key(identity: dict[str, Any]) -> str:
-    """Return the key of recorded seconds: backbone and method with all arguments."""
-    return json.dumps([identity["backbone"], identity["method"]], sort_keys=True)
+def _latent_s(
+    unit: Unit, recorded: dict[str, list[float]], settings: Settings, measure: bool
+) -> tuple[float | None, str]:
+    """Return seconds per latent frame of the row of a unit, and where they come from."""
+    if found := recorded.get(pair_key(unit.identity)):
+        return median(found), "from earlier records"
+    if measure:
+        return _timed_latent_s(PreparedUnit.of(unit), settings), "timed a few blocks"
+    if found := recorded.get(backbone_key(unit.identity)):
+        return median(found), "from earlier records of other methods"
+    return None, "no earlier record"
 
 
-def recorded_latent_s(runs: Path) -> dict[str, list[float]]:
-    """Return the seconds per latent frame by `pair_key`, decode and encoding included.
+def _bytes_of(unit: Unit, geometry: Geometry) -> int:
+    pixels = geometry.num_frames(unit.num_latents) * geometry.width * geometry.height
+    latents = 4 * unit.num_latents * math.prod(geometry.latent_shape)
+    return latents + round(pixels * _VIDEO_BITS_PER_PIXEL / 8)
 
-    Only some hundred records of each sweep are read; more would not change the median.
-    """
-    found: dict[str, list[float]] = {}
-    for root in runs.glob("*/"):
-        store = RunStore(root)
-        for path in islice(store.units_dir.glob("*"), _RECORDS_READ):
-            record = store.record(path.name)
-            generation = record.generation if record else None
-            # Imported videos were not made here; a resumed one replayed its first blocks.
-            if record and generation and "replay" not in generation.timings_s:
-                latent_s = generation.timings_s["end_to_end"] / generation.num_latents
-                found.setdefault(pair_key(record.identity), []).append(latent_s)
-    return found
+
+def _score_cost(
+    units: Sequence[Unit],
+    missing: Sequence[Unit],
+    store: RunStore,
+    settings: Settings,
+    geometries: dict[str, Geometry],
+) -> StageCost:
+    """Return the cost of the scores that are missing now or will be once all units are made."""
+    to_make = {unit.id for unit in missing}
+    by_id = {unit.id: unit for unit in units}
+    prompts = {u.id: u.evaluation_prompts for u in by_id.values() if u.id not in to_make}
+    tasks = missing_evaluations(store, prompts, settings.duration, settings.suite)
+    items = [(task.suite, by_id[task.unit_id], task.num_clips_about) for task in tasks]
+    for suite in settings.suite:
+        for unit_id in to_make:
+            unit = by_id[unit_id]
+            num_frames = max(settings.duration) * geometries[unit.backbone].fps
+            items.append((suite, unit, max(1, int(num_frames) // _CLIP_FRAMES)))
+    clip_pixel_s = {suite: _clip_pixel_s(suite, settings) for suite in settings.suite}
+    pixels = {label: geometry.width * geometry.height for label, geometry in geometries.items()}
+    seconds = sum(
+        clip_pixel_s[suite] * pixels[unit.backbone] * num_clips for suite, unit, num_clips in items
+    )
+    there = len(by_id) * len(settings.suite) - len(items)
+    return StageCost(len(items), there, seconds / num_workers(settings.executor, settings.device))
+
+
+def _clip_pixel_s(suite: str, settings: Settings) -> float:
+    """Return the seconds of a clip for each pixel: of earlier scores, else as declared."""
+    found = find_suite(suite)
+    if recorded := recorded_clip_pixel_s(Path(settings.runs), found.name):
+        return recorded
+    on_gpu = pick_device(settings.device).type == "cuda" and found.gpu_clip_s
+    return (found.gpu_clip_s if on_gpu and found.gpu_clip_s else found.clip_s) / _DECLARED_PIXELS
 
 
 def _timed_latent_s(prepared: PreparedUnit, settings: Settings) -> float:
+    from backbones.engine.lanes import Moment
+
     prepare_process(num_threads(settings.executor, settings.device))
     backbone = prepared.source.load(pick_device(settings.device), prepared.unit.prompts)
     num_latents = _TRIAL_BLOCKS * backbone.spec.block_latents

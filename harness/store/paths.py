@@ -35,6 +35,11 @@ class StorePaths:
         return self.root / "units.jsonl"
 
     @property
+    def stages_path(self) -> Path:
+        """File of the seconds of each stage of each command."""
+        return self.root / "stages.jsonl"
+
+    @property
     def lock_path(self) -> Path:
         """File that is locked while the header and the unit lines change."""
         return self.root / ".lock"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from backbones import BACKBONES
 from backbones.engine.script import Script, Switch
 from harness.core.devices import pick_device
-from harness.core.errors import ConfigError, LongtakeError
+from harness.core.errors import ConfigError, LongtakeError, MissingWeights
 from harness.core.registry import PluginError, Registry
 from harness.core.schema import build
 from harness.store.lines import UnitLine
@@ -98,8 +98,13 @@ class Unit:
         return build(METHODS.load(self.strategy), self.method_args, "method")
 
 
-def plan_units(config: SweepConfig) -> list[Unit]:
+def plan_units(config: SweepConfig, only_count: bool = False) -> list[Unit]:
     """Plan all units of a sweep, ordered by row, then prompt, then seed.
+
+    Args:
+        config: the sweep.
+        only_count: missing weights are no error, but the ids of units that need them are not those
+            that they will have.
 
     Raises:
         LongtakeError: the backbone or the method refuses a duration, prompt or argument, or the
@@ -118,8 +123,8 @@ def plan_units(config: SweepConfig) -> list[Unit]:
         _check_rollouts(strategy, spec, row.prompts.prompts, scripts, num_latents)
         shared = {
             "version": IDENTITY_VERSION,
-            "backbone": _identity(BACKBONES, row.backbone.target, source),
-            "method": _identity(METHODS, row.method.target, strategy),
+            "backbone": _identity(BACKBONES, row.backbone.target, source, only_count),
+            "method": _identity(METHODS, row.method.target, strategy, only_count),
         }
         encoded = {key: _canonical(value) for key, value in shared.items()}
         # Two rows may differ in nothing but the switch, which changes no video of a single prompt.
@@ -129,7 +134,7 @@ def plan_units(config: SweepConfig) -> list[Unit]:
             own: dict[str, Any] = {"prompt": prompt.text}
             if script is not None:
                 own["script"] = script.identity()
-            _check_texts(source, prompt)
+            _check_texts(source, prompt, only_count)
             of_prompt = encoded | {key: _canonical(value) for key, value in own.items()}
             for seed in settings.seed:
                 of_prompt["seed"] = _canonical(seed)
@@ -160,12 +165,15 @@ def _script(prompt: Prompt, switch: Switch) -> Script | None:
     return Script(prompt.segments, switch) if prompt.segments else None
 
 
-def _check_texts(source: BackboneSource, prompt: Prompt) -> None:
+def _check_texts(source: BackboneSource, prompt: Prompt, only_count: bool) -> None:
     """Refuse a prompt that the backbone can't take, with its file and line."""
     texts = [segment.prompt for segment in prompt.segments] or [prompt.text]
     for text in texts:
         try:
             source.check_prompt(text)
+        except MissingWeights:  # of the tokenizer
+            if not only_count:
+                raise
         except LongtakeError as error:
             place = f"{prompt.place}: " if prompt.place else ""
             raise ConfigError(f"{place}{error}") from error
@@ -233,10 +241,17 @@ def _digest(encoded: Mapping[str, str]) -> str:
     return hashlib.sha256(f"{{{parts}}}".encode()).hexdigest()[:20]
 
 
-def _identity(registry: Registry, name: str, component: Any) -> dict[str, Any]:
+def _identity(
+    registry: Registry, name: str, component: Any, only_count: bool = False
+) -> dict[str, Any]:
     """Return a component's name and all its arguments, defaults included."""
     if not is_dataclass(component) or isinstance(component, type):
         raise PluginError(f"{registry.kind} {name!r} must be a dataclass of its arguments.")
-    own = component.identity() if hasattr(component, "identity") else {}
+    try:
+        own = component.identity() if hasattr(component, "identity") else {}
+    except MissingWeights:
+        if not only_count:
+            raise
+        own = {"weights": "missing"}
     # The registry's part comes last, so that an argument called "name" cannot override it.
     return {**asdict(component), **own, **registry.identity(name)}

@@ -62,6 +62,7 @@ class ReportPaths:
         ablations: pages of those sweeps that are experiments.
         counts: units by status.
         settled: see `Sweep.settled`.
+        comparisons: the tables of all suites and durations.
     """
 
     index: Path
@@ -70,6 +71,7 @@ class ReportPaths:
     ablations: tuple[Path, ...] = ()
     counts: dict[str, int] = field(default_factory=dict)
     settled: bool = True
+    comparisons: tuple[Comparison, ...] = ()
 
 
 def build_report(
@@ -139,6 +141,7 @@ def build_report(
         ablations=tuple(ablations.values()),
         counts=asdict(site.counts),
         settled=sweep.settled,
+        comparisons=tuple(comparisons),
     )
 
 

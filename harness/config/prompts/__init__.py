@@ -105,9 +105,9 @@ def load_prompts(name: str, settings: PromptSettings) -> PromptSet:
     if settings.num is not None and settings.num < 1:
         raise ConfigError(f"prompts.num must be at least 1, got {settings.num}.")
     if source in shipped_sets():
-        prompts = _read(_shipped_files()[source])
+        prompts = _read(_shipped_files()[source], source)
     elif source.endswith((".txt", ".jsonl")):
-        prompts = _read(Path(source))
+        prompts = _read(Path(source), source)
     elif source in GENERATORS.names():
         items = GENERATORS.load(source)(settings.num or _GENERATED, settings.seed)
         prompts = [_generated(item, number, source) for number, item in enumerate(items, start=1)]
@@ -175,12 +175,12 @@ def numbered_lines(path: Path, kind: str) -> list[tuple[str, int]]:
     return [(line, number) for number, line in enumerate(lines, start=1) if line.strip()]
 
 
-def _read(path: Path) -> list[Prompt]:
+def _read(path: Path, name: str) -> list[Prompt]:
     numbered = numbered_lines(path, "Prompt file")
     if path.suffix == ".jsonl":
-        prompts = [_from_json(line, number, path) for line, number in numbered]
+        prompts = [_from_json(line, f"{name}, line {number}") for line, number in numbered]
     else:
-        prompts = [_from_text(line, number, f"{path}, line {number}") for line, number in numbered]
+        prompts = [_from_text(line, number, f"{name}, line {number}") for line, number in numbered]
     if not prompts:
         raise ConfigError(f"Prompt file {str(path)!r} holds no prompts.")
     return prompts
@@ -198,8 +198,7 @@ def _generated(item: Any, number: int, source: str) -> Prompt:
     return _from_text(str(item), number, place)
 
 
-def _from_json(line: str, number: int, path: Path) -> Prompt:
-    place = f"{path}, line {number}"
+def _from_json(line: str, place: str) -> Prompt:
     try:
         fields: dict[str, Any] = json.loads(line)
         if "segments" in fields:

@@ -38,7 +38,7 @@ def test_alone_the_program_shows_its_commands_by_group(cli) -> None:
         (["bench-metrics"], "Did you mean 'dev bench-metrics'?"),
         (["dev", "bnch"], "Did you mean 'dev bench'?"),
         (["sweep", "--dryrun", "duration=3"], "No such option: --dryrun (Possible options: --dry"),
-        (["sweep", "--json"], "goes with --dry-run"),
+        (["sweep", "--measure"], "goes with --dry-run"),
         (["list", "method"], "Did you mean 'methods'?"),
         (["cancel", "swep=x"], "Did you mean 'sweep'?"),
         (["cancel", "sweep=x", "y"], "cancel takes one sweep, got 2"),
@@ -137,9 +137,22 @@ def test_dry_run_prints_units_time_and_disk_and_makes_nothing(cli) -> None:
     result = cli("sweep", "--dry-run", *FAST, "method=rag,oldest", "seed=0,1")
     assert result.code == 0
     assert "tiny_short" in result.out
-    assert "generation: about" in result.out
+    assert "generation: unknown, no earlier record of tiny_short" in result.out
     assert "disk: about" in result.out
+    measured = cli("sweep", "--dry-run", "--measure", *FAST)
+    assert "generation: about" in measured.out and "(timed a few blocks)" in measured.out
     assert not Path("runs").exists()
+
+
+def test_dry_run_of_released_weights_works_before_they_are_downloaded(cli, monkeypatch) -> None:
+    monkeypatch.setenv("LONGTAKE_WEIGHTS", str(Path("nowhere").absolute()))
+    asked = ["backbone=longlive", "prompts=scenes", "prompts.num=2", "duration=30", "suite=[]"]
+    result = cli("sweep", "--dry-run", *asked)
+    assert result.code == 0, result.err
+    assert "no earlier record of longlive" in result.out
+    assert re.search(r"downloads: 8 files, [\d.]+ GiB", result.out)
+    assert re.search(r"5\.3 GiB +Efficient-Large-Model/LongLive-1\.3B/models", result.out)
+    assert "Missing weights" in cli("sweep", *asked).err
 
 
 def test_dry_run_says_which_differences_the_prompts_tell(cli) -> None:
@@ -153,7 +166,7 @@ def test_dry_run_says_which_differences_the_prompts_tell(cli) -> None:
     label = f"tiny_short {FAST[0].partition('.')[2]}"
     lines.write_text(lines.read_text().replace('"tiny"', f'"{label}"'))
     known = cli(*asked, "prompts.num=6").out
-    assert "unknown" not in known
+    assert "unknown until there are first results" not in known
     # The spread of the differences 0 to 5 is the root of 17.5 / 5.
     assert re.search(r"sky\s.*\s1\.87\s", known)
 

@@ -31,12 +31,15 @@ def test_dry_run(cli) -> None:
     scored = [setting for setting in FAST if setting != "suite=[]"]
     result = cli("sweep", "--dry-run", "--json", *scored, "method=rag,oldest", "seed=0,1")
     found = json.loads(result.out)
-    assert keys_of(found, 2) == documented_keys("sweep --dry-run --json")
+    of_a_download = {"file", "bytes"}
+    assert keys_of(found, 2) | of_a_download == documented_keys("sweep --dry-run --json")
     assert [(row["method"], row["units"], row["missing"]) for row in found["rows"]] == [
         ("rag", 2, 2),
         ("oldest", 2, 2),
     ]
     assert found["disk_bytes"] > 0
+    assert found["generate"] == {"num_items": 4, "num_there": 0, "seconds": None}
+    assert (found["unknown"], found["downloads"]) == (["tiny_short " + FAST[0][9:]], [])
     (power,) = found["power"]
     assert (power["suite"], power["num_prompts"], power["effect"]) == ("offline", 1, None)
 

@@ -1,0 +1,118 @@
+"""`python -m harness sweep --dry-run`: the cost of a sweep, and which differences it can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from harness.cli.sweep_story import estimate_lines
+from harness.core.human import size_text
+
+if TYPE_CHECKING:
+    from backbones.engine.backbone import LocatedFile
+    from harness.cli.terminal import Terminal
+    from harness.config.sweep import Settings
+    from harness.run.power import SuitePower
+    from harness.store.run_store import RunStore
+    from harness.store.units import Unit
+
+
+def show_dry_run(
+    units: list[Unit], store: RunStore, settings: Settings, terminal: Terminal, measure: bool
+) -> int:
+    """Print the cost of a sweep on this machine and return the exit code.
+
+    Args:
+        units: the whole sweep; weights may be missing.
+        store: its run store.
+        settings: its settings.
+        terminal: where to print.
+        measure: see `estimate`.
+    """
+    from harness.run.estimate import estimate
+    from harness.run.power import sweep_power
+    from harness.run.sweep import missing_units
+
+    cost = estimate(units, missing_units(store, units), store, settings, measure)
+    power = sweep_power(units, settings)
+    downloads = missing_files(units, settings.suite)
+    header = ("backbone", "method", "units", "missing")
+    if terminal.as_json:
+        rows = [dict(zip(header, row, strict=True)) for row in cost.rows]
+        terminal.print_json(
+            {
+                **asdict(cost),
+                "rows": rows,
+                "downloads": [
+                    {"file": str(f.path), "bytes": f.source.bytes if f.source else None}
+                    for f in downloads
+                ],
+                "power": [asdict(suite) for suite in power],
+            }
+        )
+        return 0
+    terminal.print_table(header, [tuple(map(str, row)) for row in cost.rows])
+    for line in estimate_lines(cost):
+        terminal.say(line)
+    _say_downloads(downloads, terminal)
+    if scripts := [unit.script for unit in units if unit.script]:
+        switches = ", ".join(dict.fromkeys(str(script.switch) for script in scripts))
+        terminal.say(f"scripts: the prompt changes in {len(scripts)} units (switch: {switches})")
+    say_power(power, terminal)
+    return 0
+
+
+def missing_files(units: Sequence[Unit], suites: Sequence[str]) -> list[LocatedFile]:
+    """Return the weights of backbones and metrics that are not on this machine."""
+    from eval.scoring.suite_weights import suite_files
+    from harness.store.units import build_backbone
+
+    files: list[LocatedFile] = []
+    for unit in {unit.backbone: unit for unit in units}.values():
+        files += build_backbone(unit.family, unit.backbone_args).files()
+    files += suite_files(suites)
+    found = {file.path: file for file in files}
+    return [file for path, file in found.items() if not path.is_file()]
+
+
+def _say_downloads(files: Sequence[LocatedFile], terminal: Terminal) -> None:
+    if not files:
+        return
+    sizes = [file.source.bytes if file.source else None for file in files]
+    total, num_unknown = size_text(sum(filter(None, sizes))), sizes.count(None)
+    more = f", {num_unknown} of them of unknown size" if num_unknown else ""
+    count = f"{len(files)} file{'' if len(files) == 1 else 's'}"
+    terminal.say(f"downloads: {count}, {total}{more}: python -m harness fetch-weights")
+    for file in files:
+        source = file.source
+        size = size_text(source.bytes) if source and source.bytes else "size not known"
+        name = f"{source.repo}/{source.file}" if source else str(file.path)
+        terminal.say(f"  {size:>10}  {name}")
+
+
+def say_power(power: Sequence[SuitePower], terminal: Terminal) -> None:
+    """Say which differences the prompts tell, with the spreads of earlier sweeps."""
+    from eval.statistics import MIN_CLUSTERS
+
+    for suite in power:
+        prompts = f"{suite.num_prompts} prompt{'' if suite.num_prompts == 1 else 's'}"
+        if suite.effect is None:
+            terminal.say(
+                f"{suite.suite}: {prompts} cannot tell any difference from noise; at least "
+                f"{MIN_CLUSTERS} can: prompts.num={MIN_CLUSTERS}"
+            )
+            continue
+        terminal.say(
+            f"{suite.suite}, {suite.duration_s:g} s: {prompts} tell differences of "
+            f"{suite.effect:.2f} spreads (80 % power, {suite.num_comparisons} differences tested)"
+        )
+        if suite.metrics:
+            lines = [
+                (one.metric, f"{one.spread:.3g}", f"{suite.effect * one.spread:.3g}")
+                for one in suite.metrics
+            ]
+            header = ("metric", "spread in earlier sweeps", "smallest detectable difference")
+            terminal.print_table(header, lines)
+        else:
+            terminal.say("their spread over prompts is unknown until there are first results")

@@ -1,0 +1,100 @@
+"""The results of a sweep as small tables in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from eval.statistics import MARK_LEVELS, MIN_CLUSTERS
+from reports.tables.columns import grouped
+from reports.tables.formatting import bounds, seconds, text
+
+if TYPE_CHECKING:
+    from eval.metric import MetricInfo
+    from harness.cli.terminal import Terminal
+    from reports.tables.table import Cell, Comparison
+
+_MOST_METRICS = 5
+_MOST_REASONS = 10
+
+
+def print_results(comparisons: Sequence[Comparison], terminal: Terminal) -> None:
+    """Print the table of each suite at its longest duration, with marks and reasons of nulls."""
+    longest = {one.suite: one for one in sorted(comparisons, key=lambda one: one.duration_s)}
+    for comparison in longest.values():
+        _print_table(comparison, terminal)
+
+
+def main_metrics(comparison: Comparison) -> list[MetricInfo]:
+    """Return the metrics with values, those first under a heading first; at most five."""
+    filled = {
+        name for row in comparison.rows for name, cell in row.cells.items() if cell.mean is not None
+    }
+    headings = [
+        [info for info in infos if info.name in filled] for _, infos in grouped(comparison.metrics)
+    ]
+    firsts = [infos[0] for infos in headings if infos]
+    others = [info for infos in headings for info in infos[1:]]
+    return [*firsts, *others][:_MOST_METRICS]
+
+
+def _print_table(comparison: Comparison, terminal: Terminal) -> None:
+    metrics = main_metrics(comparison)
+    several = len({(group.backbone, group.prompt_set) for group in comparison.groups}) > 1
+    lines = []
+    for group in comparison.groups:
+        for row in group.rows:
+            label = f"{row.method}\n{group.backbone}, {group.prompt_set}" if several else row.method
+            cells = [
+                _cell(row.cells[info.name], comparison.decimals(info.name)) for info in metrics
+            ]
+            lines.append((label, *cells, f"{row.num_videos}/{row.num_planned}"))
+    header = ("method", *(f"{i.title} {'↑' if i.higher_is_better else '↓'}" for i in metrics))
+    title = f"{comparison.suite}, {seconds(comparison.duration_s)}"
+    terminal.print_table(
+        (*header, "videos"), lines, title=title, title_justify="left", show_lines=True
+    )
+    for note in _notes(comparison, metrics):
+        terminal.say(note)
+
+
+def _cell(cell: Cell, decimals: int) -> str:
+    """Return the mean with its marks, and its interval below."""
+    marks = "*" * (cell.versus.marks if cell.versus else 0)
+    low, high = bounds(cell.interval)
+    mean = text(cell.mean, decimals) + marks
+    return mean if low is None else f"{mean}\n{text(low, decimals)} to {text(high, decimals)}"
+
+
+def _notes(comparison: Comparison, metrics: Sequence[MetricInfo]) -> Iterator[str]:
+    """Yield what the table means and lacks."""
+    cells = [cell for row in comparison.rows for cell in row.cells.values()]
+    baselines = dict.fromkeys(group.baseline for group in comparison.groups if group.baseline)
+    if any(cell.versus and cell.versus.marks for cell in cells):
+        levels = ", ".join(
+            f"{'*' * number} at {100 * level:g} %" for number, level in enumerate(MARK_LEVELS, 1)
+        )
+        yield f"Differs from {' or '.join(baselines)}, by tests over the whole table: {levels}."
+    elif any(cell.versus for cell in cells):
+        fewest = min(group.num_prompts for group in comparison.groups)
+        if fewest < MIN_CLUSTERS:
+            prompts = f"{fewest} prompt{'' if fewest == 1 else 's'}"
+            yield (
+                f"{prompts} cannot tell any difference from noise; at least {MIN_CLUSTERS} can: "
+                f"prompts.num={MIN_CLUSTERS}"
+            )
+        else:
+            yield f"No difference from {' or '.join(baselines)} can be told from noise."
+    if any(cell.interval for cell in cells):
+        yield "Below a mean: its 95 % interval over prompts."
+    if more := len(comparison.metrics) - len(metrics):
+        yield f"{more} more metric{'' if more == 1 else 's'} on the page."
+    reasons = dict.fromkeys(
+        f"no value: {info.title}: {row.cells[info.name].reason}"
+        for info in comparison.metrics
+        for row in comparison.rows
+        if row.cells[info.name].reason
+    )
+    yield from list(reasons)[:_MOST_REASONS]
+    if len(reasons) > _MOST_REASONS:
+        yield f"and {len(reasons) - _MOST_REASONS} more reasons on the page"

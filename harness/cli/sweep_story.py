@@ -1,0 +1,157 @@
+"""What a sweep on this machine says: what it is going to do, and what came out."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.cli.progress import Expected
+from harness.core.human import duration_text, size_text
+
+if TYPE_CHECKING:
+    from harness.cli.terminal import Terminal
+    from harness.config.sweep import Settings
+    from harness.run.estimate import Estimate
+    from harness.run.sweep import Outcome
+    from harness.store.run_store import RunStore
+    from reports.site.build import ReportPaths
+
+# Shares of the bar while no earlier sweep tells the speed of generating or of reports.
+_GUESSED_UNIT_S, _GUESSED_REPORT_S = 60.0, 30.0
+
+
+def estimate_lines(cost: Estimate, with_report: bool = True) -> list[str]:
+    """Return the seconds of each stage and the disk, for people."""
+    lines = []
+    if cost.generate.seconds is None:
+        names = ", ".join(cost.unknown)
+        lines.append(
+            f"generation: unknown, no earlier record of {names}; sweep --dry-run --measure times a "
+            "few blocks"
+        )
+    elif cost.generate.num_items:
+        lines.append(f"generation: about {duration_text(cost.generate.seconds)} ({cost.source})")
+    if cost.score.num_items:
+        lines.append(f"scoring: about {duration_text(cost.score.seconds or 0.0)}")
+    if with_report:
+        known = cost.report.seconds
+        report = f"about {duration_text(known)}" if known else "unknown until the first one"
+        lines.append(f"report: {report}")
+    lines.append(f"disk: about {size_text(cost.disk_bytes)} of latents and videos")
+    return lines
+
+
+def say_start(
+    store: RunStore, cost: Estimate, settings: Settings, with_report: bool, terminal: Terminal
+) -> None:
+    """Say what is missing, what is there, who works on it, and how long that takes."""
+    from harness.core.devices import pick_device
+    from harness.run.executors import num_threads, num_workers
+
+    workers = num_workers(settings.executor, settings.device)
+    threads = num_threads(settings.executor, settings.device)
+    made, scored = cost.generate, cost.score
+    terminal.say(
+        f"{store.root}: {_of(made.num_items, 'unit')} to make, {made.num_there} already there; "
+        f"{_of(scored.num_items, 'score')} to compute, {scored.num_there} already there"
+    )
+    terminal.say(
+        f"{_of(workers, 'worker')} with {_of(threads, 'thread')} on {pick_device(settings.device)}"
+    )
+    if made.num_items or scored.num_items:
+        for line in estimate_lines(cost, with_report):
+            terminal.say(line)
+
+
+def expected_stages(cost: Estimate, with_report: bool) -> dict[str, Expected]:
+    """Return the share of each stage in the bar of the sweep."""
+    made, scored = cost.generate, cost.score
+    guess = _GUESSED_UNIT_S * made.num_items
+    stages = {
+        "generate": Expected(made.seconds if made.seconds is not None else guess, made.num_there),
+        "score": Expected(scored.seconds or 0.0, scored.num_there),
+    }
+    if with_report:
+        stages["report"] = Expected(cost.report.seconds or _GUESSED_REPORT_S)
+    return stages
+
+
+def say_end(
+    store: RunStore,
+    cost: Estimate,
+    outcome: Outcome,
+    seconds: Mapping[str, float],
+    paths: ReportPaths | None,
+    terminal: Terminal,
+) -> None:
+    """Print the results, what failed and why, the seconds of each stage, and what to do next."""
+    from harness.cli.results_table import print_results
+
+    if paths:
+        print_results(paths.comparisons, terminal)
+    for item, error in outcome.failed.items():
+        terminal.say(f"failed: {item} {error} (see {store.failure_path(item)})", style="red")
+    made = cost.generate
+    num_failed = len({item.rpartition(":")[2] for item in outcome.failed})
+    stages = ", ".join(f"{stage} {duration_text(took_s)}" for stage, took_s in seconds.items())
+    total = duration_text(sum(seconds.values()))
+    terminal.say(
+        f"{made.num_items + made.num_there} units, {num_failed} failed, {total}"
+        + (f": {stages}." if stages else "."),
+    )
+    name = shlex.quote(str(store.root))
+    if paths is None:
+        terminal.say(f"next: python -m harness report {name}")
+        return
+    for ablation in paths.ablations:
+        terminal.say(f"ablation: {ablation}")
+    terminal.say(f"tables: {paths.index.parent / 'tables'}")
+    terminal.say(f"leaderboard: {paths.index}", needed=True)
+    if outcome.failed:
+        terminal.say(f"next: python -m harness logs {name}")
+    else:
+        terminal.say(f"next: python -m harness serve {name}")
+
+
+def as_dict(
+    store: RunStore,
+    cost: Estimate,
+    outcome: Outcome,
+    seconds: Mapping[str, float],
+    paths: ReportPaths | None,
+) -> dict[str, Any]:
+    """Return the end of a sweep as plain values."""
+    return {
+        "sweep": str(store.root),
+        "units": cost.generate.num_items + cost.generate.num_there,
+        "already_there": cost.generate.num_there,
+        "failed": dict(outcome.failed),
+        "stopped": outcome.stopped,
+        "seconds": dict(seconds),
+        "report": str(paths.index) if paths else None,
+        "tables": [
+            {
+                "suite": table.suite,
+                "duration_s": table.duration_s,
+                "rows": _plain(table.frame().to_dict("records")),
+            }
+            for table in (paths.comparisons if paths else ())
+        ],
+    }
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+def _plain(rows: Sequence[Mapping[Any, Any]]) -> list[dict[str, Any]]:
+    """Return rows with null for NaN, which JSON doesn't know."""
+    return [
+        {str(key): None if _is_nan(value) else value for key, value in row.items()} for row in rows
+    ]
+
+
+def _of(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -1,0 +1,79 @@
+"""Speeds of earlier sweeps, read from their records: of generating, scoring and reports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from harness.store.run_store import RunStore
+from harness.store.stage_times import read_stage_times
+
+_SWEEPS_READ = 20  # the newest
+_REPORT_UNIT_S = 0.004  # of each unit, measured at 1,024 to 20,480 units; the rest is constant
+_FILES_READ = 100  # of each sweep; more would not change a median
+
+
+def pair_key(identity: dict[str, Any]) -> str:
+    """Return the key of a speed: backbone and method with all arguments."""
+    return json.dumps([identity["backbone"], identity["method"]], sort_keys=True)
+
+
+def backbone_key(identity: dict[str, Any]) -> str:
+    """Return the key of a speed of any method: the backbone with all arguments."""
+    return json.dumps(identity["backbone"], sort_keys=True)
+
+
+def recorded_latent_s(runs: Path) -> dict[str, list[float]]:
+    """Return seconds per latent frame, decode and encoding included.
+
+    Keys are those of `pair_key` and `backbone_key`.
+    """
+    found: dict[str, list[float]] = {}
+    for store in _newest(runs):
+        for path in islice(store.units_dir.glob("*"), _FILES_READ):
+            record = store.record(path.name)
+            generation = record.generation if record else None
+            # Imported videos were not made here; a resumed one replayed its first blocks.
+            if record and generation and "replay" not in generation.timings_s:
+                latent_s = generation.timings_s["end_to_end"] / generation.num_latents
+                for key in (pair_key(record.identity), backbone_key(record.identity)):
+                    found.setdefault(key, []).append(latent_s)
+    return found
+
+
+def recorded_clip_pixel_s(runs: Path, suite: str) -> float | None:
+    """Return the median seconds of scoring a clip with a suite, for each pixel of a frame."""
+    found = []
+    for store in _newest(runs):
+        for path in islice(store.suite_dir(suite).glob("*.json"), _FILES_READ):
+            scores, record = store.scores(suite, path.stem), store.record(path.stem)
+            if scores and record and scores.clips:
+                clip_s = sum(scores.timings_s.values()) / len(scores.clips)
+                found.append(clip_s / (record.width * record.height))
+    return median(found) if found else None
+
+
+def recorded_report_s(runs: Path, num_units: int) -> float | None:
+    """Return the seconds of the report of the sweep nearest in size; None if none was timed."""
+    times = [
+        time
+        for store in _newest(runs)
+        for time in read_stage_times(store)
+        if time.stage == "report"
+    ]
+    if not times:
+        return None
+    nearest = min(times, key=lambda time: abs(time.num_items - num_units))
+    return nearest.seconds + _REPORT_UNIT_S * max(0, num_units - nearest.num_items)
+
+
+def _newest(runs: Path) -> Iterator[RunStore]:
+    folders: Iterable[Path] = sorted(
+        runs.glob("*/"), key=lambda path: path.stat().st_mtime, reverse=True
+    )
+    for root in islice(folders, _SWEEPS_READ):
+        yield RunStore(root)

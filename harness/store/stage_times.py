@@ -1,0 +1,52 @@
+"""The file stages.jsonl: how long each stage of each command took."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import asdict, dataclass
+
+from harness.core.errors import StoreError
+from harness.core.typed_files import from_json
+from harness.store.paths import StorePaths
+from harness.store.record import now
+
+
+@dataclass(frozen=True)
+class StageTime:
+    """One stage of one command.
+
+    Attributes:
+        stage: generate, score or report.
+        seconds: wall time.
+        num_items: units made, scores made, or units of the report.
+        time: when it ended, UTC.
+    """
+
+    stage: str
+    seconds: float
+    num_items: int
+    time: str
+
+    @classmethod
+    def ended_now(cls, stage: str, seconds: float, num_items: int) -> StageTime:
+        """Return a stage that ended at this moment."""
+        return cls(stage, seconds, num_items, now())
+
+
+def add_stage_times(paths: StorePaths, times: list[StageTime]) -> None:
+    """Append stages; a line at a time, so that several commands may do so at once."""
+    with paths.stages_path.open("a", encoding="utf-8") as file:
+        for time in times:
+            file.write(json.dumps(asdict(time)) + "\n")
+
+
+def read_stage_times(paths: StorePaths) -> list[StageTime]:
+    """Return all stages; lines that can't be read are left out."""
+    found: list[StageTime] = []
+    if not paths.stages_path.is_file():
+        return found
+    for line in paths.stages_path.read_text(encoding="utf-8", errors="replace").splitlines():
+        with contextlib.suppress(StoreError):
+            found.append(from_json(line, StageTime, paths.stages_path.name))
+    return found

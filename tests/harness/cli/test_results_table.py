@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from rich.console import Console
+
+from harness.cli.results_table import print_results
+from harness.cli.terminal import Terminal
+from harness.store.frames import load_sweeps
+from reports.tables.comparison import compare_all
+from tests.reports.experiment import make_store
+
+PROMPTS = "abcdefghijkl"
+
+
+def printed(folder: Path, rows: dict[str, dict[str, float]]) -> str:
+    comparisons = compare_all(load_sweeps([make_store(folder, rows)]))
+    out = io.StringIO()
+    print_results(comparisons, Terminal(Console(file=out, width=100)))
+    return out.getvalue()
+
+
+def test_a_difference_beyond_doubt_is_marked_and_means_have_intervals(tmp_path: Path) -> None:
+    base = {prompt: 0.1 * number for number, prompt in enumerate(PROMPTS)}
+    better = {prompt: value + 1 + 0.01 * value for prompt, value in base.items()}
+    text = printed(tmp_path / "main", {"sliding_window": base, "rag": better})
+    assert "offline, 3 s" in text
+    assert "Sky ↑" in text
+    assert "1.556**" in text and "0.550 " in text
+    assert " to " in text and "Below a mean: its 95 % interval over prompts." in text
+    assert (
+        "Differs from sliding_window, by tests over the whole table: * at 5 %, ** at 1 %." in text
+    )
+    assert "12/12" in text
+
+
+def test_too_few_prompts_say_how_many_would_do(tmp_path: Path) -> None:
+    text = printed(
+        tmp_path / "main", {"sliding_window": {"a": 0.0, "b": 1.0}, "rag": {"a": 2.0, "b": 2.5}}
+    )
+    assert "2 prompts cannot tell any difference from noise; at least 6 can: prompts.num=6" in text
+    assert "*" not in text
