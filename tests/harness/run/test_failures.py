@@ -79,7 +79,7 @@ def test_a_worker_that_dies_without_a_word_is_no_success(cli) -> None:
         ("return ClipMeasure(float('nan'))", "brightness: score is nan"),
         (
             "return 0.5",
-            "brightness: `measure` must return a ClipMeasure (eval/metric.py); it retur",
+            "brightness: `measure` must return a ClipMeasure (eval/metric.py)",
         ),
         ("raise KeyError('sky')", "brightness: KeyError: 'sky'"),
     ],
