@@ -84,7 +84,7 @@ def _notes(comparison: Comparison, metrics: Sequence[MetricInfo]) -> Iterator[st
                 f"prompts.num={MIN_CLUSTERS}"
             )
         else:
-            yield f"No difference from {' or '.join(baselines)} can be told from noise."
+            yield f"No difference from {' or '.join(baselines)} is beyond noise."
     if any(cell.interval for cell in cells):
         yield "Below a mean: its 95 % interval over prompts."
     if more := len(comparison.metrics) - len(metrics):

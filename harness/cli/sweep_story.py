@@ -1,4 +1,4 @@
-"""What a sweep on this machine says: what it is going to do, and what came out."""
+"""Lines around a sweep on this machine: the work ahead of it, and what came out."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class Terminal:
         console: where to print; standard output by default.
         as_json: standard output gets one JSON document; everything else goes to standard error.
         plain_width: width of tables where the output is a file or a pipe.
-        quiet: print only what `say` is told is needed, and no progress.
+        quiet: print only failures and needed lines, and no progress.
     """
 
     def __init__(
