@@ -73,6 +73,16 @@ def test_commands_and_code_of_a_page_run(
             assert run(line) == 0, f"{line}\n{''.join(capfd.readouterr())}"
 
 
+def test_the_demo_of_the_makefile_is_a_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    makefile = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    settings = re.findall(r"^DEMO := (.*)$", makefile, re.MULTILINE)
+    assert len(settings) == 1
+    assert run(f"python -m harness sweep --dry-run {settings[0]}") == 0
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_local_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
