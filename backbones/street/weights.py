@@ -59,8 +59,9 @@ class StreetWeights:
         try:
             with safe_open(path, "pt") as file:
                 metadata = file.metadata() or {}
+            # Not `from_json`: older files carry no schema.
             found = msgspec.json.decode(metadata[_KEY], type=cls)
-        except (SafetensorError, KeyError, msgspec.MsgspecError) as error:
+        except (SafetensorError, OSError, KeyError, msgspec.MsgspecError, RecursionError) as error:
             raise MissingWeights(
                 f"{path} holds no weights of the street ({type(error).__name__}). {_REMEDY}"
             ) from error

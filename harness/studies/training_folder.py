@@ -1,4 +1,4 @@
-"""The two files of a training's folder that resuming reads: training.json and curves.csv.
+"""The files that all trainings write: training.json and curves.csv.
 
 training.json is written last, so the other files are complete once it names a step.
 """
@@ -6,10 +6,12 @@ training.json is written last, so the other files are complete once it names a s
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ class TrainingState:
         backbones: fingerprints of the backbones of the corpus.
         step: steps done.
         steps: steps requested.
+        files: sha256 of the results at that step, by name.
     """
 
     command: list[str]
@@ -35,6 +38,7 @@ class TrainingState:
     backbones: Sequence[str]
     step: int
     steps: int
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
         """Write training.json."""
@@ -47,6 +51,30 @@ class TrainingState:
             return read_typed(folder / "training.json", cls)
         except (FileNotFoundError, StoreError):
             return None
+
+    def damaged(self, folder: Path) -> str | None:
+        """Return a line about a result that is not what was written; None if all are.
+
+        Before the last step, results may be newer than training.json.
+        """
+        if self.step < self.steps:
+            return None
+        found = digests(folder, list(self.files))
+        for name, sha256 in self.files.items():
+            if found.get(name) != sha256:
+                return f"{folder / name}: not the bytes that were written; training starts over."
+        return None
+
+
+@contextmanager
+def starting_over(on_damage: Callable[[str], None]) -> Iterator[None]:
+    """Run a block that restores a state; say so if that can't be read, and go on without it."""
+    try:
+        yield
+    except FileNotFoundError:
+        pass
+    except StoreError as error:
+        on_damage(f"{str(error).rstrip('.')}; training starts over.")
 
 
 def first_difference(
@@ -64,14 +92,10 @@ def first_difference(
     return None
 
 
-def read_curves(folder: Path) -> list[dict[str, float]]:
-    """Read curves.csv; empty if the run was stopped before its first validation."""
-    path = folder / "curves.csv"
-    if not path.is_file():
-        return []
-    with path.open(newline="") as file:
-        rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
-    return [row | {"step": int(row["step"])} for row in rows]
+def digests(folder: Path, names: Sequence[str]) -> dict[str, str]:
+    """Return the sha256 of those of the named files that exist."""
+    paths = [folder / name for name in names if (folder / name).is_file()]
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
 def write_curves(folder: Path, lines: Sequence[Mapping[str, float]]) -> None:

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
+from harness.core.equal_bytes import write_tensors, write_torch
 from harness.core.errors import MissingWeights, nearest
+from harness.core.typed_files import from_plain
+from harness.core.untyped import json_object
 from methods.encoders.network import AutoencoderConfig, LatentAutoencoder
 
 if TYPE_CHECKING:
@@ -48,9 +50,13 @@ class Training:
     metrics: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def from_json(cls, fields: Mapping[str, Any]) -> Training:
-        """Build it from the output of `asdict`."""
-        return cls(**{**fields, "backbones": tuple(fields["backbones"])})
+    def of(cls, fields: Any) -> Training:
+        """Build it from the output of `asdict`.
+
+        Raises:
+            StoreError: the fields are others.
+        """
+        return from_plain(fields, cls, "training")
 
 
 @dataclass(frozen=True)
@@ -143,14 +149,15 @@ def read_checkpoint(path: Path) -> Checkpoint:
         if path.suffix == ".safetensors":
             with safe_open(path, "pt") as file:
                 metadata = file.metadata() or {}
-                config = json.loads(metadata.get("config", "null"))
-                training = json.loads(metadata.get("training", "null"))
+                config = json_object(metadata.get("config", "null"), "config")
+                text = metadata.get("training")
+                training = json_object(text, "training") if text else None
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
             tensors, config = content["model"], content["config"]
             training = content.get("training")
-        known = Training.from_json(training) if training else Training()
+        known = Training.of(training) if training else Training()
     except (
         SafetensorError,
         pickle.UnpicklingError,
@@ -180,9 +187,9 @@ def write_checkpoint(path: Path, model: LatentAutoencoder, training: Training) -
             "config": json.dumps(config),
             "training": json.dumps(origin, sort_keys=True),
         }
-        save_file(tensors, path, metadata)
+        write_tensors(path, tensors, metadata)
     else:
-        torch.save({"model": tensors, "config": config, "training": origin}, path)
+        write_torch(path, {"model": tensors, "config": config, "training": origin})
 
 
 def _parse_config(config: Any, path: Path) -> AutoencoderConfig:

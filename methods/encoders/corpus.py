@@ -16,7 +16,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.core.errors import ConfigError, LongtakeError, StoreError
+from harness.core.errors import ConfigError, StoreError
+from harness.core.sealed import open_sealed
+from harness.core.typed_files import from_json
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -47,6 +49,13 @@ class Sample:
     prompt: str
     seed: int
     num_latents: int
+
+    def __post_init__(self) -> None:
+        # It becomes part of a path, and a corpus may come from an untrusted source.
+        if Path(self.shard).name != self.shard:
+            raise ValueError(f"shard {self.shard!r} is not a file name")
+        if self.num_latents < 1:
+            raise ValueError(f"num_latents is {self.num_latents}")
 
 
 @dataclass(frozen=True)
@@ -105,20 +114,9 @@ class Corpus:
                 f"corpus={path}: no {INDEX} there; make one with: python -m harness latents"
             )
         text = (folder / INDEX).read_bytes()
-        try:
-            fields = json.loads(text)
-            if fields["schema"] != SCHEMA:
-                raise StoreError(f"{folder / INDEX}: schema {fields['schema']}, not {SCHEMA}.")
-            channels, height, width = fields["latent_shape"]
-            index = CorpusIndex(
-                latent_shape=(int(channels), int(height), int(width)),
-                backbones=tuple(fields["backbones"]),
-                samples=tuple(Sample(**sample) for sample in fields["samples"]),
-            )
-        except (ValueError, KeyError, TypeError) as error:
-            if isinstance(error, LongtakeError):
-                raise
-            raise StoreError(f"{folder / INDEX} is not the index of a corpus: {error}") from error
+        index = from_json(text, CorpusIndex, str(folder / INDEX))
+        if index.schema != SCHEMA:
+            raise StoreError(f"{folder / INDEX}: schema {index.schema}, expected {SCHEMA}.")
         shards = {sample.shard for sample in index.samples}
         if gone := sorted(shard for shard in shards if not (folder / shard).is_file()):
             raise StoreError(
@@ -138,20 +136,20 @@ class Corpus:
             StoreError: the shard is damaged, or its frames have another shape than the index
                 says.
         """
-        from safetensors import SafetensorError, safe_open
+        from safetensors import SafetensorError
 
         sample = self.index.samples[position]
         path = self.folder / sample.shard
         try:
             if sample.shard not in self._open:
-                self._open[sample.shard] = safe_open(path, "pt")
+                self._open[sample.shard], _ = open_sealed(path)
             rows = self._open[sample.shard].get_slice(sample.name)
             shape = tuple(rows.get_shape())
             latents = rows[start : sample.num_latents if stop is None else stop]
-        except (SafetensorError, OSError) as error:
+        except (SafetensorError, OSError, StoreError) as error:
+            reason = str(error).removeprefix(f"{path}: ").rstrip(".")
             raise StoreError(
-                f"{path}: sample {sample.name} can't be read ({error}); delete the file and run "
-                "python -m harness latents again."
+                f"{path}: {reason}; run python -m harness latents to make it again."
             ) from error
         if shape != (sample.num_latents, *self.index.latent_shape):
             raise StoreError(

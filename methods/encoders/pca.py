@@ -11,10 +11,11 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
+from harness.core.equal_bytes import write_tensors
 from harness.core.errors import ConfigError, MissingWeights
+from harness.core.untyped import json_object
 from methods.encoders.checkpoint import Training, given_file
 from methods.encoders.corpus import Corpus
 
@@ -42,10 +43,10 @@ class Pca:
             with safe_open(path, "pt") as file:
                 self._mean_CHW = file.get_tensor("mean")
                 self._components_DV = file.get_tensor("components")
-                training = json.loads((file.metadata() or {})["training"])
+                text = (file.metadata() or {})["training"]
+            self.trained_on = Training.of(json_object(text, "training")).backbones
         except (SafetensorError, KeyError, ValueError) as error:
             raise MissingWeights(f"{path.name} holds no principal components: {error}") from error
-        self.trained_on = Training.from_json(training).backbones
         self._sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
 
     def prepare(self, latent_shape: tuple[int, int, int]) -> None:
@@ -92,5 +93,5 @@ def fit_pca(corpus: Corpus, dim: int, seed: int, path: Path, training: Training)
         "components": components[:, :dim].T.contiguous(),
     }
     origin = asdict(training) | {"backbones": list(training.backbones)}
-    save_file(tensors, path, {"training": json.dumps(origin, sort_keys=True)})
+    write_tensors(path, tensors, {"training": json.dumps(origin, sort_keys=True)})
     return float(values[:dim].square().sum() / centred.square().sum())

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from harness.core.errors import ConfigError, TrainingDiverged
+from harness.core.sealed import read_state, write_state
 from methods.encoders.batches import draw_batch, split_corpus
 from methods.encoders.corpus import Corpus
 from methods.encoders.losses import LossParts, LossSettings, all_losses
@@ -112,6 +113,9 @@ class Trainer:
         settings: size of the network, loss and optimizer.
         device: the device to train on.
 
+    Attributes:
+        lines: curves.csv so far, which the owner of the trainer fills and `save` includes.
+
     Raises:
         ConfigError: settings that can't be trained, or a corpus too small for them.
     """
@@ -136,6 +140,7 @@ class Trainer:
         )
         self.step = 0
         self.best = math.inf
+        self.lines: list[dict[str, float]] = []
         self._recent: list[dict[str, float]] = []  # of the steps since the last validation
 
     def run(self, on_step: Callable[[int], None]) -> Iterator[Validation]:
@@ -238,24 +243,30 @@ class Trainer:
 
     def save(self, path: Path) -> None:
         """Write everything that `restore` needs to continue exactly."""
-        torch.save(
+        write_state(
+            path,
             {
                 "model": self.model.state_dict(),
                 "optimizer": self._optimizer.state_dict(),
                 "step": self.step,
                 "best": self.best,
+                "lines": self.lines,
                 "recent": self._recent,
             },
-            path,
         )
 
     def restore(self, path: Path) -> None:
-        """Continue from the output of `save` with the same settings."""
-        state = torch.load(path, map_location=self._device, weights_only=True)
+        """Continue from the output of `save` with the same settings.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            StoreError: the file is not what was written.
+        """
+        state = read_state(path)
         self.model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
         self.step, self.best = state["step"], state["best"]
-        self._recent = state["recent"]
+        self.lines, self._recent = state["lines"], state["recent"]
 
 
 def _text(values: dict[str, float]) -> str:

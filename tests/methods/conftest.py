@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
 
+from harness.core.sealed import write_sealed
 from methods.encoders.corpus import Corpus, CorpusIndex, Sample
 
 BACKBONE = "tiny_short@0123456789ab"
@@ -31,7 +31,7 @@ def write_corpus(
                     f"{position:06d}", shard, f"u{position}", "b", f"p{position}", 0, num_latents
                 )
             )
-        save_file(tensors, folder / shard)
+        write_sealed(folder / shard, tensors, {})
     index = CorpusIndex((16, size, size), (BACKBONE,), tuple(samples))
     (folder / "index.json").write_text(index.text)
     return Corpus.load(folder)

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from backbones.street.training.contexts import ClipTruth
 from backbones.world.street.draw import draw_script
 from backbones.world.street.render import render
 from backbones.world.street.scene import draw_street
-from backbones.world.street.script import BLOCK_LATENTS
-from harness.core.errors import ConfigError
+from backbones.world.street.script import BLOCK_LATENTS, VERSION
+from harness.core.errors import ConfigError, StoreError
 from harness.core.files import replacing
+from harness.core.sealed import open_sealed, write_sealed
 
 CLIP_LATENTS = 60
 CLIP_BLOCKS = CLIP_LATENTS // BLOCK_LATENTS
@@ -78,6 +78,7 @@ class ClipSet:
         seed: int,
         encode: Callable[[Tensor], Tensor],
         on_clip: Callable[[int], None],
+        on_damage: Callable[[str], None],
     ) -> ClipSet:
         """Read a set, or render and encode what the file does not hold yet.
 
@@ -87,14 +88,16 @@ class ClipSet:
             seed: decides all streets and scripts.
             encode: video in -1..1 to normalised latents.
             on_clip: called with the number of finished clips; it may raise to stop.
+            on_damage: called with a line about a file that can't be used, and is made again.
         """
-        done = list(load_file(path)["latents"]) if path.is_file() else []
+        origin = {"seed": str(seed), "street_version": str(VERSION)}
+        done = _saved_clips(path, origin, on_damage)
         while len(done) < settings.clips:
             truth = clip_truth(seed, len(done))
             done.append(encode(render(truth.street, truth.script)).half())
             if len(done) % 32 == 0 or len(done) == settings.clips:
                 with replacing(path) as temporary:
-                    save_file({"latents": torch.stack(done)}, temporary)
+                    write_sealed(temporary, {"latents": torch.stack(done)}, origin)
             on_clip(len(done))
         return cls(torch.stack(done[: settings.clips]), seed, settings.held_out)
 
@@ -105,3 +108,20 @@ class ClipSet:
     def truths(self) -> list[ClipTruth]:
         """Street and script of every clip."""
         return [clip_truth(self._seed, number) for number in range(len(self))]
+
+
+def _saved_clips(
+    path: Path, origin: dict[str, str], on_damage: Callable[[str], None]
+) -> list[Tensor]:
+    """Return the clips of a file; none if there is no file, or it can't be used."""
+    try:
+        file, found = open_sealed(path)
+    except FileNotFoundError:
+        return []
+    except StoreError as error:
+        on_damage(f"{str(error).rstrip('.')}; made again.")
+        return []
+    if found != origin:
+        on_damage(f"{path}: of another seed or street; made again.")
+        return []
+    return list(file.get_tensor("latents"))

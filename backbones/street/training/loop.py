@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.core.errors import ConfigError, TrainingDiverged
+from harness.core.sealed import read_state, write_state
 
 _WARMUP_STEPS = 100
 _FINAL_RATE = 0.05  # of the learning rate, at the last step
@@ -75,11 +76,13 @@ class Loop(ABC):
         step: steps made.
         averages: running average of the weights.
         recent: losses of the steps since they were last taken.
+        lines: curves.csv so far, which the owner of the loop fills and `save` includes.
     """
 
     def __init__(self, name: str, settings: LoopSettings, model: nn.Module, seed: int) -> None:
         self.name, self.settings, self.model, self.seed = name, settings, model, seed
         self.recent: list[float] = []
+        self.lines: list[dict[str, float]] = []
         self.averages = {key: value.clone() for key, value in model.state_dict().items()}
         self._optimizer = torch.optim.AdamW(
             model.parameters(),
@@ -133,24 +136,30 @@ class Loop(ABC):
 
     def save(self, path: Path) -> None:
         """Write everything that `restore` needs to go on exactly."""
-        torch.save(
+        write_state(
+            path,
             {
                 "model": self.model.state_dict(),
                 "averages": self.averages,
                 "optimizer": self._optimizer.state_dict(),
                 "step": self.step,
+                "lines": self.lines,
                 "recent": self.recent,
             },
-            path,
         )
 
     def restore(self, path: Path) -> None:
-        """Go on from what `save` wrote with the same settings."""
-        state = torch.load(path, weights_only=True)
+        """Go on from what `save` wrote with the same settings.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            StoreError: the file is not what was written.
+        """
+        state = read_state(path)
         self.model.load_state_dict(state["model"])
         self.averages = dict(state["averages"])
         self._optimizer.load_state_dict(state["optimizer"])
-        self.step, self.recent = state["step"], state["recent"]
+        self.step, self.recent, self.lines = state["step"], state["recent"], state["lines"]
 
     def _learning_rate(self) -> float:
         settings, step = self.settings, self.step

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from harness.core.errors import ConfigError, StoreError
-from harness.core.files import replacing, write_text
+from harness.core.files import remove_leftovers, replacing, write_text
+from harness.core.sealed import open_sealed, write_sealed
 from harness.store.run_store import RunStore
 from harness.store.units import Unit, build_backbone
 from methods.encoders.corpus import INDEX, Corpus, CorpusIndex, Sample
@@ -83,6 +82,7 @@ def pack_corpus(
     Raises:
         StoreError: latents that are missing, damaged or not finite; names the video.
     """
+    remove_leftovers(folder)
     path = folder / INDEX
     if path.is_file() and path.read_text(encoding="utf-8") != index.text:
         path.unlink()  # index of an earlier corpus, whose shards are replaced next
@@ -92,7 +92,7 @@ def pack_corpus(
         if _contents(folder / shard) != contents:
             tensors = {sample.name: _latents(store, sample) for sample in samples}
             with replacing(folder / shard) as temporary:
-                save_file(tensors, temporary, {"samples": contents})
+                write_sealed(temporary, tensors, {"samples": contents})
         for sample in samples:
             on_sample(sample.name)
     write_text(path, index.text)
@@ -108,10 +108,10 @@ def _fingerprint(name: str, unit: Unit) -> str:
 def _contents(path: Path) -> str | None:
     """Return the description of the samples in a shard; None if it is missing or damaged."""
     try:
-        with safe_open(path, "pt") as file:
-            return (file.metadata() or {}).get("samples")
-    except (SafetensorError, OSError):
+        _, metadata = open_sealed(path)
+    except (FileNotFoundError, StoreError):
         return None
+    return metadata.get("samples")
 
 
 def _latents(store: RunStore, sample: Sample) -> Tensor:

@@ -90,7 +90,7 @@ def train_encoder(
             listener.say(f"{label} step {validation.step}: {numbers}{best}")
 
         try:
-            best = train(run, on_step, on_validation)
+            best = train(run, on_step, on_validation, listener.say)
         finally:
             draw_curves(run.folder / "curves.csv")
         emit(Event(EventKind.done, label, seconds=time.perf_counter() - started))

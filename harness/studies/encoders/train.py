@@ -7,25 +7,29 @@
 <out>/last.safetensors  newest valid weights
 <out>/state.pt          state to resume from: the last validation, or the step it was stopped at
 ```
+
+Resuming reads training.json and state.pt only. A file that is not what was written starts the
+training over, which ends with the same bytes.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from harness.core.devices import pick_device
 from harness.core.errors import ConfigError
 from harness.core.events import Interrupted
-from harness.core.files import replacing
+from harness.core.files import remove_leftovers, replacing
 from harness.core.machine import num_cores, prepare_process
 from harness.studies.encoders.run_config import EncoderKind, EncoderRun
 from harness.studies.training_folder import (
     TrainingState,
+    digests,
     first_difference,
-    read_curves,
+    starting_over,
     write_curves,
 )
 from methods.encoders.checkpoint import Training, write_checkpoint
@@ -33,6 +37,8 @@ from methods.encoders.corpus import Corpus
 from methods.encoders.pca import fit_pca
 from methods.encoders.trackers import start_tracker
 from methods.encoders.training import Trainer, Validation
+
+_RESULTS = ("best.safetensors", "ae_latent_mem.pt", "last.safetensors")
 
 
 def finished(run: EncoderRun, corpus_sha256: str) -> bool:
@@ -58,13 +64,14 @@ def finished(run: EncoderRun, corpus_sha256: str) -> bool:
             f"{run.folder} contains an encoder trained on another corpus than {run.corpus} is "
             f"now. {remedy}"
         )
-    return state.step >= run.steps and run.best.is_file()
+    return state.step >= run.steps and run.best.is_file() and not state.damaged(run.folder)
 
 
 def train(
     run: EncoderRun,
     on_step: Callable[[int], None],
     on_validation: Callable[[Validation], None],
+    on_damage: Callable[[str], None],
 ) -> Path:
     """Train to the last step, resuming from what the folder contains.
 
@@ -74,6 +81,7 @@ def train(
             training without losing a step. After any other exception, or a kill, training resumes
             from the last validation.
         on_validation: called with the numbers of each validation.
+        on_damage: called with a line about a file that is not what was written.
 
     Returns:
         The best checkpoint.
@@ -89,6 +97,7 @@ def train(
         return run.best
     prepare_process(run.threads or num_cores())
     run.folder.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(run.folder)
     if run.kind is EncoderKind.pca:
         with replacing(run.best) as temporary:
             fit_pca(corpus, run.network.latent_dim, run.seed, temporary, _origin(run, corpus))
@@ -96,17 +105,18 @@ def train(
         on_step(run.steps)
         return run.best
     trainer = Trainer(corpus, run, pick_device(run.device))
-    lines: list[dict[str, float]] = []
-    if TrainingState.read(run.folder) is not None:
-        trainer.restore(run.folder / "state.pt")
-        # A kill between curves.csv and state.pt leaves a line of steps that are about to be redone.
-        lines = [line for line in read_curves(run.folder) if line["step"] <= trainer.step]
+    state = TrainingState.read(run.folder)
+    if state is not None and (damage := state.damaged(run.folder)):
+        on_damage(damage)
+    elif state is not None:
+        with starting_over(on_damage):
+            trainer.restore(run.folder / "state.pt")
     tracker = start_tracker(run.track, run.folder, run.deciding())
     try:
         for validation in trainer.run(on_step):
-            lines.append({"step": validation.step, **validation.values})
+            trainer.lines.append({"step": validation.step, **validation.values})
             tracker.log(validation.step, validation.values)
-            _save(run, corpus, trainer, validation, lines)
+            _save(run, corpus, trainer, validation)
             on_validation(validation)
     except Interrupted:
         _save_state(run, corpus, trainer)
@@ -116,13 +126,7 @@ def train(
     return run.best
 
 
-def _save(
-    run: EncoderRun,
-    corpus: Corpus,
-    trainer: Trainer,
-    validation: Validation,
-    lines: Sequence[dict[str, float]],
-) -> None:
+def _save(run: EncoderRun, corpus: Corpus, trainer: Trainer, validation: Validation) -> None:
     """Save weights and curves first, and last the state that refers to them."""
     metrics = {key: value for key, value in validation.values.items() if math.isfinite(value)}
     metrics.pop("step_s", None)  # a time would make two equal trainings differ in their bytes
@@ -132,7 +136,7 @@ def _save(
     for name in names:
         with replacing(run.folder / name) as temporary:
             write_checkpoint(temporary, trainer.model, training)
-    write_curves(run.folder, lines)
+    write_curves(run.folder, trainer.lines)
     _save_state(run, corpus, trainer)
 
 
@@ -145,7 +149,8 @@ def _save_state(run: EncoderRun, corpus: Corpus, trainer: Trainer) -> None:
 def _write_state(run: EncoderRun, corpus: Corpus, step: int) -> None:
     deciding = {**run.deciding(), "corpus_sha256": corpus.sha256}
     backbones = corpus.index.backbones
-    TrainingState(run.command, deciding, backbones, step, run.steps).write(run.folder)
+    files = digests(run.folder, _RESULTS)
+    TrainingState(run.command, deciding, backbones, step, run.steps, files).write(run.folder)
 
 
 def _origin(run: EncoderRun, corpus: Corpus) -> Training:

@@ -10,7 +10,8 @@
 <out>/street.safetensors   newest weights, ready as a backbone
 ```
 
-A state is written last, so what it refers to is complete.
+A state is written last, so what it refers to is complete. A file that is not what was written is
+made again: a clip set is rendered, a training starts over. Both end with the same bytes.
 """
 
 from __future__ import annotations
@@ -34,12 +35,13 @@ from backbones.street.weights import StreetWeights
 from backbones.tiny.backbone import load_vae
 from harness.core.errors import ConfigError
 from harness.core.events import Event, EventKind, Interrupted, Listener, StopRequested
-from harness.core.files import replacing
+from harness.core.files import remove_leftovers, replacing
 from harness.core.machine import num_cores, prepare_process
 from harness.studies.training_folder import (
     TrainingState,
+    digests,
     first_difference,
-    read_curves,
+    starting_over,
     write_curves,
 )
 from harness.studies.worlds.run_config import WorldRun
@@ -59,9 +61,17 @@ def train_world(run: WorldRun, listener: Listener, stop_requested: StopRequested
         ConfigError: the folder contains another training.
         TrainingDiverged: a loss is no finite number; what was saved before is kept.
     """
-    _refuse_another(run)
+    found = TrainingState.read(run.folder)
+    _refuse_another(run, found)
     prepare_process(run.threads or num_cores())
     run.folder.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(run.folder)
+    if found is None:  # of a training that is unknown
+        _forget_states(run)
+        _write_state(run, 0, run.transformer.steps)
+    elif damage := found.damaged(run.folder):
+        listener.say(damage)
+        _forget_states(run)
     clips = _make_clips(run, listener, stop_requested)
 
     decoder = DecoderLoop(run.decoder, clips, run.seed)
@@ -87,13 +97,22 @@ def train_world(run: WorldRun, listener: Listener, stop_requested: StopRequested
         )
 
 
-def _refuse_another(run: WorldRun) -> None:
-    state = TrainingState.read(run.folder)
+def _refuse_another(run: WorldRun, state: TrainingState | None) -> None:
     if state and (differing := first_difference(state.deciding, run.deciding())):
         raise ConfigError(
             f"{run.folder} contains a world trained with other settings ({differing}). Set another "
             "out= or delete the folder."
         )
+
+
+def _forget_states(run: WorldRun) -> None:
+    for name in ("decoder.pt", "transformer.pt"):
+        (run.folder / name).unlink(missing_ok=True)
+
+
+def _write_state(run: WorldRun, step: int, steps: int) -> None:
+    files = digests(run.folder, [run.weights.name])
+    TrainingState(run.command, run.deciding(), (), step, steps, files).write(run.folder)
 
 
 def _make_clips(run: WorldRun, listener: Listener, stop_requested: StopRequested) -> ClipSet:
@@ -111,7 +130,7 @@ def _make_clips(run: WorldRun, listener: Listener, stop_requested: StopRequested
                 raise Interrupted
 
         path = run.folder / "clips.safetensors"
-        clips = ClipSet.load_or_make(path, run.data, run.seed, encode, on_clip)
+        clips = ClipSet.load_or_make(path, run.data, run.seed, encode, on_clip, listener.say)
         emit(Event(EventKind.done, "clips"))
     return clips
 
@@ -125,15 +144,13 @@ def _advance(
 ) -> None:
     """Make the missing steps of one training; measure and save it on the way."""
     path = run.folder / f"{loop.name}.pt"
-    if path.is_file():
+    with starting_over(listener.say):
         loop.restore(path)
 
     def save() -> None:
         with replacing(path) as temporary:
             loop.save(temporary)
-        TrainingState(run.command, run.deciding(), (), loop.step, loop.settings.steps).write(
-            run.folder
-        )
+        _write_state(run, loop.step, loop.settings.steps)
 
     with listener.stage("train", {loop.name: loop.settings.steps}, {}) as emit:
         while not loop.finished:
@@ -152,11 +169,11 @@ def _advance(
 def _save_transformer(
     run: WorldRun, decoder: DecoderLoop, transformer: TransformerLoop, listener: Listener
 ) -> None:
-    step, losses = transformer.step, transformer.recall_losses()
-    line = {"step": step, "train_loss": fmean(transformer.recent), **losses}
-    # A kill between curves.csv and the state leaves a line of steps that are about to be redone.
-    lines = [old for old in read_curves(run.folder) if old["step"] < step]
-    write_curves(run.folder, [*lines, line])
+    step = transformer.step
+    losses = {str(kind): loss for kind, loss in transformer.recall_losses().items()}
+    line: dict[str, float] = {"step": step, "train_loss": fmean(transformer.recent), **losses}
+    transformer.lines.append(line)
+    write_curves(run.folder, transformer.lines)
     draw_world_curves(run.folder / "curves.csv")
     weights = StreetWeights(
         run.transformer.dim,

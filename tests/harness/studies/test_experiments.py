@@ -81,7 +81,7 @@ def test_encoders_of_another_corpus_are_refused(tmp_path: Path) -> None:
     plan = ExperimentPlan.load(str(tmp_path / "quick.yaml"), [f"runs={tmp_path / 'runs'}"])
     write_corpus(plan.corpus.folder, num_samples=2)
     (task,) = plan.encoder_tasks()
-    train(load_run(task.arguments), lambda step: None, lambda validation: None)
+    train(load_run(task.arguments), lambda step: None, lambda validation: None, print)
     assert not plan.corpus.packed()
     with pytest.raises(LongtakeError, match="trained on another corpus than"):
         plan.missing_encoders()

@@ -77,12 +77,12 @@ def test_a_resumed_run_ends_with_the_same_files(
         if step == stop_at:
             raise error
 
-    train(run("whole"), lambda step: None, lambda validation: None)
+    train(run("whole"), lambda step: None, lambda validation: None, print)
     with pytest.raises(error):
-        train(run("stopped"), stop, lambda validation: None)
+        train(run("stopped"), stop, lambda validation: None, print)
     assert json.loads((tmp_path / "stopped" / "training.json").read_text())["step"] == saved
     steps: list[int] = []
-    train(run("stopped"), steps.append, lambda validation: None)
+    train(run("stopped"), steps.append, lambda validation: None, print)
     assert steps == (list(range(saved + 1, 7)) or [6])
     whole, stopped = (
         read_checkpoint(tmp_path / n / "last.safetensors") for n in ("whole", "stopped")
@@ -98,11 +98,30 @@ def test_a_damaged_state_starts_the_training_over(
     tmp_path: Path, corpus: str, content: str
 ) -> None:
     run = load_run([f"corpus={corpus}", f"out={tmp_path / 'x'}", *FAST])
-    train(run, lambda step: None, lambda validation: None)
+    train(run, lambda step: None, lambda validation: None, print)
     (tmp_path / "x" / "training.json").write_text(content)
     steps: list[int] = []
-    train(run, steps.append, lambda validation: None)
+    train(run, steps.append, lambda validation: None, print)
     assert steps == list(range(1, 7))
+
+
+@pytest.mark.parametrize("name", ["best.safetensors", "last.safetensors", "state.pt"])
+def test_a_changed_byte_in_a_result_is_said_and_made_good(
+    tmp_path: Path, corpus: str, name: str
+) -> None:
+    run = load_run([f"corpus={corpus}", f"out={tmp_path / 'x'}", *FAST, "steps=4"])
+    train(run, lambda step: None, lambda validation: None, print)
+    before = {path: path.read_bytes() for path in run.folder.glob("*.safetensors")}
+    changed = bytearray((run.folder / name).read_bytes())
+    changed[-200] ^= 1
+    (run.folder / name).write_bytes(changed)
+    said: list[str] = []
+    longer = [] if name != "state.pt" else ["steps=6"]  # a finished training reads no state
+    again = load_run([f"corpus={corpus}", f"out={tmp_path / 'x'}", *FAST, "steps=4", *longer])
+    train(again, lambda step: None, lambda validation: None, said.append)
+    assert len(said) == 1 and name in said[0] and "not the bytes that were written" in said[0]
+    if not longer:
+        assert {path: path.read_bytes() for path in run.folder.glob("*.safetensors")} == before
 
 
 @pytest.mark.parametrize(
@@ -207,5 +226,5 @@ def test_trackers_get_every_line(tmp_path: Path, corpus: str, monkeypatch) -> No
 
     monkeypatch.setitem(__import__("sys").modules, "wandb", FakeModule)
     run = load_run([f"corpus={corpus}", f"out={tmp_path / 'x'}", "track=wandb", *FAST])
-    train(run, lambda step: None, lambda validation: None)
+    train(run, lambda step: None, lambda validation: None, print)
     assert [step for step, _ in logged] == [2, 4, 6, -1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from backbones.street.backbone import StreetBackbone
 from backbones.street.weights import StreetWeights
 from harness.core.errors import ConfigError, MissingWeights, TrainingDiverged, UnknownName
 from harness.core.events import Interrupted, Silent
+from harness.studies.training_folder import TrainingState
 from harness.studies.worlds.run_config import load_run
 from harness.studies.worlds.train import train_world
 from methods.sliding_window import SlidingWindow
@@ -36,6 +38,16 @@ FAST = (
     "transformer.history_noise_after=1",
 )
 _NEVER: Callable[[], bool] = lambda: False  # noqa: E731
+
+
+class Heard(Silent):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +102,21 @@ def test_a_stopped_training_goes_on_bit_for_bit(
     resumed = load_file(run.weights)
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
     assert (trained / "curves.csv").read_text() == (run.folder / "curves.csv").read_text()
+
+
+@pytest.mark.parametrize("name", ["clips.safetensors", "street.safetensors"])
+def test_a_changed_byte_is_said_and_made_good(trained: Path, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "street"
+    shutil.copytree(trained, folder)
+    command = TrainingState.read(trained).command  # part of the weights file
+    content = (folder / name).read_bytes()
+    (folder / name).write_bytes(content[:-50] + bytes(50))
+    run = load_run([f"out={trained}", *FAST])
+    run.out, run.command = str(folder), command
+    heard = Heard()
+    train_world(run, heard, _NEVER)
+    assert [line for line in heard.said if name in line and "not the bytes" in line]
+    assert (folder / name).read_bytes() == content
 
 
 def test_a_finished_training_is_not_repeated_and_says_what_it_lacks(cli, trained: Path) -> None:

@@ -120,11 +120,14 @@ def test_settings_that_do_not_fit_are_refused(
     ("damage", "message"),
     [
         (lambda folder: (folder / "index.json").unlink(), "python -m harness latents"),
-        (lambda folder: (folder / "index.json").write_text("{}"), "not the index of a corpus"),
+        (
+            lambda folder: (folder / "index.json").write_text("{}"),
+            "missing required field `latent_shape`",
+        ),
         (lambda folder: (folder / "latents-00000.safetensors").unlink(), "is missing"),
         (
             lambda folder: (folder / "latents-00000.safetensors").write_bytes(b"x" * 50),
-            "can't be read",
+            "latents to make it again",
         ),
     ],
 )
