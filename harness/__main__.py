@@ -11,6 +11,7 @@ import typer
 from harness.cli.app import app
 from harness.core.disk import disk_error
 from harness.core.errors import LongtakeError
+from harness.core.names import not_utf8
 from harness.core.packages import install_command
 
 FAILED, MISTAKE, ENVIRONMENT, INTERRUPTED = 1, 2, 3, 130
@@ -55,6 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    if wrong := next((word for word in arguments if not_utf8(word)), None):
+        return _fail(f"The argument {wrong!a} is not UTF-8.", MISTAKE)
     # Shells complete the names of programs, and `python -m harness` is none.
     program = "longtake" if arguments[0].endswith("-completion") else None
     try:

@@ -7,7 +7,6 @@ only selects a line of the prompt file; its text is never used as a prompt.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import unicodedata
@@ -18,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.config.prompts import Prompt, PromptSettings, load_prompts, numbered_lines
-from harness.core.errors import ConfigError, unknown_name
+from harness.core.errors import ConfigError, StoreError, unknown_name
+from harness.core.untyped import json_object
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif")
 _KEYS = ("video", "prompt", "evaluation_prompt", "id", "seed")
@@ -136,12 +136,9 @@ def _json_lines(path: Path) -> list[tuple[dict[str, Any], int]]:
     lines = []
     for text, number in numbered_lines(path, "Manifest"):
         try:
-            line = json.loads(text)
-        except ValueError as error:
-            raise ConfigError(f"{path}, line {number}: not JSON ({error}).") from error
-        if not isinstance(line, dict):
-            raise ConfigError(f"{path}, line {number}: expected an object with video and prompt.")
-        lines.append((line, number))
+            lines.append((json_object(text, f"{path}, line {number}"), number))
+        except StoreError as error:
+            raise ConfigError(f"{error} Expected an object with video and prompt.") from error
     return lines
 
 

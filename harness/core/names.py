@@ -23,3 +23,12 @@ def file_stem(*labels: str) -> str:
     readable = re.sub(r"[^a-z0-9.]+", "-", joined.lower()).strip("-.")[:_SHOWN_CHARS]
     digest = hashlib.sha256("\0".join(labels).encode("utf-8", "surrogatepass")).hexdigest()
     return f"{readable}-{digest[:_DIGEST_CHARS]}".lstrip("-")
+
+
+def not_utf8(text: str) -> bool:
+    """Return whether a text holds half of a surrogate pair, which no file and no terminal takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False

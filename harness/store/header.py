@@ -11,9 +11,9 @@ import yaml
 from harness.core.errors import StoreError
 from harness.core.files import write_text
 from harness.core.typed_files import from_plain, to_plain
+from harness.core.untyped import read_yaml
 
 UNKNOWN_REVISION = "unknown (not run from a checkout)"
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,7 @@ def read_header(path: Path) -> Header:
         FileNotFoundError: there is no such file.
         StoreError: the file is damaged.
     """
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise StoreError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
-    header = from_plain(content, Header, f"{path} is not a sweep header")
+    header = from_plain(read_yaml(path), Header, f"{path} is not a sweep header")
     try:
         _ = [(command.rows, command.suites) for command in header.commands], header.durations_s
     except (KeyError, TypeError, ValueError, AttributeError) as error:

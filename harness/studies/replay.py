@@ -6,7 +6,6 @@ of a recording.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from torch import Tensor
 from backbones.engine.rollout import Rollout
 from harness.core.errors import ConfigError
 from harness.core.schema import build
+from harness.core.untyped import json_object
 from harness.store.units import build_backbone
 from methods import METHODS
 from methods.rag import Rag
@@ -134,7 +134,8 @@ def _tied(
 def _read(path: Path) -> _Case:
     try:
         tensors = load_file(path)
-        content = json.loads(path.with_suffix(".json").read_text())
+        settings = path.with_suffix(".json")
+        content = json_object(settings.read_bytes(), str(settings))
         memory = {
             int(entry["query_frame"]): [int(f) for f in entry["selected_global_frames"][0]]
             for entry in content["retrieval"]

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
-from harness.core.errors import ConfigError, nearest
+from harness.core.errors import ConfigError, StoreError, nearest
+from harness.core.untyped import read_yaml
 
 _KEYS = ("title", "source", "link", "protocol", "metrics", "rows")
 _ROW_KEYS = ("backbone", "method", "duration_s", "values", "note")
@@ -65,12 +64,11 @@ def load_quoted(paths: Sequence[Path]) -> list[QuotedTable]:
 
 def _table(path: Path) -> QuotedTable:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path)
     except FileNotFoundError as error:
         raise ConfigError(f"quoted={path}: no such file.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        line = " ".join(str(error).split())
-        raise ConfigError(f"{path} is not readable YAML: {line}.") from error
+    except StoreError as error:
+        raise ConfigError(str(error)) from error
     content = _mapping(content, _KEYS, str(path), needed=("source", "metrics", "rows"))
     link = content.get("link")
     if link is not None and urlsplit(str(link)).scheme not in ("http", "https"):

@@ -11,8 +11,9 @@ from typing import Any
 
 from backbones.engine.script import Segment
 from harness.config.prompts.segments import read_segments
-from harness.core.errors import ConfigError, LongtakeError
+from harness.core.errors import ConfigError, LongtakeError, StoreError
 from harness.core.registry import Registry
+from harness.core.untyped import json_object
 
 GENERATORS = Registry(
     "prompt source",
@@ -200,7 +201,7 @@ def _generated(item: Any, number: int, source: str) -> Prompt:
 
 def _from_json(line: str, place: str) -> Prompt:
     try:
-        fields: dict[str, Any] = json.loads(line)
+        fields = json_object(line, place)
         if "segments" in fields:
             return Prompt.of_segments(str(fields["id"]), read_segments(fields, place), place)
         text = str(fields["prompt"]).strip()
@@ -208,6 +209,8 @@ def _from_json(line: str, place: str) -> Prompt:
             raise ValueError("the prompt is empty")
         evaluated = str(fields.get("evaluation_prompt") or text)
         return Prompt(str(fields["id"]), text, evaluated, place=place)
+    except StoreError as error:
+        raise ConfigError(f"{error} Expected an object with id and prompt or segments.") from error
     except LongtakeError:
         raise
     except (ValueError, KeyError, TypeError) as error:

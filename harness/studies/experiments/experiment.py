@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
 from harness.config.overrides import Choice, split, take
 from harness.config.sweep import CONF
-from harness.core.errors import ConfigError, unknown_name
+from harness.core.errors import ConfigError, StoreError, unknown_name
 from harness.core.schema import build
+from harness.core.untyped import read_yaml
 
 _ENCODER = "encoder:"
 
@@ -83,9 +82,9 @@ def read_experiment(name: str) -> tuple[str, Experiment]:
     elif name not in experiment_names():
         raise unknown_name("experiment", name, experiment_names())
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not readable YAML: {error}") from error
+        content = read_yaml(path)
+    except StoreError as error:
+        raise ConfigError(str(error)) from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} must hold keys and values.")
     experiment = build(Experiment, content, "experiment")

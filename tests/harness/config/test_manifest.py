@@ -108,8 +108,8 @@ def test_names_cut_after_100_characters_are_matched_only_if_unambiguous(
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{not json", "line 1: not JSON"),
-        ("[1]", "line 1: expected an object"),
+        ("{not json", "line 1: not valid JSON"),
+        ("[1]", "line 1: expected `object`, got `array`"),
         ({"video": "a.mp4"}, "line 1: expected an object with video and prompt"),
         ({"video": "a.mp4", "prompt": "p", "sed": 1}, "Did you mean 'seed'"),
         ({"video": "a.mp4", "prompt": "p", "seed": "1"}, "seed is '1'"),

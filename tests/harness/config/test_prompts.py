@@ -67,7 +67,7 @@ def test_evaluation_prompts_come_from_the_same_file_or_one_beside_it(tmp_path: P
         ("scenes", "one.txt", "goes with a .txt file"),
         ("two.txt", "gone.txt", "gone.txt' can't be read"),
         ("empty.jsonl", None, "line 1: .*the prompt is empty"),
-        ("list.jsonl", None, "line 1: expected an object with id and prompt"),
+        ("list.jsonl", None, "line 1: .*Expected an object with id and prompt"),
         ("twice.jsonl", None, "two prompts have the same id"),
         ("scene", None, "neither a shipped set or generator"),
     ],
