@@ -70,9 +70,15 @@ def copy_file(source: Path, target: Path) -> None:
             shutil.copyfileobj(reader, writer, _COPY_BYTES)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove temporary files below `folder` of processes of this machine that died writing."""
-    for path in folder.rglob(f".*-{socket.gethostname()}-*"):
+def remove_leftovers(folder: Path, below: bool = True) -> None:
+    """Remove temporary files in `folder` of processes of this machine that died writing.
+
+    Args:
+        folder: the folder; it may be missing.
+        below: in all folders below it as well.
+    """
+    pattern = f".*-{socket.gethostname()}-*"
+    for path in folder.rglob(pattern) if below else folder.glob(pattern):
         pid = path.stem.rpartition("-")[2]
         if pid.isdecimal() and not psutil.pid_exists(int(pid)):
             path.unlink(missing_ok=True)

@@ -73,6 +73,7 @@ def run_stages(
             failed |= generate(missing, settings, labels, listener, stop_requested).failed
         tasks = missing_evaluations(store, prompts, settings.duration, settings.suite)
         if tasks and not stop_requested():
+            store.remove_scoring_leftovers()
             outcome = score(tasks, settings, labels, listener, stop_requested)
             # Scoring discards the record of a damaged video. That is not a failure yet: the second
             # round makes the video again.
@@ -130,6 +131,7 @@ def score_store(
             )
     prompts = {line.unit_id: line.evaluation_prompts for line in lines}
     tasks = missing_evaluations(store, prompts, durations_s, settings.suite)
+    store.remove_scoring_leftovers()
     if not tasks:
         return None
     outcome = score(tasks, settings, store.labels(), listener, stop_requested)

@@ -117,6 +117,11 @@ class RunStore(StorePaths):
         """Remove temporary files of processes of this machine that died while writing."""
         remove_leftovers(self.unit_dir(unit_id))
 
+    def remove_scoring_leftovers(self) -> None:
+        """Remove such files of processes that died while scoring."""
+        remove_leftovers(self.metrics_dir)
+        remove_leftovers(self.workspace)
+
     def scored(self, suite: str, version: str, unit_id: str) -> Scored | None:
         """Return the state of a unit's scores; None if unreadable or of another schema."""
         try:
@@ -215,6 +220,7 @@ class RunStore(StorePaths):
         """Add a command and its units; a repeated command only updates its time."""
         command = Command(now(), tuple(argv), tuple(configs))
         with locked(self.lock_path):
+            remove_leftovers(self.root, below=False)
             before = self.header()
             others = [c for c in before.commands if c.argv != command.argv] if before else []
             header = Header(

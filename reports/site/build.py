@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from harness.core.errors import LongtakeError
+from harness.core.files import remove_leftovers
 from harness.core.names import file_stem
 from harness.store.frames import Sweep, load_sweeps
 from harness.store.paths import StorePaths
@@ -98,6 +99,7 @@ def build_report(
     sweep = load_sweeps(folders)
     quoted = load_quoted(options.quoted)
     out = StorePaths(sweep.folder).report_dir if out is None else Path(out).resolve()
+    remove_leftovers(out)
     comparisons = compare_all(sweep, options.baseline)
     points = drift_points(sweep, comparisons)
     recall = recall_points(sweep, comparisons)
