@@ -26,7 +26,7 @@ from tests.shapes import check_shapes
 check_shapes()
 
 from backbones.engine.backbone import Backbone  # noqa: E402
-from backbones.tiny.backbone import TinyBackbone  # noqa: E402
+from tests.small import small_backbone  # noqa: E402
 
 TESTS = Path(__file__).parent
 GOLDEN = TESTS / "golden"
@@ -73,8 +73,8 @@ def shapes_unchecked() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def tiny() -> Backbone:
-    """The short embedded backbone with four denoising steps."""
-    return TinyBackbone(denoising_step_list=[1000, 700, 400, 150]).load(torch.device("cpu"), [])
+    """The embedded backbone with a small transformer and four denoising steps."""
+    return small_backbone(1000, 700, 400, 150)
 
 
 def pytest_collection_finish() -> None:

@@ -7,14 +7,12 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-# One denoising step and 3 seconds: four blocks of a real rollout in about half a second.
-FAST = (
-    "backbone.denoising_step_list=[1000]",
-    "duration=3",
-    "prompts.num=1",
-    "suite=[]",
-    "device=cpu",
-)
+from tests.small import SMALL_STREET
+
+# Three seconds are four blocks of a real rollout.
+_QUICK = ("duration=3", "prompts.num=1", "suite=[]", "device=cpu")
+_ONE_STEP = "backbone.denoising_step_list=[1000]"
+FAST = (_ONE_STEP, *_QUICK)
 # Kinds of things in a working folder that may have the name of one of our packages.
 FOREIGN = ("package", "module", "folder", "empty")
 
@@ -35,9 +33,23 @@ def video_hashes(store: Path) -> dict[str, str]:
     return {unit_id: record["video"]["sha256"] for unit_id, record in records(store).items()}
 
 
+def small(*arguments: str) -> Sequence[str]:
+    """Return `arguments` after those of the small street and its prompts, if they name no others.
+
+    A given backbone takes one denoising step.
+    """
+    given = {argument.partition("=")[0] for argument in arguments}
+    if "backbone" in given:
+        return [_ONE_STEP, *arguments]
+    return [
+        *(choice for choice in SMALL_STREET if choice.partition("=")[0] not in given),
+        *arguments,
+    ]
+
+
 def sweep(*arguments: str) -> Sequence[str]:
     """Arguments of a fast sweep without a report."""
-    return ["sweep", "--no-report", *FAST, *arguments]
+    return ["sweep", "--no-report", *small(*_QUICK, *arguments)]
 
 
 def install_distribution(

@@ -15,12 +15,12 @@ from backbones.engine.graphs import GraphedPasses
 from backbones.engine.noise import SeededNoise
 from backbones.engine.rollout import Rollout
 from backbones.engine.runtime import Kernels, KVLimits, Runtime
-from backbones.tiny.backbone import TinyBackbone
 from backbones.wan import transformer
 from harness.core.errors import LongtakeError
 from methods.base import MemoryStrategy
 from methods.rag import Rag
 from methods.sliding_window import SlidingWindow
+from tests.small import small_backbone
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +40,7 @@ def latents_of(rollout: Rollout) -> torch.Tensor:
 
 
 def test_the_place_of_keys_and_values_does_not_change_the_video(tiny: Backbone) -> None:
-    slab_gib = 2 * 6 * 64 * 256 * 4 / 2**30
+    slab_gib = tiny.spec.shape.kv_bytes(1, torch.float32) / 2**30
     small = roll_out(tiny, Runtime(kv=KVLimits(host_gib=14 * slab_gib)))
     ample = roll_out(tiny)
     assert torch.equal(latents_of(small), latents_of(ample))
@@ -52,15 +52,14 @@ def test_a_sliding_window_keeps_only_its_window(tiny: Backbone) -> None:
     window, rag = roll_out(tiny, strategy=SlidingWindow()), roll_out(tiny)
     latents_of(window)
     latents_of(rag)
-    slab_mib = 2 * 6 * 64 * 256 * 4 / 2**20
+    slab_mib = tiny.spec.shape.kv_bytes(1, torch.float32) / 2**20
     assert window.store.allocated_mib()["device"] == 9 * slab_mib
     assert rag.store.allocated_mib()["device"] == NUM_LATENTS * slab_mib
 
 
 @pytest.mark.parametrize("budget", [4, 5, 6])
 def test_a_small_budget_is_kept_until_the_last_block(budget: int) -> None:
-    one_step = TinyBackbone(denoising_step_list=[1000], budget_latents=budget)
-    backbone = one_step.load(torch.device("cpu"), [PROMPT])
+    backbone = small_backbone(1000, budget_latents=budget)
     made = latents_of(roll_out(backbone, strategy=SlidingWindow()))
     assert len(made) == NUM_LATENTS
 

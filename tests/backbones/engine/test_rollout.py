@@ -8,11 +8,11 @@ import torch
 from backbones.engine.backbone import Backbone
 from backbones.engine.noise import SeededNoise
 from backbones.engine.rollout import Block, Rollout
-from backbones.tiny.backbone import TinyBackbone
 from harness.core.errors import LongtakeError
 from methods.base import ContextPlan, MemoryStrategy, Role, RolloutSpec
 from methods.rag import Rag
 from methods.sliding_window import SlidingWindow
+from tests.small import small_backbone
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +41,7 @@ def test_a_shorter_video_is_an_exact_prefix_of_a_longer_one(tiny: Backbone) -> N
 
 
 def test_30_s_are_an_exact_prefix_of_60_s() -> None:
-    one_step = TinyBackbone(denoising_step_list=[1000]).load(torch.device("cpu"), [])
+    one_step = small_backbone(1000)
     short = latents_of(roll_out(one_step, Rag(), 120))
     long = latents_of(roll_out(one_step, Rag(), 240))
     assert torch.equal(short, long[:120])

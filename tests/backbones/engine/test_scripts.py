@@ -14,11 +14,11 @@ from backbones.engine.noise import NoiseSource, SeededNoise
 from backbones.engine.rollout import Block, Rollout
 from backbones.engine.runtime import KVLimits, Runtime
 from backbones.engine.script import Script, Segment, Switch
-from backbones.tiny.backbone import TinyBackbone
 from harness.core.errors import ConfigError
 from methods.base import BlockView, ContextPlan, MemoryStrategy, PromptSegment
 from methods.rag import Rag
 from methods.sliding_window import SlidingWindow
+from tests.small import small_backbone
 
 SKY = "dusk grassy blue yellowish striped ball drifting"
 BOX = "noon sandy violet pinkish plain box pacing"
@@ -30,8 +30,8 @@ POLICIES = pytest.mark.parametrize("switch", list(Switch))
 
 @pytest.fixture(scope="module")
 def quick() -> Backbone:
-    """The embedded backbone with one denoising step."""
-    return TinyBackbone(denoising_step_list=[1000]).load(torch.device("cpu"), [])
+    """The embedded backbone with a small transformer and one denoising step."""
+    return small_backbone(1000)
 
 
 def start(
@@ -139,7 +139,7 @@ def _kept_values(backbone: Backbone, script: Script, num_latents: int) -> dict[i
 
 @pytest.mark.slow
 def test_where_keys_and_values_lie_does_not_change_a_recached_video(quick: Backbone) -> None:
-    slab_gib = 2 * 6 * 64 * 256 * 4 / 2**30
+    slab_gib = quick.spec.shape.kv_bytes(1, torch.float32) / 2**30
     script = Script(SEGMENTS, Switch.recache)
     small = start(quick, script, 36, runtime=Runtime(kv=KVLimits(host_gib=14 * slab_gib)))
     spilled = latents_of(list(small.blocks()))

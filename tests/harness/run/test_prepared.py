@@ -60,7 +60,7 @@ def test_a_unit_that_does_not_fit_fails_before_anything_is_loaded(
 def test_one_unit_that_does_not_fit_leaves_the_others(cli) -> None:
     """A slab of the embedded backbone is 0.75 MiB: room for a window, no folder for the rest."""
     limits = ("kv.host_gib=0.02", "kv.spill_dir=nowhere")
-    result = cli(*sweep("method=sliding_window,rag", "duration=9", *limits))
+    result = cli(*sweep("backbone=tiny_short", "method=sliding_window,rag", "duration=9", *limits))
     assert result.code == 1
     assert "kv.spill_dir='nowhere' is not a folder" in result.out
     assert len(records(Path("runs/main"))) == 1

@@ -18,8 +18,11 @@ from tests.harness.support import records, sweep
 
 pytestmark = pytest.mark.slow
 
-SKY = "dusk grassy blue yellowish striped ball drifting"
-BOX = "noon sandy violet pinkish plain box pacing"
+WALK = "dusk grassy four walking"
+BACK = "noon sandy four returning"
+# Of the world whose skies are measured.
+DUSK = "dusk grassy blue yellowish striped ball drifting"
+NOON = "noon sandy violet pinkish plain box pacing"
 SWITCHES = ("keep", "recache", "flush")
 FILES = ("latents.safetensors", "trace.jsonl", "video.mp4")
 
@@ -66,7 +69,7 @@ def run(folder: Path, *arguments: str, **environment: str) -> int:
 
 def test_kill_9_between_segments_and_resume_gives_equal_bytes(tmp_path: Path) -> None:
     (tmp_path / "mortal.py").write_text(MORTAL)
-    script = write_script(tmp_path, (3, SKY), (3, BOX))
+    script = write_script(tmp_path, (3, WALK), (3, BACK))
     common = (script, "method=mortal:Mortal", "save_every_blocks=1")
     for switch in SWITCHES:
         (tmp_path / "kill").touch()
@@ -83,14 +86,14 @@ def test_kill_9_between_segments_and_resume_gives_equal_bytes(tmp_path: Path) ->
 
 
 def test_records_and_traces_say_which_segment(cli: Callable[..., Result], tmp_path: Path) -> None:
-    script = write_script(tmp_path, (1.6, SKY), (10, BOX))
+    script = write_script(tmp_path, (1.6, WALK), (10, BACK))
     result = cli(*sweep(script, "method.switch=recache"))
     assert result.code == 0, result.err
     ((unit_id, record),) = records(tmp_path / "runs/main").items()
     assert record["script"]["switch"] == "recache"
     assert [segment["first_latent"] for segment in record["script"]["segments"]] == [0, 9]
     assert [segment["seconds"] for segment in record["script"]["segments"]] == [1.6, 10]
-    assert [segment["prompt"] for segment in record["script"]["segments"]] == [SKY, BOX]
+    assert [segment["prompt"] for segment in record["script"]["segments"]] == [WALK, BACK]
     assert record["generation"]["timings_s"]["prompt_switch"] > 0
     trace = tmp_path / "runs/main/units" / unit_id / "trace.jsonl"
     assert [json.loads(line)["segment"] for line in trace.read_text().splitlines()] == [0, 0, 0, 1]
@@ -107,7 +110,7 @@ def test_plain_units_say_nothing_of_segments(cli: Callable[..., Result], tmp_pat
 def test_a_longer_script_extends_the_shorter_video(
     cli: Callable[..., Result], tmp_path: Path
 ) -> None:
-    script = write_script(tmp_path, (3, SKY), (3, BOX))
+    script = write_script(tmp_path, (3, WALK), (3, BACK))
     every = f"method.switch={','.join(SWITCHES)}"
     assert cli(*sweep(script, every)).code == 0  # 3 s: it ends where the prompt would change
     assert cli(*sweep(script, every, "duration=6")).code == 0
@@ -134,12 +137,14 @@ def scores_of(store: Path) -> dict:
 def test_metrics_are_given_by_segment_and_compare_with_its_prompt(
     cli: Callable[..., Result], tmp_path: Path
 ) -> None:
-    script = write_script(tmp_path, (3, SKY), (3, BOX), (3, SKY))
-    arguments = sweep(script, "method.switch=flush", "duration=3,6", "suite=sky_error")
+    script = write_script(tmp_path, (3, DUSK), (3, NOON), (3, DUSK))
+    arguments = sweep(
+        "backbone=tiny_short", script, "method.switch=flush", "duration=3,6", "suite=sky_error"
+    )
     assert cli(*arguments).code == 0
     scores = scores_of(tmp_path / "runs/main")
     segments = [(segment["start_frame"], segment["prompt"]) for segment in scores["segments"]]
-    assert segments == [(0, SKY), (45, BOX)]  # the third begins where the video ends
+    assert segments == [(0, DUSK), (45, NOON)]  # the third begins where the video ends
     metric = scores["metrics"]["sky_error"]
     curve = [metric["curve"][index] for index in scores["durations"]["6"]["clips"]]
     starts = [scores["clips"][i]["start_frame"] for i in scores["durations"]["6"]["clips"]]
@@ -153,7 +158,7 @@ def test_metrics_are_given_by_segment_and_compare_with_its_prompt(
 
     assert "score" not in cli(*arguments).out, "everything is up to date"
     lines = json.loads((tmp_path / "stories.jsonl").read_text())
-    lines["segments"][1]["evaluation_prompt"] = SKY
+    lines["segments"][1]["evaluation_prompt"] = DUSK
     (tmp_path / "stories.jsonl").write_text(json.dumps(lines))
     again = cli(*arguments)
     assert "generate" not in again.out, "metrics alone compare with another prompt"
@@ -163,7 +168,7 @@ def test_metrics_are_given_by_segment_and_compare_with_its_prompt(
 def test_tables_and_lists_show_all_prompts_of_a_script(
     cli: Callable[..., Result], tmp_path: Path
 ) -> None:
-    script = write_script(tmp_path, (1.5, SKY), (1.5, BOX))
+    script = write_script(tmp_path, (1.5, WALK), (1.5, BACK))
     assert cli(*sweep(script)).code == 0
     (prompt,) = load_sweep(tmp_path / "runs/main").units["prompt"]
-    assert prompt == f"{SKY} → 1.5 s: {BOX}"
+    assert prompt == f"{WALK} → 1.5 s: {BACK}"

@@ -20,6 +20,7 @@ from harness.run.worker import run_shard, stopping_on_signals
 from harness.store.run_store import RunStore
 from harness.store.shards import Evaluation, Shard, Stage
 from harness.store.units import Unit, plan_units
+from tests.harness.support import small
 
 FAILING = """
 from dataclasses import dataclass
@@ -76,8 +77,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
 
 
 def units_of(*overrides: str, num_blocks: int = 1) -> tuple[Unit, ...]:
-    quick = ("backbone.denoising_step_list=[1000]", f"duration={0.75 * num_blocks}")
-    return tuple(plan_units(load_sweep([*quick, "prompts.num=1", *overrides])))
+    quick = (f"duration={0.75 * num_blocks}", "prompts.num=1")
+    return tuple(plan_units(load_sweep(small(*quick, *overrides))))
 
 
 def shard_of(store: RunStore, units: tuple[Unit, ...]) -> Shard:
@@ -132,7 +133,7 @@ def test_a_unit_that_raises_is_recorded_and_the_next_one_made(store: RunStore) -
 def test_a_backbone_that_cannot_be_loaded_fails_every_unit_of_the_shard(
     store: RunStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    units = units_of("seed=0,1")
+    units = units_of("backbone=tiny_short", "seed=0,1")
     monkeypatch.setattr("backbones.tiny.backbone.DATA", tmp_path / "nowhere")
     heard = Heard()
     run_shard(shard_of(store, units), heard, never)
