@@ -12,7 +12,6 @@ from eval.vbench_long import layout
 from harness.studies.official.bench import bench_metrics
 from tests.eval.conftest import Scene, encode
 
-
 # One without a network, one whose video score needs a second network, and the largest network.
 # It loads the networks of all dimensions three times.
 DIMENSIONS = ("subject_consistency", "temporal_flickering", "overall_consistency")
