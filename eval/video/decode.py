@@ -5,6 +5,7 @@ One pass, a frame at a time, so that memory does not grow with the length of the
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ class VideoDamaged(LongtakeError):
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """Properties of a video stream as the container states them; `fps` is the exact average."""
+    """Properties of a video as it is shown, upright; `fps` is the exact average."""
 
     num_frames: int
     fps: Fraction
@@ -48,7 +49,12 @@ def probe(path: Path) -> VideoInfo:
             raise VideoDamaged(f"{path}: the video has no frame rate.")
         # Some containers do not store the number of frames: count the packets that carry one.
         frames = stream.frames or sum(packet.size > 0 for packet in container.demux(stream))
-        return VideoInfo(frames, Fraction(stream.average_rate), stream.width, stream.height)
+        rate, width, height = Fraction(stream.average_rate), stream.width, stream.height
+    with contextlib.suppress(VideoDamaged), _open(path) as (container, stream):
+        first = next(container.decode(stream), None)
+        if first is not None and first.rotation % 180:
+            width, height = height, width
+    return VideoInfo(frames, rate, width, height)
 
 
 def count_frames(path: Path) -> int:
@@ -68,7 +74,7 @@ def read_frames(path: Path, num_frames: int | None = None) -> Iterator[np.ndarra
         num_frames: frames to read; None for all.
 
     Yields:
-        RGB frames, uint8, (height, width, 3), all of one size.
+        RGB frames, uint8, (height, width, 3), all of one size, turned as the file says.
 
     Raises:
         VideoDamaged: the file cannot be read, a frame is damaged, the frame size changes, or the
@@ -86,17 +92,29 @@ def read_frames(path: Path, num_frames: int | None = None) -> Iterator[np.ndarra
                 raise VideoDamaged(f"{path}: frame {decoded} is damaged.")
             if (frame.width, frame.height) != (stream.width, stream.height):
                 raise VideoDamaged(f"{path}: the frame size changes at frame {decoded}.")
-            yield reformatter.reformat(frame, format="rgb24").to_ndarray()
+            yield upright(reformatter.reformat(frame, format="rgb24").to_ndarray(), frame.rotation)
             decoded += 1
     if num_frames is not None and decoded < num_frames:
         raise VideoDamaged(f"{path}: ends after {decoded} frames; expected {num_frames}.")
 
 
+def upright(frame_HWC: np.ndarray, rotation: int) -> np.ndarray:
+    """Turn a picture as players do with a video filmed upright.
+
+    Args:
+        frame_HWC: the picture as it is stored.
+        rotation: degrees counterclockwise, from the file; only quarter turns are applied.
+    """
+    return (
+        np.ascontiguousarray(np.rot90(frame_HWC, round(rotation / 90))) if rotation else frame_HWC
+    )
+
+
 def check_whole(path: Path) -> None:
     """Compare what a file announces at its front with what follows.
 
-    MP4 and MOV files may have the index of their frames at the front, others their duration there,
-    so that a file cut short still opens and decodes.
+    MP4, MOV and AVI files have the number of their frames at the front, others their duration, so
+    that a file cut short still opens and decodes.
 
     Raises:
         VideoDamaged: the end is missing.
@@ -108,7 +126,7 @@ def check_whole(path: Path) -> None:
                 of_stream += 1
             if packet.pts is not None and packet.time_base is not None:
                 end_s = max(end_s, (packet.pts + (packet.duration or 0)) * packet.time_base)
-        has_index = "mp4" in container.format.name.split(",")
+        has_index = bool({"mp4", "avi"} & set(container.format.name.split(",")))
         lacking = stream.frames - of_stream if has_index else 0
         announced_s = Fraction(container.duration or 0, av.time_base)
         late_s = Fraction(0) if has_index else announced_s - end_s

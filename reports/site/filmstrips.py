@@ -9,7 +9,7 @@ import av
 import cv2
 import numpy as np
 
-from eval.video.decode import shown_stream
+from eval.video.decode import shown_stream, upright
 from harness.core.files import replacing
 
 NUM_FRAMES = 8
@@ -54,7 +54,10 @@ def _small_frames(video: Path, keys_only: bool) -> Iterator[tuple[float, np.ndar
         stream.thread_type = "NONE"
         if keys_only:
             stream.codec_context.skip_frame = "NONKEY"
-        width, height = strip_size(stream.width, stream.height)
         for frame in container.decode(stream):
-            small = frame.reformat(width, height, format="bgr24")
-            yield float(frame.time or 0.0), small.to_ndarray()
+            lies = bool(frame.rotation % 180)
+            shown = (stream.height, stream.width) if lies else (stream.width, stream.height)
+            width, height = strip_size(*shown)
+            stored = (height, width) if lies else (width, height)
+            small = frame.reformat(*stored, format="bgr24")
+            yield float(frame.time or 0.0), upright(small.to_ndarray(), frame.rotation)

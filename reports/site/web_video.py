@@ -93,6 +93,8 @@ def _encode(source: Path, target: Path) -> None:
             "libx264", rate=stream.average_rate, options=_ENCODER
         )
         copy.width, copy.height, copy.pix_fmt = width, height, "yuv420p"
-        for frame in read.decode(stream):
+        for number, frame in enumerate(read.decode(stream)):
+            if number == 0 and frame.rotation:
+                copy.set_display_rotation(frame.rotation)
             written.mux(copy.encode(frame.reformat(width, height, format="yuv420p")))
         written.mux(copy.encode())
