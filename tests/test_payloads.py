@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import pickle
 import sys
 import types
@@ -20,6 +21,7 @@ from backbones.street.training.loop import Loop
 from eval.metrics.text_alignment import OpenClipImages
 from eval.networks.weights import LayoutFile, read_state
 from eval.vbench_long.networks.openai_clip import load_vision
+from eval.vbench_long.official_code import checked_jit
 from methods.encoders.checkpoint import read_checkpoint as read_encoder
 from methods.encoders.dino import Dino
 from methods.encoders.training import Trainer
@@ -146,3 +148,24 @@ def test_open_clip_reads_the_tensors_of_an_archive(tmp_path: Path) -> None:
     torch.jit.script(weights).save(str(archive))
     network = OpenClipImages("images", "ViT", _file(archive)).create()
     torch.testing.assert_close(network.weight, weights.weight, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_the_official_code_runs_archives_of_published_files_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: bool
+) -> None:
+    path, made = tmp_path / "ViT-B-32.pt", tmp_path / "made"
+    FORMS["TorchScript"](path, made)
+    load = checked_jit.loading_published(torch.jit.load)
+
+    def read() -> torch.nn.Module:
+        with path.open("rb") as file:
+            return load(file if opened else str(path), map_location="cpu")
+
+    with pytest.raises(RuntimeError, match=r"ViT-B-32\.pt is not the published file"):
+        read()
+    assert not made.exists()
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    monkeypatch.setattr(checked_jit, "_PUBLISHED", {digest})
+    assert "weight" in read().state_dict()
+    assert made.exists()  # what would have happened above

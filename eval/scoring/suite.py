@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from eval.metric import Metric, check_arguments, networks_of, opening_networks_of
 from harness.core.errors import UnknownName, unknown_name
+from harness.core.names import suite_stem
 from harness.core.registry import Registry
 
 METRICS = Registry(
@@ -168,7 +169,7 @@ def find_suite(name: str = DEFAULT_SUITE) -> Suite:
         raise unknown_name("suite", name, [*SUITES, *METRICS.names()]) from error
     # The digest of a plug-in's source is its version, so that editing it makes old scores stale.
     version = identity.get("source_sha256", "1")[:12]
-    own = Suite(name.rpartition(":")[2], version, metrics=(name,))
+    own = Suite(suite_stem(name), version, metrics=(name,))
     for suite in SUITES.values():
         if "source_sha256" not in identity and identity["name"] in suite.metrics:
             return replace(own, clip_s=suite.clip_s, gpu_clip_s=suite.gpu_clip_s)

@@ -6,6 +6,7 @@ import hashlib
 import re
 
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+_WORD = re.compile(r"\w[\w-]{0,99}", re.ASCII)
 _SHOWN_CHARS = 60
 _DIGEST_CHARS = 8
 
@@ -32,3 +33,12 @@ def not_utf8(text: str) -> bool:
     except UnicodeEncodeError:
         return True
     return False
+
+
+def suite_stem(name: str) -> str:
+    """Return the name of the files of a suite: a registered name, or the class of "module:Class".
+
+    Words stay as they are, capitals included; a plug-in that is called anything else gets a digest.
+    """
+    called = name.rpartition(":")[2]
+    return called if _WORD.fullmatch(called) else file_stem(called)

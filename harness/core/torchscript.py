@@ -41,7 +41,7 @@ _NAMES = re.compile(r"^  __(?:parameters|buffers)__ = \[(.*)\]", re.MULTILINE)
 
 def is_torchscript(path: Path) -> bool:
     """Return whether a file is a TorchScript archive; torch.load applies the same test."""
-    if not zipfile.is_zipfile(path):
+    if not (path.is_file() and zipfile.is_zipfile(path)):
         return False
     with zipfile.ZipFile(path) as archive:
         return any(name.endswith("/constants.pkl") for name in archive.namelist())

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.core.names import suite_stem
+
 TRACE, RECORD, LATENTS = "trace.jsonl", "record.json", "latents.safetensors"
 _FAILURE = "failure"
 
@@ -84,6 +86,10 @@ class StorePaths:
         """Return the folder of the chunks of an unfinished unit."""
         return self.unit_dir(unit_id) / "partial"
 
+    def claim_path(self, unit_id: str) -> Path:
+        """Return the file that the process working on a unit holds locked."""
+        return self.unit_dir(unit_id) / ".claim"
+
     def chunk_path(self, unit_id: str, first_frame: int) -> Path:
         """Return the file of the clean latents from `first_frame` on."""
         return self.partial_dir(unit_id) / f"{first_frame:06d}.safetensors"
@@ -96,7 +102,7 @@ class StorePaths:
     def failure_path(self, item: str) -> Path:
         """Return the failure report of an item: a unit, or "suite:unit" for its scoring."""
         entry, colon, unit_id = item.rpartition(":")
-        suite = f".{entry.rpartition(':')[2]}" if colon else ""
+        suite = f".{suite_stem(entry)}" if colon else ""
         return self.unit_dir(unit_id) / f"{_FAILURE}{suite}.json"
 
     def first_failure_path(self, unit_id: str) -> Path | None:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from harness.core.errors import StoreError
+from harness.core.names import suite_stem
 from harness.store.run_store import RunStore
 from harness.store.shards import Shard
 from slurm.attempts.attempt import Ending, read_attempts
@@ -45,7 +46,7 @@ class Results:
         else:
             # A suite that is a class of the user, "module:Class:unit", is filed by class name.
             suite, _, unit_id = item.rpartition(":")
-            written = self._scores.get(f"{suite.rpartition(':')[2]}:{unit_id}", 0)
+            written = self._scores.get(f"{suite_stem(suite)}:{unit_id}", 0)
         if written == 0 or written > folder.planned_ns:
             return written > 0
         whole = Shard.read(folder.shard_path(shard.number))

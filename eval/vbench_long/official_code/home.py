@@ -10,9 +10,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from eval.networks.weights import LayoutFile
 from eval.vbench_long.fusion import WEIGHT_CLIP_TO_CLIP, WEIGHT_IN_CLIP, mapping_table
-from eval.vbench_long.layout import ALL_FILES, DINO_B16, VICLIP_VOCABULARY
+from eval.vbench_long.layout import ALL_FILES, CLIP_B32, CLIP_L14, DINO_B16, VICLIP_VOCABULARY
 from eval.vbench_long.networks.viclip import provide_vocabulary
+from harness.core.torchscript import is_torchscript, read_torchscript
+from harness.core.weights_files import file_sha256
 
 _DINO = '''
 dependencies = ["torch"]
@@ -56,7 +59,9 @@ def make_home(home: Path) -> None:
     cache = home / ".cache"
     user = Path.home() / ".cache"
     for file in ALL_FILES:
-        if file.path.is_file():
+        if file in (CLIP_B32, CLIP_L14) and is_torchscript(file.path):
+            _link_archive(file, cache / file.file)
+        elif file.path.is_file():
             _link(file.path, cache / file.file)
     _link(provide_vocabulary(), cache / VICLIP_VOCABULARY.file)
     # Some official loaders look below torch.hub's folder, others directly below ~/.cache.
@@ -92,6 +97,20 @@ def write_configuration(folder: Path) -> dict[str, str]:
 def _link(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     target.symlink_to(source.resolve())
+
+
+def _link_archive(file: LayoutFile, target: Path) -> None:
+    """Provide a TorchScript archive; one of other content than the published as tensors alone.
+
+    The official code would run what an archive brings along (`checked_jit`).
+    """
+    if file_sha256(file.path) == file.sha256:
+        _link(file.path, target)
+        return
+    import torch
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(read_torchscript(file.path), target)
 
 
 def _repository(of_user: Path, hub: Path, name: str, stand_in: str) -> None:

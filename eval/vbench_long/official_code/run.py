@@ -1,8 +1,9 @@
 """Run of the unmodified official class VBenchLong on our clips, in its own process.
 
-The process supplies three things that the class relies on: `torchvision.io.write_video`, which
+The process supplies four things that the class relies on: `torchvision.io.write_video`, which
 newer versions of torchvision no longer have; a device for DreamSim, which it would load on a GPU;
-and a `torch.load` that, as before version 2.6, reads files with other objects beside tensors.
+a `torch.load` that, as before version 2.6, reads files with other objects beside tensors; and a
+`torch.jit.load` that loads published files only.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.errors import MetricUnavailable
+from eval.vbench_long.official_code.checked_jit import loading_published
 from eval.vbench_long.official_code.home import make_home, write_configuration
 from harness.core.machine import peak_host_mib
 from harness.core.tensor_files import loading_tensors
@@ -92,6 +94,7 @@ def main() -> None:
 
     torch.set_num_threads(job["threads"])
     torch.load = loading_tensors(torch.load)
+    torch.jit.load = loading_published(torch.jit.load)
     if not hasattr(torchvision.io, "write_video"):
         torchvision.io.write_video = _write_video
     import vbench2_beta_long

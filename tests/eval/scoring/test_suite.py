@@ -7,6 +7,8 @@ import pytest
 from eval.metric import Direction, MetricInfo
 from eval.scoring.suite import DEFAULT_SUITE, METRICS, SUITES, find_suite
 from harness.core.errors import LongtakeError
+from harness.store.paths import StorePaths
+from tests.harness.support import install_distribution
 
 VBENCH_DIMENSIONS = {
     "subject_consistency",
@@ -81,3 +83,20 @@ def test_unknown_names_suggest_the_nearest() -> None:
         find_suite("flow_mtion")
     with pytest.raises(LongtakeError, match="no module 'nowhere'"):
         find_suite("nowhere:Metric")
+
+
+@pytest.mark.parametrize("name", ["../../outside", "a/b", "my metric", "x" * 300])
+def test_a_plug_in_of_any_name_scores_into_a_folder_of_its_own(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "from eval.metrics.pixels import SharpnessRetention as Metric\n"
+    points = {"longtake.metrics": {name: "own_metric_of_any_name:Metric"}}
+    install_distribution(tmp_path, "odd", points, {"own_metric_of_any_name.py": source})
+    monkeypatch.syspath_prepend(str(tmp_path))
+    suite = find_suite(name)
+    assert suite.metrics == (name,)
+    paths = StorePaths(tmp_path / "store")
+    assert paths.suite_dir(suite.name).parent == paths.metrics_dir
+    assert paths.suite_dir(suite.name).resolve().parent == paths.metrics_dir.resolve()
+    assert len(suite.name) < 100
+    assert paths.failure_path(f"{name}:unit").parent == paths.unit_dir("unit")
