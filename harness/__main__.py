@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -10,7 +11,7 @@ import typer
 
 from harness.cli.app import app
 from harness.core.disk import disk_error
-from harness.core.errors import LongtakeError
+from harness.core.errors import DiskError, LongtakeError
 from harness.core.names import not_utf8
 from harness.core.packages import install_command
 
@@ -62,6 +63,8 @@ def _run(arguments: list[str]) -> int:
     program = "longtake" if arguments[0].endswith("-completion") else None
     try:
         code = typer.main.get_command(app).main(arguments, program, standalone_mode=False)
+    except DiskError as error:
+        return _fail(_with_command(error, arguments), ENVIRONMENT)
     except LongtakeError as error:
         return _fail(str(error), error.exit_code)
     except typer.TyperException as error:
@@ -81,8 +84,15 @@ def _run(arguments: list[str]) -> int:
         disk = disk_error(error)
         if disk is None and not isinstance(error, OSError) and not _is_device_failure(error):
             raise
-        return _fail(str(disk or error), ENVIRONMENT)
+        return _fail(_with_command(disk, arguments) if disk else str(error), ENVIRONMENT)
     return int(code or 0)
+
+
+def _with_command(error: DiskError, arguments: list[str]) -> str:
+    """Return the message with the command that goes on; a worker's parent adds its own."""
+    if arguments[0] == "dev":
+        return str(error)
+    return f"{error} python -m harness {shlex.join(arguments)}"
 
 
 def _fail(message: str, code: int) -> int:

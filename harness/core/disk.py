@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
+import shutil
 from pathlib import Path
 
 from harness.core.errors import DiskError
@@ -28,13 +30,28 @@ def disk_error(error: BaseException | None, folder: Path | None = None) -> DiskE
             return error
         if reason := _REASONS.get(_number(error)):
             place = getattr(error, "filename", None) or folder
-            where = f": {place}" if place else ""
+            where = f": {place}{_free(Path(os.fsdecode(place)))}" if place else ""
             return DiskError(
                 f"{reason}{where}. What is finished is kept; once that is solved, the same command "
                 "goes on."
             )
         error = error.__cause__ if error.__cause__ is not error else None
     return None
+
+
+def is_disk_text(text: str) -> bool:
+    """Return whether a message is that of a `disk_error`, as another process printed it."""
+    return text.startswith(tuple(_REASONS.values()))
+
+
+def _free(place: Path) -> str:
+    """Return the free space where a file was to be written, " (12 MiB free)"; empty if unknown."""
+    for folder in (place, *place.parents):
+        try:
+            return f" ({shutil.disk_usage(folder).free // 2**20} MiB free)"
+        except OSError:
+            continue
+    return ""
 
 
 def _number(error: BaseException) -> int:

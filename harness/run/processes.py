@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness.core.errors import EnvironmentFailed
+from harness.core.disk import is_disk_text
+from harness.core.errors import DiskError, EnvironmentFailed
 from harness.core.events import Emit, Event, EventKind, StopRequested
 from harness.store.run_store import RunStore
 from harness.store.shards import Shard
@@ -127,7 +128,8 @@ class ProcessPool:
             if unfinished and not self._stopping.is_set():
                 printed = log_path.read_text(errors="replace")
                 if code == EnvironmentFailed.exit_code:
-                    raise EnvironmentFailed(_last_line(printed, "error: ").removeprefix("error: "))
+                    said = _last_line(printed, "error: ").removeprefix("error: ")
+                    raise DiskError(said) if is_disk_text(said) else EnvironmentFailed(said)
                 self._clean_up(shard, ended, current, code, printed)
 
     def _read_events(self, process: subprocess.Popen[str]) -> tuple[set[str], str | None]:

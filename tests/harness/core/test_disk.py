@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 
 import pytest
 from safetensors import SafetensorError
 
-from harness.core.disk import disk_error
+from harness.core.disk import disk_error, is_disk_text
 from harness.core.errors import DeviceError, DiskError, EnvironmentFailed, StoreError
 
 
@@ -18,7 +19,10 @@ def test_each_reason_is_one_line_with_the_place(number: int) -> None:
     named = disk_error(OSError(number, os.strerror(number), "/scratch/a.mp4"), Path("/store"))
     unnamed = disk_error(OSError(number, os.strerror(number)), Path("/store"))
     assert isinstance(named, DiskError) and named.exit_code == 3
-    assert ": /scratch/a.mp4. " in str(named) and ": /store. " in str(unnamed)
+    place = r": {} \(\d+ MiB free\)\. What is finished is kept"
+    assert re.search(place.format("/scratch/a.mp4"), str(named))
+    assert re.search(place.format("/store"), str(unnamed))
+    assert is_disk_text(str(named)) and not is_disk_text("cuda is lost")
     assert "\n" not in str(named)
     assert ". What is finished is kept" in str(disk_error(OSError(number, "")))
 

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import resource
+import shlex
 import signal
 import sys
 from collections.abc import Iterator
@@ -49,6 +50,8 @@ def test_a_refused_write_stops_the_sweep_and_leaves_nothing_half_written(
         result = cli(*arguments)
     assert result.code == 3, result
     assert result.err.startswith("error: A file would exceed the limit on file size")
+    assert " MiB free). " in result.err
+    assert result.err.rstrip().endswith(f"goes on. python -m harness {shlex.join(arguments)}")
     assert result.err.count("\n") == 1
     assert "FAILED" not in result.out
     assert not records(STORE)
