@@ -5,18 +5,20 @@ from __future__ import annotations
 import signal
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from harness.core.devices import memory_hint, pick_device
 from harness.core.disk import disk_error
 from harness.core.errors import LongtakeError
 from harness.core.events import Emit, Event, EventKind, Interrupted, StopRequested
 from harness.core.machine import prepare_process
+from harness.core.names import suite_stem
+from harness.store.claims import in_turn
 from harness.store.run_store import RunStore
 from harness.store.shards import Evaluation, Shard, Stage
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from eval.scoring.scorer import Scorer
     from harness.store.units import Unit
 
+
+_T = TypeVar("_T")
 
 # A plug-in that calls sys.exit fails its unit like any other error.
 _ENDS_AN_ITEM = (Exception, SystemExit)
@@ -93,22 +97,52 @@ class _Worker:
             for unit in units:
                 self._fail(unit.id, error)
             return
-        for unit in units:
-            if self._stop_requested():
-                return
-            if self._store.finished(unit) is not None:  # by another worker, since it was planned
-                self._emit(Event(EventKind.done, unit.id))
-            elif not self._attempt(unit.id, partial(self._make, unit, source, backbone)):
-                return
+        with closing(self._in_turn(units, lambda unit: (unit.id, unit.id))) as claimed:
+            for unit in claimed:
+                if self._stop_requested():
+                    return
+                if self._store.finished(unit) is not None:  # by another worker, since planning
+                    self._emit(Event(EventKind.done, unit.id))
+                elif not self._attempt(unit.id, partial(self._make, unit, source, backbone)):
+                    return
 
     def evaluate(self) -> None:
         """Score finished units; the networks of a suite are loaded once."""
         scorers: dict[str, Scorer] = {}
-        for task in self._shard.evaluations:
-            if self._stop_requested():
-                return
-            if not self._attempt(task.item, partial(self._evaluate, task, scorers)):
-                return
+        tasks = self._shard.evaluations
+        before = {task.item: self._scored_at_ns(task) for task in tasks}
+        with closing(self._in_turn(tasks, lambda task: (task.item, task.unit_id))) as claimed:
+            for task in claimed:
+                if self._stop_requested():
+                    return
+                if self._scored_at_ns(task) != before[task.item]:  # by another process
+                    self._emit(Event(EventKind.done, task.item))
+                elif not self._attempt(task.item, partial(self._evaluate, task, scorers)):
+                    return
+
+    def _in_turn(
+        self, work: Iterable[_T], names: Callable[[_T], tuple[str, str]]
+    ) -> Generator[_T, None, None]:
+        """Yield work that no other process is at; `names` returns its item and its unit."""
+
+        def on_wait(one: _T, who: str) -> None:
+            text = f"{who} is at it; waiting for the result"
+            self._emit(Event(EventKind.note, names(one)[0], text=text))
+
+        yield from in_turn(
+            work,
+            lambda one: self._store.claim_path(names(one)[1]),
+            on_wait,
+            self._stop_requested,
+        )
+
+    def _scored_at_ns(self, task: Evaluation) -> int:
+        """Return the time at which the scores of a unit were written; 0 without any."""
+        path = self._store.scores_path(suite_stem(task.suite), task.unit_id)
+        try:
+            return path.stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
 
     def _attempt(self, item: str, work: Callable[[], None]) -> bool:
         """Do the work of one item and report how it ended; return whether to continue."""

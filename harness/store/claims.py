@@ -1,0 +1,112 @@
+"""Claims of units, by which several processes on one sweep share its work.
+
+A claim is a lock of the operating system on a file, so it ends with its process, however that ends.
+Where a file system has no locks everybody works, and all write the same bytes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+_LOOK_EVERY_S = 0.5
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim that this process holds.
+
+    Attributes:
+        path: its file.
+        descriptor: the open file; None where the file system has no locks.
+    """
+
+    path: Path
+    descriptor: int | None
+
+    def release(self) -> None:
+        """Let others have it."""
+        self.path.unlink(missing_ok=True)
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+
+
+def take(path: Path) -> Claim | None:
+    """Take a claim; None if another process, or another part of this one, holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_file(descriptor, path):
+                os.truncate(descriptor, 0)
+                os.write(descriptor, f"{socket.gethostname()}, process {os.getpid()}".encode())
+                return Claim(path, descriptor)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        except OSError:
+            os.close(descriptor)
+            return Claim(path, None)
+        # The holder removed the file between the two calls: what was locked is no claim.
+        os.close(descriptor)
+
+
+def holder(path: Path) -> str:
+    """Return the machine and the process that hold a claim."""
+    try:
+        return path.read_text() or "another process"
+    except OSError:
+        return "another process"
+
+
+def in_turn(
+    items: Iterable[T],
+    path_of: Callable[[T], Path],
+    on_wait: Callable[[T, str], None],
+    stop_requested: Callable[[], bool],
+) -> Iterator[T]:
+    """Yield items, each while this process holds its claim; those of others come last.
+
+    Args:
+        items: the work.
+        path_of: returns the file of an item's claim.
+        on_wait: called with an item and its holder before waiting for it.
+        stop_requested: ends the waiting.
+    """
+    later = []
+    for item in items:
+        if claim := take(path_of(item)):
+            try:
+                yield item
+            finally:
+                claim.release()
+        else:
+            later.append(item)
+    for item in later:
+        path, told = path_of(item), False
+        while (waited := take(path)) is None:
+            if stop_requested():
+                return
+            if not told:
+                on_wait(item, holder(path))
+                told = True
+            time.sleep(_LOOK_EVERY_S)
+        try:
+            yield item
+        finally:
+            waited.release()
+
+
+def _is_file(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,90 @@
+"""Several processes share the work of one sweep, and none waits for a dead one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.store.claims import in_turn, take
+
+_HOLD = """\
+import sys, time
+from pathlib import Path
+from harness.store.claims import take
+assert take(Path(sys.argv[1]))
+print("held", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the claim of "b"."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _HOLD, str(tmp_path / "b")], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_a_claim_is_held_once_and_leaves_no_file(tmp_path: Path) -> None:
+    claim = take(tmp_path / "unit" / ".claim")
+    assert claim is not None
+    assert take(claim.path) is None
+    assert f"process {os.getpid()}" in claim.path.read_text()
+    claim.release()
+    assert not claim.path.exists()
+    again = take(claim.path)
+    assert again is not None
+    again.release()
+
+
+def test_work_of_another_process_comes_last_and_a_killed_one_holds_nothing(
+    tmp_path: Path, other: subprocess.Popen[str]
+) -> None:
+    waited: list[tuple[str, str]] = []
+
+    def on_wait(item: str, who: str) -> None:
+        waited.append((item, who))
+        other.send_signal(signal.SIGKILL)
+
+    order = list(in_turn("abc", tmp_path.joinpath, on_wait, lambda: False))
+    assert order == ["a", "c", "b"]
+    ((item, who),) = waited
+    assert item == "b" and who.endswith(f"process {other.pid}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_waiting_ends_when_asked_to_stop(tmp_path: Path, other: subprocess.Popen[str]) -> None:
+    asked = threading.Event()
+    order = list(in_turn("ab", tmp_path.joinpath, lambda *_: asked.set(), asked.is_set))
+    assert order == ["a"]
+
+
+def test_two_sweeps_at_once_make_every_unit_once(tmp_path: Path) -> None:
+    done: list[tuple[int, int]] = []
+
+    def work(number: int) -> None:
+        for item in in_turn(range(20), lambda i: tmp_path / str(i), lambda *_: None, lambda: False):
+            marker = tmp_path / f"done-{item}"
+            if not marker.exists():
+                marker.touch()
+                done.append((item, number))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(item for item, _ in done) == list(range(20))
