@@ -178,6 +178,9 @@ class ContextPlan:
 class MemoryStrategy(Protocol):
     """Chooses the context of every block of one rollout.
 
+    A strategy that reads prompts may have a method `check_prompt(text)`, which raises ConfigError
+    for one that it cannot read: the sweep is then refused before it starts.
+
     An implementation is a dataclass whose fields are its arguments; `reset` creates its state.
     The same arguments and latents must always give the same plans, because resuming relies on it.
     """

@@ -48,6 +48,19 @@ class StreetOracle(Retrieval):
             )
         self._prompts: list[StreetPrompt] = []
 
+    def check_prompt(self, text: str) -> None:
+        """Refuse a prompt that is none of the street.
+
+        Raises:
+            ConfigError: what is wrong with it.
+        """
+        try:
+            StreetPrompt.parse(text)
+        except ConfigError as error:
+            raise ConfigError(
+                f"method street_oracle reads the walk from prompts of the street. {error}"
+            ) from error
+
     @property
     def needs_model(self) -> bool:
         """Return False: prompts are enough."""

@@ -16,13 +16,13 @@ from eval.scoring.suite import find_suite
 from eval.statistics import cluster_sums
 from eval.statistics.power import detectable_effect
 from harness.store.files import Reader
-from harness.store.lines import UnitLine
+from harness.store.lines import UnitPlace
 
 if TYPE_CHECKING:
     from harness.config.sweep import Settings
     from harness.store.units import Unit
 
-_SCORES_READ = 500  # per sweep
+_SCORES_READ = 500  # per sweep, of at most as many prompts and seeds
 _MIN_DEGREES = 5  # of freedom; from fewer, a spread says nothing
 
 _Group = tuple[str, str]  # backbone, prompt set
@@ -97,8 +97,8 @@ def recorded_spreads(
 ) -> dict[str, float]:
     """Return by metric the pooled spread of paired differences in earlier sweeps.
 
-    All pairs of methods of a backbone and prompt set count that differ on some prompt. Only some
-    hundred score files of each sweep are read.
+    All pairs of methods of a backbone and prompt set count that differ on some prompt. Of each
+    sweep only some hundred prompts and score files are read; more would hardly change a spread.
     """
     squares: dict[str, float] = defaultdict(float)
     degrees: dict[str, int] = defaultdict(int)
@@ -118,14 +118,21 @@ def _recorded(root: Path, suite: str, duration_s: float, backbones: set[str]) ->
     """Return the values of each metric of one sweep."""
     reader = Reader(root)
     paths = reader.paths
-    if not paths.unit_lines_path.is_file():
+    if not (paths.unit_lines_path.is_file() and paths.suite_dir(suite).is_dir()):
         return {}
-    found: dict[str, _Values] = {}
+    # Rows follow each other in the file, so a prompt's methods may be far apart.
+    pairs: dict[_Pair, list[UnitPlace]] = {}
+    for line in reader.read_lines(paths.unit_lines_path, UnitPlace):
+        pair = line.prompt_id, line.seed
+        if line.backbone in backbones and (pair in pairs or len(pairs) < _SCORES_READ):
+            pairs.setdefault(pair, []).append(line)
     scored = (
         line
-        for line in reader.read_lines(paths.unit_lines_path, UnitLine)
-        if line.backbone in backbones and paths.scores_path(suite, line.unit_id).is_file()
+        for lines in pairs.values()
+        for line in lines
+        if paths.scores_path(suite, line.unit_id).is_file()
     )
+    found: dict[str, _Values] = {}
     for line in islice(scored, _SCORES_READ):
         scores = reader.read(paths.scores_path(suite, line.unit_id), Scores)
         group = line.backbone, line.prompt_id.rpartition("/")[0]

@@ -6,6 +6,7 @@ Each file left out is named on the page, because a missing number changes a mean
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -48,16 +49,15 @@ class Reader:
             self._left_out(path, error)
         return None
 
-    def read_lines(self, path: Path, cls: type[T]) -> list[T]:
-        """Read the objects of a .jsonl file, without damaged lines, for which it warns."""
-        objects = []
-        for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
-            if line.strip():
-                try:
-                    objects.append(from_json(line, cls, f"{path}: line {number}"))
-                except StoreError as error:
-                    self._left_out(path, error)
-        return objects
+    def read_lines(self, path: Path, cls: type[T]) -> Iterator[T]:
+        """Yield the objects of a .jsonl file, without damaged lines, for which it warns."""
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    try:
+                        yield from_json(line, cls, f"{path}: line {number}")
+                    except StoreError as error:
+                        self._left_out(path, error)
 
     def _left_out(self, path: Path, error: StoreError) -> None:
         reason = str(error).removeprefix(f"{path}").removeprefix(": ").rstrip(".")

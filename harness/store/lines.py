@@ -38,8 +38,7 @@ class UnitLine:
     script: Script | None = None
 
     def __post_init__(self) -> None:
-        if not _FILE_NAME.fullmatch(self.unit_id):
-            raise ValueError(f"unit id {self.unit_id!r} is not a file name")
+        _check_file_name(self.unit_id)
 
     @property
     def evaluation_prompts(self) -> tuple[str, ...]:
@@ -57,11 +56,25 @@ class UnitLine:
         return self.backbone, self.method
 
     @property
-    def cell(self) -> tuple[str, str, str, int, str]:
-        """Key of the line; a newer line with the same key replaces the older one."""
-        return self.backbone, self.method, self.prompt_id, self.seed, self.row_id
-
-    @property
     def label(self) -> str:
         """Readable name of the unit."""
         return f"{self.backbone} | {self.method} | {self.prompt_id} seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class UnitPlace:
+    """The part of a line that says where in a table its unit stands; quick to read."""
+
+    unit_id: str
+    backbone: str
+    method: str
+    prompt_id: str
+    seed: int
+
+    def __post_init__(self) -> None:
+        _check_file_name(self.unit_id)
+
+
+def _check_file_name(unit_id: str) -> None:
+    if not _FILE_NAME.fullmatch(unit_id):
+        raise ValueError(f"unit id {unit_id!r} is not a file name")

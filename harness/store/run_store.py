@@ -10,14 +10,15 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from eval.scoring.results import ScoredDuration, ScoredSegment, Scores
 from harness.core.environment import code_revision, package_versions
 from harness.core.errors import StoreError
-from harness.core.files import locked, remove_leftovers, write_text
+from harness.core.files import locked, remove_leftovers, replacing, write_text
 from harness.core.typed_files import from_json, read_typed, write_typed
 from harness.store.failures import Failure
 from harness.store.header import Command, Header, read_header, write_header
@@ -231,7 +232,7 @@ class RunStore(StorePaths):
                 versions=package_versions(),
             )
             write_header(self.header_path, header)
-            self._add_lines([unit.line for unit in units])
+            self._add_lines(list(units))
 
     def header(self) -> Header | None:
         """Return the header; None if it is missing or damaged."""
@@ -246,17 +247,7 @@ class RunStore(StorePaths):
         Raises:
             StoreError: the folder is not a run store, or units.jsonl is damaged.
         """
-        path = self.unit_lines_path
-        if not path.is_file():
-            raise StoreError(f"{self.root} is not a run store (it has no {path.name}).")
-        try:
-            return [
-                from_json(line, UnitLine, f"{path}, line {number}")
-                for number, line in enumerate(path.read_bytes().split(b"\n"), start=1)
-                if line.strip()
-            ]
-        except StoreError as error:
-            raise StoreError(f"{error} Run the sweep command again to repair it.") from error
+        return list(self._lines())
 
     def labels(self) -> dict[str, str]:
         """Return a readable name for each unit of this sweep, by its id.
@@ -264,32 +255,73 @@ class RunStore(StorePaths):
         Raises:
             StoreError: the folder is not a run store, or units.jsonl is damaged.
         """
-        return {line.unit_id: line.label for line in self.unit_lines()}
+        return {line.unit_id: line.label for line in self._lines()}
+
+    def _lines(self) -> Iterator[UnitLine]:
+        path = self.unit_lines_path
+        if not path.is_file():
+            raise StoreError(f"{self.root} is not a run store (it has no {path.name}).")
+        try:
+            with path.open("rb") as file:
+                for number, line in enumerate(file, start=1):
+                    if line.strip():
+                        yield from_json(line, UnitLine, f"{path}, line {number}")
+        except StoreError as error:
+            raise StoreError(f"{error} Run the sweep command again to repair it.") from error
 
     def durations_s(self) -> list[float]:
         """Return all durations that the commands of this sweep requested, in seconds."""
         header = self.header()
         return header.durations_s if header else []
 
-    def _add_lines(self, new: Sequence[UnitLine]) -> None:
-        """Add lines, and remove lines of rows whose labels have another meaning now."""
+    def _add_lines(self, new: Sequence[HasLine]) -> None:
+        """Add lines, and remove lines of rows whose labels have another meaning now.
+
+        Lines are made, read and written one by one: a sweep may have a million.
+        """
         # After an edit of a plug-in the same labels have another row id. With the old lines kept,
         # one row would average two methods.
-        now_means = {line.row: line.row_id for line in new}
-        lines = {
-            line.cell: line
-            for line in self._readable_lines()
-            if now_means.get(line.row, line.row_id) == line.row_id
-        }
-        lines |= {line.cell: line for line in new}
-        text = "".join(f"{json.dumps(asdict(line))}\n" for line in lines.values())
-        write_text(self.unit_lines_path, text)
+        now_means: dict[tuple[str, str], str] = {}
+        places: dict[tuple[int, str, int], int] = {}  # of the newest line of each cell
+        rows: dict[tuple[str, str, str], int] = {}
+        for place, item in enumerate(new):
+            line = item.line
+            now_means[line.row] = line.row_id
+            places[_key(line, rows)] = place
+        written: set[int] = set()
+        with replacing(self.unit_lines_path) as fresh, fresh.open("wb") as file:
+            for line in self._readable_lines():
+                if now_means.get(line.row, line.row_id) == line.row_id:
+                    place = places.get(_key(line, rows), -1)
+                    if place not in written:
+                        file.write(_line(new[place].line if place >= 0 else line))
+                    if place >= 0:
+                        written.add(place)
+            for place in places.values():
+                if place not in written:
+                    file.write(_line(new[place].line))
 
-    def _readable_lines(self) -> list[UnitLine]:
+    def _readable_lines(self) -> Iterator[UnitLine]:
         path = self.unit_lines_path
-        lines = []
-        for text in path.read_bytes().split(b"\n") if path.is_file() else ():
-            # A damaged line is dropped; the sweep that it belongs to writes it again.
-            with contextlib.suppress(StoreError):
-                lines.append(from_json(text, UnitLine, path.name))
-        return lines
+        if not path.is_file():
+            return
+        with path.open("rb") as file:
+            for text in file:
+                # A damaged line is dropped; the sweep that it belongs to writes it again.
+                with contextlib.suppress(StoreError):
+                    yield from_json(text, UnitLine, path.name)
+
+
+def _key(line: UnitLine, rows: dict[tuple[str, str, str], int]) -> tuple[int, str, int]:
+    """Return a short key of a line; a newer line with the same key replaces the older one.
+
+    Args:
+        line: the line.
+        rows: numbers of the rows met so far, which grows.
+    """
+    row = rows.setdefault((*line.row, line.row_id), len(rows))
+    return row, sys.intern(line.prompt_id), line.seed
+
+
+def _line(line: UnitLine) -> bytes:
+    return f"{json.dumps(asdict(line))}\n".encode()

@@ -7,8 +7,9 @@ process or a job on a cluster.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import groupby
 from pathlib import Path
@@ -16,9 +17,11 @@ from pathlib import Path
 import msgspec
 
 from backbones.engine.runtime import Runtime
+from backbones.engine.script import Script
+from harness.core.errors import StoreError
 from harness.core.files import write_text
 from harness.core.typed_files import read_typed
-from harness.store.units import Unit
+from harness.store.units import Unit, UnitRow
 
 
 class Stage(StrEnum):
@@ -28,7 +31,7 @@ class Stage(StrEnum):
     evaluate = "evaluate"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """One finished unit to score with one suite.
 
@@ -107,22 +110,144 @@ class Shard:
             evaluations=tuple(task for task in self.evaluations if task.item in items),
         )
 
+    def without(self, items: Collection[str]) -> Shard:
+        """Return this shard without `items`."""
+        if not items:
+            return self
+        return replace(
+            self,
+            units=tuple(unit for unit in self.units if unit.id not in items),
+            evaluations=tuple(task for task in self.evaluations if task.item not in items),
+        )
+
     def to_json(self) -> str:
         """Return the shard as JSON, on one line: a sweep may have thousands of shards."""
-        return msgspec.json.encode(self).decode()
+        return msgspec.json.encode(_StoredShard.of(self)).decode()
 
     def write(self, path: Path) -> None:
         """Write the shard as JSON."""
         write_text(path, self.to_json() + "\n")
 
     @classmethod
-    def read(cls, path: Path) -> Shard:
+    def read(cls, path: Path, shared: SharedParts | None = None) -> Shard:
         """Read a shard from JSON.
+
+        Args:
+            path: the file.
+            shared: parts of shards that were read before, to be used again.
 
         Raises:
             StoreError: the file is damaged.
         """
-        return read_typed(path, cls)
+        stored = read_typed(path, _StoredShard)
+        if any(not 0 <= unit.row < len(stored.rows) for unit in stored.units):
+            raise StoreError(f"{path}: it names a row of units that it does not have.")
+        return stored.restore(shared or SharedParts())
+
+
+@dataclass(frozen=True)
+class SharedParts:
+    """Parts that many shards have in common and that are kept in memory once."""
+
+    rows: dict[bytes, UnitRow] = field(default_factory=dict)
+    durations: dict[tuple[tuple[str, int], ...], dict[str, int]] = field(default_factory=dict)
+
+    def row(self, row: UnitRow) -> UnitRow:
+        """Return the row of the same content that was met first."""
+        return self.rows.setdefault(msgspec.json.encode(row), row)
+
+    def task(self, task: Evaluation) -> Evaluation:
+        """Return an equal task of shared parts."""
+        frames = self.durations.setdefault(
+            tuple(task.durations_frames.items()), task.durations_frames
+        )
+        suite, prompt = sys.intern(task.suite), sys.intern(task.prompt)
+        return Evaluation(task.unit_id, suite, prompt, frames, task.segment_prompts)
+
+
+@dataclass(frozen=True)
+class _StoredUnit:
+    """A unit in a file; `row` is the place of its row there."""
+
+    id: str
+    row: int
+    prompt_id: str
+    prompt_set: str
+    prompt: str
+    evaluation_prompt: str
+    seed: int
+    script: Script | None = None
+
+
+@dataclass(frozen=True)
+class _StoredShard:
+    """A shard in a file, each row once."""
+
+    stage: Stage
+    store: str
+    device: str
+    threads: int
+    save_every_blocks: int
+    runtime: Runtime
+    rows: tuple[UnitRow, ...]
+    units: tuple[_StoredUnit, ...]
+    evaluations: tuple[Evaluation, ...]
+
+    @classmethod
+    def of(cls, shard: Shard) -> _StoredShard:
+        rows: dict[int, int] = {}  # place of each row object
+        for unit in shard.units:
+            rows.setdefault(id(unit.row), len(rows))
+        return cls(
+            shard.stage,
+            shard.store,
+            shard.device,
+            shard.threads,
+            shard.save_every_blocks,
+            shard.runtime,
+            rows=tuple({id(unit.row): unit.row for unit in shard.units}.values()),
+            units=tuple(
+                _StoredUnit(
+                    unit.id,
+                    rows[id(unit.row)],
+                    unit.prompt_id,
+                    unit.prompt_set,
+                    unit.prompt,
+                    unit.evaluation_prompt,
+                    unit.seed,
+                    unit.script,
+                )
+                for unit in shard.units
+            ),
+            evaluations=shard.evaluations,
+        )
+
+    def restore(self, shared: SharedParts) -> Shard:
+        """Return the shard, with parts that other shards have as well."""
+        rows = [shared.row(row) for row in self.rows]
+        units = tuple(
+            Unit(
+                unit.id,
+                rows[unit.row],
+                sys.intern(unit.prompt_id),
+                sys.intern(unit.prompt_set),
+                sys.intern(unit.prompt),
+                sys.intern(unit.evaluation_prompt),
+                unit.seed,
+                unit.script,
+            )
+            for unit in self.units
+        )
+        return Shard(
+            self.stage,
+            self.store,
+            self.device,
+            self.threads,
+            self.save_every_blocks,
+            self.runtime,
+            units,
+            tuple(map(shared.task, self.evaluations)),
+        )
 
 
 def group_units(units: Iterable[Unit]) -> list[list[Unit]]:

@@ -17,7 +17,7 @@ from harness.store.lines import UnitLine
 from methods import METHODS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from backbones.engine.backbone import BackboneSource
     from backbones.engine.spec import BackboneSpec
@@ -30,29 +30,20 @@ IDENTITY_VERSION = 2
 
 
 @dataclass(frozen=True)
-class Unit:
-    """One video to generate.
+class UnitRow:
+    """The part of a unit that its whole row shares: backbone and method, at one length.
 
     Attributes:
-        id: hash of everything that affects its pixels.
-        row_id: hash of backbone and method with all their arguments.
-        identity: the content of the hash.
+        id: hash of backbone and method with all their arguments.
+        identity: their part of the identity of each unit.
         backbone: label of the backbone.
         method: label of the method.
         family: registered backbone, with `backbone_args`.
         strategy: registered strategy, with `method_args`.
-        prompt_id: id of the prompt in its set.
-        prompt_set: name of the set.
-        prompt: generation prompt.
-        evaluation_prompt: prompt that metrics compare with.
-        seed: seed of all noise.
         num_latents: latent frames of the longest duration asked for.
-        script: its segments where the prompt changes; `prompt` and `evaluation_prompt` are then
-            those of the first.
     """
 
     id: str
-    row_id: str
     identity: dict[str, Any]
     backbone: str
     method: str
@@ -60,13 +51,78 @@ class Unit:
     backbone_args: dict[str, Any]
     strategy: str
     method_args: dict[str, Any]
+    num_latents: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One video to generate. A sweep may have a million, so they hold only what is their own.
+
+    Attributes:
+        id: hash of everything that affects its pixels.
+        row: its backbone and method.
+        prompt_id: id of the prompt in its set.
+        prompt_set: name of the set.
+        prompt: generation prompt.
+        evaluation_prompt: prompt that metrics compare with.
+        seed: seed of all noise.
+        script: its segments where the prompt changes; `prompt` and `evaluation_prompt` are then
+            those of the first.
+    """
+
+    id: str
+    row: UnitRow
     prompt_id: str
     prompt_set: str
     prompt: str
     evaluation_prompt: str
     seed: int
-    num_latents: int
     script: Script | None = None
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The content of the hash `id`."""
+        return self.row.identity | _own_identity(self.prompt, self.script) | {"seed": self.seed}
+
+    @property
+    def row_id(self) -> str:
+        """Hash of backbone and method with all their arguments."""
+        return self.row.id
+
+    @property
+    def backbone(self) -> str:
+        """Label of the backbone."""
+        return self.row.backbone
+
+    @property
+    def method(self) -> str:
+        """Label of the method."""
+        return self.row.method
+
+    @property
+    def family(self) -> str:
+        """Registered backbone."""
+        return self.row.family
+
+    @property
+    def backbone_args(self) -> dict[str, Any]:
+        """Arguments of the backbone."""
+        return self.row.backbone_args
+
+    @property
+    def strategy(self) -> str:
+        """Registered strategy."""
+        return self.row.strategy
+
+    @property
+    def method_args(self) -> dict[str, Any]:
+        """Arguments of the strategy."""
+        return self.row.method_args
+
+    @property
+    def num_latents(self) -> int:
+        """Latent frames of the longest duration asked for."""
+        return self.row.num_latents
 
     @property
     def prompts(self) -> tuple[str, ...]:
@@ -121,6 +177,7 @@ def plan_units(config: SweepConfig, only_count: bool = False) -> list[Unit]:
         strategy = build(METHODS.load(row.method.target), row.method.args, "method")
         scripts = [_script(prompt, row.switch) for prompt in row.prompts.prompts]
         _check_rollouts(strategy, spec, row.prompts.prompts, scripts, num_latents)
+        check_by_strategy = getattr(strategy, "check_prompt", _any_prompt)
         shared = {
             "version": IDENTITY_VERSION,
             "backbone": _identity(BACKBONES, row.backbone.target, source, only_count),
@@ -129,48 +186,58 @@ def plan_units(config: SweepConfig, only_count: bool = False) -> list[Unit]:
         encoded = {key: _canonical(value) for key, value in shared.items()}
         # Two rows may differ in nothing but the switch, which changes no video of a single prompt.
         own_switch = {} if row.switch is Switch.keep else {"switch": _canonical(row.switch)}
-        row_id = _digest(encoded | own_switch)
+        planned = UnitRow(
+            id=_digest(encoded | own_switch),
+            identity=shared,
+            backbone=row.backbone.label,
+            method=row.method.label,
+            family=row.backbone.target,
+            backbone_args=row.backbone.args,
+            strategy=row.method.target,
+            method_args=row.method.args,
+            num_latents=num_latents,
+        )
         for prompt, script in zip(row.prompts.prompts, scripts, strict=True):
-            own: dict[str, Any] = {"prompt": prompt.text}
-            if script is not None:
-                own["script"] = script.identity()
-            _check_texts(source, prompt, only_count)
+            own = _own_identity(prompt.text, script)
+            _check_texts((source.check_prompt, check_by_strategy), prompt, only_count)
             of_prompt = encoded | {key: _canonical(value) for key, value in own.items()}
             for seed in settings.seed:
                 of_prompt["seed"] = _canonical(seed)
                 units.append(
                     Unit(
                         id=_digest(of_prompt),
-                        row_id=row_id,
-                        identity=shared | own | {"seed": seed},
-                        backbone=row.backbone.label,
-                        method=row.method.label,
-                        family=row.backbone.target,
-                        backbone_args=row.backbone.args,
-                        strategy=row.method.target,
-                        method_args=row.method.args,
+                        row=planned,
                         prompt_id=prompt.id,
                         prompt_set=row.prompts.name,
                         prompt=prompt.text,
                         evaluation_prompt=prompt.evaluation_text,
                         seed=seed,
-                        num_latents=num_latents,
                         script=script,
                     )
                 )
     return units
 
 
+def _own_identity(prompt: str, script: Script | None) -> dict[str, Any]:
+    """Return the part of an identity that the prompt decides."""
+    return {"prompt": prompt} | ({"script": script.identity()} if script else {})
+
+
+def _any_prompt(text: str) -> None:
+    """Accept a prompt, for strategies that don't read prompts."""
+
+
 def _script(prompt: Prompt, switch: Switch) -> Script | None:
     return Script(prompt.segments, switch) if prompt.segments else None
 
 
-def _check_texts(source: BackboneSource, prompt: Prompt, only_count: bool) -> None:
-    """Refuse a prompt that the backbone can't take, with its file and line."""
+def _check_texts(checks: Iterable[Callable[[str], None]], prompt: Prompt, only_count: bool) -> None:
+    """Refuse a prompt that the backbone or the strategy can't take, with its file and line."""
     texts = [segment.prompt for segment in prompt.segments] or [prompt.text]
     for text in texts:
         try:
-            source.check_prompt(text)
+            for check in checks:
+                check(text)
         except MissingWeights:  # of the tokenizer
             if not only_count:
                 raise

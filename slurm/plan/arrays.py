@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TypeVar
 
 from harness.store.shards import Shard
@@ -95,31 +96,30 @@ def cut(shard: Shard, label: str, item_s: Mapping[str, float], target_s: float) 
         item_s: estimated seconds of each item.
         target_s: run time of a piece.
     """
-    total_s = sum(item_s.values())
+    seconds = [item_s[item] for item in shard.items]
+    total_s = sum(seconds)
     length_s = total_s / max(1, math.ceil(total_s / target_s))
-    pieces: list[list[str]] = []
+    starts: list[int] = []
     room_s = 0.0
-    for item in shard.items:
+    for place, own_s in enumerate(seconds):
         # An item goes into the piece that holds at least half of it. What overhangs or is left
         # free carries over, so that rounding does not add up over many pieces.
-        if not pieces or room_s < item_s[item] / 2:
-            pieces.append([])
+        if not starts or room_s < own_s / 2:
+            starts.append(place)
             room_s += length_s
-        pieces[-1].append(item)
-        room_s -= item_s[item]
-    units = {unit.id: unit for unit in shard.units}
-    tasks = {task.item: task for task in shard.evaluations}
+        room_s -= own_s
+    num_units = len(shard.units)
     return [
         Piece(
             replace(
                 shard,
-                units=tuple(units[item] for item in items if item in units),
-                evaluations=tuple(tasks[item] for item in items if item in tasks),
+                units=shard.units[start:stop],
+                evaluations=shard.evaluations[max(0, start - num_units) : max(0, stop - num_units)],
             ),
             label,
-            sum(item_s[item] for item in items),
+            sum(seconds[start:stop]),
         )
-        for items in pieces
+        for start, stop in pairwise([*starts, len(seconds)])
     ]
 
 

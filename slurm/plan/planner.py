@@ -183,14 +183,14 @@ class _Scoring:
 def _alike(shard: Shard) -> Iterator[tuple[Need, Shard]]:
     """Split a shard into parts that load the same backbone and need the same memory."""
     for units in group_units(shard.units):
-        needs: dict[str, Need] = {}
+        parts: dict[int, tuple[Need, list[Unit]]] = {}
         # Units of one row and length need the same; finding out builds backbone and strategy.
         for _, row in groupby(units, key=lambda u: (u.strategy, u.method_args, u.num_latents)):
             members = list(row)
-            needs |= dict.fromkeys((unit.id for unit in members), need_of(members[0]))
-        for kv_bytes in sorted({need.kv_bytes for need in needs.values()}):
-            part = [unit for unit in units if needs[unit.id].kv_bytes == kv_bytes]
-            yield needs[part[0].id], replace(shard, units=tuple(part))
+            need = need_of(members[0])
+            parts.setdefault(need.kv_bytes, (need, []))[1].extend(members)
+        for _, (need, part) in sorted(parts.items()):
+            yield need, replace(shard, units=tuple(part))
 
 
 def _label(tasks: Iterable[Evaluation]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,15 @@ from hypothesis import strategies as st
 from backbones.engine.runtime import AttentionKernel, Kernels, KVLimits, Runtime
 from backbones.engine.script import Script, Segment, Switch
 from harness.core.errors import StoreError
-from harness.store.shards import Evaluation, Shard, Stage, group_units, split_units
-from harness.store.units import Unit
+from harness.store.shards import (
+    Evaluation,
+    Shard,
+    SharedParts,
+    Stage,
+    group_units,
+    split_units,
+)
+from harness.store.units import Unit, UnitRow
 
 # Any text that UTF-8 can encode, quotes, line ends and characters outside the BMP included.
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -35,16 +43,17 @@ SCRIPTS = st.builds(
     segments=st.lists(SEGMENTS, min_size=1, max_size=3).map(tuple),
     switch=st.sampled_from(Switch),
 )
+ROWS = st.builds(
+    UnitRow,
+    **dict.fromkeys(("id", "backbone", "method", "family", "strategy"), TEXTS),
+    **dict.fromkeys(("identity", "backbone_args", "method_args"), OBJECTS),
+    num_latents=st.integers(1, 10**6),
+)
 UNITS = st.builds(
     Unit,
-    **dict.fromkeys(
-        ("id", "row_id", "backbone", "method", "family", "strategy", "prompt_id", "prompt_set"),
-        TEXTS,
-    ),
-    **dict.fromkeys(("identity", "backbone_args", "method_args"), OBJECTS),
-    **dict.fromkeys(("prompt", "evaluation_prompt"), TEXTS),
+    row=ROWS,
+    **dict.fromkeys(("id", "prompt_id", "prompt_set", "prompt", "evaluation_prompt"), TEXTS),
     seed=st.integers(0, 2**53),
-    num_latents=st.integers(1, 10**6),
     script=st.none() | SCRIPTS,
 )
 EVALUATIONS = st.builds(
@@ -85,22 +94,15 @@ SHARDS = st.builds(
 
 
 def unit(number: int, family: str = "tiny", **backbone_args: object) -> Unit:
+    row = UnitRow("r", {}, "b", "m", family, backbone_args, "rag", {}, num_latents=3)
     return Unit(
         id=f"u{number}",
-        row_id="r",
-        identity={},
-        backbone="b",
-        method="m",
-        family=family,
-        backbone_args=backbone_args,
-        strategy="rag",
-        method_args={},
+        row=row,
         prompt_id="1",
         prompt_set="set",
         prompt="a ball",
         evaluation_prompt="a ball",
         seed=0,
-        num_latents=3,
     )
 
 
@@ -113,12 +115,25 @@ def test_a_shard_is_equal_after_a_round_trip_through_its_file(tmp_path: Path, sh
     assert path.read_bytes().count(b"\n") == 1, "one line, whatever the prompts contain"
 
 
+def test_a_file_holds_each_row_once_and_shards_share_them_in_memory(tmp_path: Path) -> None:
+    first = unit(0, budget=12)
+    units = tuple(replace(first, id=f"u{number}") for number in range(50))
+    shared, read = SharedParts(), []
+    for name in ("a.json", "b.json"):
+        Shard(Stage.generate, "runs/main", "cpu", 2, 8, Runtime(), units).write(tmp_path / name)
+        assert (tmp_path / name).read_text().count('"budget"') == 1
+        read.append(Shard.read(tmp_path / name, shared))
+    assert read[0] == read[1]
+    assert len({id(one.row) for shard in read for one in shard.units}) == 1
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
         ('"seed":0', '"seed":"0"', r"expected `int`, got `str`.*units.*seed"),
         ('"threads":2', '"thread":2', "missing required field `threads`"),
         ('"generate"', '"make"', "stage"),
+        ('"row":0', '"row":1', "names a row of units that it does not have"),
         ('"evaluations":[]}', '"evaluations":[', "not valid JSON"),
     ],
 )

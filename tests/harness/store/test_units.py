@@ -234,3 +234,8 @@ def test_positions_that_restart_allow_longer_videos(stories: Callable[..., str])
     with pytest.raises(LongtakeError, match="1024 positions"):
         plan(script, *long)
     assert only(script, *long, "method.switch=flush").num_latents == 1200
+
+
+def test_a_strategy_that_cannot_read_the_prompts_is_refused_before_anything_is_made() -> None:
+    with pytest.raises(LongtakeError, match="street_oracle reads the walk from prompts of the st"):
+        plan("backbone=tiny_short", "method=street_oracle")
