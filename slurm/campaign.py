@@ -70,25 +70,30 @@ class Campaign:
 
     def open(self, work: MissingWork) -> MissingWork:
         """Return the work that is neither running or queued nor abandoned."""
-        rest = work.without(self.active | self.abandoned(work))
+        abandoned = self.abandoned(work)
+        rest = work.without(self.active | abandoned)
+        if not self.active:
+            return rest
         # A queued scoring task waits for the generating task of its own submission. If that has
         # failed, SLURM cancels the scoring task, and this submission generates the unit. Scores of
         # such units are therefore open although a task seems to work on them.
         generated_here = {unit.id for shard in rest.generate for unit in shard.units}
         scores = {t.item for t in work.evaluate.evaluations if t.unit_id in generated_here}
-        return work.without((self.active - scores) | self.abandoned(work))
+        return work.without((self.active - scores) | abandoned)
 
     def abandoned(self, work: MissingWork) -> set[str]:
         """Return items that reached `max_attempts`, and evaluations that would wait for them.
 
         Items a running task is working on are never abandoned; that attempt may still succeed.
         """
-        items = {
+        worn_out = {
             item
-            for item in work.items - self.active
-            if item in self.attempts
-            and self.attempts[item].unsuccessful >= self.profile.max_attempts
+            for item, count in self.attempts.items()
+            if count.unsuccessful >= self.profile.max_attempts and item not in self.active
         }
+        if not worn_out:
+            return set()
+        items = worn_out & work.items
         return items | {task.item for task in work.evaluate.evaluations if task.unit_id in items}
 
     def plan(self, work: MissingWork, num_units: int | None) -> Plan:
@@ -109,7 +114,7 @@ class Campaign:
                 f"{self.state.unreachable}"
             )
         open_work = self.open(work)
-        planner = Planner(self.profile, read_limits(), self._unit_s(open_work))
+        planner = Planner(self.profile, read_limits(self.profile), self._unit_s(open_work))
         active_jobs = self.state.active_jobs if self.state else []
         return planner.plan(open_work, active_jobs, self.active, num_units)
 
@@ -124,7 +129,7 @@ class Campaign:
             ConfigError: an unknown partition, or a run folder that nodes cannot share.
             ClusterError: there is no SLURM here, or it does not answer.
         """
-        preflight.check_partitions(self.profile, read_limits())
+        preflight.check_partitions(self.profile, read_limits(self.profile))
         preflight.check_store(self.store)
 
     def submit(self, plan: Plan) -> SubmissionFolder:

@@ -10,12 +10,25 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from harness.core.errors import ClusterError, ConfigError, LongtakeError
 
+T = TypeVar("T")
 _TIMEOUT_S = 60
+_NAMES_A_CALL = 1000  # one argument of a command holds 128 KiB
+_RETRY_WAITS_S = (2.0, 10.0, 30.0)
+# Trouble of a busy controller: the next try may succeed.
+_PASSING = re.compile(
+    r"timed out|unable to contact|connect failure|temporarily|try again|zero bytes were transmitted"
+    r"|unexpected message received",
+    re.IGNORECASE,
+)
+# Defaults that a shell profile may set for these commands would change what they answer.
+_FOREIGN = ("SBATCH_", "SQUEUE_", "SACCT_", "SCANCEL_", "SCONTROL_", "SINFO_")
 _WAITING = ("PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT")
 _RUNNING = {"RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING"}
 _RUNNING |= {"STAGE_OUT", "RESIZING"}
@@ -87,16 +100,37 @@ def is_here() -> bool:
     return all(shutil.which(name) for name in ("sbatch", "srun", "squeue", "scontrol", "scancel"))
 
 
-def queue() -> list[TaskState]:
-    """Return all array tasks of this user that the controller still knows, ended ones included.
+def retrying(action: Callable[[], T]) -> T:
+    """Do something, again after growing waits where a busy controller is the reason for failure.
+
+    Raises:
+        LongtakeError: it failed for another reason, or every time.
+    """
+    for wait_s in _RETRY_WAITS_S:
+        try:
+            return action()
+        except ClusterError as error:
+            if not _PASSING.search(str(error)):
+                raise
+        time.sleep(wait_s)
+    return action()
+
+
+def queue(names: Sequence[str]) -> list[TaskState]:
+    """Return the array tasks of jobs that the controller still knows, ended ones included.
+
+    Jobs are asked for by name and not by user: a colleague may look at a sweep, too.
 
     Raises:
         ClusterError: the controller does not answer.
     """
     fields = "%F|%K|%j|%T|%r|%N"
-    user = str(os.getuid())
-    text = run(["squeue", "--noheader", "--array", "--states=all", f"--user={user}", "-o", fields])
-    return [state for line in text.splitlines() for state in _queue_line(line)]
+    found: list[TaskState] = []
+    for first in range(0, len(names), _NAMES_A_CALL):
+        chosen = f"--name={','.join(names[first : first + _NAMES_A_CALL])}"
+        text = run(["squeue", "--noheader", "--array", "--states=all", chosen, "-o", fields])
+        found += [state for line in text.splitlines() for state in _queue_line(line)]
+    return found
 
 
 def _queue_line(line: str) -> list[TaskState]:
@@ -182,6 +216,17 @@ def minutes(limit: str) -> int | None:
     return 1440 * int(days or 0) + 60 * hours + mins
 
 
+def qos_minutes(qos: str | None) -> int | None:
+    """Return the longest time limit of a quality of service; None if it has none or is unknown."""
+    if not qos:
+        return None
+    try:
+        found = run(["sacctmgr", "-n", "-P", "show", "qos", qos, "format=MaxWall"])
+    except ClusterError:  # no accounting: SLURM knows no QOS then
+        return None
+    return minutes(found.strip())
+
+
 def release(task_ids: Iterable[str]) -> None:
     """Release held tasks.
 
@@ -205,8 +250,8 @@ def test_only(script: str) -> None:
         # job that begins later is judged by the nodes' configuration (a held one by nothing).
         later = ["sbatch", "--begin=now+1hour", "--parsable"]
         done = _call(later, _TIMEOUT_S, script)
-        if done.returncode == 0:
-            run(["scancel", done.stdout.strip().partition(";")[0]])
+        if done.returncode == 0 and (job_id := job_id_of(done.stdout)):
+            run(["scancel", job_id])
     if done.returncode != 0:
         raise refusal("SLURM refuses such a job", done.stderr)
 
@@ -225,12 +270,30 @@ def refusal(heading: str, said: str) -> LongtakeError:
     return kind(f"{heading}: {' '.join(reasons.split())}")
 
 
+def job_id_of(printed: str) -> str | None:
+    """Return the job id that `sbatch --parsable` printed, also below a banner; None without one."""
+    found = re.findall(r"^(\d+)(?:;\S*)?\s*$", printed, re.MULTILINE)
+    return found[-1] if found else None
+
+
+def plain_environment() -> dict[str, str]:
+    """Return the environment without defaults that a site or a user set for SLURM's commands."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+
+
 def _call(
     command: Sequence[str], timeout_s: float, stdin: str | None = None
 ) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
-            command, input=stdin, capture_output=True, text=True, timeout=timeout_s, check=False
+            command,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+            check=False,
+            env=plain_environment(),
         )
     except FileNotFoundError as error:
         raise ClusterError(

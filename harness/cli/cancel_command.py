@@ -12,12 +12,17 @@ def cancel(sweep: Store) -> int:
 
     What is finished stays, and `resume` continues from there.
     """
+    from harness.cli.submit import submit_lock
     from harness.cli.terminal import Terminal
+    from harness.core.files import locked
     from slurm import commands
     from slurm.status.state import read_state
 
     terminal = Terminal()
-    state = read_state(existing_store(sweep).absolute())
+    store = existing_store(sweep).absolute()
+    # A submission in progress holds this lock: its later arrays would be missed.
+    with terminal.console.status("waiting for a submission to end"), locked(submit_lock(store)):
+        state = read_state(store)
     if state.unreachable:
         raise ClusterError(f"Nothing was cancelled: {state.unreachable}")
     jobs = state.queued_jobs

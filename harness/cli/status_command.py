@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import time
+from contextlib import nullcontext
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,6 +14,9 @@ from harness.cli.options import Json, Store
 from harness.store.folders import existing_store
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.cli.terminal import Terminal
     from slurm.status.state import SweepState
 
 
@@ -29,22 +35,22 @@ def status(
     Results are read first, then the whole queue with one squeue. The exit code is 1 if something
     failed or was lost.
     """
-    from rich.live import Live
-
-    from harness.cli.terminal import Terminal
+    from harness.cli.terminal import STOPPED, Terminal
     from slurm.status.state import read_state
     from slurm.status.table import num_wrong, render
-    from slurm.status.verdicts import Verdict
 
     terminal = Terminal(as_json=as_json)
     store = existing_store(sweep).absolute()
     state = read_state(store)
     if watch:
-        with Live(render(state), console=terminal.console) as live:
-            while state.with_verdict(Verdict.pending, Verdict.running, Verdict.unknown):
-                time.sleep(every)
-                state = read_state(store)
-                live.update(render(state))
+        try:
+            state = _watch(store, state, every, terminal)
+        except KeyboardInterrupt:
+            terminal.say(
+                "\nThe jobs go on. To watch them again: python -m harness status --watch "
+                f"sweep={shlex.quote(str(store))}"
+            )
+            return STOPPED
     elif not as_json:
         terminal.console.print(render(state), soft_wrap=True)
     if as_json:
@@ -58,6 +64,29 @@ def status(
             style="red",
         )
     return 1 if wrong or state.unreachable else 0
+
+
+def _watch(store: Path, state: SweepState, every_s: float, terminal: Terminal) -> SweepState:
+    """Show the state until nothing is pending or running: a table, in files a line per change."""
+    from rich.live import Live
+
+    from slurm.status.state import read_state
+    from slurm.status.table import one_line, render
+    from slurm.status.verdicts import Verdict
+
+    on_screen = terminal.console.is_terminal
+    shown = ""
+    with Live(render(state), console=terminal.console) if on_screen else nullcontext() as live:
+        while True:
+            if live:
+                live.update(render(state))
+            elif (line := one_line(state)) != shown:
+                terminal.say(f"{datetime.now():%H:%M:%S} {line}")
+                shown = line
+            if not state.with_verdict(Verdict.pending, Verdict.running, Verdict.unknown):
+                return state
+            time.sleep(every_s)
+            state = read_state(store)
 
 
 def _as_dict(state: SweepState) -> dict[str, Any]:

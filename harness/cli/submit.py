@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from harness.cli.terminal import Terminal
 from harness.config.sweep import ExecutorKind, Settings, SweepConfig
 from harness.core.errors import ConfigError
 from harness.core.files import locked
+from harness.run.power import SuitePower
 from harness.run.sweep import make_shard, missing_units
 from harness.store.run_store import RunStore
 from harness.store.shards import Stage
@@ -20,6 +23,7 @@ from harness.studies.encoders.corpus_config import CorpusConfig
 from slurm.campaign import Campaign, stages_of
 from slurm.plan.arrays import Plan
 from slurm.plan.missing import MissingWork, missing_of_units
+from slurm.site import with_site_defaults
 from slurm.submission import JobStage
 from slurm.submit.dispatch import Dispatcher
 
@@ -31,6 +35,7 @@ def submit_sweep(
     dry_run: bool,
     with_report: bool,
     terminal: Terminal,
+    power: Sequence[SuitePower] = (),
 ) -> int:
     """Submit the missing work of a sweep and return the exit code.
 
@@ -41,6 +46,7 @@ def submit_sweep(
         dry_run: print what would be submitted instead.
         with_report: also submit the job that renders the report.
         terminal: where to print.
+        power: differences that the prompts tell, for the JSON of a dry run.
 
     Raises:
         ConfigError: settings that only local executors have.
@@ -53,16 +59,18 @@ def submit_sweep(
             "executor.slurm.max_running=N, executor.slurm.generate.cpus=N."
         )
     store = RunStore(settings.store.absolute())
-    campaign = Campaign(
-        Dispatcher(store.root, settings.executor.slurm, tuple(argv), str(Path.cwd()))
-    )
+    profile, inherited = with_site_defaults(settings.executor.slurm, os.environ)
+    for line in inherited:
+        terminal.say(line, style="yellow")
+    campaign = Campaign(Dispatcher(store.root, profile, tuple(argv), str(Path.cwd())))
     if not dry_run:
         campaign.check()
     with submitting(store.root, dry_run):
         work = work_of(units, settings)
         if not dry_run:
             store.add_command(units, list(argv), config.resolved)
-        return submit_work(campaign, work, len(units) if with_report else None, dry_run, terminal)
+        num_units = len(units) if with_report else None
+        return submit_work(campaign, work, num_units, dry_run, terminal, power)
 
 
 def must_submit(corpus: CorpusConfig) -> bool:
@@ -99,8 +107,13 @@ def submitting(store: Path, dry_run: bool) -> Iterator[None]:
 
     Everything the decision rests on must be read within the block.
     """
-    with nullcontext() if dry_run else locked(store / "slurm" / ".lock"):
+    with nullcontext() if dry_run else locked(submit_lock(store)):
         yield
+
+
+def submit_lock(store: Path) -> Path:
+    """Return the file that is locked while jobs of a sweep are submitted."""
+    return store / "slurm" / ".lock"
 
 
 def work_of(units: list[Unit], settings: Settings) -> MissingWork:
@@ -115,7 +128,12 @@ def work_of(units: list[Unit], settings: Settings) -> MissingWork:
 
 
 def submit_work(
-    campaign: Campaign, work: MissingWork, num_units: int | None, dry_run: bool, terminal: Terminal
+    campaign: Campaign,
+    work: MissingWork,
+    num_units: int | None,
+    dry_run: bool,
+    terminal: Terminal,
+    power: Sequence[SuitePower] = (),
 ) -> int:
     """Submit the open part of `work`, or print it, and return the exit code.
 
@@ -125,19 +143,22 @@ def submit_work(
         num_units: units of the report; None for no report.
         dry_run: print the sbatch texts and submit nothing.
         terminal: where to print.
+        power: as for `submit_sweep`.
     """
-    open_items, abandoned = campaign.open(work).items, campaign.abandoned(work)
-    busy = len(work.items - abandoned - open_items)
-    is_due = open_items or (num_units is not None and campaign.report_is_due)
+    num_open, abandoned = campaign.open(work).num_items, campaign.abandoned(work)
+    busy = work.num_items - len(abandoned) - num_open
+    is_due = num_open or (num_units is not None and campaign.report_is_due)
     plan = campaign.plan(work, num_units) if is_due else None
     if dry_run and terminal.as_json:
-        terminal.print_json(_as_dict(plan, campaign, busy, len(abandoned)))
+        found = _as_dict(plan, campaign, busy, len(abandoned))
+        terminal.print_json(found | {"power": [asdict(suite) for suite in power]})
         return 0
     if abandoned:
         sweep = shlex.quote(str(campaign.store))
         terminal.say(
-            f"Skipped {_items(len(abandoned))} that failed {campaign.profile.max_attempts} times. "
-            f"To retry: python -m harness resume --again sweep={sweep}",
+            f"Skipped {_items(len(abandoned))} after {campaign.profile.max_attempts} attempts that "
+            "failed or saved nothing. To retry, with more time where tasks ran out of it: python "
+            f"-m harness resume --again sweep={sweep} executor.slurm.generate.time_min=N",
             style="yellow",
         )
     if plan is None:
@@ -145,7 +166,8 @@ def submit_work(
             terminal.say(f"Already running or queued: {_items(busy)}.")
         elif not abandoned:
             terminal.say("Nothing is missing.")
-        return _say_next(campaign, terminal)
+        _say_next(campaign, terminal)
+        return 1 if abandoned else 0
     _show(plan, terminal)
     if dry_run:
         for text in campaign.scripts(plan):

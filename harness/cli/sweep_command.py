@@ -89,9 +89,10 @@ def sweep(
         from harness.cli.submit import submit_sweep
         from harness.run.power import sweep_power
 
-        if dry_run and not as_json:
-            say_power(sweep_power(units, settings), terminal)
-        return submit_sweep(units, config, argv, dry_run, not no_report, terminal)
+        power = sweep_power(units, settings) if dry_run else []
+        if not as_json:
+            say_power(power, terminal)
+        return submit_sweep(units, config, argv, dry_run, not no_report, terminal, power)
     if dry_run:
         return show_dry_run(units, store, settings, terminal, measure)
     return _run(units, config, store, argv, not no_report, terminal)

@@ -68,6 +68,7 @@ class SlurmProfile:
         exclusive: request whole nodes.
         shard_min: target length of one array task in minutes.
         max_running: most tasks of one array that run at once; each array has its own limit.
+        max_array_tasks: most tasks of one array; None for the cluster's MaxArraySize.
         signal_delay_s: seconds before the time limit at which a task saves its work and requeues.
         max_attempts: attempts without progress after which a unit is abandoned.
         latent_s: seconds per latent frame, used until a record of this backbone measures it; None
@@ -92,6 +93,7 @@ class SlurmProfile:
     exclusive: bool = False
     shard_min: float = 30
     max_running: int = 256
+    max_array_tasks: int | None = None
     signal_delay_s: int = 120
     max_attempts: int = 3
     latent_s: float | None = None
@@ -105,7 +107,10 @@ class SlurmProfile:
     report: StageProfile = field(default_factory=StageProfile)
 
     def __post_init__(self) -> None:
-        for key in ("shard_min", "max_running", "signal_delay_s", "max_attempts", "latent_s"):
+        for key in (
+            *("shard_min", "max_running", "max_array_tasks"),
+            *("signal_delay_s", "max_attempts", "latent_s"),
+        ):
             number = getattr(self, key)
             if isinstance(number, int | float) and number <= 0:
                 raise ConfigError(f"executor.slurm.{key} must be positive: {number}.")

@@ -23,11 +23,15 @@ _WRITE_EVERY_S = 2.0
 
 
 class Ending(StrEnum):
-    """Ending of an attempt, as the task wrote it; a killed task writes none."""
+    """Ending of an attempt, as the task wrote it; a killed task writes none.
+
+    stopped: by the signal before its time limit. preempted: by a signal long before that.
+    """
 
     none = ""
     finished = "finished"
     stopped = "stopped"
+    preempted = "preempted"
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class Attempt:
         num_done: items finished by this attempt.
         failed: items that failed in this attempt.
         ending: how the attempt ended.
+        restarts: how often SLURM had put the task back into the queue before it.
     """
 
     job_id: str
@@ -67,6 +72,7 @@ class Attempt:
     num_done: int = 0
     failed: tuple[str, ...] = field(default=())
     ending: Ending = Ending.none
+    restarts: int = 0
 
     @property
     def saved_at_end(self) -> int:
@@ -93,7 +99,8 @@ class AttemptFile:
         node = os.environ.get("SLURMD_NODENAME", host)
         number = 1 + len(list(folder.glob("*.json")))
         self.path = folder / f"{number:03d}-{host}-{pid}.json"
-        self._attempt = Attempt(job_id, host, node, pid, now, now)
+        restarts = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
+        self._attempt = Attempt(job_id, host, node, pid, now, now, restarts=restarts)
         self._write()
         ahead = self._attempt.updated - self.path.stat().st_mtime
         self._attempt = replace(self._attempt, clock_ahead_s=round(ahead, 3))

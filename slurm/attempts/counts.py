@@ -1,8 +1,8 @@
 """Counts of unsuccessful attempts per item, so that items that make no progress are abandoned.
 
-An attempt counts against an item on which it failed, died or was stopped, unless it saved more of
-the item than all attempts before it. A long video that is preempted ten times is not abandoned as
-long as each attempt saves a block; one that kills its process in the same block is, after a few.
+An attempt counts against an item on which it failed, died or ran out of time, unless it saved more
+of the item than all attempts before it. Being preempted, or on a node that was lost, is not the
+item's fault and never counts; killing the process in the same block is, after a few attempts.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 
 from harness.store.run_store import RunStore
@@ -82,12 +83,14 @@ def count_attempts(
         saved_now: returns what is saved of an item by now.
     """
     counts = {item: before.get(item, _NONE) for item in items}
-    for attempt in attempts:
+    listed = list(attempts)
+    for attempt, after in zip_longest(listed, listed[1:]):
         finished = attempt.ending is Ending.finished
+        preempted = attempt.ending is Ending.preempted or _requeued(attempt, after)
         if attempt.item or finished:
             # It got past loading, so earlier deaths there were not the fault of these items.
             counts = {item: replace(count, loading=0) for item, count in counts.items()}
-        elif attempt.ending is Ending.none:
+        elif attempt.ending is Ending.none and not preempted:
             # It died while loading. Which item is to blame is not known, so it counts for all of
             # them. One that was stopped while loading had no chance and counts for none.
             counts = {item: replace(c, loading=c.loading + 1) for item, c in counts.items()}
@@ -95,13 +98,31 @@ def count_attempts(
             counts[item] = replace(counts[item], failed=counts[item].failed + 1)
         if attempt.item and not finished and attempt.item not in attempt.failed:
             # It was killed or stopped at this item.
-            ended = counts[attempt.item].ended_at(attempt.saved, attempt.saved_at_end)
-            counts[attempt.item] = ended
+            count = counts[attempt.item]
+            counts[attempt.item] = (
+                count.progressed_to(attempt.saved).progressed_to(attempt.saved_at_end)
+                if preempted
+                else count.ended_at(attempt.saved, attempt.saved_at_end)
+            )
     # Chunks of a video that the last attempt saved show only on disk: attempts do not count them.
     return {
         item: count.progressed_to(saved_now(item)) if count.stuck else count
         for item, count in counts.items()
     }
+
+
+def _requeued(attempt: Attempt, after: Attempt | None) -> bool:
+    """Return whether SLURM itself ended an attempt: it started the same task once more.
+
+    It does so after a preemption and after the loss of a node. A task whose process died stays
+    failed until `resume` submits another one.
+    """
+    return (
+        after is not None
+        and attempt.ending is Ending.none
+        and after.job_id == attempt.job_id
+        and after.restarts > attempt.restarts
+    )
 
 
 def count_all_attempts(

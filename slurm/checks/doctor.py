@@ -47,7 +47,7 @@ def examine(
     yield (answer := _ask("controller", _version))
     if not answer.ok:
         return
-    limits = read_limits()
+    limits = read_limits(profile)
     config = commands.configuration()
     yield _ask("partition", lambda: _partition(profile, limits))
     yield Finding("arrays", True, f"at most {limits.max_array_size} tasks, {limits.max_jobs} jobs")

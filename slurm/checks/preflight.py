@@ -47,7 +47,7 @@ def check_scripts(scripts: Sequence[str]) -> None:
         ClusterError: a policy of the site forbids a job, or the controller does not answer.
     """
     for script in scripts:
-        commands.test_only(script)
+        commands.retrying(lambda script=script: commands.test_only(script))  # type: ignore[misc]
 
 
 def check_store(store: Path) -> None:

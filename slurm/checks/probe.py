@@ -77,7 +77,7 @@ def _slurm_trouble() -> str:
     if missing := [name for name in ("squeue", "scontrol") if shutil.which(name) is None]:
         return f"there is no {' and no '.join(missing)} (docs/slurm.md: what a container needs)"
     try:
-        commands.queue()
+        commands.queue(["longtake-probe"])
         commands.configuration()
     except ClusterError as error:
         return str(error)
@@ -106,7 +106,7 @@ def probe(profile: SlurmProfile, request: Request, runs: Path, wait_s: float) ->
         job_id = submit(spec, ProbeTask(), [str(answer)])
         end = time.monotonic() + wait_s
         while not answer.is_file():
-            task = next((task for task in commands.queue() if task.name == name), None)
+            task = next(iter(commands.queue([name])), None)
             if task is None or not (task.waits or task.runs):
                 # It has ended, but a shared file system may show its file somewhat later.
                 time.sleep(_LOOK_EVERY_S)

@@ -8,11 +8,12 @@ import time
 from types import FrameType
 
 from harness.core.errors import ClusterError
-from slurm.commands import run
+from slurm.commands import minutes, run
 
 _TRIES = 4
 _WAIT_S = 5.0
 _TIMEOUT_S = 20
+_CLOCK_TICK_S = 90  # SLURM looks at time limits every 30 s, and prints whole minutes here
 
 
 class StopSignals:
@@ -33,6 +34,23 @@ class StopSignals:
 
     def _note(self, signum: int, frame: FrameType | None) -> None:
         self._received.append(signum)
+
+
+def stopped_early(task_id: str, signal_delay_s: int) -> bool:
+    """Return whether a task was stopped long before its time limit, as by a preemption.
+
+    Args:
+        task_id: the task.
+        signal_delay_s: seconds before the time limit at which the signal comes.
+    """
+    try:
+        left = run(["squeue", "-h", "-j", task_id, "-o", "%L"], timeout_s=_TIMEOUT_S).strip()
+    except ClusterError:
+        return False
+    left_min = minutes(left)
+    if left_min is None:
+        return left == "UNLIMITED"
+    return left_min * 60 > signal_delay_s + _CLOCK_TICK_S
 
 
 def requeue(task_id: str) -> None:

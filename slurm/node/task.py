@@ -21,7 +21,7 @@ from harness.store.run_store import RunStore
 from harness.store.shards import Shard
 from slurm.attempts.attempt import AttemptFile, Ending, read_attempts
 from slurm.attempts.counts import AttemptCounts, count_attempts, read_counts, saved_chunks
-from slurm.node.requeue import StopSignals, requeue
+from slurm.node.requeue import StopSignals, requeue, stopped_early
 from slurm.plan.missing import still_missing
 from slurm.submission import SubmissionFolder
 
@@ -58,7 +58,8 @@ class ShardTask(Checkpointable):
         # A signal may arrive with the last item, and items that failed are not tried again in
         # this task: in both cases nothing is left to do.
         if signals.received() and set(still_missing(left).items) - set(attempt.failed):
-            attempt.end(Ending.stopped)
+            early = stopped_early(task_id(), int(folder.submission.profile["signal_delay_s"]))
+            attempt.end(Ending.preempted if early else Ending.stopped)
             requeue(task_id())
         attempt.end(Ending.finished)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.run.sweep import missing_evaluations, missing_units
 from harness.store.run_store import RunStore
-from harness.store.shards import Evaluation, Shard, Stage
+from harness.store.shards import Evaluation, Shard, SharedParts, Stage
 from harness.store.units import Unit, build_backbone
 from slurm.submission import JobStage, SubmissionFolder
 
@@ -32,11 +32,16 @@ class MissingWork:
         """Names of all units and evaluations, as events use them."""
         return {item for shard in (*self.generate, self.evaluate) for item in shard.items}
 
+    @property
+    def num_items(self) -> int:
+        """Number of units and evaluations."""
+        num_units = sum(len(shard.units) for shard in self.generate)
+        return num_units + len(self.evaluate.evaluations)
+
     def without(self, items: Collection[str]) -> MissingWork:
         """Return the work without `items`; evaluations of a dropped unit stay unless named."""
         return MissingWork(
-            tuple(shard.only(set(shard.items).difference(items)) for shard in self.generate),
-            self.evaluate.only(set(self.evaluate.items).difference(items)),
+            tuple(shard.without(items) for shard in self.generate), self.evaluate.without(items)
         )
 
 
@@ -86,12 +91,13 @@ def missing_of_submissions(store: Path, folders: Sequence[SubmissionFolder]) -> 
     templates: dict[str, Shard] = {}
     tasks: dict[str, Evaluation] = {}
     evaluate: Shard | None = None
+    shared = SharedParts()
     # The newest submission first: of an item that several submissions have, the first one counts.
     for folder in reversed(folders):
         for planned in folder.shards():
             if planned.stage is JobStage.report:
                 continue
-            shard = Shard.read(folder.shard_path(planned.number))
+            shard = Shard.read(folder.shard_path(planned.number), shared)
             # The shard file has the device that its task requested, the plan the user's setting.
             device = planned.device or shard.device
             template = replace(shard, units=(), evaluations=(), store=str(store), device=device)

@@ -22,6 +22,12 @@ def log_tail(path: Path, num_bytes: int = _TAIL_BYTES) -> list[str]:
         return []
 
 
+def last_words(log: Path) -> str:
+    """Return the telling line at the end of a log for a message, ": ..."; empty without one."""
+    telling = [line for line in log_tail(log) if not _NOISE.search(line)]
+    return f": {telling[-1].strip()}" if telling else ""
+
+
 def explain(task: TaskState, log: Path) -> str:
     """Explain in one line why a task ended without its results: SLURM's word and the log's."""
     if task.state == "CANCELLED":

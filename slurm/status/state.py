@@ -74,7 +74,8 @@ def read_state(store: Path) -> SweepState:
         )
     results, labels, unreachable = Results(store), RunStore(store).labels(), ""
     try:
-        tasks = _Tasks(commands.queue())
+        names = [job.name for folder in folders for job in folder.submission.jobs]
+        tasks = _Tasks(commands.queue(names))
     except ClusterError as error:
         tasks, unreachable = _Tasks([]), str(error)
     shards = [
@@ -137,19 +138,20 @@ def _own_shards(
     folders: Sequence[SubmissionFolder], tasks: _Tasks
 ) -> Iterator[tuple[SubmissionFolder, PlannedShard, Job]]:
     """Yield all shards with the items that no later submission took over."""
-    owned: set[tuple[JobStage, str]] = set()
+    owned: dict[JobStage, set[str]] = {stage: set() for stage in JobStage}
     found = []
     # An item belongs to the newest submission that has it, so the newest comes first here.
     for folder in reversed(folders):
-        mine, shards = set(), []
-        for shard in folder.shards():
-            keep = [
-                place for place, item in enumerate(shard.items) if (shard.stage, item) not in owned
-            ]
-            mine |= {(shard.stage, item) for item in shard.items}
+        shards = []
+        everything = list(folder.shards())
+        for shard in everything:
+            taken = owned[shard.stage]
+            keep = [place for place, item in enumerate(shard.items) if item not in taken]
             if keep:
                 shards.append(shard if len(keep) == len(shard.items) else shard.only(keep))
-        owned |= mine
+        if folder is not folders[0]:
+            for shard in everything:
+                owned[shard.stage].update(shard.items)
         job_of = {
             number: tasks.with_id(job)
             for job in folder.submission.jobs

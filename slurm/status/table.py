@@ -41,6 +41,22 @@ def render(state: SweepState) -> RenderableType:
     return Group(*parts)
 
 
+def one_line(state: SweepState) -> str:
+    """Return the number of items in each state, stage by stage."""
+    stages = []
+    for stage in JobStage:
+        counts = Counter[Verdict]()
+        for shard in state.shards:
+            if shard.shard.stage is stage:
+                counts += _count(shard)
+        if counts:
+            words = ", ".join(
+                f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]
+            )
+            stages.append(f"{stage}: {words}")
+    return "; ".join(stages) or "nothing was submitted"
+
+
 def num_wrong(state: SweepState) -> int:
     """Return the number of items that failed or were lost."""
     return sum(len(shard.failed) for shard in state.shards)

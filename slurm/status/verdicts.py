@@ -9,7 +9,7 @@ from pathlib import Path
 
 from slurm.attempts.attempt import Attempt, read_attempts
 from slurm.commands import TaskState
-from slurm.status.logs import explain
+from slurm.status.logs import explain, last_words
 from slurm.status.results import Results
 from slurm.submission import Job, JobStage, PlannedShard, SubmissionFolder
 
@@ -125,9 +125,11 @@ def judge(
     ):
         # SLURM cancels scoring when generating fails: the cause, rather than "CANCELLED".
         return state(Verdict.failed, left, "the videos were not generated")
-    if task is None:
-        return state(Verdict.lost, left, "no result, and SLURM does not know the task")
-    if task.state == "COMPLETED":
-        return state(Verdict.lost, left, "SLURM reports success, but there is no result")
     log = folder.log_path(job.job_id, shard.number - job.first_shard, job.num_tasks, "err")
+    if task is None:
+        known = "no result, and SLURM does not know the task"
+        return state(Verdict.lost, left, known + last_words(log))
+    if task.state == "COMPLETED":
+        known = "SLURM reports success, but there is no result"
+        return state(Verdict.lost, left, known + last_words(log))
     return state(Verdict.failed, left, explain(task, log))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,8 +70,8 @@ class Dispatcher:
     def submit(self, plan: Plan, counts: Mapping[str, AttemptCounts]) -> SubmissionFolder:
         """Write all files, then submit array after array.
 
-        If one is refused, the arrays before it stay submitted: `status` shows them and `resume`
-        submits the rest.
+        If one is refused, the arrays before it stay submitted: the error says so, `status` shows
+        them and `resume` submits the rest.
 
         Args:
             plan: arrays to submit.
@@ -103,10 +104,21 @@ class Dispatcher:
             except LongtakeError as error:
                 failed = (replace(job, error=str(error)) for job in submission.jobs[place:])
                 folder.write(replace(submission, jobs=(*submission.jobs[:place], *failed)))
-                raise
+                raise type(error)(f"{error} {self._so_far(submission.jobs, place)}") from error
             submission = submission.with_job(place, job)
             folder.write(submission)
         return folder
+
+    def _so_far(self, jobs: Sequence[Job], place: int) -> str:
+        """Say what was submitted before the job at `place` was refused, and how to go on."""
+        ids = ", ".join(f"{job.stage} {job.job_id}" for job in jobs[:place])
+        left = sum(job.num_tasks for job in jobs[place:])
+        again = f"python -m harness resume sweep={shlex.quote(str(self.store))}"
+        return (
+            f"Submitted before: {ids or 'nothing'}; {left} tasks are left. A limit on submitted "
+            "jobs is met by fewer tasks (executor.slurm.shard_min) or smaller arrays "
+            f"(executor.slurm.max_array_tasks). To go on: {again}"
+        )
 
     def _jobs(self, plan: Plan, submission_id: str) -> list[Job]:
         jobs, first_shard = [], 0

@@ -17,7 +17,7 @@ from slurm import commands
 from slurm.plan.resources import Request
 
 if TYPE_CHECKING:
-    from submitit import SlurmExecutor
+    from slurm.submit.executor import SiteExecutor
 
 # Attempts are counted from files (slurm.attempts), so submitit's own limit must never apply.
 _NO_LIMIT = 10**6
@@ -65,15 +65,19 @@ def submit(spec: ArraySpec, task: Callable[[str], None], arguments: Sequence[str
 
     assert len(arguments) == spec.num_tasks
     executor = _executor(spec)
-    try:
-        with outside_of_a_job():
-            jobs = executor.map_array(task, list(arguments))
-    except (FailedJobError, FailedSubmissionError) as error:
-        _withdraw(spec.name)
-        # submitit's message has its own traceback and hints around sbatch's lines.
-        said = [line for line in str(error).splitlines() if "error:" in line]
-        raise commands.refusal("sbatch failed", "\n".join(said) or str(error)) from error
-    return jobs[0].job_id.partition("_")[0]
+
+    def submit_once() -> str:
+        try:
+            with outside_of_a_job():
+                jobs = executor.map_array(task, list(arguments))
+        except (FailedJobError, FailedSubmissionError) as error:
+            _withdraw(spec.name)
+            # submitit's message has its own traceback and hints around sbatch's lines.
+            said = [line for line in str(error).splitlines() if "error:" in line]
+            raise commands.refusal("sbatch failed", "\n".join(said) or str(error)) from error
+        return jobs[0].job_id.partition("_")[0]
+
+    return commands.retrying(submit_once)
 
 
 def parameters(spec: ArraySpec) -> dict[str, Any]:
@@ -86,7 +90,7 @@ def parameters(spec: ArraySpec) -> dict[str, Any]:
         "ntasks_per_node": 1,
         "cpus_per_task": request.cpus,
         "array_parallelism": profile.max_running,
-        "setup": [*setup_lines(request.cpus), *profile.setup],
+        "setup": [*setup_lines(request.cpus), *_checked(profile.setup)],
         "use_srun": profile.srun,
         "stderr_to_stdout": False,
         "signal_delay_s": profile.signal_delay_s,
@@ -105,7 +109,8 @@ def parameters(spec: ArraySpec) -> dict[str, Any]:
         # process, which is Python itself (see `_executor`: exec).
         extra["signal"] = f"B:USR2@{profile.signal_delay_s}"
     found["additional_parameters"] = extra
-    return {key: value for key, value in found.items() if value is not None}
+    # submitit would send a wckey of its own, which clusters that enforce wckeys refuse.
+    return {**{key: value for key, value in found.items() if value is not None}, "wckey": None}
 
 
 def setup_lines(cpus: int) -> list[str]:
@@ -114,6 +119,8 @@ def setup_lines(cpus: int) -> list[str]:
         f"export OMP_NUM_THREADS={cpus} GOMP_SPINCOUNT=${{GOMP_SPINCOUNT:-10000}}",
         # srun would otherwise give the step one CPU, as the step itself requests none.
         f"export SRUN_CPUS_PER_TASK={cpus}",
+        # With --export=NONE, usual at some sites, srun would drop what is exported here.
+        "unset SLURM_EXPORT_ENV",
     ]
     root = Path(__file__).parents[2]
     # An installed package is found without; its folder would put other packages first.
@@ -123,20 +130,33 @@ def setup_lines(cpus: int) -> list[str]:
     return lines
 
 
+def _checked(lines: Sequence[str]) -> list[str]:
+    """Return the site's own shell lines so that one that fails ends the task, named in its log."""
+    if not lines:
+        return []
+    begin = ["set -e", "trap 'echo \"error: setup line failed: $BASH_COMMAND\" >&2' ERR"]
+    return [*begin, *lines, "trap - ERR", "set +e"]
+
+
 @contextlib.contextmanager
 def outside_of_a_job() -> Iterator[None]:
-    """Hide the variables of a job that this process may run in, which sbatch would obey."""
+    """Hide variables that sbatch would obey: of a job that this process runs in, and defaults."""
     from submitit.helpers import clean_env
 
-    conf = os.environ.get("SLURM_CONF")
+    conf, before = os.environ.get("SLURM_CONF"), dict(os.environ)
     with clean_env():
+        for name in set(os.environ).difference(commands.plain_environment()):
+            del os.environ[name]
         if conf is not None:
             os.environ["SLURM_CONF"] = conf
-        yield
+        try:
+            yield
+        finally:
+            os.environ.update(before)
 
 
-def _executor(spec: ArraySpec) -> SlurmExecutor:
-    from submitit import SlurmExecutor
+def _executor(spec: ArraySpec) -> SiteExecutor:
+    from slurm.submit.executor import SiteExecutor
 
     if not commands.is_here():
         raise ClusterError(
@@ -151,7 +171,7 @@ def _executor(spec: ArraySpec) -> SlurmExecutor:
         python = f"{spec.profile.container} {python}"
     if not spec.profile.srun:
         python = f"exec {python}"
-    executor = SlurmExecutor(spec.folder, max_num_timeout=_NO_LIMIT, python=python)
+    executor = SiteExecutor(spec.folder, max_num_timeout=_NO_LIMIT, python=python)
     executor.update_parameters(**parameters(spec))
     return executor
 
@@ -177,5 +197,5 @@ def _memory(request: Request, profile: SlurmProfile) -> dict[str, Any]:
 def _withdraw(name: str) -> None:
     """Cancel a job by its name: sbatch may fail, by a timeout, although the job was accepted."""
     with contextlib.suppress(ClusterError):
-        if any(state.name == name and (state.waits or state.runs) for state in commands.queue()):
+        if any(state.waits or state.runs for state in commands.queue([name])):
             commands.run(["scancel", f"--name={name}"])

@@ -14,12 +14,18 @@ _NODE = "NodeName=n1 NodeAddr=localhost\n"
 _SCRIPT = """\
 #!/bin/sh
 echo "${{0##*/}} $*" >> {folder}/calls
+env | grep -E '^S[A-Z]+_' >> {folder}/environment
 file={folder}/${{0##*/}}
 [ "${{0##*/}}" = scontrol ] && [ "$1" = show ] && file=$file.$2
 if [ "${{0##*/}}" = sbatch ] && [ "$1" != --test-only ]; then
     read -r id < {folder}/next
     echo $((id + 1)) > {folder}/next
-    echo "Submitted batch job $id"
+    [ -f {folder}/banner ] && cat {folder}/banner
+    case "$*" in *--parsable*) echo "$id" ;; *) echo "Submitted batch job $id" ;; esac
+fi
+if [ -f $file.fails ]; then
+    read -r left < $file.fails
+    [ "$left" -gt 0 ] && echo $((left - 1)) > $file.fails && cat $file.later >&2 && exit 1
 fi
 [ -f $file.error ] && {{ cat $file.error >&2; exit 1; }}
 [ -f $file.text ] && cat $file.text
@@ -37,7 +43,16 @@ class FakeSlurm:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir()
-        for name in ("sbatch", "srun", "squeue", "scontrol", "scancel", "sacct", "sinfo"):
+        for name in (
+            "sbatch",
+            "srun",
+            "squeue",
+            "scontrol",
+            "scancel",
+            "sacct",
+            "sinfo",
+            "sacctmgr",
+        ):
             (folder / name).write_text(_SCRIPT.format(folder=folder))
             (folder / name).chmod(0o755)
         (folder / "next").write_text("1\n")
@@ -64,6 +79,11 @@ class FakeSlurm:
     def fails(self, command: str, error: str) -> None:
         """Let a command fail."""
         (self.folder / f"{command}.error").write_text(f"{error}\n")
+
+    def fails_times(self, command: str, times: int, error: str) -> None:
+        """Let the next calls of a command fail, and later ones succeed."""
+        (self.folder / f"{command}.later").write_text(f"{error}\n")
+        (self.folder / f"{command}.fails").write_text(f"{times}\n")
 
     def queue(self, tasks: Iterable[TaskState]) -> None:
         """Set the tasks that squeue lists."""

@@ -40,7 +40,7 @@ def test_one_call_lists_the_whole_queue(fake_slurm: FakeSlurm) -> None:
         "12|0|a|RUNNING|None|n1\n12|[1-2]|a|PENDING|Priority|\n"
         "13|N/A|b|NODE_FAIL|None|n2\nslurm_load_jobs warning\n",
     )
-    states = commands.queue()
+    states = commands.queue(["a", "b"])
     assert states == [
         TaskState("12", 0, "a", "RUNNING", "", "n1"),
         TaskState("12", 1, "a", "PENDING", "Priority"),
@@ -73,13 +73,13 @@ def test_a_cluster_without_accounting_is_no_error(fake_slurm: FakeSlurm) -> None
 def test_a_machine_without_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ClusterError, match="no SLURM here: squeue"):
-        commands.queue()
+        commands.queue(["a", "b"])
 
 
 def test_errors_of_slurm_are_passed_on(fake_slurm: FakeSlurm) -> None:
     fake_slurm.fails("squeue", "slurm_load_jobs error: Unable to contact slurm controller")
     with pytest.raises(ClusterError, match=r"squeue failed: .*Unable to contact"):
-        commands.queue()
+        commands.queue(["a", "b"])
 
 
 def test_a_command_that_does_not_answer(fake_slurm: FakeSlurm) -> None:

@@ -46,6 +46,18 @@ def test_progress_resets_the_count() -> None:
     assert unsuccessful(stuck) == {"a": 3}
 
 
+def test_being_preempted_never_counts() -> None:
+    """Neither with a signal, long before the time limit, nor without: SLURM starts it once more."""
+    asked = [attempt("a", ending=Ending.preempted) for _ in range(5)]
+    assert unsuccessful(asked) == {}
+    killed = [attempt("a", restarts=number) for number in range(5)]
+    assert unsuccessful(killed) == {"a": 1}  # the last one: nothing says yet that it was preempted
+    loading = [attempt("", restarts=number) for number in range(5)]
+    assert unsuccessful(loading) == dict.fromkeys(ITEMS, 1)
+    ran_out = [attempt("a", ending=Ending.stopped, restarts=number) for number in range(3)]
+    assert unsuccessful(ran_out) == {"a": 3}
+
+
 def test_progress_of_the_newest_attempt_is_what_is_saved_now() -> None:
     assert unsuccessful([attempt("a", 0, ending=Ending.stopped)], saved_now=1) == {}
     assert unsuccessful([attempt("a", 3), attempt("a", 3)], saved_now=3) == {"a": 2}

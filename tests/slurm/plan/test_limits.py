@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from harness.config.slurm_profile import SlurmProfile
 from harness.core.errors import ClusterError, ConfigError
 from slurm.plan.limits import Limits, read_limits
 from slurm.plan.resources import Request
@@ -42,7 +43,12 @@ def test_limits_are_read_from_the_cluster(fake_slurm: FakeSlurm) -> None:
         "PartitionName=gpu Default=NO MaxTime=1-00:00:00\n"
         "PartitionName=all Default=YES MaxTime=UNLIMITED\n",
     )
-    assert read_limits() == Limits(1001, 1_000_000, {"gpu": 1440, "all": None}, "all")
+    assert read_limits(SlurmProfile()) == Limits(1001, 1_000_000, {"gpu": 1440, "all": None}, "all")
+    # A QOS may allow less than its partition, and the user fewer tasks at once.
+    fake_slurm.prints("sacctmgr", "04:00:00\n")
+    short = read_limits(SlurmProfile(qos="short", max_array_tasks=50))
+    assert (short.time_min("all"), short.time_min("gpu")) == (240, 240)
+    assert short.max_array_size == 50
     fake_slurm.fails("scontrol.config", "Unable to contact slurm controller")
     with pytest.raises(ClusterError, match="scontrol failed: Unable to contact"):
-        read_limits()
+        read_limits(SlurmProfile())

@@ -60,13 +60,17 @@ def test_the_text_of_an_array() -> None:
 #SBATCH --requeue
 #SBATCH --signal=USR2@120
 #SBATCH --time=70
-#SBATCH --wckey=submitit
 
 # setup
 export PYTHONPATH={ROOT}${{PYTHONPATH:+:$PYTHONPATH}}
 export OMP_NUM_THREADS=8 GOMP_SPINCOUNT=${{GOMP_SPINCOUNT:-10000}}
 export SRUN_CPUS_PER_TASK=8
+unset SLURM_EXPORT_ENV
+set -e
+trap 'echo "error: setup line failed: $BASH_COMMAND" >&2' ERR
 module load cuda
+trap - ERR
+set +e
 
 # command
 export SUBMITIT_EXECUTOR=slurm
