@@ -40,12 +40,11 @@ Command = Callable[..., int]
 
 GROUPS: Mapping[str, Mapping[str, Command]] = {
     "Run": {"sweep": sweep, "generate": generate, "eval": evaluate},
+    "Steer": {"status": status, "logs": logs, "resume": resume, "cancel": cancel},
     "Look": {
         "report": report,
         "serve": serve,
         "list": list_,
-        "status": status,
-        "logs": logs,
         "verify": verify,
     },
     "Prepare": {
@@ -56,7 +55,6 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
         "train-world": train_world,
         "retrieval": retrieval,
     },
-    "Cluster": {"resume": resume, "cancel": cancel},
 }
 DEV: Mapping[str, Command] = {
     "replay": replay,

@@ -8,18 +8,23 @@ from harness.store.folders import existing_store
 
 
 def cancel(sweep: Store) -> int:
-    """Cancel all pending and running tasks of a sweep on a SLURM cluster.
+    """Stop a sweep: its processes on this machine, or its tasks on a SLURM cluster.
 
     What is finished stays, and `resume` continues from there.
     """
+    from harness.cli.local_sweep import cancel_sweep
     from harness.cli.submit import submit_lock
     from harness.cli.terminal import Terminal
     from harness.core.files import locked
+    from harness.store.run_store import RunStore
     from slurm import commands
     from slurm.status.state import read_state
+    from slurm.submission import submissions
 
     terminal = Terminal()
     store = existing_store(sweep).absolute()
+    if not submissions(store) and not submit_lock(store).exists():
+        return cancel_sweep(RunStore(store), terminal)
     # A submission in progress holds this lock: its later arrays would be missed.
     with terminal.console.status("waiting for a submission to end"), locked(submit_lock(store)):
         state = read_state(store)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from harness.cli.options import Json
+from harness.core.errors import ConfigError
+
+_RUNS = "runs"
 
 
 def list_(
@@ -18,16 +22,28 @@ def list_(
 ) -> int:
     """List available backbones, methods, encoders, metrics, suites, prompts and experiments.
 
+    `list runs` shows the sweeps in the folder runs.
+
     ```
     python -m harness list methods encoders
+    python -m harness list runs
     ```
     """
     from dataclasses import asdict
 
+    from harness.cli.runs_table import show_runs
     from harness.cli.terminal import Terminal
     from harness.config.catalog import KINDS, catalog
+    from harness.core.errors import unknown_name
 
     terminal = Terminal(as_json=as_json)
+    for kind in kinds or ():
+        if kind not in (*KINDS, _RUNS):
+            raise unknown_name("kind of thing to list", kind, (*KINDS, _RUNS))
+    if kinds and _RUNS in kinds:
+        if len(kinds) > 1:
+            raise ConfigError("list runs stands alone.")
+        return show_runs(Path(_RUNS), terminal)
     found = {kind: catalog(kind) for kind in kinds or KINDS}
     if as_json:
         terminal.print_json(

@@ -28,16 +28,24 @@ def logs(
     ] = None,
     lines: Annotated[int, typer.Option(min=1, metavar="N", help="Lines of each log.")] = 20,
 ) -> int:
-    """Show the last lines of the logs of tasks on a SLURM cluster.
+    """Show why units failed, and on a SLURM cluster the last lines of the logs of tasks.
 
     Without `task=` or `unit=`, the logs of failed tasks are shown, else those of running ones.
     """
+    from harness.cli.local_sweep import show_logs
     from harness.cli.terminal import Terminal
+    from harness.store.run_store import RunStore
     from slurm.status.logs import log_tail
     from slurm.status.state import read_state
+    from slurm.submission import submissions
 
     terminal = Terminal()
-    state = read_state(existing_store(sweep).absolute())
+    store = existing_store(sweep).absolute()
+    if not submissions(store):
+        if task:
+            raise ConfigError("task= is for sweeps on SLURM; unit=ID names a unit of this one.")
+        return show_logs(RunStore(store), unit, lines, terminal)
+    state = read_state(store)
     chosen = _chosen(state, task, unit)
     for shard in chosen[:_MOST_TASKS]:
         for stream in ("out", "err"):

@@ -39,16 +39,18 @@ def resume(
         bool, typer.Option("--dry-run", help="Print the sbatch text and the GPU-hours and exit.")
     ] = False,
 ) -> int:
-    """Submit the missing work of a sweep to a SLURM cluster.
+    """Do what is left of a sweep: on this machine, or submitted to a SLURM cluster again.
 
-    Finished units and pending or running tasks are not submitted again.
+    Finished units and pending or running tasks are left alone.
 
     ```
     python -m harness resume main executor.slurm.generate.mem_gib=64
     ```
     """
+    from harness.cli.local_sweep import resume_sweep
     from harness.cli.submit import submitting
     from harness.cli.terminal import Terminal
+    from harness.store.run_store import RunStore
     from slurm.submission import submissions
 
     for override in overrides or ():
@@ -56,10 +58,11 @@ def resume(
             raise ConfigError(f"{override!r}: resume takes a sweep and {_PREFIX}KEY=VALUE.")
     store = existing_store(sweep).absolute()
     if not submissions(store):
-        raise ConfigError(
-            f"Nothing of {store} was submitted to SLURM; run the sweep command again to continue "
-            "on this machine."
-        )
+        if overrides or again or dry_run:
+            raise ConfigError(
+                f"{store} runs on this machine: {_PREFIX}KEY=, --again and --dry-run are for SLURM."
+            )
+        return resume_sweep(RunStore(store), Terminal())
     with submitting(store, dry_run):
         return _resume(store, overrides or [], again, dry_run, Terminal())
 

@@ -30,17 +30,22 @@ def status(
     ] = 10.0,
     as_json: Json = False,
 ) -> int:
-    """Show the progress of a sweep on a SLURM cluster.
+    """Show what is done, missing and failed of a sweep, and who works on it.
 
-    Results are read first, then the whole queue with one squeue. The exit code is 1 if something
-    failed or was lost.
+    On a SLURM cluster results are read first, then the whole queue with one squeue. The exit code
+    is 1 if something failed or was lost.
     """
+    from harness.cli.local_sweep import show_status
     from harness.cli.terminal import STOPPED, Terminal
+    from harness.store.run_store import RunStore
     from slurm.status.state import read_state
     from slurm.status.table import num_wrong, render
+    from slurm.submission import submissions
 
     terminal = Terminal(as_json=as_json)
     store = existing_store(sweep).absolute()
+    if not submissions(store):
+        return show_status(RunStore(store), watch, every, terminal)
     state = read_state(store)
     if watch:
         try:

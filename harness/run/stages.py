@@ -15,6 +15,7 @@ from harness.run.sweep import (
     run_evaluation,
     run_generation,
 )
+from harness.store.processes import running_processes, working
 from harness.store.run_store import RunStore
 from harness.store.shards import Evaluation
 from harness.store.units import Unit
@@ -39,7 +40,10 @@ def run_command(
         stop_requested: polled while working; True stops the work.
     """
     store.add_command(units, argv, config.resolved)
-    outcome = run_stages(units, config.settings, store, listener, stop_requested)
+    for other in running_processes(store):
+        listener.say(f"also at work on this sweep: {other}; the work is shared")
+    with working(store):
+        outcome = run_stages(units, config.settings, store, listener, stop_requested)
     if not outcome.stopped:
         write_rows(store, config.settings.suite)
     return outcome

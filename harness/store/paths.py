@@ -42,6 +42,11 @@ class StorePaths:
         return self.root / "stages.jsonl"
 
     @property
+    def processes_dir(self) -> Path:
+        """Folder with a file for each process that works on the sweep."""
+        return self.root / "processes"
+
+    @property
     def lock_path(self) -> Path:
         """File that is locked while the header and the unit lines change."""
         return self.root / ".lock"

@@ -1,0 +1,171 @@
+"""`status`, `logs`, `resume` and `cancel` of a sweep on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from harness.core.errors import ConfigError
+from harness.store.progress import STATES, Progress, read_progress
+from harness.store.run_store import RunStore
+
+if TYPE_CHECKING:
+    from harness.cli.terminal import Terminal
+    from harness.store.header import Command
+
+_MOST_FAILURES = 10
+_COMMAND = ("python", "-m", "harness")
+
+
+def show_status(store: RunStore, watch: bool, every_s: float, terminal: Terminal) -> int:
+    """Print what is done, missing and failed; with `watch` until no process works on it."""
+    from rich.live import Live
+
+    progress = read_progress(store)
+    if watch:
+        with Live(_table(progress), console=terminal.console) as live:
+            while progress.processes:
+                time.sleep(every_s)
+                progress = read_progress(store)
+                live.update(_table(progress))
+    elif not terminal.as_json:
+        terminal.console.print(_table(progress), soft_wrap=True)
+    if terminal.as_json:
+        terminal.print_json(
+            {
+                "rows": [
+                    {"backbone": row.backbone, "method": row.method}
+                    | {state: row.counts.get(state, 0) for state in STATES}
+                    for row in progress.rows
+                ],
+                "suites": [asdict(suite) for suite in progress.suites],
+                "failures": progress.failures,
+                "processes": [asdict(process) for process in progress.processes],
+            }
+        )
+    page = store.report_dir / "index.html"
+    if page.is_file():
+        terminal.say(f"leaderboard: {page}")
+    name = shlex.quote(str(store.root))
+    if progress.failures:
+        terminal.say(f"{len(progress.failures)} failed: python -m harness logs {name}", style="red")
+    if not progress.processes and not (progress.is_complete and not progress.failures):
+        terminal.say(f"to do what is left: python -m harness resume {name}")
+    return 1 if progress.failures else 0
+
+
+def _table(progress: Progress) -> RenderableType:
+    units = Table("backbone", "method", *STATES)
+    for row in progress.rows:
+        counts = [str(row.counts.get(state, 0)) for state in STATES]
+        units.add_row(Text(row.backbone), Text(row.method), *counts)
+    parts: list[RenderableType] = [units]
+    if progress.suites:
+        scores = Table("scores", "done", "failed", "missing")
+        for suite in progress.suites:
+            numbers = map(str, (suite.done, suite.failed, suite.missing))
+            scores.add_row(Text(suite.suite), *numbers)
+        parts.append(scores)
+    for item, reason in list(progress.failures.items())[:_MOST_FAILURES]:
+        parts.append(Text(f"failed: {_label(progress, item)}: {reason}", style="red"))
+    parts += [Text(f"at work: {process}") for process in progress.processes]
+    return Group(*parts)
+
+
+def _label(progress: Progress, item: str) -> str:
+    suite, _, unit_id = item.rpartition(":")
+    return " | ".join(part for part in (suite, progress.labels.get(unit_id, unit_id)) if part)
+
+
+def show_logs(store: RunStore, unit: str | None, num_lines: int, terminal: Terminal) -> int:
+    """Print the reports of failed items, or of one unit."""
+    progress = read_progress(store)
+    chosen = [item for item in progress.failures if unit is None or unit in item]
+    if unit and not chosen:
+        raise ConfigError(f"No failed unit of {store.root} has {unit!r} in its id.")
+    if not chosen:
+        terminal.say("Nothing failed.")
+    for item in chosen[:_MOST_FAILURES]:
+        failure = store.failure(item)
+        terminal.say(f"==> {_label(progress, item)}: {store.failure_path(item)}")
+        if failure:
+            text = failure.traceback or failure.error
+            terminal.say("\n".join(text.splitlines()[-num_lines:]))
+    if len(chosen) > _MOST_FAILURES:
+        terminal.say(f"and {len(chosen) - _MOST_FAILURES} more: unit=ID")
+    return 0
+
+
+def cancel_sweep(store: RunStore, terminal: Terminal) -> int:
+    """Ask the processes of a sweep on this machine to stop; their progress is saved."""
+    from harness.store.processes import running_processes
+
+    processes = running_processes(store)
+    if not processes:
+        terminal.say("No process works on this sweep.")
+    for process in processes:
+        if process.is_here:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGTERM)
+            terminal.say(f"asked to stop: {process}; its progress is saved, resume continues")
+        else:
+            terminal.say(f"not on this machine: {process}; cancel it there", style="red")
+    return 0 if all(process.is_here for process in processes) else 1
+
+
+def resume_sweep(store: RunStore, terminal: Terminal) -> int:
+    """Run the commands of a sweep again, in the folder they were given in, and return the code."""
+    from harness.cli.sweep_command import sweep
+    from harness.cli.terminal import STOPPED
+
+    header = store.header()
+    commands = [command for command in header.commands if _is_sweep(command)] if header else []
+    if not commands:
+        raise ConfigError(f"No sweep command made {store.root}; nothing can be resumed.")
+    code = 0
+    for command in commands:
+        arguments = command.argv[len(_COMMAND) + 1 :]
+        folder = _folder(store.root.absolute(), arguments)
+        terminal.say(shlex.join(command.argv))
+        with contextlib.chdir(folder):
+            if str(folder) not in sys.path:  # plug-ins of the folder they were given in
+                sys.path.append(str(folder))
+            ended = sweep(list(arguments), no_report=command is not commands[-1])
+        if ended == STOPPED:
+            return STOPPED
+        code = max(code, ended)
+    return code
+
+
+def _is_sweep(command: Command) -> bool:
+    return command.argv[: len(_COMMAND) + 1] == (*_COMMAND, "sweep")
+
+
+def _folder(root: Path, arguments: Sequence[str]) -> Path:
+    """Return the folder in which a command with these arguments makes this store."""
+    from harness.config.overrides import take
+
+    taken, _ = take(arguments, ("runs",))
+    runs = Path(taken.get("runs", "runs"))
+    if runs.is_absolute():
+        return Path.cwd()
+    folder = root.parent
+    for part in reversed(runs.parts):
+        if folder.name != part:
+            raise ConfigError(
+                f"{root} was moved: run its command in a folder where it is {runs}/{root.name}."
+            )
+        folder = folder.parent
+    return folder

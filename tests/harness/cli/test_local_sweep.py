@@ -1,0 +1,126 @@
+"""status, logs, resume, cancel and list runs of sweeps on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.store.paths import StorePaths
+from harness.store.processes import running_processes, working
+from harness.store.run_store import RunStore
+from tests.harness.support import documented_keys, keys_of, sweep, unit_dirs, video_hashes
+from tests.reports.experiment import make_store
+
+HOLDS = """
+import signal, sys
+from pathlib import Path
+from harness.store.paths import StorePaths
+from harness.store.processes import working
+with working(StorePaths(Path(sys.argv[1]))):
+    print("ready", flush=True)
+    signal.pause()
+"""
+
+
+@pytest.fixture
+def store(cli) -> RunStore:
+    """A sweep of four units: two are done, one failed, one is missing."""
+    store = RunStore(
+        make_store(Path("runs/tour"), {"a": {"p": 0.0, "q": 1.0}, "b": {"p": 0, "q": 1}})
+    )
+    for unit_id in ("b-p", "b-q"):
+        store.record_path(unit_id).unlink()
+    store.write_failure("b-p", "ValueError: no", "line one\nline two")
+    return store
+
+
+def test_status_counts_what_is_done_failed_and_missing(cli, store: RunStore) -> None:
+    result = cli("status", "tour")
+    assert result.code == 1
+    assert "failed: tiny | b | p seed 0: ValueError: no" in result.out
+    assert "python -m harness resume" in result.out
+    found = json.loads(cli("status", "runs/tour", "--json").out)
+    assert keys_of(found["rows"], 1) | keys_of(found["suites"], 1) | set(found) | {
+        "pid",
+        "host",
+        "since",
+    } == documented_keys("status --json")
+    assert [
+        (row["method"], row["done"], row["failed"], row["missing"]) for row in found["rows"]
+    ] == [
+        ("a", 2, 0, 0),
+        ("b", 0, 1, 1),
+    ]
+    assert found["suites"] == [{"suite": "offline", "done": 2, "failed": 0, "missing": 0}]
+    assert found["failures"] == {"b-p": "ValueError: no"}
+
+
+def test_logs_show_why_units_failed(cli, store: RunStore) -> None:
+    result = cli("logs", "tour", "lines=1")
+    assert "==> tiny | b | p seed 0" in result.out
+    assert "line two" in result.out and "line one" not in result.out
+    assert cli("logs", "tour", "unit=b-q").code == 2
+    assert "for sweeps on SLURM" in cli("logs", "tour", "task=1_2").err
+    store.clear_failure("b-p")
+    assert "Nothing failed" in cli("logs", "tour").out
+
+
+def test_list_runs_shows_every_sweep(cli, store: RunStore) -> None:
+    make_store(Path("runs/other"), {"a": {"p": 0.0}})
+    Path("runs/not_a_sweep").mkdir()
+    result = cli("list", "runs")
+    assert "tour" in result.out and "other" in result.out and "not_a_sweep" not in result.out
+    found = json.loads(cli("list", "runs", "--json").out)
+    assert keys_of(found, 1) | keys_of(found["runs"], 1) == documented_keys("list runs --json")
+    tour = next(run for run in found["runs"] if run["name"] == "tour")
+    assert (tour["units"], tour["done"], tour["failed"], tour["missing"]) == (4, 2, 1, 1)
+
+
+def test_resume_runs_the_commands_of_a_sweep_again_in_their_folder(cli, monkeypatch) -> None:
+    assert cli(*sweep("method=rag", "name=tour")).code == 0
+    before = video_hashes(Path("runs/tour"))
+    (unit,) = unit_dirs(Path("runs/tour"))
+    (unit / "record.json").unlink()
+    folder = Path.cwd()
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    result = cli("resume", str(folder / "runs/tour"))
+    assert result.code == 0, result.err
+    assert "1 unit to make, 0 already there" in result.out
+    assert video_hashes(folder / "runs/tour") == before
+    assert "for SLURM" in cli("resume", str(folder / "runs/tour"), "--again").err
+    assert not Path("runs").exists()
+
+
+@pytest.mark.slow
+def test_cancel_stops_the_process_that_is_at_work(cli, store: RunStore) -> None:
+    assert "No process works on this sweep" in cli("cancel", "tour").out
+    command = [sys.executable, "-c", HOLDS, str(store.root)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        (found,) = running_processes(store)
+        assert (found.pid, found.is_here) == (process.pid, True)
+        assert f"at work: process {process.pid}" in cli("status", "tour").out
+        assert f"asked to stop: process {process.pid}" in cli("cancel", "tour").out
+        assert process.wait() == -signal.SIGTERM
+    # It was killed and left its file behind; the lock went with it.
+    assert list(store.processes_dir.iterdir())
+    assert running_processes(store) == []
+    assert not list(store.processes_dir.iterdir())
+
+
+def test_a_process_does_not_report_itself(tmp_path: Path) -> None:
+    paths = StorePaths(tmp_path)
+    with working(paths):
+        assert running_processes(paths) == []
+        assert [path.name.rpartition("-")[2] for path in paths.processes_dir.iterdir()] == [
+            str(os.getpid())
+        ]
+    assert not list(paths.processes_dir.iterdir())
