@@ -143,7 +143,8 @@ def _settings(store: RunStore, suite: str | Sequence[str], device: str, workers:
         runs=str(store.root.parent),
         suite=suites,
         device=device,
-        executor=ExecutorSettings(kind, workers),
+        executor=ExecutorSettings(kind),
+        workers=workers,
     )
 
 

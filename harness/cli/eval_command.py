@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import Device, numbers, one_of
+from harness.cli.options import Device, Threads, numbers, one_of
 from harness.cli.parsing import typed
 from harness.core.errors import ConfigError
 from harness.store.folders import existing_store
@@ -38,16 +38,17 @@ def evaluate(
         ),
     ] = None,
     executor: Annotated[
-        str,
+        str | None,
         one_of(
             "executor",
             ("inline", "processes"),
-            "Score in this process, or in several worker processes.",
+            "Score in this process, or in several worker processes; workers=N means the latter.",
         ),
-    ] = "inline",
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Worker processes.")
     ] = None,
+    threads: Threads = None,
     device: Device = "auto",
     engine: Annotated[
         str,
@@ -127,8 +128,13 @@ def evaluate(
     suites = suite.split(",")
     check_suites(suites)
     durations_s = numbers(duration, "duration") if duration else None
+    kind = ExecutorKind(executor or ("processes" if workers else "inline"))
     settings = Settings(
-        suite=suites, executor=ExecutorSettings(ExecutorKind(executor), workers), device=device
+        suite=suites,
+        executor=ExecutorSettings(kind),
+        workers=workers,
+        threads=threads,
+        device=device,
     )
     terminal = Terminal()
     left_out: Mapping[str, str] = {}

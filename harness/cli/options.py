@@ -13,8 +13,8 @@ from harness.core.errors import ConfigError, unknown_name
 def one_of(kind: str, names: tuple[str, ...], text: str) -> Any:
     """Declare an option that takes one of `names`; for a wrong one the error names the nearest."""
 
-    def check(name: str) -> str:
-        if name not in names:
+    def check(name: str | None) -> str | None:
+        if name is not None and name not in names:
             raise unknown_name(kind, name, names)
         return name
 
@@ -38,7 +38,7 @@ Json = Annotated[
 Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")]
 Threads = Annotated[
     int | None,
-    typer.Option(min=1, metavar="N", help="CPU threads; all cores by default."),
+    typer.Option(min=1, metavar="N", help="CPU threads of each process; all cores by default."),
 ]
 
 # Options of report and serve.

@@ -53,9 +53,9 @@ def submit_sweep(
         LongtakeError: what `Campaign` refuses.
     """
     settings = config.settings
-    if settings.executor.workers or settings.executor.threads:
+    if settings.workers or settings.threads:
         raise ConfigError(
-            "executor.workers and executor.threads are for executor=processes; on SLURM: "
+            "workers= and threads= are for this machine; on SLURM: "
             "executor.slurm.max_running=N, executor.slurm.generate.cpus=N."
         )
     store = RunStore(settings.store.absolute())

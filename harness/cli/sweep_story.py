@@ -50,8 +50,8 @@ def say_start(
     from harness.core.devices import pick_device
     from harness.run.executors import num_threads, num_workers
 
-    workers = num_workers(settings.executor, settings.device)
-    threads = num_threads(settings.executor, settings.device)
+    workers = num_workers(settings)
+    threads = num_threads(settings)
     made, scored = cost.generate, cost.score
     terminal.say(
         f"{store.root}: {_of(made.num_items, 'unit')} to make, {made.num_there} already there; "

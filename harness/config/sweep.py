@@ -52,31 +52,24 @@ class ExecutorKind(StrEnum):
 
 @dataclass
 class ExecutorSettings:
-    """Executor of a sweep, and its workers.
+    """Executor of a sweep.
 
     Args:
         kind: inline, processes or slurm.
-        workers: worker processes; by default one per GPU, else one per CPU core.
-        threads: CPU threads of a worker; by default the cores are shared out evenly.
         slurm: the cluster profile of kind slurm.
     """
 
     kind: ExecutorKind = ExecutorKind.inline
-    workers: int | None = None
-    threads: int | None = None
     slurm: SlurmProfile = field(default_factory=SlurmProfile)
-
-    def __post_init__(self) -> None:
-        # OmegaConf also builds a temporary instance whose fields are placeholders, not numbers.
-        for key in ("workers", "threads"):
-            number = getattr(self, key)
-            if isinstance(number, int) and number < 1:
-                raise ConfigError(f"executor.{key} must be at least 1, got {number}.")
 
 
 @dataclass
 class Settings:
-    """Settings that all rows of a sweep share; the keys of harness/config/conf/sweep.yaml."""
+    """Settings that all rows of a sweep share; the keys of harness/config/conf/sweep.yaml.
+
+    `workers` are the processes of executor=processes, by default one per GPU, else one per CPU
+    core; `threads` the CPU threads of each, by default an even share of the cores.
+    """
 
     name: str = "main"
     runs: str = "runs"
@@ -84,6 +77,8 @@ class Settings:
     seed: list[int] = field(default_factory=lambda: [0])
     suite: list[str] = field(default_factory=lambda: ["offline"])
     device: str = "auto"
+    workers: int | None = None
+    threads: int | None = None
     save_every_blocks: int = 8
     deterministic: bool = False
     kernels: Kernels = field(default_factory=Kernels)
@@ -91,7 +86,14 @@ class Settings:
     executor: ExecutorSettings = field(default_factory=ExecutorSettings)
 
     def __post_init__(self) -> None:
-        # Type checks for the same reason as above.
+        # OmegaConf also builds a temporary instance whose fields are placeholders, not numbers.
+        for key in ("workers", "threads"):
+            number = getattr(self, key)
+            if isinstance(number, int) and number < 1:
+                raise ConfigError(f"{key}={number}: expected at least 1.")
+        kind = getattr(self.executor, "kind", None)
+        if kind == ExecutorKind.inline and isinstance(self.workers, int) and self.workers > 1:
+            raise ConfigError(f"workers={self.workers} needs executor=processes.")
         for key in ("duration", "seed"):
             values = getattr(self, key)
             if isinstance(values, list) and (not values or len(set(values)) < len(values)):
@@ -316,6 +318,8 @@ def _defaults() -> dict[str, str]:
 
 def _compose(choices: Sequence[Choice]) -> dict[str, Any]:
     chosen = {choice.key: choice.value for choice in choices if choice.key in _defaults()}
+    if any(choice.key == "workers" and choice.parsed is not None for choice in choices):
+        chosen.setdefault("executor", "processes")
     options = {key: _option(key, value) for key, value in (_defaults() | chosen).items()}
     # Keys are set whether they exist or not: the dataclasses refuse those that don't, and know the
     # nearest one.

@@ -113,7 +113,7 @@ def estimate(
             unknown[unit.backbone] = None
         seconds += (per_latent_s or 0.0) * unit.num_latents
         disk += _bytes_of(unit, geometries[unit.backbone])
-    workers = num_workers(settings.executor, settings.device)
+    workers = num_workers(settings)
     generate = StageCost(
         len(missing),
         len({u.id for u in units}) - len(missing),
@@ -178,7 +178,7 @@ def _score_cost(
         clip_pixel_s[suite] * pixels[unit.backbone] * num_clips for suite, unit, num_clips in items
     )
     there = len(by_id) * len(settings.suite) - len(items)
-    return StageCost(len(items), there, seconds / num_workers(settings.executor, settings.device))
+    return StageCost(len(items), there, seconds / num_workers(settings))
 
 
 def _clip_pixel_s(suite: str, settings: Settings) -> float:
@@ -193,7 +193,7 @@ def _clip_pixel_s(suite: str, settings: Settings) -> float:
 def _timed_latent_s(prepared: PreparedUnit, settings: Settings) -> float:
     from backbones.engine.lanes import Moment
 
-    prepare_process(num_threads(settings.executor, settings.device))
+    prepare_process(num_threads(settings))
     backbone = prepared.source.load(pick_device(settings.device), prepared.unit.prompts)
     num_latents = _TRIAL_BLOCKS * backbone.spec.block_latents
     rollout = prepared.start(backbone, settings.runtime, num_latents)

@@ -109,7 +109,7 @@ def run_generation(
     stop_requested: StopRequested,
 ) -> Outcome:
     """Generate units with the executor of `settings`."""
-    workers = num_workers(settings.executor, settings.device)
+    workers = num_workers(settings)
     shards = [
         make_shard(settings, Stage.generate, units=tuple(part))
         for part in split_units(units, workers)
@@ -124,7 +124,7 @@ def run_evaluation(
     stop_requested: StopRequested,
 ) -> Outcome:
     """Score finished units with the executor of `settings`."""
-    workers = num_workers(settings.executor, settings.device)
+    workers = num_workers(settings)
     parts = split_evaluations(tasks, workers)
     shards = [make_shard(settings, Stage.evaluate, evaluations=part) for part in parts if part]
     return _run(shards, settings, on_event, stop_requested)
@@ -141,7 +141,7 @@ def make_shard(
         stage=stage,
         store=str(Path(settings.store).absolute()),
         device=settings.device,
-        threads=num_threads(settings.executor, settings.device),
+        threads=num_threads(settings),
         save_every_blocks=settings.save_every_blocks,
         runtime=settings.runtime,
         units=units,
@@ -162,5 +162,5 @@ def _run(
             failed[event.item] = event.text
         on_event(event)
 
-    run_shards(shards, settings.executor, emit, stop_requested)
+    run_shards(shards, settings, emit, stop_requested)
     return Outcome(failed, stop_requested())

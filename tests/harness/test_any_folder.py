@@ -54,7 +54,7 @@ def test_a_sweep_in_worker_processes_and_its_report(tmp_path: Path) -> None:
     for name, kind in zip(OWN_PACKAGES, (*FOREIGN, "package"), strict=True):
         add_foreign(tmp_path, name, kind)
     (tmp_path / "newest.py").write_text(STRATEGY)
-    settings = ["executor=processes", "executor.workers=2", "suite=sharpness_retention"]
+    settings = ["executor=processes", "workers=2", "suite=sharpness_retention"]
     arguments = sweep("method=rag,newest:Strided", *settings)
     made = run([sys.executable, "-m", "harness", *arguments], tmp_path)
     assert made.returncode == 0, made.stdout + made.stderr

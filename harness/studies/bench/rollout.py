@@ -140,7 +140,7 @@ def bench(
         on_unit: called with the name of each step when it starts.
         profile: path for a torch trace of the last blocks of the last row; None for none.
     """
-    prepare_process(num_threads(settings.executor, settings.device))
+    prepare_process(num_threads(settings))
     device = pick_device(settings.device)
     scorers = [Scorer(find_suite(name)) for name in settings.suite]
     rows: list[BenchRow] = []

@@ -19,7 +19,7 @@ from harness.studies.encoders.train import finished
 from harness.studies.experiments.experiment import Experiment, encoder_of, read_experiment
 
 # Settings of the command line that also apply to the rollouts of the corpus.
-_CORPUS_KEYS = ("backbone", "device", "executor", "runs", "save_every_blocks")
+_CORPUS_KEYS = ("backbone", "device", "executor", "runs", "save_every_blocks", "threads", "workers")
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class ExperimentPlan:
     def encoder_tasks(self) -> list[EncoderTask]:
         """Return the encoders of the experiment, trained or not."""
         shared = [*self.experiment.training, f"device={self._given('device', 'auto')}"]
-        if threads := self._given("executor.threads", ""):
+        if threads := self._given("threads", ""):
             shared.append(f"threads={threads}")
         tasks = []
         for label, overrides in self.experiment.encoders.items():

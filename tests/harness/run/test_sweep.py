@@ -229,8 +229,8 @@ def test_scores_are_found_damaged_and_made_again(cli) -> None:
 
 def test_processes_and_threads_do_not_change_the_videos(cli) -> None:
     methods = ["method=sliding_window,rag,rag_flat", "duration=6"]
-    assert cli(*sweep(*methods, "name=here", "executor.threads=2")).code == 0
-    processes = ["executor=processes", "executor.workers=2", "executor.threads=1"]
+    assert cli(*sweep(*methods, "name=here", "threads=2")).code == 0
+    processes = ["executor=processes", "workers=2", "threads=1"]
     assert cli(*sweep(*methods, "name=there", *processes)).code == 0
     assert len(records(Path("runs/here"))) == 3
     assert video_hashes(Path("runs/here")) == video_hashes(Path("runs/there"))
@@ -239,7 +239,7 @@ def test_processes_and_threads_do_not_change_the_videos(cli) -> None:
 def test_a_dying_worker_loses_only_its_current_unit(cli) -> None:
     dying = FAILING.replace('raise RuntimeError("no plan today")', "__import__('os')._exit(9)")
     Path("dying.py").write_text(dying)
-    one_worker = ["executor=processes", "executor.workers=1"]
+    one_worker = ["executor=processes", "workers=1"]
     result = cli(*sweep("method=dying:Failing,sliding_window,rag", *one_worker))
     assert result.code == 1
     (failure,) = STORE.glob("units/*/failure.json")

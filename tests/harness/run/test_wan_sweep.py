@@ -22,7 +22,7 @@ FAST = (
     "duration=3",
     "suite=[]",
     "device=cpu",
-    "executor.threads=1",
+    "threads=1",
 )
 
 
@@ -83,7 +83,7 @@ def test_a_prompt_that_is_cut_is_recorded(cli) -> None:
 def test_workers_make_the_same_bytes_as_one_process(cli) -> None:
     arguments = sweep("backbone=causal_forcing", "method=rag", "seed=0,1")
     assert cli(*arguments, "name=here").code == 0
-    processes = ("executor=processes", "executor.workers=2")
+    processes = ("executor=processes", "workers=2")
     assert cli(*arguments, "name=there", *processes).code == 0
     assert len(records(Path("runs/here"))) == 2
     assert video_hashes(Path("runs/here")) == video_hashes(Path("runs/there"))

@@ -10,7 +10,7 @@ from harness.studies.bench.floor import block_flops, gather_bytes
 from harness.studies.bench.rates import measure_rates
 
 WAN = ("backbone=self_forcing", "weights=random", "backbone.flavor=debug", "prompts=scenes")
-QUICK = ("prompts.num=1", "duration=4.5", "suite=[]", "device=cpu", "executor.threads=1")
+QUICK = ("prompts.num=1", "duration=4.5", "suite=[]", "device=cpu", "threads=1")
 
 
 def test_every_part_of_a_video_is_timed(cli, tmp_path: Path) -> None:

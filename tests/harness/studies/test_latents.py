@@ -30,7 +30,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_the_same_bytes_for_any_number_of_workers_and_after_a_loss(cli, tmp_path: Path) -> None:
     assert cli("latents", "name=one", *FAST).code == 0
-    assert cli("latents", "name=two", *FAST, "executor=processes", "executor.workers=2").code == 0
+    assert cli("latents", "name=two", *FAST, "executor=processes", "workers=2").code == 0
     one, two = (files(tmp_path / "runs" / name / "corpus") for name in ("one", "two"))
     assert list(one) == ["index.json", "latents-00000.safetensors", "latents-00001.safetensors"]
     assert one == two

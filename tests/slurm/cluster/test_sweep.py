@@ -110,7 +110,7 @@ def test_a_dry_run_writes_nothing(full: ThrowawayCluster, site_on: MakeSite) -> 
         (["executor.slurm.partitoin=gpu"], ["Did you mean 'partition'?"]),
         (["executor.slurm.gpu_flag=gpu"], ["gpu_flag", "gres"]),
         (["executor.slurm.extra.array=1-9"], ["'array' can't be set here"]),
-        (["executor.workers=2"], ["executor.slurm.max_running"]),
+        (["workers=2"], ["executor.slurm.max_running"]),
         (["runs=/proc/nowhere"], ["/proc/nowhere", "cannot be written to"]),
     ],
 )
