@@ -16,7 +16,8 @@ from harness.__main__ import main
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
-NO_SETTINGS = ("torch.compile", "facts.source")  # dotted names of other things
+# Dotted names of other things, and arguments of a plug-in that a page writes.
+NO_SETTINGS = ("torch.compile", "facts.source", "method.step_latents")
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -99,13 +100,13 @@ def test_every_method_of_the_readme_exists() -> None:
     assert named | {"sliding_window_absolute"} == set(options("method"))
 
 
-def test_every_setting_that_pages_name_exists() -> None:
+def test_every_setting_that_pages_and_help_name_exists() -> None:
     known = set(known_settings())
     leaves = {key.rpartition(".")[2] for key in known if "." in key}
     groups = {key.partition(".")[0] for key in known if "." in key}
     wrong = []
-    for page in PAGES:
-        for span in re.findall(r"`([^`\n]+)`", page.read_text()):
+    for place, text in texts():
+        for span in (*re.findall(r"`([^`\n]+)`", text), *words_of_commands(text)):
             key = re.match(r"([a-z_]+(?:\.[a-z_]+)*)(=|$)", span)
             if key is None:
                 continue
@@ -113,8 +114,28 @@ def test_every_setting_that_pages_name_exists() -> None:
             group, _, leaf = name.partition(".")
             is_setting = equals or (leaf and (group in groups or leaf.split(".")[-1] in leaves))
             if is_setting and name not in known and name not in NO_SETTINGS:
-                wrong.append(f"{page.name}: {span}")
+                wrong.append(f"{place}: {span}")
     assert not wrong
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    """Yield the pages, the help of every command and option, and the comments of settings."""
+    import inspect
+
+    from harness.cli.app import DEV, GROUPS
+
+    yield from ((page.name, page.read_text()) for page in PAGES)
+    for command in (*(c for commands in GROUPS.values() for c in commands.values()), *DEV.values()):
+        yield command.__name__, inspect.getdoc(command) or ""
+        for parameter in inspect.signature(command, eval_str=True).parameters.values():
+            for option in getattr(parameter.annotation, "__metadata__", ()):
+                yield f"{command.__name__} {parameter.name}", getattr(option, "help", None) or ""
+
+
+def words_of_commands(text: str) -> Iterator[str]:
+    """Yield the words `key=value` of command lines, also of those that are not run."""
+    for line in re.findall(r"python -m harness ((?:[^\n`]|\\\n)+)", text):
+        yield from re.findall(r"(?<=\s)[a-z_][a-z_.]*=", line)
 
 
 def known_settings() -> Iterator[str]:

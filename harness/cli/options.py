@@ -77,7 +77,7 @@ Quoted = Annotated[
     list[Path] | None,
     typer.Option(
         metavar="FILE",
-        help="YAML file of published numbers to show; docs/leaderboard.md has the format.",
+        help="YAML file of published numbers to show; docs/published.md has the format.",
     ),
 ]
 

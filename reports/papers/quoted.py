@@ -54,7 +54,7 @@ class QuotedTable:
 
 
 def load_quoted(paths: Sequence[Path]) -> list[QuotedTable]:
-    """Read published tables; the format is in docs/leaderboard.md.
+    """Read published tables; the format is in docs/published.md.
 
     Raises:
         ConfigError: a file is missing, is no YAML, or lacks a required key such as the source.
