@@ -1,7 +1,7 @@
 """A metric of your own: how bright a video is.
 
 Run it with `python own_metric.py`, or name the class on the command line, in this folder:
-`python -m harness eval sweep=runs/NAME suite=own_metric:Brightness`
+`python -m harness eval NAME suite=own_metric:Brightness`
 """
 
 import harness

@@ -159,8 +159,8 @@ def evaluate(
         terminal.say(f"left out: {file}: {reason}", style="red")
     if code != STOPPED and (path := write_rows(store, suites)):
         terminal.say(f"rows: {path}")
-    if videos and code != STOPPED:
-        terminal.say(f"on the leaderboard: python -m harness report sweep={store.root}")
+    if code != STOPPED:
+        terminal.say(f"on the leaderboard: python -m harness report {store.root}")
     return 1 if left_out and code == 0 else code
 
 
@@ -180,7 +180,7 @@ def _wrong_source(sweep: Path | None, videos: Path | None, manifest: Path | None
             "manifest=, name=, runs=, backbone= and method= need videos=FOLDER; they do not apply "
             "to sweep=."
         )
-    return ConfigError("Nothing to score: name sweep=FOLDER, or videos=FOLDER manifest=FILE.")
+    return ConfigError("Nothing to score: name a sweep, or videos=FOLDER manifest=FILE.")
 
 
 def _score(

@@ -65,7 +65,7 @@ def status(
         terminal.say(f"leaderboard: {report}")
     if wrong := num_wrong(state):
         terminal.say(
-            f"{wrong} failed or lost; to submit them again: python -m harness resume sweep={store}",
+            f"{wrong} failed or lost; to submit them again: python -m harness resume {store}",
             style="red",
         )
     return 1 if wrong or state.unreachable else 0

@@ -95,7 +95,7 @@ def submit_corpus(corpus: CorpusConfig, again: Sequence[str], terminal: Terminal
     code = submit_sweep(corpus.units, corpus.config, corpus.command, False, False, terminal)
     store = shlex.quote(str(corpus.config.settings.store))
     terminal.say(
-        f"Once python -m harness status sweep={store} shows that these videos are done, continue "
+        f"Once python -m harness status {store} shows that these videos are done, continue "
         f"with:\n{shlex.join(again)}"
     )
     return code
@@ -158,7 +158,7 @@ def submit_work(
         terminal.say(
             f"Skipped {_items(len(abandoned))} after {campaign.profile.max_attempts} attempts that "
             "failed or saved nothing. To retry, with more time where tasks ran out of it: python "
-            f"-m harness resume --again sweep={sweep} executor.slurm.generate.time_min=N",
+            f"-m harness resume --again {sweep} executor.slurm.generate.time_min=N",
             style="yellow",
         )
     if plan is None:
@@ -215,5 +215,5 @@ def _say_next(campaign: Campaign, terminal: Terminal) -> int:
         ("resume", "submit what failed or was lost"),
         ("cancel", "cancel all pending and running tasks"),
     ):
-        terminal.say(f"  python -m harness {verb} sweep={sweep}   # {purpose}")
+        terminal.say(f"  python -m harness {verb} {sweep}   # {purpose}")
     return 0

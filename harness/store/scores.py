@@ -124,7 +124,7 @@ def _refuse_mixed(suite: str, versions: Mapping[str, Path]) -> None:
         places = " and ".join(f"{version!r} ({path})" for version, path in sorted(versions.items()))
         raise StoreError(
             f"Suite {suite} was scored with different versions, whose numbers do not compare: "
-            f"{places}. Score all with one: python -m harness eval sweep=FOLDER suite={suite}"
+            f"{places}. Score all with one: python -m harness eval FOLDER suite={suite}"
         )
 
 

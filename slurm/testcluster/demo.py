@@ -60,7 +60,7 @@ def run_demo(name: str, sweep: Sequence[str] = SWEEP) -> int:
         print(
             f"A cluster of 4 virtual nodes. To watch it from another shell:\n"
             f"  export SLURM_CONF={cluster.conf}\n"
-            f"  python -m harness status sweep={store.absolute()}",
+            f"  python -m harness status {store.absolute()}",
             flush=True,
         )
         code = _harness(cluster, "sweep", f"executor={site}", f"name={name}", *sweep)

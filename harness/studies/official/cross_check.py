@@ -50,7 +50,7 @@ def cross_check(
     """
     groups = _groups(store, durations_s)
     if not groups:
-        raise StoreError(f"Score first: python -m harness eval sweep={store.root} suite={SUITE}.")
+        raise StoreError(f"Score first: python -m harness eval {store.root} suite={SUITE}.")
     report, failed = [], False
     for label, (duration, contents) in groups.items():
         ours = score_dataset(contents, duration)

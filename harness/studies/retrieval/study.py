@@ -96,7 +96,7 @@ def run_study(study: RetrievalStudy, listener: Listener) -> StudyResult:
         if not relations:
             notes.append(
                 f"No video of {study.sweep} is scored, so retrieval can't be related to drift. "
-                f"Score them with: python -m harness eval sweep={study.sweep}"
+                f"Score them with: python -m harness eval {study.sweep}"
             )
         pictures += _draw_sweep(study.folder, study.sweep, study.num_pictures)
     videos = _load_videos(study)

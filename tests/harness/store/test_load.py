@@ -94,7 +94,7 @@ def test_mixed_suite_versions_are_refused_with_both_named(store: Path) -> None:
     ) as error:
         load_sweep(store)
     assert f"{UNIT}.json" in str(error.value)
-    assert "harness eval sweep=" in str(error.value)
+    assert "harness eval FOLDER suite=" in str(error.value)
 
 
 def test_finished_video_without_metrics_is_named(store: Path) -> None:

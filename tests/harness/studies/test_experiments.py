@@ -96,7 +96,7 @@ def test_on_a_cluster_the_corpus_is_submitted_and_training_waits(
     write_corpus(tmp_path / "runs" / "quick_corpus" / "corpus", num_samples=2)
     result = cli("sweep", "experiment=quick.yaml", "executor=slurm", "suite=[]")
     assert result.code == 0, result.err
-    assert "status sweep=runs/quick_corpus shows that these videos are done" in result.out
+    assert "status runs/quick_corpus shows that these videos are done" in result.out
     assert "python -m harness sweep experiment=quick.yaml executor=slurm" in result.out
     assert not (tmp_path / "runs" / "quick" / "encoders").exists()
 

@@ -100,7 +100,7 @@ def test_on_a_cluster_videos_are_submitted_and_the_next_command_is_printed(
     monkeypatch.setattr("harness.cli.submit.submit_sweep", submit)
     result = cli("latents", "executor=slurm", "name=c", *FAST)
     assert (result.code, submitted) == (0, [2])
-    assert "status sweep=runs/c shows that these videos are done" in result.out
+    assert "status runs/c shows that these videos are done" in result.out
     assert "python -m harness latents executor=slurm name=c" in result.out
 
 

@@ -198,7 +198,7 @@ def test_drift_and_maps_of_a_sweep(cli, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "runs" / "main" / "metrics")
     result = cli("retrieval", "sweep=runs/main", "out=r")
     assert result.code == 0, result.err
-    assert "python -m harness eval sweep=runs/main" in result.out
+    assert "python -m harness eval runs/main" in result.out
     for trace in (tmp_path / "runs").rglob("trace.jsonl"):
         trace.write_text("")
     result = cli("retrieval", "sweep=runs/main", "out=r")

@@ -29,7 +29,7 @@ def test_a_sweep_is_generated_scored_and_reported(
     assert site.harness("sweep", *arguments, setup, "executor.slurm.shard_min=0.2") == 0
     assert "submitted: generate" in site.printed
     for command in ("status", "resume", "cancel", "logs"):
-        assert f"python -m harness {command} sweep={site.store}" in site.printed
+        assert f"python -m harness {command} {site.store}" in site.printed
     assert site.on_store("status", "every=1", "--watch") == 0
     assert "leaderboard" in site.printed
     assert {shard.verdict for shard in site.state().shards} == {Verdict.done}

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.run.speeds import recorded_clip_pixel_s, recorded_report_s
+from harness.store.paths import StorePaths
+from harness.store.stage_times import StageTime, add_stage_times, read_stage_times
+from tests.harness.support import FAST, sweep
+from tests.reports.experiment import make_store
+
+
+def test_seconds_come_from_earlier_records_of_the_backbone(cli) -> None:
+    assert cli(*sweep("name=first", "method=rag")).code == 0
+    (record,) = Path("runs/first").glob("units/*/record.json")
+    content = json.loads(record.read_text())
+    content["generation"]["timings_s"]["end_to_end"] = 36.0
+    record.write_text(json.dumps({key: value for key, value in content.items() if key != "sha256"}))
+    asked = ["sweep", "--dry-run", "--json", *FAST, "name=second"]
+    found = json.loads(cli(*asked, "method=rag", "prompts.num=2").out)
+    # The first prompt is the same unit, but in another sweep, so both are made: 36 s each.
+    assert found["generate"] == {"num_items": 2, "num_there": 0, "seconds": pytest.approx(72)}
+    assert found["source"] == "from earlier records"
+    other = json.loads(cli(*asked, "method=oldest").out)
+    assert other["generate"]["seconds"] == pytest.approx(36)
+    assert other["source"] == "from earlier records of other methods"
+    longer = json.loads(cli(*asked, "name=first", "method=rag", "duration=6").out)
+    assert longer["generate"]["seconds"] == pytest.approx(72)
+    in_two = json.loads(cli(*asked, "method=rag", "prompts.num=2", "workers=2").out)
+    assert in_two["generate"]["seconds"] == pytest.approx(36)
+
+
+def test_what_is_there_is_counted_apart(cli) -> None:
+    asked = [part for part in FAST if part != "suite=[]"]
+    assert cli(*sweep("name=first", "method=rag")).code == 0
+    arguments = ["name=first", "method=rag", "prompts.num=2", "suite=sharpness_retention"]
+    result = cli("sweep", "--no-report", *asked, *arguments)
+    assert result.code == 0
+    assert "1 unit to make, 1 already there; 2 scores to compute, 0 already there" in result.out
+    assert "generate [2/2]" in result.out and "score [2/2]" in result.out
+    again = cli("sweep", "--no-report", *asked, *arguments)
+    assert "0 units to make, 2 already there; 0 scores to compute, 2 already there" in again.out
+
+
+def test_a_report_takes_as_long_as_the_one_nearest_in_size(tmp_path: Path) -> None:
+    assert recorded_report_s(tmp_path, 100) is None
+    paths = StorePaths(make_store(tmp_path / "main", {"a": {"p": 0.0}}))
+    add_stage_times(paths, [StageTime.ended_now("report", 30.0, 100)])
+    add_stage_times(paths, [StageTime.ended_now("report", 90.0, 10_000)])
+    with paths.stages_path.open("a") as file:
+        file.write("{damaged\n")
+    assert [time.seconds for time in read_stage_times(paths)] == [30.0, 90.0]
+    assert recorded_report_s(tmp_path, 50) == 30.0
+    assert recorded_report_s(tmp_path, 20_000) == pytest.approx(90 + 40)
+
+
+def test_scoring_takes_as_long_as_for_earlier_videos(tmp_path: Path) -> None:
+    assert recorded_clip_pixel_s(tmp_path, "offline") is None
+    root = make_store(tmp_path / "main", {"a": {"p": 0.0, "q": 0.0}})
+    record = json.loads((root / "units/a-p/record.json").read_text())
+    pixels = record["width"] * record["height"]
+    for path in (root / "metrics/offline").iterdir():
+        scores = json.loads(path.read_text()) | {"timings_s": {"decode": 1.0, "sky": 2.0}}
+        path.write_text(json.dumps(scores))
+    assert recorded_clip_pixel_s(tmp_path, "offline") == pytest.approx(3.0 / pixels)
