@@ -25,6 +25,7 @@ from backbones.engine.runtime import Kernels, KVLimits, Runtime
 from backbones.engine.script import Switch
 from eval.scoring.suite import check_suites
 from harness.config.overrides import LIST_KEYS, Choice, compose_plain, expand
+from harness.config.places import named_by_file
 from harness.config.prompts import Prompt, PromptSet, PromptSettings, load_prompts
 from harness.config.slurm_profile import SlurmProfile
 from harness.core.errors import ConfigError, unknown_name
@@ -185,7 +186,8 @@ def load_sweep(arguments: Sequence[str], unlabelled: Sequence[str] = ()) -> Swee
         known = [field.name for field in fields(Settings)]
         if unknown := [key for key in config if key not in known]:
             raise unknown_name("setting", unknown[0], [*known, *groups])
-        settings = build(Settings, config, "setting")
+        with named_by_file(choices, "executor"):
+            settings = build(Settings, config, "setting")
         row = _row(choices, groups, hidden)
         rows.append(row)
         prompts = groups["prompts"] | {"sha256": row.prompts.sha256}
@@ -248,14 +250,17 @@ def _row(choices: Sequence[Choice], groups: dict[str, Any], hidden: Collection[C
     switch = str(values.pop("switch", Switch.keep))
     if switch not in list(Switch):
         raise unknown_name("method.switch", switch, [str(known) for known in Switch])
-    method = _component("method", _label("method", labelled), values)
+    with named_by_file(choices, "method"):
+        method = _component("method", _label("method", labelled), values)
+    with named_by_file(choices, "backbone"):
+        backbone = _component("backbone", _label("backbone", labelled), groups["backbone"])
     if "switch" in {field.name for field in fields(METHODS.load(method.target))}:
         raise PluginError(
             f"method {method.target}: no argument may be called switch, because method.switch is "
             "the switch policy of scripts; rename it."
         )
     return Row(
-        _component("backbone", _label("backbone", labelled), groups["backbone"]),
+        backbone,
         method,
         load_prompts(
             _label("prompts", choices), build(PromptSettings, groups["prompts"], "prompts")

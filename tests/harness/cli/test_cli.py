@@ -226,6 +226,28 @@ def test_bench_writes_its_figures(cli) -> None:
     assert "rollout_s" in Path("bench.json").read_text()
 
 
+@pytest.mark.parametrize(
+    ("group", "content", "message"),
+    [
+        ("method", "strategy: rag\nlayot: aged", "mine.yaml, line 2: Unknown method key 'layot'"),
+        ("method", "strategy: rag\nlayout: agd", "mine.yaml, line 2: method.layout=agd: expected"),
+        (
+            "executor",
+            "kind: slurm\nslurm:\n  max_running: x",
+            "line 3: executor.slurm.max_running=x",
+        ),
+        ("executor", "kind: slurm\nslurm: {}\nwork: 2", "mine.yaml, line 3: Unknown setting key"),
+    ],
+)
+def test_a_value_of_a_yaml_file_is_named_with_its_line(
+    cli, group: str, content: str, message: str
+) -> None:
+    Path("mine.yaml").write_text(content)
+    result = cli("sweep", f"{group}=mine.yaml")
+    assert result.code == 2
+    assert message in result.err
+
+
 @pytest.mark.parametrize("content", ["strategy: [", "- rag", "strategy: rag\nlayot: aged"])
 def test_a_yaml_file_that_does_not_fit_is_one_clear_line(cli, content: str) -> None:
     Path("mine.yaml").write_text(content)
