@@ -53,10 +53,9 @@ def say_start(
     workers = num_workers(settings)
     threads = num_threads(settings)
     made, scored = cost.generate, cost.score
-    terminal.say(
-        f"{store.root}: {_of(made.num_items, 'unit')} to make, {made.num_there} already there; "
-        f"{_of(scored.num_items, 'score')} to compute, {scored.num_there} already there"
-    )
+    units = f"{_of(made.num_items, 'unit')} to make, {made.num_there} already there"
+    scores = f"{_of(scored.num_items, 'score')} to compute, {scored.num_there} already there"
+    terminal.say(f"{store.root}: {units}" + (f"; {scores}" if settings.suite else ""))
     terminal.say(
         f"{_of(workers, 'worker')} with {_of(threads, 'thread')} on {pick_device(settings.device)}"
     )
