@@ -102,7 +102,8 @@ def test_resume_runs_the_commands_of_a_sweep_again_in_their_folder(cli, monkeypa
 def test_cancel_stops_the_process_that_is_at_work(cli, store: RunStore) -> None:
     assert "No process works on this sweep" in cli("cancel", "tour").out
     command = [sys.executable, "-c", HOLDS, str(store.root)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=here) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         (found,) = running_processes(store)
