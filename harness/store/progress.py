@@ -80,7 +80,7 @@ def read_progress(store: RunStore) -> Progress:
     states, failures = {}, {}
     for unit_id in dict.fromkeys(line.unit_id for line in lines):
         state, reason = _state(reader, store, unit_id)
-        # Saved progress is only running if somebody is at it.
+        # Saved progress is only running if a process is at work.
         states[unit_id] = "missing" if state == "running" and not processes else state
         if state == "failed":
             failures[unit_id] = reason
