@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 def test_two_commands_at_once_share_the_work(tmp_path: Path) -> None:
     fast = [argument for argument in FAST if not argument.startswith(("suite", "prompts"))]
     command = [sys.executable, "-m", "harness", "sweep", "--no-report", *fast, "prompts.num=3"]
-    command += ["suite=sharpness_retention", "executor=inline", "executor.threads=1"]
+    command += ["suite=sharpness_retention", "executor=inline", "threads=1"]
     environment = {**os.environ, "PYTHONPATH": str(Path(harness.__file__).parents[1])}
     both = [
         subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True)
