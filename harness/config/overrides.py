@@ -27,6 +27,10 @@ LIST_KEYS = ("duration", "seed", "suite")
 GRID_KEYS = ("backbone", "method", "prompts")
 # Texts that Hydra's grammar reads as themselves, unless they are one of its words.
 _PLAIN = re.compile(r"[A-Za-z_./][\w./:+-]*", re.ASCII)
+_INTEGER = "(?:0|-?[1-9][0-9]{0,17})"
+_INTEGERS = re.compile(
+    rf"(?P<key>[a-z]+)=(?P<open>\[)?(?P<numbers>{_INTEGER}(?:,{_INTEGER})+)(?(open)\])"
+)
 _WORDS = ("null", "true", "false", "inf", "nan")
 
 
@@ -143,9 +147,13 @@ def expand(arguments: Sequence[str], list_keys: Collection[str] = LIST_KEYS) -> 
     Raises:
         ConfigError: an argument that is not an override, or a list for a key that takes one value.
     """
-    return [
-        list(row) for row in itertools.product(*(_choices(o, list_keys) for o in _parse(arguments)))
-    ]
+    spanned = []
+    for argument in arguments:
+        if found := _long_list(argument, list_keys):
+            spanned.append([found])
+        else:
+            spanned += [_choices(override, list_keys) for override in _parse([argument])]
+    return [list(row) for row in itertools.product(*spanned)]
 
 
 def compose_plain(
@@ -204,6 +212,18 @@ def _parse(arguments: Sequence[str]) -> list[Override]:
         if override.package is not None:
             raise ConfigError(f"{override.input_line}: a key has no @package here.")
     return overrides
+
+
+def _long_list(argument: str, list_keys: Collection[str]) -> Choice | None:
+    """Return the choice of a list of whole numbers; None for any other argument.
+
+    A program may give ten thousands of seeds, for which Hydra's parser takes minutes.
+    """
+    found = _INTEGERS.fullmatch(argument)
+    if found is None or found["key"] not in list_keys:
+        return None
+    numbers = [int(number) for number in found["numbers"].split(",")]
+    return Choice(found["key"], f"[{found['numbers']}]", numbers)
 
 
 def _choices(override: Override, list_keys: Collection[str]) -> list[Choice]:

@@ -111,6 +111,16 @@ def test_a_long_range_of_seeds_is_a_list_of_numbers() -> None:
     assert seeds == list(range(3000))
 
 
+@pytest.mark.parametrize("text", ["seed={}", "seed=[{}]"])
+def test_a_long_list_of_seeds_is_read_as_hydra_reads_a_short_one(text: str) -> None:
+    ((choice,),) = expand([text.format(",".join(map(str, range(-1, 30_000))))])
+    assert choice.parsed == list(range(-1, 30_000))
+    with pytest.raises(ConfigError):
+        expand(["seed=[1,2"])
+    ((odd,),) = expand([text.format("1,x,2")])  # not only numbers: Hydra's own rules
+    assert odd.parsed == [1, "x", 2]
+
+
 def test_unlabelled_settings_are_left_out_of_labels() -> None:
     shared = ["backbone.denoising_step_list=[1000, 400]"]
     given_too = ["backbone.denoising_step_list=[1000,400]", "method=rag", "method.layout=aged"]
