@@ -15,6 +15,7 @@ from harness.run.sweep import (
     run_evaluation,
     run_generation,
 )
+from harness.store.claims import clear
 from harness.store.processes import running_processes, working
 from harness.store.run_store import RunStore
 from harness.store.shards import Evaluation
@@ -69,6 +70,7 @@ def run_stages(
     }
     prompts = {unit.id: unit.evaluation_prompts for unit in units}
     failed: dict[str, str] = {}
+    clear(store.claims_dir)
     # The second round is for damaged videos only. There is no third one, since a disk that damages
     # every file would otherwise keep the sweep running.
     for _ in range(2):

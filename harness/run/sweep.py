@@ -12,6 +12,7 @@ from eval.scoring.segments import scored_segments
 from eval.scoring.suite import can_set_up, find_suite, network_keys
 from harness.core.events import Emit, Event, EventKind, StopRequested
 from harness.run.executors import num_threads, num_workers, run_shards
+from harness.store.claims import clear
 from harness.store.run_store import RunStore
 from harness.store.shards import Evaluation, Shard, Stage, split_evaluations, split_units
 from harness.store.units import Unit
@@ -162,5 +163,8 @@ def _run(
             failed[event.item] = event.text
         on_event(event)
 
-    run_shards(shards, settings, emit, stop_requested)
+    try:
+        run_shards(shards, settings, emit, stop_requested)
+    finally:
+        clear(RunStore(Path(settings.store)).claims_dir)
     return Outcome(failed, stop_requested())

@@ -6,6 +6,7 @@ Where a file system has no locks everybody works, and all write the same bytes.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import socket
@@ -40,9 +41,12 @@ class Claim:
 
 def take(path: Path) -> Claim | None:
     """Take a claim; None if another process, or another part of this one, holds it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except FileNotFoundError:  # the folder was empty and has just been removed
+            continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_file(descriptor, path):
@@ -57,6 +61,19 @@ def take(path: Path) -> Claim | None:
             return Claim(path, None)
         # The holder removed the file between the two calls: what was locked is no claim.
         os.close(descriptor)
+
+
+def clear(folder: Path) -> None:
+    """Remove claims that no process holds, as killed ones leave them, and the empty folder."""
+    try:
+        paths = list(folder.iterdir())
+    except FileNotFoundError:
+        return
+    for path in paths:
+        if claim := take(path):
+            claim.release()
+    with contextlib.suppress(OSError):  # not empty
+        folder.rmdir()
 
 
 def holder(path: Path) -> str:

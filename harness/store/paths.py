@@ -52,6 +52,11 @@ class StorePaths:
         return self.root / ".lock"
 
     @property
+    def claims_dir(self) -> Path:
+        """Folder of the claims of units, there only while processes work."""
+        return self.root / ".claims"
+
+    @property
     def units_dir(self) -> Path:
         """Folder with one folder per unit."""
         return self.root / "units"
@@ -93,7 +98,7 @@ class StorePaths:
 
     def claim_path(self, unit_id: str) -> Path:
         """Return the file that the process working on a unit holds locked."""
-        return self.unit_dir(unit_id) / ".claim"
+        return self.claims_dir / unit_id
 
     def chunk_path(self, unit_id: str, first_frame: int) -> Path:
         """Return the file of the clean latents from `first_frame` on."""

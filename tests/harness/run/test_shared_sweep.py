@@ -31,4 +31,4 @@ def test_two_commands_at_once_share_the_work(tmp_path: Path) -> None:
     assert len(records(store)) == 3
     scores = [json.loads(path.read_text()) for path in store.glob("metrics/*/*.json")]
     assert len(scores) == 3
-    assert not list(store.rglob(".claim"))
+    assert not (store / ".claims").exists()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.store.claims import in_turn, take
+from harness.store.claims import clear, in_turn, take
 
 _HOLD = """\
 import sys, time
@@ -64,6 +64,19 @@ def test_work_of_another_process_comes_last_and_a_killed_one_holds_nothing(
     ((item, who),) = waited
     assert item == "b" and who.endswith(f"process {other.pid}")
     assert not list(tmp_path.iterdir())
+
+
+def test_claims_of_killed_processes_are_cleared_and_those_of_others_stay(
+    tmp_path: Path, other: subprocess.Popen[str]
+) -> None:
+    (tmp_path / "a").touch()
+    clear(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+    other.kill()
+    other.wait()
+    clear(tmp_path)
+    assert not tmp_path.exists()
+    clear(tmp_path)
 
 
 def test_waiting_ends_when_asked_to_stop(tmp_path: Path, other: subprocess.Popen[str]) -> None:
