@@ -1,23 +1,26 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.run.speeds import recorded_clip_pixel_s, recorded_report_s
 from harness.store.paths import StorePaths
+from harness.store.run_store import RunStore
 from harness.store.stage_times import StageTime, add_stage_times, read_stage_times
-from tests.harness.support import FAST, sweep
+from tests.harness.support import FAST
 from tests.reports.experiment import make_store
 
 
 def test_seconds_come_from_earlier_records_of_the_backbone(cli) -> None:
-    assert cli(*sweep("name=first", "method=rag")).code == 0
-    (record,) = Path("runs/first").glob("units/*/record.json")
-    content = json.loads(record.read_text())
-    content["generation"]["timings_s"]["end_to_end"] = 36.0
-    record.write_text(json.dumps({key: value for key, value in content.items() if key != "sha256"}))
+    assert cli("sweep", "--no-report", *FAST, "name=first", "method=rag").code == 0
+    store = RunStore(Path("runs/first"))
+    record = store.record(next(iter(store.begun_units())))
+    assert record is not None and record.generation is not None
+    generation = replace(record.generation, timings_s={"end_to_end": 36.0})
+    store.write_record(replace(record, generation=generation))
     asked = ["sweep", "--dry-run", "--json", *FAST, "name=second"]
     found = json.loads(cli(*asked, "method=rag", "prompts.num=2").out)
     # The first prompt is the same unit, but in another sweep, so both are made: 36 s each.
@@ -34,7 +37,7 @@ def test_seconds_come_from_earlier_records_of_the_backbone(cli) -> None:
 
 def test_what_is_there_is_counted_apart(cli) -> None:
     asked = [part for part in FAST if part != "suite=[]"]
-    assert cli(*sweep("name=first", "method=rag")).code == 0
+    assert cli("sweep", "--no-report", *FAST, "name=first", "method=rag").code == 0
     arguments = ["name=first", "method=rag", "prompts.num=2", "suite=sharpness_retention"]
     result = cli("sweep", "--no-report", *asked, *arguments)
     assert result.code == 0
