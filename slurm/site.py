@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harness.config.slurm_profile import SlurmProfile
 
 _FIELDS = ("partition", "account", "qos", "constraint")
-_EXTRA = ("reservation", "wckey", "clusters")
+_EXTRA = ("reservation", "wckey")  # not clusters: status asks the one of this machine
 _DEFAULTS = {f"SBATCH_{name.upper()}": name for name in (*_FIELDS, *_EXTRA)}
 _OF_A_JOB = ("SBATCH_EXPORT", "SBATCH_DEBUG")
 
