@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from harness.store.run_store import RunStore
     from reports.site.build import ReportPaths
 
+_MOST_FAILURES = 20
 # Shares of the bar while no earlier sweep tells the speed of generating or of reports.
 _GUESSED_UNIT_S, _GUESSED_REPORT_S = 60.0, 30.0
 
@@ -90,14 +91,16 @@ def say_end(
 
     if paths:
         print_results(paths.comparisons, terminal)
-    for item, error in outcome.failed.items():
+    for item, error in list(outcome.failed.items())[:_MOST_FAILURES]:
         terminal.say(f"failed: {item} {error} (see {store.failure_path(item)})", style="red")
+    if (more := len(outcome.failed) - _MOST_FAILURES) > 0:
+        terminal.say(f"and {more} more failures", style="red")
     made = cost.generate
     num_failed = len({item.rpartition(":")[2] for item in outcome.failed})
     stages = ", ".join(f"{stage} {duration_text(took_s)}" for stage, took_s in seconds.items())
     total = duration_text(sum(seconds.values()))
     terminal.say(
-        f"{made.num_items + made.num_there} units, {num_failed} failed, {total}"
+        f"{_of(made.num_items + made.num_there, 'unit')}, {num_failed} failed, {total}"
         + (f": {stages}." if stages else "."),
     )
     name = shlex.quote(str(store.root))

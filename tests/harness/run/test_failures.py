@@ -98,7 +98,7 @@ def test_a_metric_that_fails_is_named_and_counted_and_its_suite_keeps_the_rest(
     for _ in range(2):  # the next command neither hides nor forgets it
         result = cli(*command)
         assert result.code == 1
-        assert "1 units, 1 failed" in result.out
+        assert "1 unit, 1 failed" in result.out
         assert reason in result.out.replace("\n", "")
     (scores,) = STORE.glob("metrics/Brightness/*.json")
     assert json.loads(scores.read_text())["failed"].keys() == {"brightness"}
