@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,14 @@ class KeyValueCommand(TyperCommand):
         if not ctx.resilient_parsing and "--help" not in spelled:
             self._check_sweeps(ctx, sum(a.split("=")[0] == _SWEEP for a in spelled))
         return super().parse_args(ctx, spelled)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; say so if a Ctrl-C ended it, as typer would only set the exit code."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            print("interrupted; what is finished is kept", file=sys.stderr)
+            raise
 
     def _check_sweeps(self, ctx: Any, num_named: int) -> None:
         for parameter in self.params:
