@@ -22,7 +22,7 @@ VBENCH_VENV := .venv-vbench
 VBENCH_INSTALLED := $(VBENCH_VENV)/.installed
 
 .PHONY: help install install-vbench demo cluster-demo check test test-fast test-lean test-cluster \
-	test-vbench lint types docs constraints debian chromium slurm clean
+	test-vbench faults lint types docs constraints debian chromium slurm clean
 
 help:
 	@echo "make demo          install, run a small sweep, print the path of the leaderboard"
@@ -31,6 +31,7 @@ help:
 	@echo "make test          all tests but VBench-Long's (some need Debian's chromium and SLURM, and root)"
 	@echo "make test-lean     of these all but those on SLURM clusters; test-cluster: only those"
 	@echo "make test-vbench   the tests of VBench-Long's networks, in an environment of their own (7 GB)"
+	@echo "make faults        damaged inputs and kills: N=1000 KILLS=100 SEED=0; docs/reliability.md"
 	@echo "make lint          ruff check and format, codespell"
 	@echo "make types         mypy"
 	@echo "make docs          build the documentation into site/, strictly"
@@ -82,6 +83,12 @@ test-cluster: $(INSTALLED) slurm
 test-vbench: $(VBENCH_INSTALLED)
 	OMP_NUM_THREADS=1 nice $(VBENCH_VENV)/bin/python -m pytest -n auto --dist loadgroup \
 		tests/eval/vbench_long
+
+N ?= 100
+KILLS ?= 0
+SEED ?= 0
+faults: $(INSTALLED)
+	$(BIN)/python -m tests.faults inputs=$(N) kills=$(KILLS) seed=$(SEED)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

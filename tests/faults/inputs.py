@@ -1,0 +1,347 @@
+"""Damaged inputs: every file that Longtake reads back, and its command line.
+
+A case is one subject with one mutation, run by one command; its seed decides all three. It passes
+if the command ends in a clear line that names the file, or with the results of an undisturbed run.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from tests.faults import mutations, workspace
+from tests.faults.arguments import COMMAND_LINES, mutate_arguments
+from tests.faults.command import Ended, run
+from tests.faults.hook import fault_hook
+from tests.faults.results import differing, results_of
+
+_STORE = (workspace.SWEEP, workspace.SWEEP, workspace.VERIFY, workspace.EVAL)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A kind of file to damage.
+
+    Attributes:
+        name: for people.
+        pattern: its path in the working folder, as a glob.
+        format: key of `mutations.BY_FORMAT`.
+        commands: those that read it; one is drawn.
+        folders: parts of the working folder that the commands need.
+        written: whether Longtake wrote it, so that damage must not change a result. What a person
+            wrote may be changed into something else that is just as valid.
+        without: folder that is removed first, so that the command reads the file.
+    """
+
+    name: str
+    pattern: str
+    format: str
+    commands: tuple[tuple[str, ...], ...]
+    folders: tuple[str, ...] = ("runs/main", "prompts.txt")
+    written: bool = True
+    without: str | None = None
+
+
+_UNIT = "runs/main/units/*"
+_CORPUS = ("runs/corpus", "enc")
+SUBJECTS = (
+    Subject("record", f"{_UNIT}/record.json", "json", _STORE),
+    Subject("trace", f"{_UNIT}/trace.jsonl", "jsonl", _STORE),
+    Subject("latents", f"{_UNIT}/latents.safetensors", "safetensors", (workspace.VERIFY,)),
+    Subject(
+        "latents, extended", f"{_UNIT}/latents.safetensors", "safetensors", (workspace.LONGER,)
+    ),
+    Subject("video", f"{_UNIT}/video.mp4", "binary", _STORE),
+    Subject("failure", f"{_UNIT}/failure.json", "json", _STORE),
+    Subject("units.jsonl", "runs/main/units.jsonl", "jsonl", (*_STORE, workspace.REPORT)),
+    Subject("sweep.yaml", "runs/main/sweep.yaml", "yaml", (*_STORE, workspace.REPORT)),
+    Subject("scores", "runs/main/metrics/*/*.json", "json", (*_STORE, workspace.REPORT)),
+    Subject("record, report", f"{_UNIT}/record.json", "json", (workspace.REPORT,)),
+    Subject("saved chunks", f"{_UNIT}/partial/*.safetensors", "safetensors", (workspace.SWEEP,)),
+    Subject(
+        "cache of scores",
+        "runs/main/scoring/**/*.npz",
+        "binary",
+        (workspace.EVAL,),
+        without="runs/main/metrics",
+    ),
+    Subject("submission", "runs/main/slurm/*/submission.json", "json", (("status", "sweep=main"),)),
+    Subject("submitted plan", "runs/main/slurm/*/plan.jsonl", "jsonl", (("status", "sweep=main"),)),
+    Subject("corpus", "runs/corpus/corpus/index.json", "json", (workspace.ENCODER,), _CORPUS),
+    Subject(
+        "corpus shard",
+        "runs/corpus/corpus/latents-*.safetensors",
+        "safetensors",
+        (workspace.RETRIEVAL, workspace.LATENTS, workspace.ENCODER),
+        ("runs/corpus", "prompts.txt"),
+    ),
+    Subject("encoder run", "enc/training.json", "json", (workspace.ENCODER,), _CORPUS),
+    Subject("encoder state", "enc/state.pt", "binary", (workspace.ENCODER,), _CORPUS),
+    Subject("encoder result", "enc/best.safetensors", "safetensors", (workspace.ENCODER,), _CORPUS),
+    Subject(
+        "encoder weights",
+        "enc/best.safetensors",
+        "safetensors",
+        (
+            (*workspace.RETRIEVAL, "encoder=autoencoder@enc/best.safetensors"),
+            (
+                *("sweep", "--dry-run", "method=rag", "method.descriptor=autoencoder"),
+                *("method.checkpoint=enc/best.safetensors", "name=other", "duration=2.25"),
+            ),
+        ),
+        _CORPUS,
+        written=False,
+    ),
+    Subject(
+        "released weights",
+        "enc/ae_latent_mem.pt",
+        "binary",
+        ((*workspace.RETRIEVAL, "encoder=autoencoder@enc/ae_latent_mem.pt"),),
+        _CORPUS,
+        written=False,
+    ),
+    Subject("world run", "world/training.json", "json", (workspace.WORLD,), ("world",)),
+    Subject("world state", "world/*.pt", "binary", (workspace.WORLD,), ("world",)),
+    Subject(
+        "world clips", "world/clips.safetensors", "safetensors", (workspace.WORLD,), ("world",)
+    ),
+    Subject(
+        "world weights",
+        "world/street.safetensors",
+        "safetensors",
+        (
+            (
+                *("sweep", "--dry-run", "backbone=street", "name=other", "duration=2.25"),
+                *("backbone.weights=world/street.safetensors", "method=sliding_window"),
+            ),
+        ),
+        ("world",),
+        written=False,
+    ),
+    Subject(
+        "manifest",
+        "manifest.jsonl",
+        "jsonl",
+        (workspace.IMPORT,),
+        ("manifest.jsonl", "videos"),
+        written=False,
+    ),
+    Subject(
+        "own video",
+        "videos/a.mp4",
+        "binary",
+        (workspace.IMPORT,),
+        ("manifest.jsonl", "videos"),
+        written=False,
+    ),
+    Subject(
+        "prompt file",
+        "prompts.txt",
+        "text",
+        (("sweep", "--dry-run", "prompts=prompts.txt", "duration=2.25"),),
+        ("prompts.txt",),
+        written=False,
+    ),
+    Subject(
+        "prompt lines",
+        "prompts.jsonl",
+        "jsonl",
+        (("sweep", "--dry-run", "prompts=prompts.jsonl", "duration=3"),),
+        ("prompts.jsonl",),
+        written=False,
+    ),
+    Subject(
+        "experiment",
+        "experiment.yaml",
+        "yaml",
+        (("sweep", "--dry-run", "experiment=experiment.yaml"),),
+        ("experiment.yaml", "prompts.txt"),
+        written=False,
+    ),
+    Subject(
+        "quoted results",
+        "quoted.yaml",
+        "yaml",
+        ((*workspace.REPORT, "quoted=quoted.yaml"),),
+        ("quoted.yaml", "runs/main"),
+        written=False,
+    ),
+    Subject(
+        "recording",
+        "case.json",
+        "json",
+        (workspace.REPLAY,),
+        ("case.json", "case.safetensors"),
+        False,
+    ),
+    Subject(
+        "recorded tensors",
+        "case.safetensors",
+        "safetensors",
+        (workspace.REPLAY,),
+        ("case.json", "case.safetensors"),
+        written=False,
+    ),
+)
+# Starting a rollout or a page costs a hundred times what reading a file does.
+_WEIGHTS = {"recording": 0.15, "recorded tensors": 0.15, "quoted results": 0.5, "own video": 0.6}
+STAGES = (
+    *(workspace.SWEEP, workspace.EVAL, workspace.REPORT, workspace.VERIFY, workspace.IMPORT),
+    *(workspace.LATENTS, workspace.ENCODER, workspace.WORLD, workspace.RETRIEVAL),
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The end of a case.
+
+    Attributes:
+        what: subject, mutation and command, for people.
+        kind: subject.
+        problem: what is wrong; None if it passed.
+        output: what the command printed.
+    """
+
+    what: str
+    kind: str
+    problem: str | None
+    output: str
+
+
+def complete(base: Path) -> None:
+    """Add what an undisturbed sweep does not leave: progress, a failure, a submission."""
+    from harness.store.run_store import RunStore
+
+    longer = base.with_name("longer")
+    for name in ("prompts.txt", "runs/main"):
+        _copy(base / name, longer / name)
+    _require(run(longer, workspace.LONGER), 0)
+    stopped = base.with_name("stopped")
+    _copy(base / "prompts.txt", stopped / "prompts.txt")
+
+    def stop_before_the_end() -> None:
+        def on_change(made: int, path: str) -> None:
+            if Path(path).name.startswith(".latents-"):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        fault_hook.install(str(stopped), on_change)
+
+    ended = run(stopped, (*workspace.SWEEP, "save_every_blocks=1"), stop_before_the_end)
+    _require(ended, -signal.SIGKILL)
+    (unit,) = (stopped / "runs/main/units").iterdir()
+    _copy(unit, base / "progress" / unit.name)
+    RunStore(base / "runs/main").write_failure(unit.name, "no plan today", "Traceback: none")
+    workspace.add_submission(base)
+    _require(run(base, workspace.REPORT), 0)
+
+
+def _require(ended: Ended, code: int) -> None:
+    if ended.code != code:
+        raise RuntimeError(f"exit code {ended.code}, not {code}\n{ended.output}")
+
+
+def judge_case(seed: int, base: Path, folder: Path) -> Verdict:
+    """Run the case of a seed in `folder`, which must not exist.
+
+    Args:
+        seed: decides the case.
+        base: the undisturbed working folder.
+        folder: working folder of the case.
+    """
+    draw = Random(f"input {seed}")
+    if draw.random() < 0.25:
+        return _judge_arguments(draw, base, folder)
+    subject = draw.choices(SUBJECTS, [_WEIGHTS.get(subject.name, 1) for subject in SUBJECTS])[0]
+    for name in subject.folders:
+        _copy(base / name, folder / name)
+    if subject.name == "saved chunks":
+        _unfinish(base, folder)
+    if subject.without:
+        shutil.rmtree(folder / subject.without)
+    path = draw.choice(sorted(path for path in folder.glob(subject.pattern) if path.is_file()))
+    of_format = mutations.BY_FORMAT[subject.format]
+    mutation = draw.choice((*mutations.DAMAGED, *of_format, *of_format))
+    before = path.read_bytes()
+    after = mutation(draw, before)
+    path.write_bytes(after)
+    argv = draw.choice(subject.commands)
+    what = f"{subject.name} {mutation.__name__}: {' '.join(argv)}"
+    ended = run(folder, argv)
+    problem = ended.unclear
+    if problem is None and before != after:
+        by_hand = not subject.written or mutation in _BY_HAND
+        problem = _compare(path, after, by_hand, ended, _expected(base, subject, argv))
+    return Verdict(what, subject.name, problem, ended.output)
+
+
+def _judge_arguments(draw: Random, base: Path, folder: Path) -> Verdict:
+    argv = mutate_arguments(draw, draw.choice(COMMAND_LINES))
+    _copy(base / "runs/main", folder / "runs/main")
+    _copy(base / "world/training.json", folder / "world/training.json")
+    _copy(base / "prompts.txt", folder / "prompts.txt")
+    ended = run(folder, argv)
+    return Verdict(f"command line: {argv!a}", "command line", ended.unclear, ended.output)
+
+
+def _compare(
+    path: Path, after: bytes, by_hand: bool, ended: Ended, expected: Mapping[str, str]
+) -> str | None:
+    """Say what is wrong with the results; None if nothing is."""
+    folder = next(parent for parent in path.parents if parent.name.startswith("input"))
+    named = _named(path, ended, folder)
+    if ended.code == 1 and ended.output.endswith("FAIL\n"):
+        return None  # a replay that compares a recording says that it differs
+    if ended.code and not named:
+        return f"exit code {ended.code} without naming {path.name}"
+    if named or by_hand:
+        return None
+    # A file that the command does not read keeps its damage, and nothing else may change.
+    unread = path.is_file() and path.read_bytes() == after
+    kept = {path.relative_to(folder).as_posix()} if unread else set()
+    found = results_of(folder)
+    wrong = [name for name in differing(found, expected) if name in expected.keys() - kept]
+    return f"{', '.join(wrong)} changed, and {path.name} is not named" if wrong else None
+
+
+# As if a person had done it: the result may be as valid as before.
+_BY_HAND = (mutations.values_changed, mutations.line_changed, mutations.yaml_changed)
+
+
+def _expected(base: Path, subject: Subject, argv: tuple[str, ...]) -> dict[str, str]:
+    """Return the results of the parts of the working folder that a case has."""
+    source = base.with_name("longer") if argv == workspace.LONGER else base
+    return {
+        name: digest
+        for name, digest in results_of(source).items()
+        if name.startswith(subject.folders)
+        and not (subject.without and name.startswith(subject.without) and argv != workspace.EVAL)
+    }
+
+
+def _named(path: Path, ended: Ended, folder: Path) -> bool:
+    """Tell if the output, or the page that was built, names the file or its unit."""
+    names = {path.name, path.stem, path.parent.name} - {"partial", "units"}
+    texts = [ended.output.replace("\n", "")]
+    texts += [page.read_text() for page in folder.glob("runs/*/report/index.html")]
+    texts += [data.read_text() for data in folder.glob("runs/*/report/data/*.js")]
+    return any(name in text for name in names for text in texts)
+
+
+def _unfinish(base: Path, folder: Path) -> None:
+    """Make the unit one that was stopped half-way: its chunks are kept, nothing else."""
+    for unit in (folder / "runs/main/units").iterdir():
+        shutil.rmtree(unit)
+        _copy(base / "progress" / unit.name, unit)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target)
+    else:
+        shutil.copyfile(source, target)
