@@ -16,7 +16,7 @@ COMMAND_LINES: tuple[tuple[int, tuple[str, ...]], ...] = (
             *(
                 "seed=range(0,3)",
                 "suite=[offline]",
-                "executor.workers=2",
+                "workers=2",
                 "runtime.precision=float32",
             ),
         ),

@@ -54,9 +54,9 @@ _GENERATE = (
     *("sweep", "--no-report", "name=main", "method=rag", "prompts=prompts.txt"),
     *("prompts.num=1", "seed=0,1"),
     *("duration=4.5", "save_every_blocks=1", "suite=[]", "backbone.denoising_step_list=[1000,400]"),
-    *("device=cpu", "executor.threads=1"),
+    *("device=cpu", "threads=1"),
 )
-_WORKERS = (*_GENERATE, "executor=processes", "executor.workers=2")
+_WORKERS = (*_GENERATE, "executor=processes", "workers=2")
 STAGES = (
     Stage("generate", _GENERATE, ("prompts.txt",), _FAULTS),
     Stage("score", workspace.EVAL, ("runs/main",), _FAULTS),

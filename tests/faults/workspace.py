@@ -16,7 +16,7 @@ PROMPTS = (
     "dusk grassy blue yellowish striped ball drifting",
     "noon sandy violet pinkish plain box pacing",
 )
-_TINY = ("backbone.denoising_step_list=[1000]", "device=cpu", "executor.threads=1")
+_TINY = ("backbone.denoising_step_list=[1000]", "device=cpu", "threads=1")
 SWEEP = (
     *("sweep", "--no-report", "name=main", "method=rag", "prompts=prompts.txt", "prompts.num=1"),
     *("duration=2.25", "suite=flicker_stability", *_TINY),
