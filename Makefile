@@ -13,7 +13,7 @@ INSTALLED := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 # Twelve walks along a street whose figures leave the view and return, by five memory strategies:
 # enough that the difference of remembering and forgetting is beyond doubt.
-DEMO := name=demo backbone=street prompts=street prompts.num=12 duration=24 suite=street \
+DEMO := name=demo backbone=street prompts=street prompts.num=12 duration=30 suite=street \
 	method=sliding_window,random,rag,successor,street_oracle executor=processes
 
 SLURM_PACKAGES := slurmctld slurmd slurm-client munge slurmdbd mariadb-server
@@ -58,7 +58,7 @@ install: $(INSTALLED)
 install-vbench: $(VBENCH_INSTALLED)
 
 demo: $(INSTALLED)
-	@echo "Making and scoring 60 videos of 24 s, two to four minutes on two cores."
+	@echo "Making and scoring 60 videos of 30 s, three to four minutes on two cores."
 	$(BIN)/python -m harness sweep $(DEMO)
 
 cluster-demo: $(INSTALLED) slurm
