@@ -78,6 +78,8 @@ class MetricInfo:
         description: one or two sentences for the page.
         heading: the heading of its column, one of `Heading` or any other text.
         kind: the scale its numbers belong to.
+        quality: whether a better number is a better video; False for what describes a video, such
+            as the amount of motion. A report opens with the first metric of quality.
     """
 
     name: str
@@ -87,6 +89,7 @@ class MetricInfo:
     description: str
     heading: str = Heading.other
     kind: Kind = Kind.own
+    quality: bool = True
 
     @property
     def higher_is_better(self) -> bool:

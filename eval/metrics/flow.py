@@ -136,6 +136,7 @@ class FlowMotion(ClipMean):
         ),
         heading=Heading.motion,
         kind=Kind.proxy,
+        quality=False,
     )
 
     def measure(self, clip: Clip, outputs: Outputs) -> ClipMeasure:

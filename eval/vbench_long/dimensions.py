@@ -107,6 +107,7 @@ class DynamicDegree(_NetworkMean):
         ),
         heading=Heading.motion,
         kind=Kind.vbench_long,
+        quality=False,
     )
 
     def measure(self, clip: Clip, outputs: Outputs) -> ClipMeasure:

@@ -18,6 +18,7 @@ from reports.papers.quoted import load_quoted
 from reports.site import schema
 from reports.site.assets import Advance, Assets, AssetWriter
 from reports.site.data_files import write_data
+from reports.site.laps import write_laps
 from reports.site.leaderboard import boards, drift_curves
 from reports.site.page import write_page
 from reports.site.plots import write_plots
@@ -29,6 +30,7 @@ from reports.studies.ablation_page import build_ablation
 from reports.tables.comparison import compare_all
 from reports.tables.drift import drift_points
 from reports.tables.export import write_recall, write_tables
+from reports.tables.headline import headline
 from reports.tables.recall import recall_points
 from reports.tables.table import Comparison
 from reports.tables.vbench_json import write_vbench_results
@@ -126,6 +128,8 @@ def build_report(
         boards(sweep, comparisons, points, recall),
         quoted,
         showcase(sweep, addresses),
+        write_laps(sweep, comparisons, addresses, out / "laps", assets.address_of),
+        headline(sweep, comparisons),
         assets.address_of,
     )
     more_warnings = [*assets.warnings, *dict.fromkeys(trace_warnings), *not_compared]

@@ -31,9 +31,9 @@ def write_strip(video: Path, target: Path) -> None:
     Raises:
         av.FFmpegError, OSError, ValueError: `video` is not a readable video.
     """
-    frames = list(_small_frames(video, keys_only=True))
+    frames = list(small_frames(video, keys_only=True))
     if len(frames) < NUM_FRAMES:
-        frames = list(_small_frames(video, keys_only=False))
+        frames = list(small_frames(video, keys_only=False))
     if not frames:
         raise ValueError("no frame could be decoded")
     times = np.array([time for time, _ in frames])
@@ -45,7 +45,7 @@ def write_strip(video: Path, target: Path) -> None:
         fresh.write_bytes(data.tobytes())
 
 
-def _small_frames(video: Path, keys_only: bool) -> Iterator[tuple[float, np.ndarray]]:
+def small_frames(video: Path, keys_only: bool) -> Iterator[tuple[float, np.ndarray]]:
     """Yield seconds and BGR pixels of the frames of a video, scaled to strip size."""
     with av.open(str(video)) as container:
         stream = shown_stream(container)

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from eval.metric import MetricInfo
+from eval.metric import Kind, MetricInfo
 from eval.statistics import Interval
 from harness.store.frames import Sweep
 from reports.site import schema
 from reports.site.data_files import short
 from reports.site.recall_curves import recall_curves
-from reports.tables.columns import NOTES, grouped
+from reports.tables.columns import FIRST, NOTES, grouped
 from reports.tables.drift import KEYS
 from reports.tables.formatting import bounds
 from reports.tables.table import Cell, Comparison, Group, Row
@@ -30,7 +30,7 @@ _Sparks = Mapping[tuple[str, str, str], list[float | None]]
 def boards(
     sweep: Sweep, comparisons: Sequence[Comparison], points: pd.DataFrame, recall: pd.DataFrame
 ) -> list[schema.Board]:
-    """Build one leaderboard per suite.
+    """Build one leaderboard per suite, in the order that a report opens with.
 
     Args:
         sweep: the loaded run stores.
@@ -39,7 +39,8 @@ def boards(
         recall: of `reports.tables.recall.recall_points`.
     """
     by_suite = {suite: [t for t in comparisons if t.suite == suite] for suite in sweep.metrics}
-    return [_board(tables, points, recall) for tables in by_suite.values() if tables]
+    found = [_board(tables, points, recall) for tables in by_suite.values() if tables]
+    return sorted(found, key=lambda board: FIRST.index(Kind(board.kind)))
 
 
 def _board(

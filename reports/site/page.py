@@ -28,6 +28,7 @@ SCRIPTS = (
     "trace",
     "board",
     "recall",
+    "findings",
     "front",
     "compare",
     "video",

@@ -20,6 +20,7 @@ from reports.papers.quoted import QuotedTable
 from reports.site import schema
 from reports.site.data_files import short
 from reports.site.style import strokes
+from reports.tables.sentence import Sentence
 
 AddressOf = Callable[[Path], str]
 """Returns the address of a file as seen from the page."""
@@ -32,6 +33,8 @@ def site_data(
     boards: Sequence[schema.Board],
     quoted: Sequence[QuotedTable],
     showcase: schema.Showcase | None,
+    laps: schema.Laps | None,
+    headline: Sentence,
     address_of: AddressOf,
 ) -> schema.Site:
     """Build the data of the front page, without warnings and links that the report adds.
@@ -40,7 +43,9 @@ def site_data(
         sweep: the loaded run stores.
         boards: its leaderboards.
         quoted: published tables to show apart.
-        showcase: filmstrips for the top of the page.
+        showcase: filmstrips of one prompt.
+        laps: pictures of one walk, lap under lap.
+        headline: what came out.
         address_of: see `AddressOf`.
     """
     units = sweep.units.drop_duplicates("unit_id")
@@ -82,6 +87,8 @@ def site_data(
         files=[],
         ablations=[],
         showcase=showcase,
+        laps=laps,
+        headline=headline,
     )
 
 

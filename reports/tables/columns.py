@@ -21,6 +21,10 @@ NOTES = {
 }
 
 
+FIRST = (Kind.truth, Kind.vbench_long, Kind.own, Kind.proxy)
+"""Kinds of suites in the order of a report: what is known exactly first, proxies last."""
+
+
 def kind_of(metrics: Iterable[MetricInfo]) -> Kind:
     """Return the kind of a suite: the one of its metrics that asks for the most care."""
     kinds = {info.kind for info in metrics}

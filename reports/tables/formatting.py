@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from eval.statistics import Interval
 
 DASH = "\N{EN DASH}"
+MINUS = "\N{MINUS SIGN}"
 
 
 def column_decimals(values: Iterable[float | None], significant: int = 4) -> int:

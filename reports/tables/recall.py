@@ -45,7 +45,7 @@ def recall_points(sweep: Sweep, comparisons: Sequence[Comparison]) -> pd.DataFra
         ages = sweep.ages
         of_table = ages[(ages["suite"] == table.suite) & (ages["duration_s"] == table.duration_s)]
         for group in table.groups if len(of_table) else ():
-            labelled = of_table.merge(_compared(sweep, group), on="unit_id")
+            labelled = of_table.merge(compared_units(sweep, group), on="unit_id")
             for info in table.metrics:
                 values = _values(labelled[labelled["metric"] == info.name], group, info.name)
                 labels = {
@@ -59,8 +59,8 @@ def recall_points(sweep: Sweep, comparisons: Sequence[Comparison]) -> pd.DataFra
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
-def _compared(sweep: Sweep, group: Group) -> pd.DataFrame:
-    """Return unit, method, prompt and seed of the videos that a group compares."""
+def compared_units(sweep: Sweep, group: Group) -> pd.DataFrame:
+    """Return unit_id, method, prompt_id and seed of the videos that a group compares."""
     units = sweep.units
     own = (units["backbone"] == group.backbone) & (units["prompt_set"] == group.prompt_set)
     kept = units.loc[own, ["unit_id", "method", "prompt_id", "seed"]]

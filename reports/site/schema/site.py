@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reports.papers.quoted import QuotedTable
-from reports.site.schema.base import Link
+from reports.site.schema.base import Link, Number
 from reports.site.schema.board import Board, Method, RowFacts, RowLabel
+from reports.tables.sentence import Sentence
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,34 @@ class Showcase:
 
 
 @dataclass(frozen=True)
+class LapStrip:
+    """The laps of a video under each other: its unit, method, address, and value of the metric."""
+
+    unit_id: str
+    method: str
+    address: str
+    value: Number
+
+
+@dataclass(frozen=True)
+class Laps:
+    """One prompt and seed, with the laps of every method's video.
+
+    Attributes:
+        title: of the metric whose values are given.
+    """
+
+    title: str
+    backbone: str
+    prompt_id: str
+    prompt: str
+    seed: int
+    lap_s: float
+    num_laps: int
+    strips: list[LapStrip]
+
+
+@dataclass(frozen=True)
 class Site:
     """data/site.js: the content of the front page, without lines for single videos.
 
@@ -126,6 +155,7 @@ class Site:
         num_conflicts: all of them; `conflicts` lists the first.
         files: tables and figures for papers.
         ablations: pages of experiments.
+        headline: what came out.
     """
 
     name: str
@@ -150,3 +180,5 @@ class Site:
     files: list[Link]
     ablations: list[Link]
     showcase: Showcase | None
+    laps: Laps | None
+    headline: Sentence

@@ -293,11 +293,12 @@ def test_suites_of_two_kinds_have_tables_apart(open_page: Open, store: Path) -> 
     add_vbench_suite(store)
     page = open_page(build_report(store, options=PAGE_ONLY).index).page
     heads = "#leaderboard thead button"
-    proxy = page.locator(heads).all_inner_texts()
-    page.locator("#leaderboard label", has_text="VBench-Long").click()
-    assert "board=vbench_long" in page.url
+    vbench = page.locator(heads).all_inner_texts()  # before proxies
     assert page.locator("#leaderboard .kind").inner_text() == "VBench-Long"
-    vbench = page.locator(heads).all_inner_texts()
+    page.locator("#leaderboard label", has_text="proxy metrics").click()
+    assert "board=offline" in page.url
+    assert page.locator("#leaderboard .kind").inner_text() == "proxy metrics"
+    proxy = page.locator(heads).all_inner_texts()
     assert "Flicker ↓" in proxy and "Flicker ↓" not in vbench
     assert len(page.locator("#leaderboard table").all()) == 1
 

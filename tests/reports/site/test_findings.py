@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page
 
+from harness.store.frames import load_sweep
+from reports.site.assets import Assets
 from reports.site.build import build_report
-from tests.reports.conftest import PAGE_ONLY, Opened
+from reports.tables.comparison import compare_all
+from reports.tables.headline import headline
+from tests.reports.conftest import PAGE_ONLY, Opened, data_of
 
 Open = Callable[..., Opened]
 
@@ -31,11 +37,50 @@ def test_recall_by_age_is_drawn_with_a_line_per_method(front: Page) -> None:
     assert said == "random after 12 s: 0.33, 1 prompt, 2 videos; no interval: too few prompts."
 
 
-def test_page_of_metrics_without_ages_has_no_recall(open_page: Open, store: Path) -> None:
+def test_page_opens_with_what_came_out(front: Page, pristine_store: Path) -> None:
+    sweep = load_sweep(pristine_store)
+    said = headline(sweep, compare_all(sweep)).text
+    assert said.startswith("On subject consistency of `tiny_short` at 60 s, no method can be")
+    assert front.locator(".headline").inner_text() == said.replace("`", "")
+    assert front.locator(".headline b").first.inner_text() == "tiny_short"
+
+
+def test_laps_of_every_method_are_under_each_other(front: Page, index: Path) -> None:
+    pictures = front.locator("#laps img")
+    pictures.last.scroll_into_view_if_needed()
+    sizes = pictures.evaluate_all(
+        "(all) => Promise.all(all.map(async (one) => {"
+        " await one.decode(); return [one.naturalWidth, one.naturalHeight] }))"
+    )
+    assert sizes == [[9 * 120, 3 * 80]] * 3
+    assert "random 0.68" in front.locator("#laps .strip-name").last.inner_text()
+    laps = data_of(index, "site")["laps"]
+    assert (laps["prompt_id"], laps["lap_s"], laps["num_laps"]) == ("p0", 6, 3)
+    front.locator("#laps a", has_text="Compare the videos").click()
+    front.locator(".card video").nth(2).wait_for()
+
+
+def test_page_of_metrics_without_ages_has_no_recall_and_no_laps(
+    open_page: Open, store: Path
+) -> None:
+    out = build_report(store, options=PAGE_ONLY).index.parent
+    assert len(list((out / "laps").iterdir())) == 3
     for path in (store / "metrics/offline").iterdir():
         content = json.loads(path.read_text())
         content["metrics"]["subject"]["parts"] = {}
         path.write_text(json.dumps(content))
     page = open_page(build_report(store, options=PAGE_ONLY).index).page
     page.locator("#leaderboard table").wait_for()
-    assert page.locator("#recall").count() == 0
+    assert page.locator("#recall, #laps").count() == 0
+    assert list((out / "laps").iterdir()) == []
+
+
+def test_report_without_videos_shows_no_laps(store: Path) -> None:
+    options = replace(PAGE_ONLY, assets=Assets.none)
+    assert data_of(build_report(store, options=options).index, "site")["laps"] is None
+
+
+def test_a_page_before_the_first_score_says_so(open_page: Open, store: Path) -> None:
+    shutil.rmtree(store / "metrics")
+    page = open_page(build_report(store, options=PAGE_ONLY).index).page
+    assert page.locator(".headline").inner_text() == "No video has been evaluated yet."

@@ -11,6 +11,7 @@ from harness.store.frames import Sweep, load_sweep
 from reports.tables.comparison import compare_all
 from reports.tables.export import write_recall
 from reports.tables.recall import recall_points
+from tests.reports.more_prompts import more_prompts
 
 
 @pytest.fixture
@@ -26,26 +27,6 @@ def line(points: pd.DataFrame, method: str, age_s: float) -> pd.Series:
     ]
     assert len(found) == 1
     return found.iloc[0]
-
-
-def more_prompts(sweep: Sweep, copies: int) -> Sweep:
-    """The same sweep with every prompt as often as `copies` says, values a little apart."""
-
-    def repeated(frame: pd.DataFrame, *names: str) -> pd.DataFrame:
-        parts = []
-        for copy in range(copies):
-            part = frame.assign(**{name: frame[name].astype(str) + f"_{copy}" for name in names})
-            if "value" in part:
-                part["value"] += 0.003 * copy
-            parts.append(part)
-        return pd.concat(parts, ignore_index=True)
-
-    return replace(
-        sweep,
-        units=repeated(sweep.units, "unit_id", "prompt_id"),
-        scores=repeated(sweep.scores, "unit_id"),
-        ages=repeated(sweep.ages, "unit_id"),
-    )
 
 
 def test_points_are_the_means_by_age_in_the_longest_duration(sweep: Sweep) -> None:

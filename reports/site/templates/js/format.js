@@ -4,7 +4,8 @@ const MINUS = "−";
 
 function number(value, decimals) {
   if (value === null || value === undefined) return DASH;
-  return value.toFixed(decimals).replace("-", MINUS);
+  const text = value.toFixed(decimals);
+  return text.replace("-", Number(text) ? MINUS : "");
 }
 
 function signed(value, decimals) {

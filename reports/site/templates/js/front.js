@@ -31,7 +31,7 @@ function frontPage(page, params) {
     board.update();
   }
   const upper = h("div", {});
-  add(page, ...[hero(data), upper, showcase(data)].filter(Boolean));
+  add(page, hero(data), upper);
   if (!data.boards.length && !data.quoted.length) {
     add(page, h("section", {}, h("h2", {}, "Leaderboard"), h("p", { class: "note" }, "No video has been evaluated yet.")));
     return null;
@@ -45,13 +45,14 @@ function frontPage(page, params) {
         showBoard();
         showLower();
       })), place), bar);
+  const strips = showcase(data);
   const lower = h("div", {});
   function showLower() {
     const board = data.boards.find(({ suite }) => suite === state.board);
     refill(lower, ...(board ? [driftSection(board), costSection(board)] : []));
-    refill(upper, ...[board && recallSection(board)].filter(Boolean));
+    refill(upper, findings(data, board));
   }
-  add(page, lower);
+  add(page, strips, lower);
   showBoard();
   showBar();
   showLower();
@@ -66,6 +67,7 @@ function hero(data) {
   const tiles = [[plural(done, "video"), all > done ? `of ${all.toLocaleString("en")}` : "all finished"], [duration(data.length_s), "of video"], [plural(data.backbones.length, "backbone"), `${plural(data.methods.length, "method")}`], [plural(data.num_prompts, "prompt"), "same noise for every method"]];
   return h("section", { class: "hero" },
     h("h1", { tabindex: "-1" }, data.name),
+    headline(data.headline),
     h("ul", { class: "tiles" }, tiles.map(([big, small]) => h("li", {}, h("strong", {}, big), h("span", {}, small)))),
     all > done ? progressBar(data.counts) : null,
     warningsLine(data));

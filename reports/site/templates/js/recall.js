@@ -8,7 +8,9 @@ function recallSection(board) {
   const state = { metric: metrics[0].name };
   const draw = () => {
     const metric = metrics.find(({ name }) => name === state.metric);
-    const groups = Map.groupBy(board.recall[state.metric], ({ backbone, prompt_set: set }) => (set ? `${backbone}, ${set}` : backbone));
+    const all = board.recall[state.metric];
+    const several = new Set(all.map(({ prompt_set: set }) => set)).size > 1;
+    const groups = Map.groupBy(all, ({ backbone, prompt_set: set }) => (several ? `${backbone}, ${set}` : backbone));
     refill(panels, ...[...groups].map(([group, curves]) => {
       const holder = h("div", { class: "chart" });
       requestAnimationFrame(() => drawRecall(holder, curves, metric));

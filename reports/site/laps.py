@@ -1,0 +1,136 @@
+"""The laps of one walk under each other, a picture per method: the same place in every column.
+
+A metric that gives its number by age says when a place returns: the smallest age of a video is the
+length of its laps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from eval.metric import MetricInfo
+from harness.core.files import replacing
+from harness.store.frames import Sweep, as_dicts
+from reports.site import schema
+from reports.site.assets import UnitAssets
+from reports.site.data_files import short
+from reports.site.filmstrips import JPEG_QUALITY, small_frames
+from reports.tables.columns import FIRST
+from reports.tables.recall import compared_units
+from reports.tables.table import Comparison, Group, Pair
+
+NUM_COLUMNS, MAX_LAPS, MAX_METHODS = 9, 3, 8
+_PAIR = ["prompt_id", "seed"]
+
+
+@dataclass(frozen=True)
+class _Walk:
+    """One prompt and seed of a group, with the length of a lap and how many are shown."""
+
+    table: Comparison
+    group: Group
+    info: MetricInfo
+    pair: Pair
+    lap_s: float
+    num_laps: int
+
+
+def write_laps(
+    sweep: Sweep,
+    comparisons: Sequence[Comparison],
+    assets: Mapping[str, UnitAssets],
+    folder: Path,
+    address_of: Callable[[Path], str],
+) -> schema.Laps | None:
+    """Draw the laps of one walk by every method into `folder`, and describe the pictures.
+
+    Args:
+        sweep: the loaded run stores.
+        comparisons: its tables.
+        assets: by unit its files; videos without a filmstrip cannot be shown.
+        folder: folder of the pictures; those of an earlier report are removed.
+        address_of: address of a file as seen from the page.
+
+    Returns:
+        None if no compared video shows a place twice.
+    """
+    shown = {unit_id for unit_id, files in assets.items() if files.strip is not None}
+    walk = _choose(sweep, comparisons, shown)
+    units = _units(sweep, walk, shown) if walk else []
+    targets = [folder / f"{u['video_sha256'][:20]}_{walk.lap_s:g}s.jpg" for u in units if walk]
+    for unit, target in zip(units, targets, strict=True):
+        if walk and not target.is_file():
+            _draw(sweep.unit_folder(unit) / unit["video"], walk, target)
+    for path in set(folder.glob("*.jpg")).difference(targets):
+        path.unlink()
+    if walk is None:
+        return None
+    return schema.Laps(
+        title=walk.info.title,
+        backbone=walk.group.backbone,
+        prompt_id=walk.pair[0],
+        prompt=units[0]["prompt"],
+        seed=walk.pair[1],
+        lap_s=walk.lap_s,
+        num_laps=walk.num_laps,
+        strips=[
+            schema.LapStrip(u["unit_id"], u["method"], address_of(target), short(u["value"], 3))
+            for u, target in zip(units, targets, strict=True)
+        ],
+    )
+
+
+def _choose(sweep: Sweep, comparisons: Sequence[Comparison], shown: set[str]) -> _Walk | None:
+    """Choose the first prompt of the most laps, up to those that are drawn: not by its looks."""
+    ages = sweep.ages[sweep.ages["unit_id"].isin(shown)]
+    for table in sorted(comparisons, key=lambda t: (FIRST.index(t.kind), t.suite, -t.duration_s)):
+        of_table = ages[(ages["suite"] == table.suite) & (ages["duration_s"] == table.duration_s)]
+        for group in sorted(table.groups, key=lambda one: -len(one.rows)):
+            found = of_table.merge(compared_units(sweep, group), on="unit_id")
+            info = next((one for one in table.metrics if one.name in set(found["metric"])), None)
+            laps_s: dict[Any, float] = found.groupby(_PAIR)["age_s"].min().to_dict()
+            walks = [
+                _Walk(table, group, info, pair, laps_s[pair], num_laps)
+                for pair in group.pairs
+                if info and pair in laps_s
+                if (num_laps := min(MAX_LAPS, int(table.duration_s / laps_s[pair]))) > 1
+            ]
+            if walks:
+                return max(walks, key=lambda walk: walk.num_laps)
+    return None
+
+
+def _units(sweep: Sweep, walk: _Walk, shown: set[str]) -> list[dict[str, Any]]:
+    """Return the videos of a walk, a line per method, with their value of the metric."""
+    prompt_id, seed = walk.pair
+    compared = compared_units(sweep, walk.group)
+    chosen = compared[(compared["prompt_id"] == prompt_id) & (compared["seed"] == seed)]
+    scores = sweep.scores
+    of_metric = (scores["metric"] == walk.info.name) & (scores["suite"] == walk.table.suite)
+    own = scores[of_metric & (scores["duration_s"] == walk.table.duration_s)]
+    columns = ["unit_id", "method", "prompt", "video", "video_sha256", "source"]
+    units = sweep.units[columns].merge(chosen[["unit_id", "method"]])
+    units = units[units["unit_id"].isin(shown)].head(MAX_METHODS)
+    return as_dicts(units.merge(own[["unit_id", "value"]], on="unit_id"))
+
+
+def _draw(video: Path, walk: _Walk, target: Path) -> None:
+    """Write the picture of a video: a row of frames per lap."""
+    num = NUM_COLUMNS * walk.num_laps
+    times_s = np.arange(num) * walk.lap_s / NUM_COLUMNS
+    frames = list(takewhile(lambda one: one[0] <= times_s[-1] + 1, small_frames(video, False)))
+    shown_s = np.array([time_s for time_s, _ in frames]) - frames[0][0]
+    nearest = np.abs(shown_s[:, None] - times_s).argmin(axis=0)
+    cells = [frames[index][1] for index in nearest]
+    rows = [cells[first : first + NUM_COLUMNS] for first in range(0, num, NUM_COLUMNS)]
+    picture = np.concatenate([np.concatenate(row, axis=1) for row in rows])
+    _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    with replacing(target, durable=False) as fresh:
+        fresh.write_bytes(data.tobytes())
