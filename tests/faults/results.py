@@ -11,7 +11,8 @@ from typing import Any
 
 # What differs between two undisturbed runs: times, memory, the file's own digest and time.
 _VOLATILE = ("finished", "timings_s", "memory_mib", "machine", "mtime_ns", "sha256_of_file")
-_BUILD = re.compile(rb'"build":"[0-9a-f]+",')  # a digest of the page, the folder's path included
+# A page says where its sweep lies, and a digest of all it says.
+_PLACE = re.compile(rb'"(?:folder|build)":"[^"]*",')
 _TRAINED = ("best.safetensors", "last.safetensors", "ae_latent_mem.pt", "street.safetensors")
 
 
@@ -39,8 +40,7 @@ def _content(path: Path, parts: tuple[str, ...]) -> bytes | None:
         return None
     kind = parts[2]
     if kind == "report" and path.suffix in (".html", ".js", ".csv", ".md", ".tex"):
-        folder = path.parents[len(parts) - 1]
-        return _BUILD.sub(b"", path.read_bytes().replace(f"{folder}".encode(), b"FOLDER"))
+        return _PLACE.sub(b"", path.read_bytes())
     if kind == "corpus" or (kind == "units" and path.name in _UNIT):
         return path.read_bytes()
     if kind == "units.jsonl":

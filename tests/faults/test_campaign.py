@@ -1,13 +1,33 @@
-"""The parts of the campaign; `make faults` runs it."""
+"""A fixed share of the campaign; `make faults` runs as much of it as one asks for."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from random import Random
 
 import pytest
 
 from tests.faults import mutations
 from tests.faults.results import differing
+from tests.faults.workspace import ROOT
+
+
+@pytest.mark.slow
+def test_damaged_inputs_and_kills_change_no_result() -> None:
+    """In a process of its own, which forks before it has computed anything."""
+    share = ("inputs=40", "kills=8", "seed=100", "jobs=1")
+    campaign = subprocess.run(
+        [sys.executable, "-m", "tests.faults", *share],
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert campaign.returncode == 0, campaign.stdout + campaign.stderr
+    assert "| all | 48 | 48 |" in campaign.stdout
 
 
 @pytest.mark.parametrize("mutation", mutations.DAMAGED, ids=lambda mutation: mutation.__name__)

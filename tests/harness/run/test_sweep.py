@@ -269,21 +269,6 @@ def wait_for_progress(process: subprocess.Popen[str]) -> None:
 LONG = ("method=rag", "duration=15", "save_every_blocks=2")
 
 
-def test_kill_9_and_resume_gives_identical_latents(cli) -> None:
-    process = start(*LONG)
-    wait_for_progress(process)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert not records(STORE)
-    assert cli(*sweep(*LONG)).code == 0
-    assert cli(*sweep(*LONG, "name=undisturbed")).code == 0
-    (unit_id,) = records(STORE)
-    assert records(STORE)[unit_id]["generation"]["timings_s"]["replay"] > 0
-    for file in ("latents.safetensors", "trace.jsonl", "video.mp4"):
-        paths = [Path("runs") / name / "units" / unit_id / file for name in ("main", "undisturbed")]
-        assert paths[0].read_bytes() == paths[1].read_bytes()
-
-
 @pytest.mark.parametrize("executor", ["inline", "processes"])
 def test_ctrl_c_saves_progress_and_prints_the_command_to_continue(cli, executor: str) -> None:
     process = start(*LONG, f"executor={executor}")
