@@ -21,7 +21,8 @@ def test_both_score_the_same_clips_and_ours_serves_all_durations_at_once(
     weights: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights(layout.DINO_B16, layout.DINOV2_B14, layout.VICLIP)
-    monkeypatch.setattr("harness.studies.official.bench.DIMENSIONS", DIMENSIONS)
+    for module in ("harness.studies.official.bench", "eval.vbench_long.dataset"):
+        monkeypatch.setattr(f"{module}.DIMENSIONS", DIMENSIONS)
     handed_over: list[list[str]] = []
 
     def official(
