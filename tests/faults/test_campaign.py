@@ -17,7 +17,7 @@ from tests.faults.workspace import ROOT
 @pytest.mark.slow
 def test_damaged_inputs_and_kills_change_no_result() -> None:
     """In a process of its own, which forks before it has computed anything."""
-    share = ("inputs=40", "kills=8", "seed=100", "jobs=1")
+    share = ("inputs=24", "kills=4", "seed=100", "jobs=1")
     campaign = subprocess.run(
         [sys.executable, "-m", "tests.faults", *share],
         cwd=ROOT,
@@ -27,7 +27,7 @@ def test_damaged_inputs_and_kills_change_no_result() -> None:
         check=False,
     )
     assert campaign.returncode == 0, campaign.stdout + campaign.stderr
-    assert "| all | 48 | 48 |" in campaign.stdout
+    assert "| all | 28 | 28 |" in campaign.stdout
 
 
 @pytest.mark.parametrize("mutation", mutations.DAMAGED, ids=lambda mutation: mutation.__name__)
