@@ -38,7 +38,11 @@ Json = Annotated[
 Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")]
 Threads = Annotated[
     int | None,
-    typer.Option(min=1, metavar="N", help="CPU threads of each process; all cores by default."),
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="CPU threads of each process; by default an even share of the cores.",
+    ),
 ]
 
 # Options of report and serve.

@@ -1,4 +1,4 @@
-"""Estimated cost of a sweep before it runs: units, seconds of each stage, disk, downloads."""
+"""Estimated cost of a sweep before it runs: units, seconds of each stage, disk."""
 
 from __future__ import annotations
 

@@ -91,10 +91,15 @@ def add_foreign(folder: Path, name: str, kind: str) -> None:
             (path / f"{module}.py").write_text(wrong)
 
 
-def documented_keys(command: str) -> set[str]:
-    """Keys, of all levels, that docs/records.md names for the JSON document of a command."""
+def documented_keys(command: str, of: str = "") -> set[str]:
+    """Keys, of all levels, that docs/records.md names for the JSON document of a command.
+
+    `of` is what the table says after the command.
+    """
     text = (Path(__file__).parents[2] / "docs" / "records.md").read_text()
-    (cell,) = re.findall(rf"^\| `{re.escape(command)}` \| (.*) \|$", text, re.MULTILINE)
+    (cell,) = re.findall(
+        rf"^\| `{re.escape(command)}`{re.escape(of)} \| (.*) \|$", text, re.MULTILINE
+    )
     return set(re.findall(r"`(\w+)`", cell))
 
 

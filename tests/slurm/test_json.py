@@ -18,7 +18,7 @@ def test_status(fake_slurm: FakeSlurm, tmp_path: Path, capsys: pytest.CaptureFix
     capsys.readouterr()
     code = main(["status", f"sweep={sweep.store}", "--json"])
     found = json.loads(capsys.readouterr().out)
-    assert keys_of(found, 2) == documented_keys("status --json (SLURM)")
+    assert keys_of(found, 2) == documented_keys("status --json", " of a sweep on SLURM")
     # The stand-in for squeue knows no job, so the videos are lost and cannot be scored.
     assert code == 1 and {shard["verdict"] for shard in found["shards"]} == {"lost", "failed"}
 

@@ -103,7 +103,7 @@ def run_study(study: RetrievalStudy, listener: Listener) -> StudyResult:
     if not videos and study.sweep is None:
         raise ConfigError(
             "Nothing to search; set one of world=N, corpus=FOLDER, video=FILE, photo=FILE and "
-            "sweep=FOLDER."
+            "sweep=SWEEP."
         )
     benchmark = Benchmark((), {})
     if videos:
