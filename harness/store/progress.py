@@ -117,12 +117,14 @@ def _suites(store: RunStore, header: Header | None) -> list[str]:
 def _suite(store: RunStore, suite: str, done: list[str], failures: dict[str, str]) -> SuiteProgress:
     """Count the scores of a suite and add those that failed to `failures`."""
     scored = {path.stem for path in store.suite_dir(suite).glob("*.json")}
-    left = [unit_id for unit_id in done if unit_id not in scored]
-    reader, num_failed = Reader(store.root), 0
-    for unit_id in left:
+    reader, counts = Reader(store.root), Counter[str]()
+    for unit_id in done:
         path = store.failure_path(f"{suite}:{unit_id}")
+        # It comes first: a metric that failed leaves the scores of the others in a file.
         if path.is_file():
             failure = reader.read(path, Failure)
             failures[f"{suite}:{unit_id}"] = failure.error if failure else "cannot be read"
-            num_failed += 1
-    return SuiteProgress(suite, len(done) - len(left), num_failed, len(left) - num_failed)
+            counts["failed"] += 1
+        else:
+            counts["done" if unit_id in scored else "missing"] += 1
+    return SuiteProgress(suite, counts["done"], counts["failed"], counts["missing"])

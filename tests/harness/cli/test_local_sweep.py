@@ -71,6 +71,17 @@ def test_logs_show_why_units_failed(cli, store: RunStore) -> None:
     assert "Nothing failed" in cli("logs", "tour").out
 
 
+def test_scores_with_a_failed_metric_count_as_failed(cli, store: RunStore) -> None:
+    store.clear_failure("b-p")
+    store.write_failure("offline:a-p", "MetricFailed: sky", "in the sky")
+    assert store.scores_path("offline", "a-p").is_file()
+    found = json.loads(cli("status", "tour", "--json").out)
+    assert found["suites"] == [{"suite": "offline", "done": 1, "failed": 1, "missing": 0}]
+    assert found["failures"] == {"offline:a-p": "MetricFailed: sky"}
+    assert cli("status", "tour").code == 1
+    assert "in the sky" in cli("logs", "tour").out
+
+
 def test_list_runs_shows_every_sweep(cli, store: RunStore) -> None:
     make_store(Path("runs/other"), {"a": {"p": 0.0}})
     Path("runs/not_a_sweep").mkdir()
