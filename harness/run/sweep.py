@@ -8,10 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eval.scoring.segments import scored_segments
 from eval.scoring.suite import can_set_up, find_suite, network_keys
 from harness.core.events import Emit, Event, EventKind, StopRequested
 from harness.run.executors import num_threads, num_workers, run_shards
+from harness.run.left_to_score import left_to_score
 from harness.store.claims import clear
 from harness.store.run_store import RunStore
 from harness.store.shards import Evaluation, Shard, Stage, split_evaluations, split_units
@@ -67,40 +67,11 @@ def missing_evaluations(
             continue
         asked = {f"{duration_s:g}": record.frames_of(duration_s) for duration_s in durations_s}
         frames = {key: num_frames for key, num_frames in asked.items() if num_frames is not None}
-        for name, suite in found.items():
-            # A file of scores is replaced as a whole. It is out of date if it describes another
-            # video (made again, or longer) or another evaluation prompt, lacks a duration, holds a
-            # null for a metric that failed or whose package has been installed since, or used other
-            # weights.
-            scored = store.scored(suite.name, suite.version, unit_id)
-            before = scored.durations_frames if scored else {}
-            # Durations scored earlier are scored again as well: a command that asks for fewer
-            # durations must not take any out of the file.
-            wanted = dict(sorted((before | frames).items(), key=lambda item: item[1]))
-            last_frame = max(wanted.values(), default=0)
-            segments = scored_segments(record.segment_starts(), texts, last_frame)
-            up_to_date = (
-                scored is not None
-                and scored.video_sha256 == record.video.sha256
-                and scored.prompt == texts[0]
-                and scored.segments == segments
-                and frames.items() <= before.items()
-                and not scored.failed
-                and not any(now_available(metric) for metric in scored.not_set_up)
-                and _same_networks(scored.networks, now_used(name))
-            )
-            if wanted and not up_to_date:
-                tasks.append(Evaluation.of(unit_id, name, texts, wanted))
+        for suite in found.items():
+            task = left_to_score(store, record, suite, texts, frames, now_available, now_used)
+            if task:
+                tasks.append(task)
     return tasks
-
-
-def _same_networks(used: Mapping[str, str], now: Mapping[str, set[str]]) -> bool:
-    """Return whether the networks behind some scores are the current ones.
-
-    A network without current keys counts as the same: its weights are not on this machine, so
-    nothing could be scored again here, or they come with a package and never change.
-    """
-    return all(name in now and (not now[name] or key in now[name]) for name, key in used.items())
 
 
 def run_generation(

@@ -115,9 +115,8 @@ class _Worker:
             for task in claimed:
                 if self._stop_requested():
                     return
-                if self._scored_at_ns(task) != before[task.item]:  # by another process
-                    self._emit(Event(EventKind.done, task.item))
-                elif not self._attempt(task.item, partial(self._evaluate, task, scorers)):
+                changed = self._scored_at_ns(task) != before[task.item]  # by another process
+                if not self._attempt(task.item, partial(self._evaluate, task, scorers, changed)):
                     return
 
     def _in_turn(
@@ -143,6 +142,23 @@ class _Worker:
             return path.stat().st_mtime_ns
         except FileNotFoundError:
             return 0
+
+    def _left_of(self, task: Evaluation) -> Evaluation | None:
+        """Return the part of a task that is not scored yet, and what else to keep; None if all is.
+
+        The scores of another command may lack durations, or a metric failed in them.
+        """
+        from eval.scoring.suite import can_set_up, find_suite, network_keys
+        from harness.run.left_to_score import left_to_score
+
+        record = self._store.record(task.unit_id)
+        if record is None:
+            return task
+        suite = (task.suite, find_suite(task.suite))
+        frames = task.durations_frames
+        return left_to_score(
+            self._store, record, suite, task.prompts, frames, can_set_up, network_keys
+        )
 
     def _attempt(self, item: str, work: Callable[[], None]) -> bool:
         """Do the work of one item and report how it ended; return whether to continue."""
@@ -227,10 +243,22 @@ class _Worker:
                 self._stop_requested,
             )
 
-    def _evaluate(self, task: Evaluation, scorers: dict[str, Scorer]) -> None:
+    def _evaluate(self, task: Evaluation, scorers: dict[str, Scorer], changed: bool) -> None:
+        """Score a unit.
+
+        Args:
+            task: what to score.
+            scorers: those that are loaded, by suite.
+            changed: its scores were written since planning, perhaps for another command.
+        """
         from eval.scoring.scorer import Scorer
         from eval.scoring.suite import find_suite
 
+        if changed:
+            left = self._left_of(task)
+            if left is None:
+                return
+            task = left
         if task.suite not in scorers:
             self._emit(Event(EventKind.loading, text=f"suite {task.suite}"))
             device = str(pick_device(self._shard.device))

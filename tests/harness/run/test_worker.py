@@ -6,9 +6,10 @@ import errno
 import json
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -85,8 +86,13 @@ def shard_of(store: RunStore, units: tuple[Unit, ...]) -> Shard:
     return Shard(Stage.generate, str(store.root), "cpu", 1, 1, Runtime(), units)
 
 
-def scoring(store: RunStore, units: tuple[Unit, ...], *suites: str) -> Shard:
-    tasks = tuple(Evaluation(unit.id, suite, "", {"0.75": 9}) for unit in units for suite in suites)
+def scoring(
+    store: RunStore,
+    units: tuple[Unit, ...],
+    *suites: str,
+    frames: Mapping[str, int] = MappingProxyType({"0.75": 9}),
+) -> Shard:
+    tasks = tuple(Evaluation(u.id, suite, "", dict(frames)) for u in units for suite in suites)
     return replace(shard_of(store, ()), stage=Stage.evaluate, evaluations=tasks)
 
 
@@ -198,6 +204,36 @@ def test_a_finished_video_is_scored_suite_by_suite(store: RunStore) -> None:
     assert loaded == ["suite flicker_stability", "suite flow_motion"]
     for suite in ("flicker_stability", "flow_motion"):
         assert (store.root / "metrics" / suite / f"{units[0].id}.json").is_file()
+
+
+@pytest.mark.parametrize("meanwhile", ["all", "a shorter duration", "with a failed metric"])
+def test_scores_that_another_command_wrote_meanwhile_count_if_nothing_is_left(
+    store: RunStore, meanwhile: str
+) -> None:
+    suite = "flicker_stability"
+    units = units_of("seed=0,1", num_blocks=2)
+    run_shard(shard_of(store, units), Heard(), never)
+    asked = {"1.5": 21}
+    written = {"0.75": 9} if meanwhile == "a shorter duration" else asked
+    shard = scoring(store, units, suite, frames=asked)
+    stamps = []
+
+    def other_command(event: Event) -> None:
+        if event.kind is not EventKind.done or event.item != shard.items[0]:
+            return
+        run_shard(scoring(store, units[1:], suite, frames=written), Heard(), never)
+        scores = store.scores(suite, units[1].id)
+        if meanwhile == "with a failed metric":
+            store.write_scores(replace(scores, failed={suite: "no memory"}))
+        stamps.append(store.scores_path(suite, units[1].id).stat().st_mtime_ns)
+
+    heard = Heard()
+    run_shard(shard, lambda event: (heard(event), other_command(event)), never)
+    assert heard.ends() == [(EventKind.done, item) for item in shard.items]
+    scores = store.scores(suite, units[1].id)
+    assert set(scores.durations) == set(written) | set(asked) and not scores.failed
+    again = store.scores_path(suite, units[1].id).stat().st_mtime_ns != stamps[0]
+    assert again == (meanwhile != "all")
 
 
 def test_an_unknown_suite_fails_and_the_next_one_is_scored(store: RunStore) -> None:
