@@ -98,15 +98,17 @@ class AssetWriter:
         video = folder / unit["video"]
         strip = self._out / "strips" / f"{unit['video_sha256'][:20]}.jpg"
         # An existing strip proves that the video can be decoded; opening thousands takes minutes.
-        if not strip.is_file() and not self._try(video, partial(write_strip, video, strip)):
+        if not strip.is_file() and not self.attempt(video, partial(write_strip, video, strip)):
             return self._addresses(unit, folder, None, None)
         shown: Path | None = video
         if self._mode is Assets.copy:
             shown = self._out / "videos" / f"{unit['video_sha256'][:20]}.mp4"
-            if not shown.is_file() and not self._try(video, partial(copy_playable, video, shown)):
+            if not shown.is_file() and not self.attempt(
+                video, partial(copy_playable, video, shown)
+            ):
                 shown = None
-        elif unit["imported"] and (reason := why_not_playable(video)) is not None:
-            self._warn(video, f"{reason}; assets=copy makes a copy that every browser plays.")
+        elif unit["imported"] and not self.attempt(video, partial(self._check_playable, video)):
+            shown = None
         return self._addresses(unit, folder, shown, strip)
 
     def _addresses(
@@ -138,16 +140,27 @@ class AssetWriter:
         paths = [store.scores_path(suite, unit["unit_id"]) for store in (own, *stores)]
         return next((path for path in paths if path.is_file()), paths[0])
 
-    def _try(self, video: Path, action: Callable[[], None]) -> bool:
+    def attempt(
+        self, video: Path, action: Callable[[], None], failure: str = "cannot be shown"
+    ) -> bool:
+        """Do something with a video; warn and return False if it is missing or damaged.
+
+        Raises:
+            DiskError: the disk is to blame, and not the video.
+        """
         try:
             action()
         except (av.FFmpegError, OSError, ValueError) as error:
             if disk := disk_error(error, self._out):
                 raise disk from error
             reason = "missing" if not video.is_file() else " ".join(str(error).split())
-            self._warn(video, f"cannot be shown: {reason}.")
+            self._warn(video, f"{failure}: {reason}.")
             return False
         return True
+
+    def _check_playable(self, video: Path) -> None:
+        if (reason := why_not_playable(video)) is not None:
+            self._warn(video, f"{reason}; assets=copy makes a copy that every browser plays.")
 
     def _warn(self, video: Path, text: str) -> None:
         self.warnings.append(f"units/{video.parent.name}/{video.name}: {text}")

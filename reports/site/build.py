@@ -128,7 +128,7 @@ def build_report(
         boards(sweep, comparisons, points, recall),
         quoted,
         showcase(sweep, addresses),
-        write_laps(sweep, comparisons, addresses, out / "laps", assets.address_of),
+        write_laps(sweep, comparisons, addresses, out / "laps", assets),
         headline(sweep, comparisons),
         assets.address_of,
     )

@@ -6,8 +6,9 @@ length of its laps.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from eval.metric import MetricInfo
 from harness.core.files import replacing
 from harness.store.frames import Sweep, as_dicts
 from reports.site import schema
-from reports.site.assets import UnitAssets
+from reports.site.assets import AssetWriter, UnitAssets
 from reports.site.data_files import short
 from reports.site.filmstrips import JPEG_QUALITY, small_frames
 from reports.tables.columns import FIRST
@@ -47,7 +48,7 @@ def write_laps(
     comparisons: Sequence[Comparison],
     assets: Mapping[str, UnitAssets],
     folder: Path,
-    address_of: Callable[[Path], str],
+    writer: AssetWriter,
 ) -> schema.Laps | None:
     """Draw the laps of one walk by every method into `folder`, and describe the pictures.
 
@@ -56,33 +57,34 @@ def write_laps(
         comparisons: its tables.
         assets: by unit its files; videos without a filmstrip cannot be shown.
         folder: folder of the pictures; those of an earlier report are removed.
-        address_of: address of a file as seen from the page.
+        writer: knows the addresses, and notes the videos that cannot be drawn.
 
     Returns:
-        None if no compared video shows a place twice.
+        None if no compared video shows a place twice, or none of them can be drawn.
+
+    Raises:
+        DiskError: the pictures cannot be written.
     """
     shown = {unit_id for unit_id, files in assets.items() if files.strip is not None}
     walk = _choose(sweep, comparisons, shown)
-    units = _units(sweep, walk, shown) if walk else []
-    targets = [folder / f"{u['video_sha256'][:20]}_{walk.lap_s:g}s.jpg" for u in units if walk]
-    for unit, target in zip(units, targets, strict=True):
-        if walk and not target.is_file():
-            _draw(sweep.unit_folder(unit) / unit["video"], walk, target)
-    for path in set(folder.glob("*.jpg")).difference(targets):
+    drawn = _drawn(sweep, walk, shown, folder, writer) if walk else []
+    for path in set(folder.glob("*.jpg")).difference(target for _, target in drawn):
         path.unlink()
-    if walk is None:
+    if walk is None or not drawn:
         return None
     return schema.Laps(
         title=walk.info.title,
         backbone=walk.group.backbone,
         prompt_id=walk.pair[0],
-        prompt=units[0]["prompt"],
+        prompt=drawn[0][0]["prompt"],
         seed=walk.pair[1],
         lap_s=walk.lap_s,
         num_laps=walk.num_laps,
         strips=[
-            schema.LapStrip(u["unit_id"], u["method"], address_of(target), short(u["value"], 3))
-            for u, target in zip(units, targets, strict=True)
+            schema.LapStrip(
+                u["unit_id"], u["method"], writer.address_of(target), short(u["value"], 3)
+            )
+            for u, target in drawn
         ],
     )
 
@@ -100,11 +102,30 @@ def _choose(sweep: Sweep, comparisons: Sequence[Comparison], shown: set[str]) ->
                 _Walk(table, group, info, pair, laps_s[pair], num_laps)
                 for pair in group.pairs
                 if info and pair in laps_s
-                if (num_laps := min(MAX_LAPS, int(table.duration_s / laps_s[pair]))) > 1
+                if (num_laps := min(MAX_LAPS, _whole_laps(table.duration_s, laps_s[pair]))) > 1
             ]
             if walks:
                 return max(walks, key=lambda walk: walk.num_laps)
     return None
+
+
+def _whole_laps(duration_s: float, lap_s: float) -> int:
+    # Ages are named with 6 digits: 20 s hold 3 laps of "6.66667" s.
+    return int(duration_s / lap_s + 1e-3)
+
+
+def _drawn(
+    sweep: Sweep, walk: _Walk, shown: set[str], folder: Path, writer: AssetWriter
+) -> list[tuple[dict[str, Any], Path]]:
+    """Draw the pictures that are missing; return the videos that have one, each with its file."""
+    drawn = []
+    for unit in _units(sweep, walk, shown):
+        name = f"{unit['video_sha256'][:20]}_{walk.num_laps}x{walk.lap_s:g}s.jpg"
+        video, target = sweep.unit_folder(unit) / unit["video"], folder / name
+        draw = partial(_draw, video, walk, target)
+        if target.is_file() or writer.attempt(video, draw, "its laps cannot be drawn"):
+            drawn.append((unit, target))
+    return drawn
 
 
 def _units(sweep: Sweep, walk: _Walk, shown: set[str]) -> list[dict[str, Any]]:
@@ -122,11 +143,20 @@ def _units(sweep: Sweep, walk: _Walk, shown: set[str]) -> list[dict[str, Any]]:
 
 
 def _draw(video: Path, walk: _Walk, target: Path) -> None:
-    """Write the picture of a video: a row of frames per lap."""
+    """Write the picture of a video: a row of frames per lap.
+
+    Raises:
+        av.FFmpegError, OSError, ValueError: `video` is not a readable video.
+    """
     num = NUM_COLUMNS * walk.num_laps
     times_s = np.arange(num) * walk.lap_s / NUM_COLUMNS
-    frames = list(takewhile(lambda one: one[0] <= times_s[-1] + 1, small_frames(video, False)))
-    shown_s = np.array([time_s for time_s, _ in frames]) - frames[0][0]
+    every = small_frames(video, keys_only=False)
+    first = next(every, None)
+    if first is None:
+        raise ValueError("no frame could be decoded")
+    end_s = first[0] + times_s[-1] + 1
+    frames = [first, *takewhile(lambda one: one[0] <= end_s, every)]
+    shown_s = np.array([time_s for time_s, _ in frames]) - first[0]
     nearest = np.abs(shown_s[:, None] - times_s).argmin(axis=0)
     cells = [frames[index][1] for index in nearest]
     rows = [cells[first : first + NUM_COLUMNS] for first in range(0, num, NUM_COLUMNS)]

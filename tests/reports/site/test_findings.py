@@ -8,15 +8,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import pytest
 from playwright.sync_api import Page
 
 from harness.store.frames import load_sweep
-from reports.site.assets import Assets
+from reports.site.assets import Assets, AssetWriter
 from reports.site.build import build_report
+from reports.site.laps import write_laps
 from reports.tables.comparison import compare_all
 from reports.tables.headline import headline
 from tests.reports.conftest import PAGE_ONLY, Opened, data_of
+from tests.reports.synthetic import METHODS, unit_id
 
 Open = Callable[..., Opened]
 
@@ -73,6 +76,44 @@ def test_page_of_metrics_without_ages_has_no_recall_and_no_laps(
     page.locator("#leaderboard table").wait_for()
     assert page.locator("#recall, #laps").count() == 0
     assert list((out / "laps").iterdir()) == []
+
+
+def test_damaged_videos_are_left_out_of_the_laps_with_a_warning(
+    store: Path, tmp_path: Path
+) -> None:
+    sweep = load_sweep(store)
+    tables = compare_all(sweep)
+    writer = AssetWriter(sweep, tmp_path, Assets.link)
+    assets = writer.prepare()  # the filmstrips, before the damage
+    videos = [store / "units" / unit_id("tiny_short", m, "p0", 0) / "video.mp4" for m in METHODS]
+    whole = videos[1].read_bytes()
+    videos[1].unlink()
+    videos[1].write_bytes(whole[: len(whole) // 2])
+    laps = write_laps(sweep, tables, assets, tmp_path / "laps", writer)
+    assert laps and [strip.method for strip in laps.strips] == [METHODS[0], METHODS[2]]
+    (warning,) = writer.warnings
+    assert warning.startswith("units/tiny_short-rag-p0-0/video.mp4: its laps cannot be drawn: ")
+    assert len(list((tmp_path / "laps").iterdir())) == 2
+    shutil.rmtree(tmp_path / "laps")
+    videos[0].unlink()
+    videos[2].unlink()
+    assert write_laps(sweep, tables, assets, tmp_path / "laps", writer) is None
+    assert writer.warnings[-1].endswith("its laps cannot be drawn: missing.")
+
+
+def test_laps_after_a_longer_scoring_are_drawn_again(pristine_store: Path, tmp_path: Path) -> None:
+    sweep = load_sweep(pristine_store)
+    # As ages are named with 6 digits, two of them may be a little longer than the video.
+    sweep = replace(sweep, ages=sweep.ages.assign(age_s=15.00001))
+    tables = compare_all(sweep)
+    writer = AssetWriter(sweep, tmp_path, Assets.link)
+    assets = writer.prepare()
+    of_30_s = [table for table in tables if table.duration_s == 30]
+    for chosen, num_laps in ((of_30_s, 2), (tables, 3)):
+        laps = write_laps(sweep, chosen, assets, tmp_path / "laps", writer)
+        assert laps and laps.num_laps == num_laps
+        heights = {cv2.imread(str(path)).shape[0] for path in (tmp_path / "laps").iterdir()}
+        assert heights == {num_laps * 80}
 
 
 def test_report_without_videos_shows_no_laps(store: Path) -> None:
