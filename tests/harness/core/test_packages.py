@@ -10,7 +10,7 @@ from harness.core import packages
 from harness.core.packages import install_command
 
 REQUIREMENTS = [
-    "av>=14",
+    "av>=17.1",
     "opencv-python-headless>=4.9",
     "huggingface_hub>=0.24",
     'transformers>=4.33; extra == "wan"',
