@@ -172,7 +172,7 @@ def _score_cost(
             unit = by_id[unit_id]
             num_frames = max(settings.duration) * geometries[unit.backbone].fps
             items.append((suite, unit, max(1, int(num_frames) // _CLIP_FRAMES)))
-    clip_pixel_s = {suite: _clip_pixel_s(suite, settings) for suite in settings.suite}
+    clip_pixel_s = {suite: _clip_pixel_s(suite, settings) for suite in {item[0] for item in items}}
     pixels = {label: geometry.width * geometry.height for label, geometry in geometries.items()}
     seconds = sum(
         clip_pixel_s[suite] * pixels[unit.backbone] * num_clips for suite, unit, num_clips in items

@@ -1,9 +1,13 @@
-"""Speeds of earlier sweeps, read from their records: of generating, scoring and reports."""
+"""Speeds of earlier sweeps, read from their records: of generating, scoring and reports.
+
+Sweeps that are being deleted, and records that don't tell a speed, are left out.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -34,12 +38,13 @@ def recorded_latent_s(runs: Path) -> dict[str, list[float]]:
     """
     found: dict[str, list[float]] = {}
     for store in _newest(runs):
-        for path in islice(store.units_dir.glob("*"), _FILES_READ):
+        for path in _some_of(store.units_dir, "*"):
             record = store.record(path.name)
             generation = record.generation if record else None
+            times = generation.timings_s if generation else {}
             # Imported videos were not made here; a resumed one replayed its first blocks.
-            if record and generation and "replay" not in generation.timings_s:
-                latent_s = generation.timings_s["end_to_end"] / generation.num_latents
+            if record and generation and "end_to_end" in times and "replay" not in times:
+                latent_s = times["end_to_end"] / generation.num_latents
                 for key in (pair_key(record.identity), backbone_key(record.identity)):
                     found.setdefault(key, []).append(latent_s)
     return found
@@ -49,7 +54,7 @@ def recorded_clip_pixel_s(runs: Path, suite: str) -> float | None:
     """Return the median seconds of scoring a clip with a suite, for each pixel of a frame."""
     found = []
     for store in _newest(runs):
-        for path in islice(store.suite_dir(suite).glob("*.json"), _FILES_READ):
+        for path in _some_of(store.suite_dir(suite), "*.json"):
             scores, record = store.scores(suite, path.stem), store.record(path.stem)
             if scores and record and scores.clips:
                 clip_s = sum(scores.timings_s.values()) / len(scores.clips)
@@ -72,8 +77,15 @@ def recorded_report_s(runs: Path, num_units: int) -> float | None:
 
 
 def _newest(runs: Path) -> Iterator[RunStore]:
-    folders: Iterable[Path] = sorted(
-        runs.glob("*/"), key=lambda path: path.stat().st_mtime, reverse=True
-    )
-    for root in islice(folders, _SWEEPS_READ):
+    changed: dict[Path, float] = {}
+    for root in runs.glob("*/"):
+        with suppress(FileNotFoundError):
+            changed[root] = root.stat().st_mtime
+    for root in sorted(changed, key=changed.__getitem__, reverse=True)[:_SWEEPS_READ]:
         yield RunStore(root)
+
+
+def _some_of(folder: Path, pattern: str) -> list[Path]:
+    with suppress(FileNotFoundError):
+        return list(islice(folder.glob(pattern), _FILES_READ))
+    return []

@@ -44,9 +44,11 @@ def add_stage_times(paths: StorePaths, times: list[StageTime]) -> None:
 def read_stage_times(paths: StorePaths) -> list[StageTime]:
     """Return all stages; lines that can't be read are left out."""
     found: list[StageTime] = []
-    if not paths.stages_path.is_file():
+    try:
+        text = paths.stages_path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
         return found
-    for line in paths.stages_path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in text.splitlines():
         with contextlib.suppress(StoreError):
             found.append(from_json(line, StageTime, paths.stages_path.name))
     return found

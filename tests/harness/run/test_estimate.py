@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.run.speeds import recorded_clip_pixel_s, recorded_report_s
+from harness.run.speeds import recorded_clip_pixel_s, recorded_latent_s, recorded_report_s
 from harness.store.paths import StorePaths
 from harness.store.run_store import RunStore
 from harness.store.stage_times import StageTime, add_stage_times, read_stage_times
@@ -35,7 +35,7 @@ def test_seconds_come_from_earlier_records_of_the_backbone(cli) -> None:
     assert in_two["generate"]["seconds"] == pytest.approx(36)
 
 
-def test_what_is_there_is_counted_apart(cli) -> None:
+def test_what_is_there_is_counted_apart(cli, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = [part for part in FAST if part != "suite=[]"]
     assert cli("sweep", "--no-report", *FAST, "name=first", "method=rag").code == 0
     arguments = ["name=first", "method=rag", "prompts.num=2", "suite=sharpness_retention"]
@@ -43,8 +43,30 @@ def test_what_is_there_is_counted_apart(cli) -> None:
     assert result.code == 0
     assert "1 unit to make, 1 already there; 2 scores to compute, 0 already there" in result.out
     assert "generate [2/2]" in result.out and "score [2/2]" in result.out
+    # What has nothing to score is not estimated from the scores of earlier sweeps.
+    monkeypatch.setattr("harness.run.estimate.recorded_clip_pixel_s", None)
     again = cli("sweep", "--no-report", *asked, *arguments)
     assert "0 units to make, 2 already there; 0 scores to compute, 2 already there" in again.out
+
+
+def test_sweeps_being_deleted_and_records_without_times_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_store(tmp_path / "main", {"a": {"p": 0.0, "q": 0.0}})
+    store = RunStore(root)
+    untimed, timed = (store.record(unit_id) for unit_id in ("a-p", "a-q"))
+    assert untimed and untimed.generation and timed and timed.generation
+    store.write_record(replace(untimed, generation=replace(untimed.generation, timings_s={})))
+    times = {"end_to_end": 2.0 * timed.generation.num_latents}
+    store.write_record(replace(timed, generation=replace(timed.generation, timings_s=times)))
+    listed = Path.glob
+
+    def glob(folder: Path, pattern: str) -> list[Path]:
+        return [folder / "deleted", *listed(folder, pattern)]
+
+    monkeypatch.setattr(Path, "glob", glob)
+    assert set(map(tuple, recorded_latent_s(tmp_path).values())) == {(2.0,)}
+    assert recorded_report_s(tmp_path, 1) is None
 
 
 def test_a_report_takes_as_long_as_the_one_nearest_in_size(tmp_path: Path) -> None:
