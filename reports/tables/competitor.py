@@ -86,6 +86,11 @@ class Competitor:
         )
 
 
+def frozen_words(num_frozen: int, num_videos: int) -> str:
+    """Say how many of some videos stand still."""
+    return f"{num_frozen} of {num_videos} videos {'is' if num_frozen == 1 else 'are'} frozen"
+
+
 def _why_absent(unit: Mapping[str, Any], frozen: Set[str]) -> str:
     if unit["unit_id"] in frozen:
         return FROZEN

@@ -10,7 +10,7 @@ import pandas as pd
 from eval.metric import Kind
 from harness.store.frames import Sweep
 from reports.tables.comparison import timing_table
-from reports.tables.competitor import FROZEN
+from reports.tables.competitor import FROZEN, frozen_words
 from reports.tables.formatting import markdown_table, one_line, seconds, text
 from reports.tables.spreadsheet import write_csv
 from reports.tables.table import Comparison, Row
@@ -124,7 +124,7 @@ def frozen_note(comparison: Comparison) -> str | None:
             ]
             if videos:
                 named = ", ".join([*videos[:MAX_NAMED], *(["…"] if videos[MAX_NAMED:] else [])])
-                count = f"{row.num_frozen} of {row.num_videos} videos are frozen"
+                count = frozen_words(row.num_frozen, row.num_videos)
                 rows.append(f"{row.backbone}, {row.method}: {count} ({named})")
     if not rows:
         return None

@@ -18,7 +18,7 @@ from eval.statistics import (
     paired_differences,
     rank_intervals,
 )
-from reports.tables.competitor import Competitor
+from reports.tables.competitor import Competitor, frozen_words
 from reports.tables.table import Cell, Group, LeftOut, Pair, Row, Versus
 
 BASELINE = "sliding_window"
@@ -89,7 +89,7 @@ def rate_group(
         if c in playing:
             row = replace(ranked[c.method], competes=True)
         else:
-            row = replace(c.row, cells=dict.fromkeys(columns, _absent_cell(c, len(union))))
+            row = replace(c.row, cells=dict.fromkeys(columns, _absent_cell(c, union)))
         rows.append(replace(row, complete=bool(union) and c.evaluated == union))
     frozen = frozenset[Pair]().union(*(c.frozen for c in competitors))
     left_out = tuple(
@@ -109,15 +109,17 @@ def rate_group(
     return RatedGroup(group, tuple(contest for _, contest in rated.values() if contest))
 
 
-def _absent_cell(competitor: Competitor, num_pairs: int) -> Cell:
+def _absent_cell(competitor: Competitor, union: frozenset[Pair]) -> Cell:
     """Return the cell of a row that does not compete."""
-    if competitor.frozen:
-        num_videos = len(competitor.frozen) + len(competitor.evaluated)
-        frozen = f"{len(competitor.frozen)} of {num_videos} videos are frozen"
-        return Cell(reason=f"{frozen}, so not compared")
-    if not competitor.evaluated:
+    scored = competitor.evaluated | competitor.frozen
+    num_pairs, num_frozen = len(union | competitor.frozen), len(competitor.frozen)
+    if not scored:
         return Cell(reason="no finished and evaluated video")
-    return Cell(reason=f"only {len(competitor.evaluated)} of {num_pairs} videos, so not compared")
+    frozen = frozen_words(num_frozen, len(scored))
+    if len(scored) >= MIN_SHARE * num_pairs:  # it would compete if all of them moved
+        return Cell(reason=f"{frozen}, so not compared")
+    few = f"only {len(scored)} of {num_pairs} videos"
+    return Cell(reason=f"{few}{f' ({frozen})' if num_frozen else ''}, so not compared")
 
 
 def _rate_metric(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,28 @@ def rate(*competitors: Competitor, metrics: tuple[MetricInfo, ...] = (QUALITY,))
 def quality(group: Group) -> list[Cell]:
     """Return the cells of the metric "quality", row by row."""
     return [row.cells["quality"] for row in group.rows]
+
+
+@pytest.mark.parametrize(
+    ("num_moving", "num_frozen", "reason"),
+    [
+        (2, 1, "only 3 of 10 videos (1 of 3 videos is frozen), so not compared"),
+        (2, 0, "only 2 of 10 videos, so not compared"),
+        (4, 1, "1 of 5 videos is frozen, so not compared"),
+        (4, 6, "6 of 10 videos are frozen, so not compared"),
+        (0, 0, "no finished and evaluated video"),
+    ],
+)
+def test_row_that_is_not_compared_says_whether_its_videos_lack_or_stand_still(
+    num_moving: int, num_frozen: int, reason: str
+) -> None:
+    pairs = [(f"p{i:02d}", 0) for i in range(10)]
+    few = replace(
+        competitor("few", quality=[1.0] * num_moving),
+        frozen=frozenset(pairs[num_moving : num_moving + num_frozen]),
+    )
+    rated = rate(competitor("whole", quality=[1.0] * 10), few)
+    assert [cell.reason for cell in quality(rated)] == [None, reason]
 
 
 def test_best_near_best_and_worse() -> None:
