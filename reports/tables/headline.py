@@ -2,8 +2,8 @@
 
 The rule asks what was measured, never how it came out: suites in the order of
 `reports.tables.columns.FIRST`, in the first one its first metric of quality that can be compared,
-at the longest duration, in the group with the most methods and prompts. Differences and tests are
-those of the table.
+at the longest duration, in the group with the most methods and prompts. Differences to the baseline
+and their tests are those of the table; against `CONTROL` this metric and group are tested alone.
 """
 
 from __future__ import annotations
@@ -179,7 +179,11 @@ def _against_control(sweep: Sweep, chosen: _Chosen) -> _Words:
 
 
 def _untold_from_control(sweep: Sweep, chosen: _Chosen) -> list[str]:
-    """Test the methods against `CONTROL`, together, over the pairs of the table."""
+    """Test the methods against `CONTROL` over the pairs of the table.
+
+    The tests are a family of their own, of one metric and group: they are not corrected for the
+    rest of the table.
+    """
     units, scores, group, table = sweep.units, sweep.scores, chosen.group, chosen.table
     own = (units["backbone"] == group.backbone) & (units["prompt_set"] == group.prompt_set)
     measured = scores["metric"] == chosen.info.name
@@ -197,5 +201,8 @@ def _alone(chosen: _Chosen) -> _Words:
     best = (max if chosen.info.higher_is_better else min)(means, key=means.__getitem__)
     value = f"{mean_words(cells[best])} over {prompts(cells[best].num_prompts)}"
     if len(cells) == 1:
-        return [name(best), f" has {value}; there is no other method to compare it with"]
+        others = len(chosen.group.rows) > 1
+        few = "no other method has enough videos with a value"
+        none = "there is no other method to compare it with"
+        return [name(best), f" has {value}; {few if others else none}"]
     return [name(best), f" has the best mean, {value}; the baseline has no value to compare with"]

@@ -114,6 +114,14 @@ def test_one_method(small: Sweep) -> None:
     )
 
 
+def test_one_method_whose_rivals_have_too_few_values(small: Sweep) -> None:
+    rag = small.units.loc[small.units["method"] == RAG, "unit_id"]
+    scores = small.scores[small.scores["metric"] == "subject"]
+    missing = ~scores["unit_id"].isin(rag)
+    text = said(replace(small, scores=scores.assign(value=scores["value"].mask(missing))))
+    assert text.endswith("over 3 prompts; no other method has enough videos with a value.")
+
+
 def test_metric_that_the_baseline_lacks_is_the_last_resort(small: Sweep) -> None:
     only = replace(small, scores=small.scores[small.scores["metric"] == "hits"])
     assert said(only) == (

@@ -1,6 +1,6 @@
 // What came out: the sentence on top of the front page, and the laps of one walk by every method.
 function headline({ pieces }) {
-  return h("p", { class: "headline", tabindex: "0", "data-tip": "By the first metric of quality of the first suite; differences are paired by prompt and noise, with 95 % intervals, and tested over the whole table." }, pieces.map(({ text, is_name: isName }) => (isName ? h("b", {}, text) : text)));
+  return h("p", { class: "headline", tabindex: "0", "data-tip": "By the first metric of quality of the first suite; differences are paired by prompt and noise, with 95 % intervals. Those to the baseline are tested over the whole table, any to random on this metric in this group alone." }, pieces.map(({ text, is_name: isName }) => (isName ? h("b", {}, text) : text)));
 }
 
 // The recall curve of a board, and the laps beside it; null without ages.
