@@ -24,7 +24,7 @@ function recallSection(board) {
   const section = h("section", { id: "recall", "aria-labelledby": "recall-title" },
     h("div", { class: "section-head" }, h("h2", { id: "recall-title" }, "Recall by age"), metrics.length > 1 && select("Metric of recall", metrics.map(({ name, title }) => [name, title]), state.metric, choose)),
     legend([...new Set(board.recall[state.metric].map(({ method }) => method))]), panels,
-    h("p", { class: "fine" }, `Mean over all returns, by the seconds since the place or figure was first in view, with 95 % intervals over prompts; below ${site().min_prompts} prompts bars are standard errors. Neighbouring ages are joined until an interval has its prompts.`));
+    h("p", { class: "fine" }, `Mean over all returns, by the seconds since the place or figure was first in view, with 95 % intervals over prompts; below ${site().min_prompts} prompts bars are standard errors. Neighbouring ages are joined until an interval has its prompts. At one age all methods share their videos; other ages are partly of other prompts, so compare the lines, not heights along a line.`));
   whenNear(section, draw);
   return section;
 }
