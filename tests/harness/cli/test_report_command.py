@@ -47,7 +47,7 @@ def test_settings_reach_the_report(
 
 def test_mistakes_are_one_clear_line(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, said in (
-        ([], "Missing option '--sweep'"),
+        ([], "report needs the name or the folder of a sweep"),
         ([f"sweep={store}", "assets=cpy"], "Did you mean 'copy'"),
         ([f"sweep={store.parent / 'dmo'}"], "Did you mean 'demo'"),
         ([f"swep={store}"], "Did you mean 'sweep'"),
