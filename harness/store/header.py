@@ -24,11 +24,13 @@ class Command:
         time: time of its last run, UTC.
         argv: the command line.
         configs: resolved settings of each requested row.
+        folder: the working folder; empty if it was not noted.
     """
 
     time: str
     argv: tuple[str, ...]
     configs: tuple[dict[str, Any], ...] = ()
+    folder: str = ""
 
     @property
     def rows(self) -> frozenset[tuple[str, str]]:
@@ -41,11 +43,7 @@ class Command:
     @property
     def suites(self) -> frozenset[str]:
         """Names of the requested suites; "module:Class" is named by its last part."""
-        return frozenset(
-            str(suite).rpartition(":")[2]
-            for config in self.configs
-            for suite in config.get("suite") or ()
-        )
+        return frozenset(suite for config in self.configs for suite in _suites(config))
 
 
 @dataclass(frozen=True)
@@ -72,6 +70,30 @@ class Header:
         configs = [config for command in self.commands for config in command.configs]
         return sorted({float(d) for config in configs for d in config.get("duration") or ()})
 
+    def longest_s(self, suite: str | None = None) -> dict[tuple[str, str], float]:
+        """Return the seconds that every video of a row (backbone, method) has to reach.
+
+        Commands may ask for some prompts or seeds only. Each video is one of those of some command,
+        which are compared as a whole: the shortest of their lengths holds for all.
+
+        Args:
+            suite: only the seconds that this suite has to score.
+        """
+        found: dict[tuple[str, str], dict[str, float]] = {}
+        for config in (config for command in self.commands for config in command.configs):
+            row = str(config["backbone"]["label"]), str(config["method"]["label"])
+            videos = str(((config.get("prompts") or {}).get("sha256"), config.get("seed")))
+            asked = suite is None or suite in _suites(config)
+            durations_s = map(float, config.get("duration") or ()) if asked else ()
+            of_row = found.setdefault(row, {})
+            of_row[videos] = max(of_row.get(videos, 0.0), 0.0, *durations_s)
+        return {row: min(of_row.values()) for row, of_row in found.items()}
+
+
+def _suites(config: dict[str, Any]) -> list[str]:
+    """Return the names of the suites of a row; "module:Class" is named by its last part."""
+    return [str(suite).rpartition(":")[2] for suite in config.get("suite") or ()]
+
 
 def read_header(path: Path) -> Header:
     """Read a sweep.yaml.
@@ -82,7 +104,7 @@ def read_header(path: Path) -> Header:
     """
     header = from_plain(read_yaml(path), Header, f"{path} is not a sweep header")
     try:
-        _ = [(command.rows, command.suites) for command in header.commands], header.durations_s
+        _ = [(command.rows, command.suites) for command in header.commands], header.longest_s()
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise StoreError(f"{path} is not a sweep header: configs, {error!r}.") from error
     return header

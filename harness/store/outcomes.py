@@ -46,7 +46,8 @@ def read_unit(reader: Reader, unit_id: str) -> Outcome:
     """Return the outcome of a unit of the store that `reader` reads."""
     path = reader.paths.record_path(unit_id)
     if not path.is_file():
-        return Outcome(_without_record(reader, unit_id), {})
+        failure = reader.paths.first_failure_path(unit_id)
+        return Outcome(unfinished(reader, unit_id, failure), {})
     record = reader.read(path, Record)
     if record is None:
         return Outcome({"status": "failed", "reason": "record.json cannot be read"}, {})
@@ -86,10 +87,17 @@ def _arguments(record: Record, kind: str) -> dict[str, Any] | None:
     return {name: value for name, value in identity.items() if name != "name"}
 
 
-def _without_record(reader: Reader, unit_id: str) -> dict[str, Any]:
-    if (path := reader.paths.first_failure_path(unit_id)) is not None:
-        failure = reader.read(path, Failure)
-        error = failure.error.strip() if failure else f"{path.name} cannot be read"
+def unfinished(reader: Reader, unit_id: str, failed: Path | None) -> dict[str, str]:
+    """Return status and reason of a unit that is not made, or not in its whole length.
+
+    Args:
+        reader: of its store.
+        unit_id: the unit.
+        failed: the failure report of the last attempt; None without one.
+    """
+    if failed is not None:
+        failure = reader.read(failed, Failure)
+        error = failure.error.strip() if failure else f"{failed.name} cannot be read"
         return {"status": "failed", "reason": error.splitlines()[0] if error else "no error text"}
     chunks = reader.paths.chunk_paths(unit_id)
     if not chunks:

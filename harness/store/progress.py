@@ -9,9 +9,10 @@ from harness.store.failures import Failure
 from harness.store.files import Reader
 from harness.store.header import Header
 from harness.store.lines import UnitLine
-from harness.store.outcomes import read_unit
+from harness.store.outcomes import unfinished
 from harness.store.processes import Process, running_processes
-from harness.store.run_store import RunStore
+from harness.store.record import Record
+from harness.store.run_store import RunStore, Scored
 
 STATES = ("done", "running", "failed", "missing")
 
@@ -78,8 +79,8 @@ def read_progress(store: RunStore) -> Progress:
     processes = tuple(running_processes(store))
     reader = Reader(store.root)
     states, failures = {}, {}
-    for unit_id in dict.fromkeys(line.unit_id for line in lines):
-        state, reason = _state(reader, store, unit_id)
+    for unit_id, longest_s in _longest_s(lines, header).items():
+        state, reason = _state(reader, store, unit_id, longest_s)
         # Saved progress is only running if a process is at work.
         states[unit_id] = "missing" if state == "running" and not processes else state
         if state == "failed":
@@ -88,7 +89,10 @@ def read_progress(store: RunStore) -> Progress:
     for line in lines:
         rows.setdefault(line.row, Counter())[states[line.unit_id]] += 1
     done = [unit_id for unit_id, state in states.items() if state == "done"]
-    suites = [_suite(store, suite, done, failures) for suite in _suites(store, header)]
+    suites = []
+    for suite in _suites(store, header):
+        asked_s = _longest_s(lines, header, suite)
+        suites.append(_suite(store, suite, {unit: asked_s[unit] for unit in done}, failures))
     return Progress(
         rows=tuple(RowProgress(*row, dict(counts)) for row, counts in rows.items()),
         suites=tuple(suites),
@@ -102,11 +106,37 @@ def _labels(lines: list[UnitLine]) -> dict[str, str]:
     return {line.unit_id: line.label for line in lines}
 
 
-def _state(reader: Reader, store: RunStore, unit_id: str) -> tuple[str, str]:
-    if store.record_path(unit_id).is_file():
-        return "done", ""
-    fields = read_unit(reader, unit_id).fields
-    return str(fields["status"]), str(fields["reason"])
+def _longest_s(
+    lines: list[UnitLine], header: Header | None, suite: str | None = None
+) -> dict[str, float]:
+    """Return the seconds that each unit has to reach, in a suite or as a video."""
+    of_row = header.longest_s(suite) if header else {}
+    found: dict[str, float] = {}
+    for line in lines:
+        found[line.unit_id] = max(found.get(line.unit_id, 0.0), of_row.get(line.row, 0.0))
+    return found
+
+
+def _state(reader: Reader, store: RunStore, unit_id: str, longest_s: float) -> tuple[str, str]:
+    path = store.record_path(unit_id)
+    if not path.is_file():
+        failed = store.first_failure_path(unit_id)
+    else:
+        record = reader.read(path, Record)
+        if record is None:
+            return "failed", f"{path.name} cannot be read"
+        if not longest_s or _reaches(record, longest_s):
+            return "done", ""
+        # It is to be made longer. Failures of its scores, as it is, are those of a suite.
+        making = store.failure_path(unit_id)
+        failed = making if making.is_file() else None
+    found = unfinished(reader, unit_id, failed)
+    return found["status"], found["reason"]
+
+
+def _reaches(record: Record, duration_s: float) -> bool:
+    """Return whether a video has that many seconds; imported ones are never made longer."""
+    return record.origin is not None or record.frames_of(duration_s) is not None
 
 
 def _suites(store: RunStore, header: Header | None) -> list[str]:
@@ -114,17 +144,41 @@ def _suites(store: RunStore, header: Header | None) -> list[str]:
     return sorted(asked | set(store.suites()))
 
 
-def _suite(store: RunStore, suite: str, done: list[str], failures: dict[str, str]) -> SuiteProgress:
-    """Count the scores of a suite and add those that failed to `failures`."""
+def _suite(
+    store: RunStore, suite: str, done: dict[str, float], failures: dict[str, str]
+) -> SuiteProgress:
+    """Count the scores of a suite and add those that failed to `failures`.
+
+    Args:
+        store: the sweep.
+        suite: name of the suite.
+        done: finished units, with the seconds that the suite has to score.
+        failures: reasons by item, to which those of the suite are added.
+    """
     scored = {path.stem for path in store.suite_dir(suite).glob("*.json")}
     reader, counts = Reader(store.root), Counter[str]()
-    for unit_id in done:
+    for unit_id, longest_s in done.items():
         path = store.failure_path(f"{suite}:{unit_id}")
         # It comes first: a metric that failed leaves the scores of the others in a file.
         if path.is_file():
             failure = reader.read(path, Failure)
             failures[f"{suite}:{unit_id}"] = failure.error if failure else "cannot be read"
             counts["failed"] += 1
+        elif unit_id in scored and _is_scored(reader, store, suite, unit_id, longest_s):
+            counts["done"] += 1
         else:
-            counts["done" if unit_id in scored else "missing"] += 1
+            counts["missing"] += 1
     return SuiteProgress(suite, counts["done"], counts["failed"], counts["missing"])
+
+
+def _is_scored(reader: Reader, store: RunStore, suite: str, unit_id: str, longest_s: float) -> bool:
+    """Return whether the score file of a unit holds the longest duration that the video has."""
+    if not longest_s:  # no command asked for this suite: `eval` did
+        return True
+    scores = reader.read(store.scores_path(suite, unit_id), Scored)
+    if scores is None:
+        return False
+    if f"{longest_s:g}" in scores.durations:
+        return True
+    record = store.record(unit_id)  # an imported video may be shorter
+    return record is not None and record.frames_of(longest_s) is None

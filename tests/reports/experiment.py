@@ -61,6 +61,7 @@ def make_store(
                 "durations": {d: {"num_frames": 45, "clips": [0]} for d in durations},
                 "metrics": {"sky": metric | {"durations": dict.fromkeys(durations, value)}},
                 "not_set_up": [],
+                "networks": {},
                 "timings_s": {},
             }
             path = folder / "metrics" / "offline" / f"{unit_id}.json"

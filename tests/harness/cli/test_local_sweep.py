@@ -82,6 +82,46 @@ def test_scores_with_a_failed_metric_count_as_failed(cli, store: RunStore) -> No
     assert "in the sky" in cli("logs", "tour").out
 
 
+def ask(store: RunStore, *durations: float, sha256: str = "a") -> None:
+    """Note a sweep command for row a."""
+    row = {"backbone": {"label": "tiny"}, "method": {"label": "a"}, "suite": ["offline"]}
+    row |= {"seed": [0], "prompts": {"sha256": sha256}, "duration": list(durations)}
+    argv = ["python", "-m", "harness", "sweep", f"duration={durations}", sha256]
+    store.add_command([], argv, [row])
+
+
+def test_a_video_shorter_than_asked_for_is_not_done(cli, store: RunStore) -> None:
+    """The videos of row a have three seconds."""
+
+    def row_a() -> tuple[int, int, int]:
+        (row,) = (
+            r for r in json.loads(cli("status", "tour", "--json").out)["rows"] if r["method"] == "a"
+        )
+        return row["done"], row["failed"], row["missing"]
+
+    ask(store, 2, 3)
+    assert row_a() == (2, 0, 0)
+    ask(store, 3, 6)
+    assert row_a() == (0, 0, 2)
+    store.write_failure("a-p", "ValueError: no more", "")
+    assert row_a() == (0, 1, 1)
+    # Some prompts were asked for at three seconds only, and nothing says which.
+    ask(store, 3, sha256="b")
+    assert row_a() == (2, 0, 0)
+
+
+def test_scores_without_the_longest_duration_are_missing(cli, store: RunStore) -> None:
+    ask(store, 2.5, 3)
+    suites = json.loads(cli("status", "tour", "--json").out)["suites"]
+    assert suites == [{"suite": "offline", "done": 2, "failed": 0, "missing": 0}]
+    path = store.scores_path("offline", "a-p")
+    scores = json.loads(path.read_text())
+    scores["durations"] = {"2.5": scores["durations"]["3"]}
+    path.write_text(json.dumps(scores))
+    suites = json.loads(cli("status", "tour", "--json").out)["suites"]
+    assert suites == [{"suite": "offline", "done": 1, "failed": 0, "missing": 1}]
+
+
 def test_list_runs_shows_every_sweep(cli, store: RunStore) -> None:
     make_store(Path("runs/other"), {"a": {"p": 0.0}})
     Path("runs/not_a_sweep").mkdir()
