@@ -13,7 +13,7 @@ from harness.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from harness.cli.terminal import Terminal
-    from harness.config.sweep import SweepConfig
+    from harness.config.sweep import Settings, SweepConfig
     from harness.run.estimate import Estimate
     from harness.store.run_store import RunStore
     from harness.store.units import Unit
@@ -79,6 +79,7 @@ def sweep(
         _print_config(config, terminal)
         return 0
     settings = config.settings
+    _check_options(settings, dry_run, measure, as_json)
     on_slurm = settings.executor.kind is ExecutorKind.slurm
     units = plan_units(config, only_count=dry_run and not measure and not on_slurm)
     store = RunStore(settings.store)
@@ -96,6 +97,20 @@ def sweep(
     if dry_run:
         return show_dry_run(units, store, settings, terminal, measure)
     return _run(units, config, store, argv, not no_report, terminal)
+
+
+def _check_options(settings: Settings, dry_run: bool, measure: bool, as_json: bool) -> None:
+    """Refuse options that have no meaning for a sweep on a cluster."""
+    from harness.config.sweep import ExecutorKind
+
+    if settings.executor.kind is not ExecutorKind.slurm:
+        return
+    if measure:
+        raise ConfigError("--measure times blocks on this machine; it can't go with SLURM.")
+    if as_json and not dry_run:
+        raise ConfigError(
+            "--json needs --dry-run on SLURM, where results come later: status --json, report."
+        )
 
 
 def _run(
@@ -171,6 +186,10 @@ def _prepare(
     from harness.studies.experiments.prepare import prepare_encoders
 
     missing = plan.missing_encoders()
+    if missing:
+        _check_options(
+            plan.corpus.config.settings, dry_run, measure=False, as_json=terminal.as_json
+        )
     if dry_run and missing:
         terminal.say(f"encoders to train first, their rows not counted below: {', '.join(missing)}")
     elif missing and must_submit(plan.corpus):

@@ -97,6 +97,8 @@ def test_a_mistake_names_only_what_is_wrong(cli, arguments: list[str], message: 
         (["duration=inf"], ["number of seconds above 0"]),
         (["workers=-1"], ["workers=-1: expected at least 1"]),
         (["worker=2"], ["Did you mean 'workers'?"]),
+        (["executor=slurm", "--json"], ["--json needs --dry-run on SLURM"]),
+        (["executor=slurm", "--dry-run", "--measure"], ["--measure times blocks on this machine"]),
         (["executor=inline", "workers=2"], ["workers=2 needs executor=processes"]),
         (["device=meta"], ["device='meta' is not"]),
         (["suite=eval.metrics.pixels:Nope"], ["attribute of eval.metrics.pixels"]),

@@ -94,6 +94,8 @@ def test_on_a_cluster_the_corpus_is_submitted_and_training_waits(
     (tmp_path / "quick.yaml").write_text(QUICK)
     # A corpus of an earlier version of the experiment must not be trained on.
     write_corpus(tmp_path / "runs" / "quick_corpus" / "corpus", num_samples=2)
+    as_json = cli("sweep", "experiment=quick.yaml", "executor=slurm", "suite=[]", "--json")
+    assert as_json.code == 2 and "--json needs --dry-run on SLURM" in as_json.err
     result = cli("sweep", "experiment=quick.yaml", "executor=slurm", "suite=[]")
     assert result.code == 0, result.err
     assert "status runs/quick_corpus shows that these videos are done" in result.out
