@@ -53,7 +53,7 @@ class MetricRun:
         reason: why it could not be set up, or None.
 
     Attributes:
-        failure: the first error that is the metric's own fault, and not a property of the video.
+        failure: the first error after which the video is worth scoring again; see `is_failure`.
         seconds: time spent.
     """
 
@@ -158,7 +158,7 @@ class MetricRun:
         return replace(combined, value=_finite(combined.value, "value"))
 
     def _noted(self, error: Exception) -> str:
-        """Return the reason of an error, and keep it if the metric is to blame."""
+        """Return the reason of an error, and keep it if it is no property of the video."""
         reason = reason_of(error)
         if is_failure(error):
             self.failure = self.failure or reason
@@ -204,10 +204,16 @@ def reason_of(error: Exception) -> str:
 
 
 def is_failure(error: Exception) -> bool:
-    """Return whether a metric or a network is to blame, and not the video or the installation."""
-    if isinstance(error, MetricFailed):
-        return True
-    return not isinstance(error, (LongtakeError, ImportError, OSError, MemoryError))
+    """Return whether scoring the video again may help: a fault of the code, memory or a file.
+
+    Properties of the video and missing packages are none.
+    """
+    return isinstance(error, MetricFailed) or not isinstance(error, (LongtakeError, ImportError))
+
+
+def is_failure_of_setup(error: Exception) -> bool:
+    """Return whether a metric is to blame that cannot be set up, and not the installation."""
+    return is_failure(error) and not isinstance(error, (OSError, MemoryError))
 
 
 def _checked_measure(measure: object) -> ClipMeasure:

@@ -12,7 +12,7 @@ import cv2
 from eval.metric import Metric, check_arguments
 from eval.networks.output_cache import OutputCache
 from eval.networks.pool import NetworkPool
-from eval.scoring.metric_run import MetricRun, is_failure, reason_of
+from eval.scoring.metric_run import MetricRun, is_failure_of_setup, reason_of
 from eval.scoring.network_runs import NetworkRuns
 from eval.scoring.results import ScoredSegment, Scores
 from eval.scoring.suite import METRICS, Suite
@@ -67,7 +67,7 @@ class Scorer:
                 metric.setup()
             except Exception as error:
                 self._unavailable[name] = reason_of(error)
-                if is_failure(error):
+                if is_failure_of_setup(error):
                     self._failed[name] = self._unavailable[name]
 
     def score(

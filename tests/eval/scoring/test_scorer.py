@@ -65,6 +65,18 @@ class BadCurve(Brightness):
         return [1.0]
 """
 
+PASSING = """
+class Measured(ClipMean):
+    info = MetricInfo("measured", "Measured", Direction.higher, "", "Fails at every clip.")
+    def measure(self, clip):
+        raise {raised}
+
+class SetUp(Measured):
+    info = MetricInfo("set_up", "Set up", Direction.higher, "", "Cannot be set up.")
+    def setup(self):
+        raise {raised}
+"""
+
 
 @pytest.fixture
 def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -237,6 +249,23 @@ def test_failing_metric_is_null_with_its_reason_and_does_not_stop_others(
     # A failure belongs to one clip: a duration without that clip has its number.
     both = scorer.score(video, "", {"2": 32, "4": 64}, "unit").metrics["failing"]
     assert both.durations == {"2": 1.0, "4": None}
+
+
+@pytest.mark.parametrize(
+    "raised", ["MemoryError('no room')", "PermissionError(13, 'not allowed', 'x')"]
+)
+def test_a_reason_that_may_pass_counts_as_failed_unless_it_is_of_the_setup(
+    write_video: WriteVideo, make_scene, outside: str, tmp_path: Path, raised: str
+) -> None:
+    with (tmp_path / "outside" / f"{outside}.py").open("a") as file:
+        file.write(PASSING.format(raised=raised))
+    suite = replace(PIXELS, metrics=(f"{outside}:Measured", f"{outside}:SetUp"))
+    scores = score(suite, write_video(make_scene().frames(20)), s1=20)
+    reasons = {name: metric.reason for name, metric in scores.metrics.items()}
+    assert reasons["measured"] and reasons["measured"] == reasons["set_up"]
+    assert reasons["measured"].startswith(f"{raised.partition('(')[0]}: ")
+    assert scores.failed == {"measured": reasons["measured"]}
+    assert scores.not_set_up == (f"{outside}:SetUp",)
 
 
 def test_duration_of_one_clip_is_null_while_a_longer_one_has_a_value(
