@@ -52,7 +52,7 @@ def probe(path: Path) -> VideoInfo:
         rate, width, height = Fraction(stream.average_rate), stream.width, stream.height
     with contextlib.suppress(VideoDamaged), _open(path) as (container, stream):
         first = next(container.decode(stream), None)
-        if first is not None and first.rotation % 180:
+        if first is not None and quarter_turns(first.rotation) % 2:
             width, height = height, width
     return VideoInfo(frames, rate, width, height)
 
@@ -105,9 +105,15 @@ def upright(frame_HWC: np.ndarray, rotation: int) -> np.ndarray:
         frame_HWC: the picture as it is stored.
         rotation: degrees counterclockwise, from the file; only quarter turns are applied.
     """
-    return (
-        np.ascontiguousarray(np.rot90(frame_HWC, round(rotation / 90))) if rotation else frame_HWC
-    )
+    turns = quarter_turns(rotation)
+    return np.ascontiguousarray(np.rot90(frame_HWC, turns)) if turns else frame_HWC
+
+
+def quarter_turns(rotation: int) -> int:
+    """Return the quarter turns of a rotation in degrees; 0 if it is another angle."""
+    turns = round(rotation / 90)
+    # As FFmpeg does; PyAV cuts 89.9 degrees to 89.
+    return turns if abs(rotation - 90 * turns) <= 1 else 0
 
 
 def check_whole(path: Path) -> None:

@@ -9,7 +9,7 @@ import av
 import cv2
 import numpy as np
 
-from eval.video.decode import shown_stream, upright
+from eval.video.decode import quarter_turns, shown_stream, upright
 from harness.core.files import replacing
 
 NUM_FRAMES = 8
@@ -55,7 +55,7 @@ def small_frames(video: Path, keys_only: bool) -> Iterator[tuple[float, np.ndarr
         if keys_only:
             stream.codec_context.skip_frame = "NONKEY"
         for frame in container.decode(stream):
-            lies = bool(frame.rotation % 180)
+            lies = bool(quarter_turns(frame.rotation) % 2)
             shown = (stream.height, stream.width) if lies else (stream.width, stream.height)
             width, height = strip_size(*shown)
             stored = (height, width) if lies else (width, height)

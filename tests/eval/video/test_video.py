@@ -46,9 +46,11 @@ def test_truncated_file_is_an_error(write_video: WriteVideo, make_scene) -> None
         list(read_frames(video, 64))
 
 
-@pytest.mark.parametrize(("turned", "corner"), [(-90, (0, -1)), (90, (-1, 0)), (180, (-1, -1))])
-def test_a_video_filmed_upright_is_turned_as_players_do(
-    tmp_path: Path, turned: int, corner: tuple[int, int]
+@pytest.mark.parametrize(
+    ("turned", "corner"), [(-90, (0, -1)), (89.6, (-1, 0)), (180, (-1, -1)), (50, (0, 0))]
+)
+def test_a_video_filmed_upright_is_turned_by_quarters_alone(
+    tmp_path: Path, turned: float, corner: tuple[int, int]
 ) -> None:
     path = tmp_path / "phone.mp4"
     with av.open(str(path), "w") as container:
@@ -62,7 +64,7 @@ def test_a_video_filmed_upright_is_turned_as_players_do(
         container.mux(stream.encode())
     frame = next(read_frames(path))
     info = probe(path)
-    assert (info.width, info.height) == ((96, 64) if turned == 180 else (64, 96))
+    assert (info.width, info.height) == ((96, 64) if turned in (180, 50) else (64, 96))
     assert frame.shape == (info.height, info.width, 3)
     corners = {(y, x): int(frame[y, x, 0]) > 128 for y in (0, -1) for x in (0, -1)}
     assert [place for place, bright in corners.items() if bright] == [corner]
