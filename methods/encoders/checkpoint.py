@@ -143,7 +143,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
     Raises:
         MissingWeights: the file is truncated, of another layout, or lacks its config.
+        OSError, MemoryError: it cannot be read, which says nothing about its content.
     """
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     try:
         if path.suffix == ".safetensors":
             with safe_open(path, "pt") as file:
@@ -157,12 +159,13 @@ def read_checkpoint(path: Path) -> Checkpoint:
             tensors, config = content["model"], content["config"]
             training = content.get("training")
         known = Training.of(training) if training else Training()
+    except (OSError, MemoryError):
+        raise
     except Exception as error:  # a damaged pickle can raise almost anything
         raise MissingWeights(
             f"{path.name} is not a readable retrieval autoencoder (truncated, or of another "
             f"layout than {{model, config}}): {error}"
         ) from error
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     return Checkpoint(path.name, _parse_config(config, path), tensors, known, sha256)
 
 

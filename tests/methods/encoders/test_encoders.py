@@ -11,6 +11,7 @@ from harness.core.errors import LongtakeError
 from methods.encoders import ENCODERS
 from methods.encoders.autoencoder import AutoencoderDescriptor
 from methods.encoders.base import Source, source_of
+from methods.encoders.checkpoint import read_checkpoint
 
 CHECKPOINT = Path(__file__).parents[2] / "golden" / "rag_autoencoder_ae.safetensors"
 LATENTS = torch.randn(5, 16, 16, 16, generator=torch.Generator().manual_seed(2))
@@ -91,3 +92,20 @@ def test_damaged_and_hostile_checkpoints_are_refused(tmp_path: Path, capsys) -> 
         with pytest.raises(LongtakeError, match=path.name):
             AutoencoderDescriptor(str(path))
     assert "executed" not in capsys.readouterr().out
+
+
+def test_checkpoints_that_cannot_be_read_are_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unreadable = tmp_path / "folder.safetensors"
+    unreadable.mkdir()
+    with pytest.raises(IsADirectoryError):
+        read_checkpoint(unreadable)
+
+    def full(*args: object, **kwargs: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(torch, "load", full)
+    (tmp_path / "large.pt").touch()
+    with pytest.raises(MemoryError):
+        read_checkpoint(tmp_path / "large.pt")
