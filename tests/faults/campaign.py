@@ -141,10 +141,15 @@ def _print_table(verdicts: Mapping[Case, inputs.Verdict]) -> None:
     good = Counter(
         (case.kind, verdict.kind) for case, verdict in verdicts.items() if not verdict.problem
     )
-    print("\n| | cases | passed |\n| --- | --- | --- |")
-    for (kind, name), count in sorted(counts.items()):
-        print(f"| {kind}: {name} | {count} | {good[kind, name]} |")
-    print(f"| all | {sum(counts.values())} | {sum(good.values())} |")
+    missed = Counter(
+        (case.kind, verdict.kind)
+        for case, verdict in verdicts.items()
+        if not verdict.problem and not verdict.struck
+    )
+    print("\n| | cases | not struck | passed |\n| --- | --- | --- | --- |")
+    for key, count in sorted(counts.items()):
+        print(f"| {key[0]}: {key[1]} | {count} | {missed[key]} | {good[key] - missed[key]} |")
+    print(f"| all | {counts.total()} | {missed.total()} | {good.total() - missed.total()} |")
 
 
 def _parse(arguments: Sequence[str]) -> dict[str, int]:

@@ -1,7 +1,8 @@
 """Damaged inputs: every file that Longtake reads back, and its command line.
 
 A case is one subject with one mutation, run by one command; its seed decides all three. It passes
-if the command ends in a clear line that names the file, or with the results of an undisturbed run.
+if the command refuses in a clear line that names the file, or ends with the results of an
+undisturbed run, or with others and saying more of the file than an undisturbed run does.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -205,12 +206,14 @@ class Verdict:
         kind: subject.
         problem: what is wrong; None if it passed.
         output: what the command printed.
+        struck: whether the fault happened; not where a mutation changed nothing, for example.
     """
 
     what: str
     kind: str
     problem: str | None
     output: str
+    struck: bool = True
 
 
 def complete(base: Path) -> None:
@@ -257,12 +260,7 @@ def judge_case(seed: int, base: Path, folder: Path) -> Verdict:
     if draw.random() < 0.25:
         return _judge_arguments(draw, base, folder)
     subject = draw.choices(SUBJECTS, [_WEIGHTS.get(subject.name, 1) for subject in SUBJECTS])[0]
-    for name in subject.folders:
-        _copy(base / name, folder / name)
-    if subject.name == "saved chunks":
-        _unfinish(base, folder)
-    if subject.without:
-        shutil.rmtree(folder / subject.without)
+    _fill(base, folder, subject)
     path = draw.choice(sorted(path for path in folder.glob(subject.pattern) if path.is_file()))
     of_format = mutations.BY_FORMAT[subject.format]
     mutation = draw.choice((*mutations.DAMAGED, *of_format, *of_format))
@@ -270,13 +268,26 @@ def judge_case(seed: int, base: Path, folder: Path) -> Verdict:
     after = mutation(draw, before)
     path.write_bytes(after)
     argv = draw.choice(subject.commands)
+    _add_report(base, folder, argv)
     what = f"{subject.name} {mutation.__name__}: {' '.join(argv)}"
     ended = run(folder, argv)
     problem = ended.unclear
     if problem is None and before != after:
-        by_hand = not subject.written or mutation in _BY_HAND
-        problem = _compare(path, after, by_hand, ended, _expected(base, subject, argv))
-    return Verdict(what, subject.name, problem, ended.output)
+        place = path.relative_to(folder)
+        wrong: list[str] = []
+        if ended.code:
+            problem = _silence(place, ended)
+        elif subject.written and mutation not in _BY_HAND:
+            wrong = _changed(place, after, folder, _expected(base, subject, argv))
+        if wrong:
+            usual = folder.with_name(f"{folder.name}.usual")
+            _fill(base, usual, subject)
+            _add_report(base, usual, argv)
+            often = _mentions(place, run(usual, argv), usual)
+            shutil.rmtree(usual)
+            if _mentions(place, ended, folder) <= often:
+                problem = f"{', '.join(wrong)} changed, and {path.name} is not named"
+    return Verdict(what, subject.name, problem, ended.output, before != after)
 
 
 def _judge_arguments(draw: Random, base: Path, folder: Path) -> Verdict:
@@ -284,28 +295,27 @@ def _judge_arguments(draw: Random, base: Path, folder: Path) -> Verdict:
     _copy(base / "runs/main", folder / "runs/main")
     _copy(base / "world/training.json", folder / "world/training.json")
     _copy(base / "prompts.txt", folder / "prompts.txt")
+    _add_report(base, folder, argv)
     ended = run(folder, argv)
     return Verdict(f"command line: {argv!a}", "command line", ended.unclear, ended.output)
 
 
-def _compare(
-    path: Path, after: bytes, by_hand: bool, ended: Ended, expected: Mapping[str, str]
-) -> str | None:
-    """Say what is wrong with the results; None if nothing is."""
-    folder = next(parent for parent in path.parents if parent.name.startswith("input"))
-    named = _named(path, ended, folder)
+def _silence(path: Path, ended: Ended) -> str | None:
+    """Say that a command which refused did not name the file; None if it did."""
     if ended.code == 1 and ended.output.endswith("FAIL\n"):
         return None  # a replay that compares a recording says that it differs
-    if ended.code and not named:
-        return f"exit code {ended.code} without naming {path.name}"
-    if named or by_hand:
+    if any(name in _one_line(ended) for name in _names_of(path)):
         return None
+    return f"exit code {ended.code} without naming {path.name}"
+
+
+def _changed(path: Path, after: bytes, folder: Path, expected: Mapping[str, str]) -> list[str]:
+    """Return the results that a command which said it is done has changed or lost."""
     # A file that the command does not read keeps its damage, and nothing else may change.
-    unread = path.is_file() and path.read_bytes() == after
-    kept = {path.relative_to(folder).as_posix()} if unread else set()
+    unread = (folder / path).is_file() and (folder / path).read_bytes() == after
+    kept = {path.as_posix()} if unread else set()
     found = results_of(folder)
-    wrong = [name for name in differing(found, expected) if name in expected.keys() - kept]
-    return f"{', '.join(wrong)} changed, and {path.name} is not named" if wrong else None
+    return [name for name in differing(found, expected) if name in expected.keys() - kept]
 
 
 # As if a person had done it: the result may be as valid as before.
@@ -319,17 +329,50 @@ def _expected(base: Path, subject: Subject, argv: tuple[str, ...]) -> dict[str, 
         name: digest
         for name, digest in results_of(source).items()
         if name.startswith(subject.folders)
+        and (argv[0] == "report" or not name.startswith("runs/main/report/"))
         and not (subject.without and name.startswith(subject.without) and argv != workspace.EVAL)
     }
 
 
-def _named(path: Path, ended: Ended, folder: Path) -> bool:
-    """Tell if the output, or the page that was built, names the file or its unit."""
-    names = {path.name, path.stem, path.parent.name} - {"partial", "units"}
-    texts = [ended.output.replace("\n", "")]
-    texts += [page.read_text() for page in folder.glob("runs/*/report/index.html")]
-    texts += [data.read_text() for data in folder.glob("runs/*/report/data/*.js")]
-    return any(name in text for name in names for text in texts)
+def _mentions(path: Path, ended: Ended, folder: Path) -> int:
+    """Count how often the output names a file or its unit, and the pages of reports the file.
+
+    Pages list the units anyway, and the output of a command that found no damage may name files:
+    only more than an undisturbed run says is about the damage.
+    """
+    pages = (*folder.glob("runs/*/report/index.html"), *folder.glob("runs/*/report/data/*.js"))
+    in_pages = sum(page.read_text().count(path.name) for page in pages)
+    return in_pages + sum(_one_line(ended).count(name) for name in _names_of(path))
+
+
+def _names_of(path: Path) -> tuple[str, ...]:
+    """Return the names by which a command may speak of a file: its own, and the id of its unit."""
+    if path.parts[2:3] == ("units",):
+        return (path.name, path.parts[3])
+    if path.parts[2:3] == ("metrics",):
+        return (path.name, path.stem)
+    return (path.name,)
+
+
+def _one_line(ended: Ended) -> str:
+    """Return the output without the line breaks that a narrow terminal puts into paths."""
+    return ended.output.replace("\n", "")
+
+
+def _fill(base: Path, folder: Path, subject: Subject) -> None:
+    """Make the working folder of a case, before the damage."""
+    for name in subject.folders:
+        _copy(base / name, folder / name)
+    if subject.name == "saved chunks":
+        _unfinish(base, folder)
+    if subject.without:
+        shutil.rmtree(folder / subject.without)
+
+
+def _add_report(base: Path, folder: Path, argv: Sequence[str]) -> None:
+    """Add the old report for the command that replaces it; no other reads it."""
+    if tuple(argv[:1]) == workspace.REPORT[:1] and (folder / "runs/main").is_dir():
+        _copy(base / "runs/main/report", folder / "runs/main/report")
 
 
 def _unfinish(base: Path, folder: Path) -> None:
@@ -342,6 +385,6 @@ def _unfinish(base: Path, folder: Path) -> None:
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
-        shutil.copytree(source, target)
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("report"))
     else:
         shutil.copyfile(source, target)

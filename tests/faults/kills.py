@@ -1,6 +1,7 @@
 """Kills: a command is ended or refused at some moment, and run again until it is done.
 
-A trial passes if the results equal those of an undisturbed run, byte for byte.
+A trial passes if the results equal those of an undisturbed run, byte for byte. One whose fault did
+not happen is not counted as passed.
 """
 
 from __future__ import annotations
@@ -80,9 +81,10 @@ _WEIGHTS = {"worker": 0.4, _PARENT: 0.4, "verify": 0.5}
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """An undisturbed run of a stage: its results and how often it changed a file."""
+    """An undisturbed run of a stage: results, exit code and how often it changed a file."""
 
     results: Mapping[str, str]
+    code: int
     changes: int
 
 
@@ -99,7 +101,7 @@ def undisturbed(stage: Stage, base: Path, folder: Path) -> Undisturbed:
         raise RuntimeError(f"{stage.name}: exit code {ended.code}\n{ended.output}")
     if stage.after and (again := run(folder, stage.after)).code:
         raise RuntimeError(f"{stage.name}: {again.output}")
-    return Undisturbed(results_of(folder), int(counter.read_text()))
+    return Undisturbed(results_of(folder), ended.code, int(counter.read_text()))
 
 
 def judge_trial(seed: int, base: Path, folder: Path, known: Mapping[str, Undisturbed]) -> Verdict:
@@ -119,6 +121,12 @@ def judge_trial(seed: int, base: Path, folder: Path, known: Mapping[str, Undistu
     what = f"{stage.name}: {fault} at change {number} of {known[stage.name].changes}"
     _prepare(stage, base, folder)
     first = _disturb(stage, fault, number, pause, folder)
+    _wait_for_orphans(folder)
+    struck = _struck_of(folder).exists()
+    if fault == _SIZE_LIMIT:  # refused by the system, which leaves no sign but the way it ended
+        struck = first.code != known[stage.name].code
+    elif fault == _SECOND:  # there from the start
+        struck = True
     problem = first.unclear
     if first.code < 0 and fault == "SIGKILL":
         problem = None
@@ -135,7 +143,7 @@ def judge_trial(seed: int, base: Path, folder: Path, known: Mapping[str, Undistu
         problem = f"{', '.join(wrong)} not equal" if wrong else None
     if problem is None and (left := _leftovers(folder)):
         problem = f"left {left}"
-    return Verdict(what, stage.name, problem, output)
+    return Verdict(what, stage.name, problem, output, struck)
 
 
 def _disturb(stage: Stage, fault: str, number: int, pause: int, folder: Path) -> Ended:
@@ -153,30 +161,38 @@ def _disturb(stage: Stage, fault: str, number: int, pause: int, folder: Path) ->
             limit = 4000 * 2 ** (number % 7)
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
         else:
-            fault_hook.install(str(folder), fault_hook.fail_at(fault, number, pause))
+            fault_hook.install(
+                str(folder), fault_hook.fail_at(fault, number, pause, _struck_of(folder))
+            )
 
-    log = folder.parent / f"{folder.name}.log"
-    pid = start(folder, stage.argv, log, before)
-    if stage.name == _PARENT:
-        _wait_for_orphans(psutil.Process(pid))
-    return finish(pid, log)
+    return run(folder, stage.argv, before)
 
 
-def _wait_for_orphans(parent: psutil.Process) -> None:
-    """Wait for a process and those it started: orphans end when they report to it."""
-    workers: list[psutil.Process] = []
-    while parent.is_running() and parent.status() != psutil.STATUS_ZOMBIE:
-        workers = parent.children(recursive=True) or workers
+def _wait_for_orphans(folder: Path) -> None:
+    """Wait until no process works in `folder`: workers end when they next report to their parent.
+
+    An orphan has neither its parent nor its process group any more, but still its working folder.
+    """
+    while any(_works_in(process, folder) for process in psutil.process_iter()):
         time.sleep(0.1)
-    psutil.wait_procs(workers)
+
+
+def _works_in(process: psutil.Process, folder: Path) -> bool:
+    try:
+        return process.cwd() == str(folder)
+    except psutil.Error:  # ended, or another user's
+        return False
+
+
+def _struck_of(folder: Path) -> Path:
+    """Return the file that a fault makes when it happens; beside `folder`, where none counts."""
+    return folder.parent / f"{folder.name}.struck"
 
 
 def _disturb_worker(stage: Stage, fault: str, number: int, folder: Path) -> Ended:
-    claim = folder.parent / f"{folder.name}.claim"
-
     def before() -> None:
         os.environ["PYTHONPATH"] = os.pathsep.join((str(_HOOK), str(workspace.ROOT)))
-        os.environ["LONGTAKE_TEST_FAULT"] = f"{fault}|{number}|{folder}|{claim}"
+        os.environ["LONGTAKE_TEST_FAULT"] = f"{fault}|{number}|{folder}|{_struck_of(folder)}"
 
     return run(folder, stage.argv, before)
 
@@ -201,9 +217,10 @@ def _prepare(stage: Stage, base: Path, folder: Path) -> None:
 
 
 def _leftovers(folder: Path) -> str | None:
-    """Return a temporary file that nothing removed; those in folders of results count."""
-    found = (path for path in folder.rglob(".*") if path.is_file() and path.name != ".lock")
-    return next((str(path.relative_to(folder)) for path in found), None)
+    """Return a temporary file or a claim that nothing removed."""
+    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    hidden = (path for path in paths if any(part.startswith(".") for part in path.parts))
+    return next((str(path) for path in hidden if path.name != ".lock"), None)
 
 
 def _note(path: Path, made: int) -> None:

@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 _CHANGES = ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.chmod", "os.truncate", "os.link")
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -53,17 +54,23 @@ def install(folder: str, on_change: Callable[[int, str], None]) -> None:
     sys.addaudithook(hook)
 
 
-def fail_at(fault: str, number: int, pause: int) -> Callable[[int, str], None]:
-    """Return the fault that happens at change `number`; a second signal follows `pause` later."""
+def fail_at(fault: str, number: int, pause: int, struck: Path) -> Callable[[int, str], None]:
+    """Return the fault that happens at change `number`, and then makes the file `struck`.
+
+    A second signal follows `pause` changes later; only with it the fault has happened.
+    """
 
     def on_change(made: int, path: str) -> None:
         if fault in REFUSALS:
             if made >= number:
+                struck.touch()
                 raise OSError(REFUSALS[fault], os.strerror(REFUSALS[fault]), path)
             return
         signals = SIGNALS[fault]
         for place, signum in enumerate(signals):
             if made == number + place * pause:
+                if place == len(signals) - 1:
+                    struck.touch()
                 os.kill(os.getpid(), signum)
 
     return on_change
@@ -71,15 +78,15 @@ def fail_at(fault: str, number: int, pause: int) -> Callable[[int, str], None]:
 
 def install_from_environment() -> None:
     """Install the fault that LONGTAKE_TEST_FAULT describes, in the first worker that gets there."""
-    fault, number, folder, claim = os.environ["LONGTAKE_TEST_FAULT"].split("|")
+    fault, number, folder, struck = os.environ["LONGTAKE_TEST_FAULT"].split("|")
     if "worker" not in sys.orig_argv:
         return
-    inner = fail_at(fault, int(number), 1)
+    inner = fail_at(fault, int(number), 1, Path(struck))
 
     def on_change(made: int, path: str) -> None:
         if made == int(number):
             try:
-                os.close(os.open(claim, os.O_CREAT | os.O_EXCL))
+                Path(struck).touch(exist_ok=False)
             except FileExistsError:
                 return
             inner(made, path)
