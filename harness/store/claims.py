@@ -7,6 +7,7 @@ Where a file system has no locks everybody works, and all write the same bytes.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import socket
@@ -18,6 +19,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 _LOOK_EVERY_S = 0.5
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}  # answers of file systems without locks
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,11 @@ class Claim:
 
 
 def take(path: Path) -> Claim | None:
-    """Take a claim; None if another process, or another part of this one, holds it."""
+    """Take a claim; None if another process, or another part of this one, holds it.
+
+    Raises:
+        OSError: the disk is full or read-only, or the file may not be written.
+    """
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -49,16 +55,18 @@ def take(path: Path) -> Claim | None:
             continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_file(descriptor, path):
-                os.truncate(descriptor, 0)
-                os.write(descriptor, f"{socket.gethostname()}, process {os.getpid()}".encode())
-                return Claim(path, descriptor)
         except BlockingIOError:
             os.close(descriptor)
             return None
-        except OSError:
+        except OSError as error:
             os.close(descriptor)
+            if error.errno not in _NO_LOCKS:
+                raise OSError(error.errno, error.strerror, str(path)) from error
             return Claim(path, None)
+        if _is_file(descriptor, path):
+            claim = Claim(path, descriptor)
+            _note_holder(claim, descriptor)
+            return claim
         # The holder removed the file between the two calls: what was locked is no claim.
         os.close(descriptor)
 
@@ -120,6 +128,16 @@ def in_turn(
             yield item
         finally:
             waited.release()
+
+
+def _note_holder(claim: Claim, descriptor: int) -> None:
+    """Write who holds a claim into its file; give it up if that can't be written."""
+    try:
+        os.truncate(descriptor, 0)
+        os.write(descriptor, f"{socket.gethostname()}, process {os.getpid()}".encode())
+    except OSError as error:
+        claim.release()
+        raise OSError(error.errno, error.strerror, str(claim.path)) from error
 
 
 def _is_file(descriptor: int, path: Path) -> bool:

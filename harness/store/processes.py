@@ -48,7 +48,10 @@ def working(paths: StorePaths) -> Iterator[None]:
 
 
 def running_processes(paths: StorePaths) -> list[Process]:
-    """Return the processes that work on a run store now, this one left out."""
+    """Return the processes that work on a run store now, this one left out.
+
+    Where the file system has no locks, nothing tells who still works: none is returned.
+    """
     found = []
     for path in sorted(paths.processes_dir.glob("*-*")):
         host, _, pid = path.name.rpartition("-")
@@ -60,7 +63,8 @@ def running_processes(paths: StorePaths) -> list[Process]:
         except OSError:  # it just ended, or the store is read-only
             continue
         if claim:
-            claim.release()  # left by a process that was killed
+            if claim.descriptor is not None:
+                claim.release()  # left by a process that was killed
         else:
             since = datetime.fromtimestamp(began_s, UTC).isoformat(timespec="seconds")
             found.append(Process(int(pid), host, since))

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from harness.core.disk import disk_error
 from harness.store.claims import clear, in_turn, take
+from harness.store.paths import StorePaths
+from harness.store.processes import running_processes
 
 _HOLD = """\
 import sys, time
@@ -83,6 +87,44 @@ def test_waiting_ends_when_asked_to_stop(tmp_path: Path, other: subprocess.Popen
     asked = threading.Event()
     order = list(in_turn("ab", tmp_path.joinpath, lambda *_: asked.set(), asked.is_set))
     assert order == ["a"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_without_locks_everybody_works_and_no_file_of_a_live_process_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    paths = StorePaths(tmp_path)
+    other = paths.processes_dir / "elsewhere-1"
+    other.parent.mkdir()
+    other.touch()
+    monkeypatch.setattr("harness.store.claims.fcntl.flock", refusing(number))
+    assert list(in_turn("ab", tmp_path.joinpath, lambda *_: None, lambda: False)) == ["a", "b"]
+    assert running_processes(paths) == []
+    assert other.exists()
+
+
+def test_a_disk_that_fails_is_not_taken_for_one_without_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("harness.store.claims.fcntl.flock", refusing(errno.EIO))
+        with pytest.raises(OSError, match=str(tmp_path / "a")):
+            take(tmp_path / "a")
+    with monkeypatch.context() as patch:
+        patch.setattr("harness.store.claims.os.write", refusing(errno.ENOSPC))
+        with pytest.raises(OSError, match=str(tmp_path / "b")) as caught:
+            take(tmp_path / "b")
+    assert disk_error(caught.value)
+    assert not (tmp_path / "b").exists()
+
+
+def refusing(number: int) -> Callable[..., None]:
+    """A system call that fails."""
+
+    def call(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return call
 
 
 def test_two_sweeps_at_once_make_every_unit_once(tmp_path: Path) -> None:
