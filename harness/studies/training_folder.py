@@ -46,10 +46,14 @@ class TrainingState:
 
     @classmethod
     def read(cls, folder: Path) -> TrainingState | None:
-        """Read training.json; None if it is missing or damaged, so that training starts over."""
+        """Read training.json; None if there is none.
+
+        Raises:
+            StoreError: it is damaged, so that training has to start over.
+        """
         try:
             return read_typed(folder / "training.json", cls)
-        except (FileNotFoundError, StoreError):
+        except FileNotFoundError:
             return None
 
     def damaged(self, folder: Path) -> str | None:

@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.core.devices import pick_device
-from harness.core.errors import ConfigError
+from harness.core.errors import ConfigError, StoreError
 from harness.core.events import Interrupted
 from harness.core.files import remove_leftovers, replacing
 from harness.core.machine import num_cores, prepare_process
@@ -51,7 +51,10 @@ def finished(run: EncoderRun, corpus_sha256: str) -> bool:
     Raises:
         ConfigError: the folder contains the result of another run.
     """
-    state = TrainingState.read(run.folder)
+    try:
+        state = TrainingState.read(run.folder)
+    except StoreError:  # `train` says so and starts over
+        return False
     if state is None:
         return False
     remedy = "Set another out= or delete the folder."
@@ -95,6 +98,9 @@ def train(
     if finished(run, corpus.sha256):
         on_step(run.steps)
         return run.best
+    state: TrainingState | None = None
+    with starting_over(on_damage):
+        state = TrainingState.read(run.folder)
     prepare_process(run.threads or num_cores())
     run.folder.mkdir(parents=True, exist_ok=True)
     remove_leftovers(run.folder)
@@ -105,7 +111,6 @@ def train(
         on_step(run.steps)
         return run.best
     trainer = Trainer(corpus, run, pick_device(run.device))
-    state = TrainingState.read(run.folder)
     if state is not None and (damage := state.damaged(run.folder)):
         on_damage(damage)
     elif state is not None:

@@ -61,7 +61,9 @@ def train_world(run: WorldRun, listener: Listener, stop_requested: StopRequested
         ConfigError: the folder contains another training.
         TrainingDiverged: a loss is no finite number; what was saved before is kept.
     """
-    found = TrainingState.read(run.folder)
+    found: TrainingState | None = None
+    with starting_over(listener.say):
+        found = TrainingState.read(run.folder)
     _refuse_another(run, found)
     prepare_process(run.threads or num_cores())
     run.folder.mkdir(parents=True, exist_ok=True)

@@ -101,8 +101,11 @@ def test_a_damaged_state_starts_the_training_over(
     train(run, lambda step: None, lambda validation: None, print)
     (tmp_path / "x" / "training.json").write_text(content)
     steps: list[int] = []
-    train(run, steps.append, lambda validation: None, print)
+    said: list[str] = []
+    train(run, steps.append, lambda validation: None, said.append)
     assert steps == list(range(1, 7))
+    assert len(said) == 1 and "training.json: " in said[0]
+    assert said[0].endswith("; training starts over.")
 
 
 @pytest.mark.parametrize("name", ["best.safetensors", "last.safetensors", "state.pt"])

@@ -104,13 +104,17 @@ def test_a_stopped_training_goes_on_bit_for_bit(
     assert (trained / "curves.csv").read_text() == (run.folder / "curves.csv").read_text()
 
 
-@pytest.mark.parametrize("name", ["clips.safetensors", "street.safetensors"])
+@pytest.mark.parametrize("name", ["clips.safetensors", "street.safetensors", "training.json"])
 def test_a_changed_byte_is_said_and_made_good(trained: Path, tmp_path: Path, name: str) -> None:
     folder = tmp_path / "street"
     shutil.copytree(trained, folder)
     command = TrainingState.read(trained).command  # part of the weights file
     content = (folder / name).read_bytes()
-    (folder / name).write_bytes(content[:-50] + bytes(50))
+    changed = content[:-50] + bytes(50)
+    if name == "training.json":
+        changed = content.replace(b'"step": 4', b'"step": 2')
+        assert changed != content
+    (folder / name).write_bytes(changed)
     run = load_run([f"out={trained}", *FAST])
     run.out, run.command = str(folder), command
     heard = Heard()
