@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,10 +22,10 @@ def listener_of(progress: bool | Listener) -> Listener:
 
 @contextmanager
 def interruptible() -> Iterator[StopRequested]:
-    """Let Ctrl-C stop the work within at its next block or clip, with progress saved.
+    """Let Ctrl-C or SIGTERM stop the work within at its next block or clip, with progress saved.
 
-    A second Ctrl-C stops it at once. Signals reach the main thread only; in other threads nothing
-    is changed.
+    A second Ctrl-C stops it at once; `cancel` sends SIGTERM. Signals reach the main thread only; in
+    other threads nothing is changed.
 
     Raises:
         KeyboardInterrupt: the work was stopped.
@@ -37,7 +36,7 @@ def interruptible() -> Iterator[StopRequested]:
         yield lambda: False
         return
     stopped = "progress is saved; the same call continues"
-    with stopping_on_signals([signal.SIGINT]) as stop_requested:
+    with stopping_on_signals() as stop_requested:
         try:
             yield stop_requested
         except Interrupted:

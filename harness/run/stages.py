@@ -140,7 +140,8 @@ def score_store(
     store.remove_scoring_leftovers()
     if not tasks:
         return None
-    outcome = score(tasks, settings, store.labels(), listener, stop_requested)
+    with working(store):
+        outcome = score(tasks, settings, store.labels(), listener, stop_requested)
     if outcome.stopped:
         return outcome
     failed = dict(outcome.failed)

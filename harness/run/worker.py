@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -52,10 +52,8 @@ def run_shard(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
 
 
 @contextmanager
-def stopping_on_signals(
-    signals: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM),
-) -> Iterator[StopRequested]:
-    """Turn signals into a request to stop; a second SIGINT interrupts at once."""
+def stopping_on_signals() -> Iterator[StopRequested]:
+    """Turn SIGINT and SIGTERM into a request to stop; a second SIGINT interrupts at once."""
     received: list[int] = []
 
     def note(signum: int, frame: FrameType | None) -> None:
@@ -63,7 +61,7 @@ def stopping_on_signals(
             raise KeyboardInterrupt
         received.append(signum)
 
-    before = {signum: signal.signal(signum, note) for signum in signals}
+    before = {signum: signal.signal(signum, note) for signum in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield lambda: bool(received)
     finally:

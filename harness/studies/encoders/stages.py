@@ -8,6 +8,7 @@ from pathlib import Path
 from harness.core.errors import WorkFailed
 from harness.core.events import Event, EventKind, Interrupted, Listener, StopRequested
 from harness.run.stages import run_stages
+from harness.store.processes import working
 from harness.store.run_store import RunStore
 from harness.studies.encoders.corpus import pack_corpus
 from harness.studies.encoders.corpus_config import CorpusConfig
@@ -36,7 +37,8 @@ def make_corpus(
     config, units, index = corpus_config.config, corpus_config.units, corpus_config.index
     store = RunStore(config.settings.store)
     store.add_command(units, list(corpus_config.command), config.resolved)
-    outcome = run_stages(units, config.settings, store, listener, stop_requested)
+    with working(store):
+        outcome = run_stages(units, config.settings, store, listener, stop_requested)
     if outcome.stopped:
         raise Interrupted
     if outcome.failed:
