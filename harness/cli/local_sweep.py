@@ -62,8 +62,18 @@ def show_status(store: RunStore, watch: bool, every_s: float, terminal: Terminal
     if progress.failures:
         terminal.say(f"{len(progress.failures)} failed: python -m harness logs {name}", style="red")
     if not progress.processes and not (progress.is_complete and not progress.failures):
-        terminal.say(f"to do what is left: python -m harness resume {name}")
+        for again in _commands_again(store, name):
+            terminal.say(f"to do what is left: {again}")
     return 1 if progress.failures else 0
+
+
+def _commands_again(store: RunStore, name: str) -> list[str]:
+    """Return the command lines that do what is left; `resume` is for those of `sweep` only."""
+    header = store.header()
+    commands = header.commands if header else ()
+    if any(map(_is_sweep, commands)):
+        return [f"python -m harness resume {name}"]
+    return [shlex.join(command.argv) for command in commands]
 
 
 def _table(progress: Progress) -> RenderableType:
@@ -115,14 +125,22 @@ def cancel_sweep(store: RunStore, terminal: Terminal) -> int:
     processes = running_processes(store)
     if not processes:
         terminal.say("No process works on this sweep.")
+    code = 0
     for process in processes:
-        if process.is_here:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGTERM)
-            terminal.say(f"asked to stop: {process}; its progress is saved, resume continues")
-        else:
+        if not process.is_here:
             terminal.say(f"not on this machine: {process}; cancel it there", style="red")
-    return 0 if all(process.is_here for process in processes) else 1
+            code = 1
+            continue
+        try:
+            os.kill(process.pid, signal.SIGTERM)
+        except ProcessLookupError:
+            terminal.say(f"ended in the meantime: {process}")
+        except PermissionError:
+            terminal.say(f"belongs to another user: {process}", style="red")
+            code = 1
+        else:
+            terminal.say(f"asked to stop: {process}; its progress is saved, resume continues")
+    return code
 
 
 def resume_sweep(store: RunStore, terminal: Terminal) -> int:
@@ -137,7 +155,7 @@ def resume_sweep(store: RunStore, terminal: Terminal) -> int:
     code = 0
     for command in commands:
         arguments = command.argv[len(_COMMAND) + 1 :]
-        folder = _folder(store.root.absolute(), arguments)
+        folder = _folder(store.root.absolute(), command.folder, arguments)
         terminal.say(shlex.join(command.argv))
         with contextlib.chdir(folder):
             if str(folder) not in sys.path:  # plug-ins of the folder they were given in
@@ -153,19 +171,31 @@ def _is_sweep(command: Command) -> bool:
     return command.argv[: len(_COMMAND) + 1] == (*_COMMAND, "sweep")
 
 
-def _folder(root: Path, arguments: Sequence[str]) -> Path:
-    """Return the folder in which a command with these arguments makes this store."""
+def _folder(root: Path, noted: str, arguments: Sequence[str]) -> Path:
+    """Return the folder in which a command with these arguments makes this store.
+
+    Args:
+        root: folder of the store.
+        noted: folder in which the command was given; empty if it was not noted.
+        arguments: of the command.
+
+    Raises:
+        ConfigError: there is no such folder, or it is unknown.
+    """
     from harness.config.overrides import take
 
     taken, _ = take(arguments, ("runs",))
     runs = Path(taken.get("runs", "runs"))
-    if runs.is_absolute():
-        return Path.cwd()
-    folder = root.parent
-    for part in reversed(runs.parts):
-        if folder.name != part:
-            raise ConfigError(
-                f"{root} was moved: run its command in a folder where it is {runs}/{root.name}."
-            )
-        folder = folder.parent
-    return folder
+    if noted and Path(noted).is_dir() and Path(noted, runs, root.name).resolve() == root.resolve():
+        return Path(noted)
+    # The folder may have been moved as a whole.
+    is_below = not runs.is_absolute() and ".." not in runs.parts
+    if is_below and len(runs.parts) < len(root.parents):
+        folder = root.parents[len(runs.parts)]
+        if folder / runs / root.name == root:
+            return folder
+    where = f"It was given in {noted}. " if noted else ""
+    raise ConfigError(
+        f"No folder is known in which the command makes {root}. {where}Run it again in a folder "
+        f"where that is {runs / root.name}: {shlex.join((*_COMMAND, 'sweep', *arguments))}"
+    )

@@ -13,6 +13,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from eval.scoring.results import ScoredDuration, ScoredSegment, Scores
@@ -219,7 +220,7 @@ class RunStore(StorePaths):
         self, units: Iterable[HasLine], argv: Sequence[str], configs: Sequence[dict[str, Any]]
     ) -> None:
         """Add a command and its units; a repeated command only updates its time."""
-        command = Command(now(), tuple(argv), tuple(configs))
+        command = Command(now(), tuple(argv), tuple(configs), str(Path.cwd()))
         with locked(self.lock_path):
             remove_leftovers(self.root, below=False)
             before = self.header()

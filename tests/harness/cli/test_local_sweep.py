@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
+from harness.api.listening import interruptible
 from harness.store.paths import StorePaths
 from harness.store.processes import running_processes, working
 from harness.store.run_store import RunStore
@@ -26,6 +29,7 @@ with working(StorePaths(Path(sys.argv[1]))):
     print("ready", flush=True)
     signal.pause()
 """
+COMMAND = ("python", "-m", "harness")
 
 
 @pytest.fixture
@@ -44,7 +48,13 @@ def test_status_counts_what_is_done_failed_and_missing(cli, store: RunStore) -> 
     result = cli("status", "tour")
     assert result.code == 1
     assert "failed: tiny | b | p seed 0: ValueError: no" in result.out
-    assert "python -m harness resume" in result.out
+    assert "python -m harness" not in result.out.replace("python -m harness logs", "")
+    store.add_command([], [*COMMAND, "generate", "prompt=a red barn"], [])
+    result = cli("status", "tour")
+    assert "to do what is left: python -m harness generate 'prompt=a red barn'" in result.out
+    store.add_command([], [*COMMAND, "sweep"], [])
+    result = cli("status", "tour")
+    assert f"to do what is left: python -m harness resume {store.root.absolute()}" in result.out
     found = json.loads(cli("status", "runs/tour", "--json").out)
     assert keys_of(found["rows"], 1) | keys_of(found["suites"], 1) | set(found) | {
         "pid",
@@ -149,6 +159,52 @@ def test_resume_runs_the_commands_of_a_sweep_again_in_their_folder(cli, monkeypa
     assert not Path("runs").exists()
 
 
+@pytest.mark.parametrize("runs", ["{}/x/runs", "../x/runs"])
+def test_resume_returns_to_the_folder_of_the_command(
+    cli, monkeypatch, tmp_path: Path, runs: str
+) -> None:
+    store, arguments = given_in(tmp_path / "work", tmp_path / "x/runs/tour", runs)
+    ran = resumed(monkeypatch)
+    assert cli("resume", str(store.root)).code == 0
+    assert ran == [(tmp_path / "work", arguments)]
+    (tmp_path / "x").rename("y")
+    result = cli("resume", "y/runs/tour")
+    assert result.code == 2 and len(ran) == 1
+    assert f"It was given in {tmp_path / 'work'}." in result.err
+
+
+def test_resume_follows_a_folder_that_was_moved_as_a_whole(
+    cli, monkeypatch, tmp_path: Path
+) -> None:
+    _, arguments = given_in(tmp_path / "x", tmp_path / "x/runs/tour", "runs")
+    ran = resumed(monkeypatch)
+    (tmp_path / "x").rename("y")
+    assert cli("resume", "y/runs/tour").code == 0
+    assert ran == [(tmp_path / "y", arguments)]
+
+
+def given_in(folder: Path, root: Path, runs: str) -> tuple[RunStore, list[str]]:
+    """Make a store by a sweep command in a folder; return it and the arguments."""
+    store = RunStore(make_store(root, {"a": {"p": 0.0}}))
+    folder.mkdir(exist_ok=True)
+    arguments = [f"runs={runs.format(folder.parent)}", "name=tour"]
+    with contextlib.chdir(folder):
+        store.add_command([], [*COMMAND, "sweep", *arguments], [])
+    return store, arguments
+
+
+def resumed(monkeypatch) -> list[tuple[Path, list[str]]]:
+    """Run no sweeps; return the folder and the arguments of each, as they come."""
+    ran: list[tuple[Path, list[str]]] = []
+
+    def sweep(arguments: list[str], **_: bool) -> int:
+        ran.append((Path.cwd(), arguments))
+        return 0
+
+    monkeypatch.setattr("harness.cli.sweep_command.sweep", sweep)
+    return ran
+
+
 @pytest.mark.slow
 def test_cancel_stops_the_process_that_is_at_work(cli, store: RunStore) -> None:
     assert "No process works on this sweep" in cli("cancel", "tour").out
@@ -166,6 +222,36 @@ def test_cancel_stops_the_process_that_is_at_work(cli, store: RunStore) -> None:
     assert list(store.processes_dir.iterdir())
     assert running_processes(store) == []
     assert not list(store.processes_dir.iterdir())
+
+
+def test_cancel_says_which_processes_it_could_not_stop(cli, store: RunStore, monkeypatch) -> None:
+    command = [sys.executable, "-c", HOLDS, str(store.root)]
+    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=here) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        for error, code, said in (
+            (PermissionError, 1, "belongs to another user"),
+            (ProcessLookupError, 0, "ended in the meantime"),
+        ):
+            with monkeypatch.context() as patch:
+                patch.setattr(os, "kill", Mock(side_effect=error))
+                result = cli("cancel", "tour")
+            assert result.code == code
+            assert f"{said}: process {process.pid}" in result.out
+            assert "asked to stop" not in result.out
+        process.terminate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_a_python_program_with_progress_saved(number: signal.Signals) -> None:
+    with (
+        pytest.raises(KeyboardInterrupt, match="progress is saved"),
+        interruptible() as stop_requested,
+    ):
+        assert not stop_requested()
+        signal.raise_signal(number)
+        assert stop_requested()
 
 
 def test_a_process_does_not_report_itself(tmp_path: Path) -> None:
