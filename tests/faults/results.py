@@ -56,7 +56,7 @@ _UNIT = ("video.mp4", "latents.safetensors", "trace.jsonl")
 def _stable(path: Path) -> bytes:
     try:
         tree = json.loads(path.read_bytes())
-    except ValueError:
+    except (ValueError, RecursionError):  # damaged, or nested too deeply
         return path.read_bytes()
     if isinstance(tree, dict):
         tree.pop("sha256", None)

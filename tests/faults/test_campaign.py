@@ -14,7 +14,7 @@ import pytest
 from tests.faults import inputs, kills, mutations
 from tests.faults.command import Ended
 from tests.faults.hook import fault_hook
-from tests.faults.results import differing
+from tests.faults.results import differing, results_of
 from tests.faults.workspace import ROOT
 
 
@@ -140,3 +140,12 @@ def test_results_that_are_missing_added_or_changed_differ() -> None:
     assert differing({"a": "1", "b": "2", "d": "4"}, {"a": "1", "b": "3", "c": "4"}) == [
         *("b", "c", "d")
     ]
+
+
+def test_a_result_that_is_nested_too_deeply_is_compared_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "runs/main/metrics/m/u1.json"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"[" * 100_000 + b"]" * 100_000)
+    deep = results_of(tmp_path)
+    path.write_bytes(b"[" * 90_000 + b"]" * 90_000)
+    assert differing(results_of(tmp_path), deep) == ["runs/main/metrics/m/u1.json"]
