@@ -50,7 +50,9 @@ def test_clip_scores(
     weights(*files)
     metric = METRICS.load(dimension)()
     metric.setup()
-    for clip, expected in zip(clips, recorded(dimension), strict=True):
+    # A second clip of 32 frames takes ViT-L a minute and shows nothing else.
+    num_clips = 1 if dimension == "aesthetic_quality" else 2
+    for clip, expected in zip(clips[:num_clips], recorded(dimension)[:num_clips], strict=True):
         measure = measure_clip(metric, clip)
         official = measure.score if measure.official is None else measure.official
         scale = 100 if dimension == "imaging_quality" else 1
@@ -96,16 +98,14 @@ def test_dynamic_degree(weights: Callable[..., None], clips: list[Clip], run_onc
 
 
 @pytest.mark.xdist_group("raft")
-@pytest.mark.parametrize("number", [0, 1])
 def test_flow_of_every_pair(
-    weights: Callable[..., None], clips: list[Clip], run_once: RunOnce, number: int
+    weights: Callable[..., None], clips: list[Clip], run_once: RunOnce
 ) -> None:
     weights(layout.RAFT_THINGS)
-    recorded_radii = EXPECTED["raft_pair_radii"]["dynamic_degree"]
-    expected = recorded_radii[f"blue squares-0_00{number}.mp4"]
-    radii = Raft(every_pair=True).load("cpu")(clips[number])
+    expected = EXPECTED["raft_pair_radii"]["dynamic_degree"]["blue squares-0_000.mp4"]
+    radii = Raft(every_pair=True).load("cpu")(clips[0])
     np.testing.assert_allclose(radii, expected, rtol=1e-5)
-    early = run_once(RAFT_NETWORK, clips[number])
+    early = run_once(RAFT_NETWORK, clips[0])
     np.testing.assert_allclose(early, expected[: len(early)], rtol=1e-5)
     assert len(early) < len(expected)
 
