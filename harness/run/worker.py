@@ -37,14 +37,23 @@ _T = TypeVar("_T")
 _ENDS_AN_ITEM = (Exception, SystemExit)
 
 
-def run_shard(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
+def run_shard(
+    shard: Shard, emit: Emit, stop_requested: StopRequested, *, wait_for_others: bool = True
+) -> None:
     """Do all work of a shard; return early once asked to stop.
+
+    Args:
+        shard: the work.
+        emit: called with every event.
+        stop_requested: asked between blocks.
+        wait_for_others: whether an item that another process works on waits for its end. Else both
+            make it, which does no harm: they write the same bytes.
 
     Raises:
         DiskError: the disk is full or read-only. No item counts as failed, and progress is kept.
     """
     prepare_process(shard.threads)
-    worker = _Worker(shard, emit, stop_requested)
+    worker = _Worker(shard, emit, stop_requested, wait_for_others)
     if shard.stage is Stage.generate:
         worker.generate()
     else:
@@ -72,10 +81,13 @@ def stopping_on_signals() -> Iterator[StopRequested]:
 class _Worker:
     """Runs the items of one shard in order."""
 
-    def __init__(self, shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
+    def __init__(
+        self, shard: Shard, emit: Emit, stop_requested: StopRequested, wait_for_others: bool
+    ) -> None:
         self._shard = shard
         self._emit = emit
         self._stop_requested = stop_requested
+        self._wait_for_others = wait_for_others
         self._store = RunStore(Path(shard.store))
 
     def generate(self) -> None:
@@ -131,6 +143,7 @@ class _Worker:
             lambda one: self._store.claim_path(names(one)[1]),
             on_wait,
             self._stop_requested,
+            self._wait_for_others,
         )
 
     def _scored_at_ns(self, task: Evaluation) -> int:

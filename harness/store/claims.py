@@ -97,6 +97,7 @@ def in_turn(
     path_of: Callable[[T], Path],
     on_wait: Callable[[T, str], None],
     stop_requested: Callable[[], bool],
+    wait: bool = True,
 ) -> Iterator[T]:
     """Yield items, each while this process holds its claim; those of others come last.
 
@@ -105,6 +106,7 @@ def in_turn(
         path_of: returns the file of an item's claim.
         on_wait: called with an item and its holder before waiting for it.
         stop_requested: ends the waiting.
+        wait: False yields what others hold without their claims, as they may hang for good.
     """
     later = []
     for item in items:
@@ -117,7 +119,7 @@ def in_turn(
             later.append(item)
     for item in later:
         path, told = path_of(item), False
-        while (waited := take(path)) is None:
+        while (waited := take(path)) is None and wait:
             if stop_requested():
                 return
             if not told:
@@ -127,7 +129,8 @@ def in_turn(
         try:
             yield item
         finally:
-            waited.release()
+            if waited is not None:
+                waited.release()
 
 
 def _note_holder(claim: Claim, descriptor: int) -> None:

@@ -47,7 +47,9 @@ class ShardTask(Checkpointable):
         left = _without_abandoned(still_missing(shard), counts, max_attempts)
         if left.items:
             try:
-                run_shard(left, attempt.show, signals.received)
+                # SLURM gives a unit to one task at a time. Whoever else holds it may be a process
+                # of a lost node, which may hang there for good.
+                run_shard(left, attempt.show, signals.received, wait_for_others=False)
             except Exception as error:
                 disk = disk_error(error, Path(shard.store))
                 if disk is None:

@@ -54,6 +54,20 @@ def test_a_claim_is_held_once_and_leaves_no_file(tmp_path: Path) -> None:
     again.release()
 
 
+def test_without_waiting_the_work_of_another_process_is_done_beside_it(
+    tmp_path: Path, other: subprocess.Popen[str]
+) -> None:
+    waited: list[object] = []
+    order = list(
+        in_turn(
+            "abc", tmp_path.joinpath, lambda *one: waited.append(one), lambda: False, wait=False
+        )
+    )
+    assert order == ["a", "c", "b"]
+    assert not waited
+    assert other.poll() is None and take(tmp_path / "b") is None, "it is still at it"
+
+
 def test_work_of_another_process_comes_last_and_a_killed_one_holds_nothing(
     tmp_path: Path, other: subprocess.Popen[str]
 ) -> None:

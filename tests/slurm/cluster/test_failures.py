@@ -73,7 +73,7 @@ def test_a_unit_that_fails_repeatedly_is_skipped(
     site.wait_until_over()
     assert not site.hashes()  # seed 0 comes first and kills its task
     assert site.on_store("resume") == 0
-    assert "Skipped 1 item that failed 2 times." in site.printed
+    assert "Skipped 1 item after 2 attempts that failed or saved nothing." in site.printed
     assert "resume --again" in site.printed
     site.wait_until_over()
     assert len(site.hashes()) == 1

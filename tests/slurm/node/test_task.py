@@ -67,7 +67,7 @@ def test_a_unit_that_killed_its_task_too_often_is_recorded_and_the_rest_is_done(
     shard = next(folder.shards())
     died(folder, 3, shard.items[0])
     done: list[str] = []
-    monkeypatch.setattr(task, "run_shard", lambda shard, *_: done.extend(shard.items))
+    monkeypatch.setattr(task, "run_shard", lambda shard, *_, **__: done.extend(shard.items))
     ShardTask()(str(folder.shard_path(0)))
     assert done == list(shard.items[1:])
     path = RunStore(folder.path.parents[1]).unit_dir(shard.items[0]) / "failure.json"
@@ -92,7 +92,7 @@ def test_with_one_attempt_allowed_progress_earns_another(
     shard = next(folder.shards())
     died(folder, 1, shard.items[0])
     done: list[str] = []
-    monkeypatch.setattr(task, "run_shard", lambda shard, *_: done.extend(shard.items))
+    monkeypatch.setattr(task, "run_shard", lambda shard, *_, **__: done.extend(shard.items))
     chunk = RunStore(folder.path.parents[1]).unit_dir(shard.items[0]) / "partial/000000.safetensors"
     write_json(chunk, {})
     ShardTask()(str(folder.shard_path(0)))
@@ -134,7 +134,7 @@ def test_signals_request_a_stop(signum: int) -> None:
 def test_a_stopped_task_records_it_and_is_requeued(
     folder: SubmissionFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stopped(*_: object) -> None:
+    def stopped(*_: object, **__: bool) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     def leave(task_id: str) -> None:
@@ -153,7 +153,7 @@ def test_a_full_disk_ends_the_task_and_counts_against_no_unit(
 ) -> None:
     item = next(folder.shards()).items[0]
 
-    def full(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
+    def full(shard: Shard, emit: Emit, stop_requested: StopRequested, **_: bool) -> None:
         emit(Event(EventKind.progress, item))
         raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
 
