@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from harness.api.listening import interruptible, listener_of
 from harness.api.result import Result, collect
+from harness.store.header import COMMAND
 
 if TYPE_CHECKING:
     from harness.config.sweep import SweepConfig
     from harness.core.events import Listener
     from harness.store.units import Unit
-
-_COMMAND = ("python", "-m", "harness")
 
 
 def sweep(*overrides: str, progress: bool | Listener = False, **settings: Any) -> Result:
@@ -49,7 +48,7 @@ def sweep(*overrides: str, progress: bool | Listener = False, **settings: Any) -
     from harness.studies.experiments.prepare import prepare_encoders
 
     arguments = [*overrides, *to_overrides(settings)]
-    argv = [*_COMMAND, "sweep", *arguments]
+    argv = [*COMMAND, "sweep", *arguments]
     listener = listener_of(progress)
     name, others = split_experiment(arguments)
     with interruptible() as stop_requested:
@@ -94,7 +93,7 @@ def generate(
     arguments = [*overrides, *to_overrides(settings)]
     config = load_single(prompt, arguments)
     units, store = plan_units(config), RunStore(config.settings.store)
-    argv = [*_COMMAND, "generate", f"prompt={prompt}", *arguments]
+    argv = [*COMMAND, "generate", f"prompt={prompt}", *arguments]
     with interruptible() as stop_requested:
         outcome = run_command(units, config, store, argv, listener_of(progress), stop_requested)
     return collect(store, (unit.id for unit in units), outcome.failed)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from harness.cli.sweep_story import estimate_lines
-from harness.core.human import size_text
+from harness.core.human import counted, size_text
 
 if TYPE_CHECKING:
     from backbones.engine.backbone import LocatedFile
@@ -82,7 +82,7 @@ def _say_downloads(files: Sequence[LocatedFile], terminal: Terminal) -> None:
     sizes = [file.source.bytes if file.source else None for file in files]
     total, num_unknown = size_text(sum(filter(None, sizes))), sizes.count(None)
     more = f", {num_unknown} of them of unknown size" if num_unknown else ""
-    count = f"{len(files)} file{'' if len(files) == 1 else 's'}"
+    count = counted(len(files), "file")
     terminal.say(f"downloads: {count}, {total}{more}: python -m harness fetch-weights")
     for file in files:
         source = file.source
@@ -93,16 +93,13 @@ def _say_downloads(files: Sequence[LocatedFile], terminal: Terminal) -> None:
 
 def say_power(power: Sequence[SuitePower], terminal: Terminal) -> None:
     """Say which differences the prompts tell, with the spreads of earlier sweeps."""
-    from eval.statistics import MIN_CLUSTERS
+    from harness.cli.results_table import too_few
 
     for suite in power:
-        prompts = f"{suite.num_prompts} prompt{'' if suite.num_prompts == 1 else 's'}"
         if suite.effect is None:
-            terminal.say(
-                f"{suite.suite}: {prompts} cannot tell any difference from noise; at least "
-                f"{MIN_CLUSTERS} can: prompts.num={MIN_CLUSTERS}"
-            )
+            terminal.say(f"{suite.suite}: {too_few(suite.num_prompts)}")
             continue
+        prompts = counted(suite.num_prompts, "prompt")
         terminal.say(
             f"{suite.suite}, {suite.duration_s:g} s: {prompts} tell differences of "
             f"{suite.effect:.2f} spreads (80 % power, {suite.num_comparisons} differences tested)"

@@ -12,6 +12,7 @@ from harness.cli.options import Device, Threads, numbers, one_of
 from harness.cli.parsing import typed
 from harness.core.errors import ConfigError
 from harness.store.folders import existing_store
+from harness.store.header import COMMAND
 
 if TYPE_CHECKING:
     from harness.cli.terminal import Terminal
@@ -140,7 +141,7 @@ def evaluate(
     left_out: Mapping[str, str] = {}
     if videos and manifest and not sweep:
         row = Row(backbone or videos.resolve().name, method or "imported", manifest.stem)
-        argv = ["python", "-m", "harness", "eval", *typed(ctx)]
+        argv = [*COMMAND, "eval", *typed(ctx)]
         store = RunStore((runs or Path("runs")) / (name or videos.resolve().name))
         with terminal.console.status("reading videos"):
             own = OwnVideos(read_manifest(videos, manifest), row, argv)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.options import Overrides
+from harness.store.header import COMMAND
 
 
 def generate(
@@ -30,7 +31,7 @@ def generate(
 
     config = load_single(prompt, overrides or [])
     units, store, terminal = plan_units(config), RunStore(config.settings.store), Terminal()
-    argv = ["python", "-m", "harness", "generate", f"prompt={prompt}", *(overrides or [])]
+    argv = [*COMMAND, "generate", f"prompt={prompt}", *(overrides or [])]
     with stopping_on_signals() as stop_requested:
         outcome = run_command(units, config, store, argv, terminal, stop_requested)
     if outcome.stopped:

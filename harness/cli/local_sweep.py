@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.core.errors import ConfigError
+from harness.store.header import COMMAND
 from harness.store.progress import STATES, Progress, read_progress
 from harness.store.run_store import RunStore
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from harness.store.header import Command
 
 _MOST_FAILURES = 10
-_COMMAND = ("python", "-m", "harness")
 
 
 def show_status(store: RunStore, watch: bool, every_s: float, terminal: Terminal) -> int:
@@ -154,7 +154,7 @@ def resume_sweep(store: RunStore, terminal: Terminal) -> int:
         raise ConfigError(f"No sweep command made {store.root}; nothing can be resumed.")
     code = 0
     for command in commands:
-        arguments = command.argv[len(_COMMAND) + 1 :]
+        arguments = command.argv[len(COMMAND) + 1 :]
         folder = _folder(store.root.absolute(), command.folder, arguments)
         terminal.say(shlex.join(command.argv))
         with contextlib.chdir(folder):
@@ -168,7 +168,7 @@ def resume_sweep(store: RunStore, terminal: Terminal) -> int:
 
 
 def _is_sweep(command: Command) -> bool:
-    return command.argv[: len(_COMMAND) + 1] == (*_COMMAND, "sweep")
+    return command.argv[: len(COMMAND) + 1] == (*COMMAND, "sweep")
 
 
 def _folder(root: Path, noted: str, arguments: Sequence[str]) -> Path:
@@ -197,5 +197,5 @@ def _folder(root: Path, noted: str, arguments: Sequence[str]) -> Path:
     where = f"It was given in {noted}. " if noted else ""
     raise ConfigError(
         f"No folder is known in which the command makes {root}. {where}Run it again in a folder "
-        f"where that is {runs / root.name}: {shlex.join((*_COMMAND, 'sweep', *arguments))}"
+        f"where that is {runs / root.name}: {shlex.join((*COMMAND, 'sweep', *arguments))}"
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from eval.statistics import MARK_LEVELS, MIN_CLUSTERS
+from harness.core.human import counted
 from reports.tables.columns import grouped
 from reports.tables.formatting import bounds, seconds, text
 
@@ -36,6 +37,14 @@ def main_metrics(comparison: Comparison) -> list[MetricInfo]:
     firsts = [infos[0] for infos in headings if infos]
     others = [info for infos in headings for info in infos[1:]]
     return [*firsts, *others][:_MOST_METRICS]
+
+
+def too_few(num_prompts: int) -> str:
+    """Say that so few prompts show nothing, and how many may."""
+    return (
+        f"{counted(num_prompts, 'prompt')} cannot tell any difference from noise; at least "
+        f"{MIN_CLUSTERS} can: prompts.num={MIN_CLUSTERS}"
+    )
 
 
 def _print_table(comparison: Comparison, terminal: Terminal) -> None:
@@ -78,17 +87,13 @@ def _notes(comparison: Comparison, metrics: Sequence[MetricInfo]) -> Iterator[st
     elif any(cell.versus for cell in cells):
         fewest = min(group.num_prompts for group in comparison.groups)
         if fewest < MIN_CLUSTERS:
-            prompts = f"{fewest} prompt{'' if fewest == 1 else 's'}"
-            yield (
-                f"{prompts} cannot tell any difference from noise; at least {MIN_CLUSTERS} can: "
-                f"prompts.num={MIN_CLUSTERS}"
-            )
+            yield too_few(fewest)
         else:
             yield f"No difference from {' or '.join(baselines)} is beyond noise."
     if any(cell.interval for cell in cells):
         yield "Below a mean: its 95 % interval over prompts."
     if more := len(comparison.metrics) - len(metrics):
-        yield f"{more} more metric{'' if more == 1 else 's'} on the page."
+        yield f"{counted(more, 'more metric')} on the page."
     reasons = dict.fromkeys(
         f"no value: {info.title}: {row.cells[info.name].reason}"
         for info in comparison.metrics

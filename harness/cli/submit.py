@@ -14,6 +14,7 @@ from harness.cli.terminal import Terminal
 from harness.config.sweep import ExecutorKind, Settings, SweepConfig
 from harness.core.errors import ConfigError
 from harness.core.files import locked
+from harness.core.human import counted
 from harness.run.power import SuitePower
 from harness.run.sweep import make_shard, missing_units
 from harness.store.run_store import RunStore
@@ -156,14 +157,14 @@ def submit_work(
     if abandoned:
         sweep = shlex.quote(str(campaign.store))
         terminal.say(
-            f"Skipped {_items(len(abandoned))} after {campaign.profile.max_attempts} attempts that "
-            "failed or saved nothing. To retry, with more time where tasks ran out of it: python "
-            f"-m harness resume --again {sweep} executor.slurm.generate.time_min=N",
+            f"Skipped {counted(len(abandoned), 'item')} after {campaign.profile.max_attempts} "
+            "attempts that failed or saved nothing. To retry, with more time where tasks ran out "
+            f"of it: python -m harness resume --again {sweep} executor.slurm.generate.time_min=N",
             style="yellow",
         )
     if plan is None:
         if busy:
-            terminal.say(f"Already running or queued: {_items(busy)}.")
+            terminal.say(f"Already running or queued: {counted(busy, 'item')}.")
         elif not abandoned:
             terminal.say("Nothing is missing.")
         _say_next(campaign, terminal)
@@ -190,10 +191,6 @@ def _as_dict(plan: Plan | None, campaign: Campaign, busy: int, num_skipped: int)
         "most_gpu_hours": plan.most_gpu_hours if plan else 0.0,
         "scripts": campaign.scripts(plan) if plan else [],
     }
-
-
-def _items(count: int) -> str:
-    return f"{count} item{'' if count == 1 else 's'}"
 
 
 def _show(plan: Plan, terminal: Terminal) -> None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.options import Json, Overrides
 from harness.core.errors import ConfigError
+from harness.store.header import COMMAND
 
 if TYPE_CHECKING:
     from harness.cli.terminal import Terminal
     from harness.config.sweep import Settings, SweepConfig
-    from harness.run.estimate import Estimate
     from harness.store.run_store import RunStore
     from harness.store.units import Unit
     from harness.studies.experiments.plan import ExperimentPlan
@@ -69,7 +69,7 @@ def sweep(
     terminal = Terminal(as_json=as_json, quiet=quiet)
     name, others = split_experiment(overrides or [])
     plan = ExperimentPlan.load(name, others) if name else None
-    argv = ["python", "-m", "harness", "sweep", *(overrides or [])]
+    argv = [*COMMAND, "sweep", *(overrides or [])]
     if plan and not cfg:
         code = _prepare(plan, argv, dry_run, terminal)
         if code is not None:
@@ -136,7 +136,6 @@ def _run(
             outcome = run_command(units, config, store, argv, terminal, stop_requested)
         if with_report and not outcome.stopped:
             paths = _report(store, len(units), terminal)
-    _note_times(store, bar.seconds, cost)
     if terminal.as_json:
         terminal.print_json(sweep_story.as_dict(store, cost, outcome, bar.seconds, paths))
     if outcome.stopped:
@@ -146,8 +145,9 @@ def _run(
 
 
 def _report(store: RunStore, num_units: int, terminal: Terminal) -> ReportPaths:
-    """Build the report as a stage of its own, counted in videos."""
+    """Build the report as a stage of its own, counted in videos, and note its time."""
     from harness.core.events import Event, EventKind
+    from harness.store.stage_times import StageTime, add_stage_times
     from reports.site.build import build_report
 
     started = time.perf_counter()
@@ -156,24 +156,10 @@ def _report(store: RunStore, num_units: int, terminal: Terminal) -> ReportPaths:
             store.root,
             advance=lambda done, _: emit(Event(EventKind.progress, "page", amount=done)),
         )
-        emit(Event(EventKind.done, "page", seconds=time.perf_counter() - started))
+        took_s = time.perf_counter() - started
+        emit(Event(EventKind.done, "page", seconds=took_s))
+    add_stage_times(store, [StageTime.ended_now("report", took_s, num_units)])
     return paths
-
-
-def _note_times(store: RunStore, seconds: Mapping[str, float], cost: Estimate) -> None:
-    """Keep the seconds of each stage, from which later sweeps are estimated."""
-    from harness.store.stage_times import StageTime, add_stage_times
-
-    made, scored = cost.generate, cost.score
-    num_items = {"generate": made.num_items, "score": scored.num_items}
-    num_units = made.num_items + made.num_there
-    add_stage_times(
-        store,
-        [
-            StageTime.ended_now(s, took_s, num_items.get(s, num_units))
-            for s, took_s in seconds.items()
-        ],
-    )
 
 
 def _prepare(

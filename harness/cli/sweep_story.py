@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.progress import Expected
-from harness.core.human import duration_text, size_text
+from harness.core.human import counted, duration_text, size_text
 
 if TYPE_CHECKING:
     from harness.cli.terminal import Terminal
@@ -54,11 +54,12 @@ def say_start(
     workers = num_workers(settings)
     threads = num_threads(settings)
     made, scored = cost.generate, cost.score
-    units = f"{_of(made.num_items, 'unit')} to make, {made.num_there} already there"
-    scores = f"{_of(scored.num_items, 'score')} to compute, {scored.num_there} already there"
+    units = f"{counted(made.num_items, 'unit')} to make, {made.num_there} already there"
+    scores = f"{counted(scored.num_items, 'score')} to compute, {scored.num_there} already there"
     terminal.say(f"{store.root}: {units}" + (f"; {scores}" if settings.suite else ""))
     terminal.say(
-        f"{_of(workers, 'worker')} with {_of(threads, 'thread')} on {pick_device(settings.device)}"
+        f"{counted(workers, 'worker')} with {counted(threads, 'thread')} "
+        f"on {pick_device(settings.device)}"
     )
     if made.num_items or scored.num_items:
         for line in estimate_lines(cost, with_report):
@@ -100,7 +101,7 @@ def say_end(
     stages = ", ".join(f"{stage} {duration_text(took_s)}" for stage, took_s in seconds.items())
     total = duration_text(sum(seconds.values()))
     terminal.say(
-        f"{_of(made.num_items + made.num_there, 'unit')}, {num_failed} failed, {total}"
+        f"{counted(made.num_items + made.num_there, 'unit')}, {num_failed} failed, {total}"
         + (f": {stages}." if stages else "."),
     )
     name = shlex.quote(str(store.root))
@@ -153,7 +154,3 @@ def _plain(rows: Sequence[Mapping[Any, Any]]) -> list[dict[str, Any]]:
     return [
         {str(key): None if _is_nan(value) else value for key, value in row.items()} for row in rows
     ]
-
-
-def _of(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"

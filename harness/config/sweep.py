@@ -208,7 +208,7 @@ def load_single(prompt: str, arguments: Sequence[str]) -> SweepConfig:
         arguments: overrides as typed.
 
     Raises:
-        ConfigError: overrides that span more than one video.
+        ConfigError: overrides that span more than one video, or a SLURM cluster.
         LongtakeError: as `load_sweep`.
     """
     config = load_sweep([*arguments, "suite=[]"])
@@ -216,6 +216,8 @@ def load_single(prompt: str, arguments: Sequence[str]) -> SweepConfig:
         raise ConfigError(
             "generate makes one video: name one backbone, one method and one seed, or use sweep."
         )
+    if config.settings.executor.kind is ExecutorKind.slurm:
+        raise ConfigError("generate works on this machine; on SLURM use sweep.")
     sha256 = hashlib.sha256(prompt.encode()).hexdigest()
     given = PromptSet("given", (Prompt(sha256[:8], prompt, prompt),), sha256)
     resolved = config.resolved[0] | {"prompts": {"given": prompt, "sha256": sha256}}

@@ -16,6 +16,8 @@ from typing import Any
 
 import psutil
 
+from harness.core.errors import StoreError
+
 _FICLONE = 0x40049409  # linux/fs.h
 _COPY_BYTES = 2**20
 
@@ -25,6 +27,21 @@ def cache_root() -> Path:
     if own := os.environ.get("LONGTAKE_CACHE"):
         return Path(own)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "longtake"
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        StoreError: it can't be read for another reason.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 @contextmanager

@@ -1,8 +1,13 @@
-"""Amounts as people write them: seconds as days, hours and minutes, bytes as MiB and GiB."""
+"""Amounts as people write them: numbers of things, days and hours, MiB and GiB."""
 
 from __future__ import annotations
 
 _STEPS = ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
+
+
+def counted(number: int, word: str) -> str:
+    """Return a number of things: "1 unit", "2 units"."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def duration_text(seconds: float) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.equal_bytes import write_tensors
 from harness.core.errors import StoreError
+from harness.core.files import read_bytes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -81,12 +82,7 @@ def read_state(path: Path) -> dict[str, Any]:
     """
     import torch
 
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error.strerror}.") from error
+    data = read_bytes(path)
     seal, body = _SEAL.search(data[-_SEAL_BYTES:]), data[:-_SEAL_BYTES]
     if seal is None or hashlib.sha256(body).hexdigest() != seal[1].decode():
         raise StoreError(f"{path}: not the bytes that were written.")

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from harness.core.errors import StoreError
-from harness.core.files import write_text
+from harness.core.files import read_bytes, write_text
 
 T = TypeVar("T")
 _DIGEST = re.compile(rb',\n "sha256": "([0-9a-f]{64})"\n}\n\Z')
@@ -56,12 +56,7 @@ def read_typed(path: Path, cls: type[T]) -> T:
         StoreError: the file is unreadable, changed since it was written, no JSON, or does not fit
             the type; names the field.
     """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error.strerror}.") from error
+    data = read_bytes(path)
     end = _DIGEST.search(data)
     if end and hashlib.sha256(data[: end.start()]).hexdigest() != end[1].decode():
         raise StoreError(f"{path}: not the bytes that were written.")

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from harness.core.errors import StoreError
+from harness.core.files import read_bytes
 from harness.core.names import not_utf8
 from harness.core.typed_files import from_json
 
@@ -41,13 +42,9 @@ def read_yaml(path: Path) -> Any:
         StoreError: it cannot be read, or is no YAML of plain values.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
-    except FileNotFoundError:
-        raise
+        content = yaml.load(read_bytes(path).decode("utf-8"), Loader=_LOADER)
     except UnicodeDecodeError as error:
         raise StoreError(f"{path} is not YAML in UTF-8.") from error
-    except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error.strerror}.") from error
     # A date or a number that does not exist is a ValueError, an unhashable key a TypeError.
     except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
         raise StoreError(f"{path} is not readable YAML: {' '.join(str(error).split())}.") from error

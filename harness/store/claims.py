@@ -71,6 +71,26 @@ def take(path: Path) -> Claim | None:
         os.close(descriptor)
 
 
+def is_held(path: Path) -> bool | None:
+    """Return whether a process holds a claim; None where the file system has no locks.
+
+    Raises:
+        FileNotFoundError: there is no such claim.
+    """
+    descriptor = os.open(path, os.O_RDONLY)  # a colleague may only read the store
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return None
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def clear(folder: Path) -> None:
     """Remove claims that no process holds, as killed ones leave them, and the empty folder."""
     try:

@@ -13,6 +13,8 @@ from harness.core.files import write_text
 from harness.core.typed_files import from_plain, to_plain
 from harness.core.untyped import read_yaml
 
+COMMAND = ("python", "-m", "harness")
+"""The words that all noted command lines begin with."""
 UNKNOWN_REVISION = "unknown (not run from a checkout)"
 
 

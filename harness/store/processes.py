@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from harness.store.claims import take
+from harness.store.claims import is_held, take
 from harness.store.paths import StorePaths
+
+_TRIES, _LOOK_EVERY_S = 20, 0.05
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,13 @@ class Process:
 @contextmanager
 def working(paths: StorePaths) -> Iterator[None]:
     """Let other commands see that this process works on the run store."""
-    claim = take(paths.processes_dir / f"{socket.gethostname()}-{os.getpid()}")
+    path = paths.processes_dir / f"{socket.gethostname()}-{os.getpid()}"
+    claim = take(path)
+    for _ in range(_TRIES):
+        if claim:
+            break
+        time.sleep(_LOOK_EVERY_S)  # another process is looking whether it is held
+        claim = take(path)
     try:
         yield
     finally:
@@ -59,13 +68,13 @@ def running_processes(paths: StorePaths) -> list[Process]:
             continue
         try:
             began_s = path.stat().st_mtime
-            claim = take(path)
-        except OSError:  # it just ended, or the store is read-only
+            held = is_held(path)
+        except FileNotFoundError:  # it just ended
             continue
-        if claim:
-            if claim.descriptor is not None:
-                claim.release()  # left by a process that was killed
-        else:
+        if held is False:  # left by a process that was killed
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+        elif held:
             since = datetime.fromtimestamp(began_s, UTC).isoformat(timespec="seconds")
             found.append(Process(int(pid), host, since))
     return found

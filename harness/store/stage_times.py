@@ -1,4 +1,4 @@
-"""The file stages.jsonl: how long each stage of each command took."""
+"""The file stages.jsonl: how long stages took whose time no record tells."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from harness.store.record import now
 class StageTime:
     """One stage of one command.
 
+    Those of units and of their scores stand in records and score files.
+
     Attributes:
-        stage: generate, score or report.
+        stage: report.
         seconds: wall time.
-        num_items: units made, scores made, or units of the report.
+        num_items: units of the report.
         time: when it ended, UTC.
     """
 

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from harness.core.human import counted
 from slurm.attempts.attempt import Attempt
 from slurm.clock import MAX_SKEW_S
 from slurm.status.eta import eta
@@ -149,8 +150,8 @@ def _pending(shards: Sequence[ShardState]) -> Text:
         Verdict.pending,
         [
             (
-                f"{stage} {job_id}: {_plural(len(members), 'task')}, "
-                f"{_plural(sum(len(m.left) for m in members), 'unit')} ({reason or 'no reason'})",
+                f"{stage} {job_id}: {counted(len(members), 'task')}, "
+                f"{counted(sum(len(m.left) for m in members), 'unit')} ({reason or 'no reason'})",
             )
             for (stage, job_id, reason), members in groups.items()
         ],
@@ -178,7 +179,7 @@ def _wrong(state: SweepState, shards: Sequence[ShardState]) -> Text:
         more = f" and {len(members) - 1} more" if len(members) > 1 else ""
         first = members[0]
         log = f"log: {first.log()}" if first.log() else "no log"
-        lines.append((f"{_name(first)}{more}: {_plural(units, 'unit')}", error, log))
+        lines.append((f"{_name(first)}{more}: {counted(units, 'unit')}", error, log))
     return _section(Verdict.failed, lines)
 
 
@@ -216,10 +217,6 @@ def _section(verdict: Verdict, entries: Sequence[tuple[str, ...]]) -> Text:
     if len(entries) > _MOST_ENTRIES:
         text.append(f"  and {len(entries) - _MOST_ENTRIES} more\n")
     return text
-
-
-def _plural(count: int, word: str) -> str:
-    return f"{count} {word}{'' if count == 1 else 's'}"
 
 
 def _duration(seconds: float) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from harness.config.overrides import split, take
 from harness.config.sweep import SweepConfig, load_sweep
 from harness.core.errors import ConfigError
+from harness.store.header import COMMAND
 from harness.store.units import Unit, plan_units
 from harness.studies.encoders.corpus import SHARD_VIDEOS, plan_corpus
 from methods.encoders.corpus import INDEX, CorpusIndex
@@ -48,7 +49,7 @@ class CorpusConfig:
             units, _positive("shard_videos", own.get("shard_videos", str(SHARD_VIDEOS)))
         )
         folder = Path(own["out"]) if "out" in own else config.settings.store / "corpus"
-        command = ("python", "-m", "harness", "latents", *overrides)
+        command = (*COMMAND, "latents", *overrides)
         return cls(config, units, index, folder, command)
 
     def packed(self) -> bool:

@@ -12,6 +12,7 @@ from harness.config.overrides import Choice, compose_plain, expand
 from harness.config.sweep import CONF
 from harness.core.errors import ConfigError, unknown_name
 from harness.core.schema import build
+from harness.store.header import COMMAND
 from methods.encoders.trackers import TrackerKind
 from methods.encoders.training import TrainingSettings
 
@@ -87,7 +88,7 @@ def load_run(arguments: Sequence[str]) -> EncoderRun:
     settings = [choice for choice in choices if choice.key not in _GROUPS]
     run = build(EncoderRun, compose_plain(_CONF, "train_encoder", options, settings), "training")
     run.out = run.out or f"encoders/{_label(choices)}"
-    run.command = ["python", "-m", "harness", "train-encoder", *arguments]
+    run.command = [*COMMAND, "train-encoder", *arguments]
     run.check()
     return run
 

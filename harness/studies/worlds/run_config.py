@@ -15,6 +15,7 @@ from harness.config.overrides import compose_plain, expand
 from harness.config.sweep import CONF
 from harness.core.errors import ConfigError
 from harness.core.schema import build
+from harness.store.header import COMMAND
 
 _CONF = CONF / "training"
 
@@ -87,6 +88,6 @@ def load_run(arguments: Sequence[str]) -> WorldRun:
     """
     choices, *_ = expand(arguments, list_keys=())
     run = build(WorldRun, compose_plain(_CONF, "train_world", {}, choices), "training")
-    run.command = ["python", "-m", "harness", "train-world", *arguments]
+    run.command = [*COMMAND, "train-world", *arguments]
     run.check()
     return run

@@ -158,5 +158,7 @@ def test_wrong_settings_raise_typed_errors(
 
 
 def test_one_video_takes_one_value_per_setting(folder: Path) -> None:
+    with pytest.raises(harness.ConfigError, match="works on this machine; on SLURM use sweep"):
+        harness.generate(PROMPT, method="rag", executor="slurm")
     with pytest.raises(harness.ConfigError, match="generate makes one video"):
         harness.generate(PROMPT, method=["rag", "oldest"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -66,6 +67,27 @@ def test_without_waiting_the_work_of_another_process_is_done_beside_it(
     assert order == ["a", "c", "b"]
     assert not waited
     assert other.poll() is None and take(tmp_path / "b") is None, "it is still at it"
+
+
+def test_a_store_that_may_only_be_read_shows_who_works_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = StorePaths(tmp_path)
+    path = paths.processes_dir / f"{socket.gethostname()}-1"
+    claim = take(path)
+    assert claim is not None
+    opened = os.open
+    with monkeypatch.context() as patch:
+
+        def read_only(name: Path, flags: int, *mode: int) -> int:
+            if flags & (os.O_RDWR | os.O_CREAT):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(name))
+            return opened(name, flags, *mode)
+
+        patch.setattr("harness.store.claims.os.open", read_only)
+        assert [process.pid for process in running_processes(paths)] == [1]
+    claim.release()
+    assert running_processes(paths) == []
 
 
 def test_work_of_another_process_comes_last_and_a_killed_one_holds_nothing(
