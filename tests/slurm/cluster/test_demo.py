@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import re
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ import pytest
 from harness.__main__ import main
 from slurm.testcluster import demo
 from slurm.testcluster.cluster import ThrowawayCluster
+from slurm.testcluster.processes import wait_until
 from tests.harness.support import video_hashes
 
 SWEEP = (
@@ -42,10 +43,10 @@ def test_the_demo_survives_kills_and_ends_in_the_same_leaderboard(
         victims.append(self)
 
     monkeypatch.setattr(ThrowawayCluster, "start", start)
-    killer = threading.Thread(target=_kill_one_after_the_other, args=(victims,))
-    killer.start()
-    code = demo.run_demo("demo", SWEEP)
-    killer.join()
+    with ThreadPoolExecutor(1) as threads:
+        killed = threads.submit(_cancel_a_job_and_kill_a_daemon_of_every_kind, victims)
+        code = demo.run_demo("demo", SWEEP)
+    killed.result()
     printed = capfd.readouterr().out
     assert code == 0, printed
     for daemon in ("slurmctld", r"slurmd n\d", "munged"):
@@ -75,26 +76,42 @@ def _leaderboard(store: Path) -> dict[str, list[dict[str, str]]]:
     return found
 
 
-def _kill_one_after_the_other(victims: list[ThrowawayCluster]) -> None:
-    """Kill a job and the controller; once it is back, munge and the daemon of a busy node."""
-    job, _ = _busy(victims)
-    victims[0].run("scancel", job)
-    victims[0].kill("slurmctld")
-    _, node = _busy(victims)
-    victims[0].kill("slurmd", node)
-    victims[0].kill("munged")
+def _cancel_a_job_and_kill_a_daemon_of_every_kind(victims: list[ThrowawayCluster]) -> None:
+    """Cancel the first job that generates; once that is on disk, kill daemons of every kind.
+
+    All are killed at one moment: how long jobs run after it depends on the machine. A controller
+    killed before it has saved the end of the job would run the job again, and nothing would need
+    to be submitted again.
+    """
+    job, node = _generating(victims)
+    cluster = victims[0]
+    saved = cluster.folder / "state/job_state"
+    cluster.run("scancel", job)
+    wait_until(lambda: job not in _jobs(cluster, "R,CG"), 30, f"job {job} runs")
+    over_s = time.time()
+    wait_until(lambda: saved.stat().st_mtime > over_s, 60, "the controller's state is old")
+    cluster.kill("slurmctld")
+    cluster.kill("slurmd", node)
+    cluster.kill("munged")
 
 
-def _busy(victims: list[ThrowawayCluster]) -> tuple[str, str]:
+def _generating(victims: list[ThrowawayCluster]) -> tuple[str, str]:
     """Wait for a job that generates and return its id and node."""
-    end = time.monotonic() + 120
-    while time.monotonic() < end:
-        time.sleep(0.2)
-        if not victims or not victims[0].is_up():
-            continue
-        listed = victims[0].run("squeue", "-h", "-t", "R", "-o", "%A|%N|%j", check=False)
-        for line in listed.splitlines():
-            job, node, name = (*line.split("|"), "", "")[:3]
-            if name.endswith("-generate"):
-                return job, node
-    raise AssertionError("nothing runs")
+    found: list[tuple[str, str]] = []
+
+    def is_there() -> bool:
+        if victims and victims[0].is_up():
+            for job, (node, name) in _jobs(victims[0], "R").items():
+                if name.endswith("-generate"):
+                    found.append((job, node))
+        return bool(found)
+
+    wait_until(is_there, 120, "no job generates")
+    return found[0]
+
+
+def _jobs(cluster: ThrowawayCluster, states: str) -> dict[str, tuple[str, str]]:
+    """Return node and name of every job in one of the states."""
+    listed = cluster.run("squeue", "-h", "-t", states, "-o", "%A|%N|%j", check=False)
+    rows = [line.split("|") for line in listed.splitlines() if line.count("|") == 2]
+    return {job: (node, name) for job, node, name in rows}
