@@ -1,7 +1,7 @@
 """Recall on the street: does what left the view look the same when it comes back?
 
-Every pass of a place is compared with the first pass of the same place *in this video*, so that a
-figure imagined in the first lap is the truth of all later ones and no mistake is counted twice. The
+Every visit of a place is compared with the first visit of the same place *in this video*, so that a
+figure imagined then is the truth of all later ones and no mistake is counted twice. The
 distance is put between two marks: 1 is no difference, 0 is the distance to the other figures of
 this video, which a new random figure would have on average. Worse than that is negative.
 """
@@ -15,7 +15,8 @@ import numpy as np
 
 from backbones.world.street.prompt import StreetPrompt
 from backbones.world.street.render import SIDE_PX
-from backbones.world.street.script import FPS, GAP_PX
+from backbones.world.street.script import FPS, GAP_PX, Script
+from eval.clip import ScoredSegment
 from eval.metric import (
     Clip,
     ClipMeasure,
@@ -27,7 +28,7 @@ from eval.metric import (
     MetricUnavailable,
 )
 from eval.recall.ages import age_part
-from eval.recall.street_passes import Passes, StreetClip, distance, edges, passes_of
+from eval.recall.street_visits import StreetClip, Visits, distance, edges, visits_of
 from harness.core.errors import LongtakeError
 
 # The disc that every figure fills almost entirely, outline included.
@@ -53,8 +54,10 @@ class _StreetMetric:
         Raises:
             MetricUnavailable: the prompt is not one of the street, or the frames are not 64x64.
         """
+        segments = clip.segments or (ScoredSegment(0, clip.prompt),)
         try:
-            prompt = StreetPrompt.parse(clip.prompt)
+            changes = tuple((one.start_frame, StreetPrompt.parse(one.prompt)) for one in segments)
+            Script.of_changes(changes, segments[-1].start_frame + 1)  # refuses another street
         except LongtakeError as error:
             raise MetricUnavailable(
                 f"{self.info.name} needs a prompt of the street: {error}"
@@ -66,14 +69,14 @@ class _StreetMetric:
                 f"{width}x{height} at {clip.fps}."
             )
         return StreetClip(
-            0.0, frames_FHWC=clip.frames_FHWC, start_frame=clip.start_frame, prompt=prompt
+            0.0, frames_FHWC=clip.frames_FHWC, start_frame=clip.start_frame, changes=changes
         )
 
     def combine(self, measures: Sequence[ClipMeasure]) -> Combined:
-        """Return the mean over all returns; as parts the mean by seconds since the first pass.
+        """Return the mean over all returns; as parts the mean by seconds since the first visit.
 
         Raises:
-            MetricUnavailable: nothing returns, or the first lap shows no figures.
+            MetricUnavailable: nothing returns, or the first visits show no figures.
         """
         numbers = self._numbers(measures)
         by_age: dict[str, list[float]] = {}
@@ -95,30 +98,31 @@ class _StreetMetric:
 
     def _numbers(self, measures: Sequence[ClipMeasure]) -> list[tuple[float, int, float]]:
         """Return age in seconds, video frame and number of every return."""
-        passes = passes_of(_clips(measures), self.offset_px)
-        returns, first = passes.returns, passes.first_lap
-        if not returns or len(first) < passes.num_figures:
+        visits = visits_of(_clips(measures), self.offset_px)
+        if not visits.returns:
             raise MetricUnavailable(
-                f"nothing returns: a lap past {passes.num_figures} figures is longer than the video"
+                f"nothing leaves the view and returns: a lap past {visits.num_figures} figures "
+                f"takes {visits.lap_s:g} s of walking"
             )
+        if len(visits.first) == 1:
+            raise MetricUnavailable("a single place is looked at, and there is no other to compare")
         found = []
-        for item in returns:
-            before = first[item.number % passes.num_figures]
-            value = self._value(passes, item.view_HWC, item.number % passes.num_figures)
+        for visit in visits.returns:
+            value = self._value(visits, visit.view_HWC, visit.figure)
             if value is not None:
-                laps = (item.number - before.number) // passes.num_figures
-                found.append((laps * passes.lap_s, item.end_frame, value))
+                age_s = visit.age_s(visits.first[visit.figure])
+                found.append((age_s, visit.end_frame, value))
         if not found:
-            raise MetricUnavailable("the first lap shows no figures")
+            raise MetricUnavailable("the first visits show no figures")
         return found
 
-    def _value(self, passes: Passes, view_HWC: np.ndarray, figure: int) -> float | None:
-        """Return the number of one return; None if its first pass shows nothing to remember."""
+    def _value(self, visits: Visits, view_HWC: np.ndarray, figure: int) -> float | None:
+        """Return the number of one return; None if its first visit shows nothing to remember."""
         raise NotImplementedError
 
 
 class FigureRecall(_StreetMetric):
-    """Likeness of every returning figure to its own first pass."""
+    """Likeness of every returning figure to its own first visit."""
 
     info = MetricInfo(
         name="figure_recall",
@@ -126,26 +130,26 @@ class FigureRecall(_StreetMetric):
         direction=Direction.higher,
         unit="1 = the same, 0 = another figure",
         description=(
-            "Likeness of every figure that returns to its first pass in this video, between the "
+            "Likeness of every figure that returns to its first visit in this video, between the "
             "distance to other figures (0) and none (1). A figure that fails to return counts 0."
         ),
         heading=Heading.truth,
         kind=Kind.truth,
     )
 
-    def _value(self, passes: Passes, view_HWC: np.ndarray, figure: int) -> float | None:
-        if edges(passes.first_lap[figure].view_HWC) < FEWEST_EDGES:
+    def _value(self, visits: Visits, view_HWC: np.ndarray, figure: int) -> float | None:
+        if edges(visits.first[figure].view_HWC) < FEWEST_EDGES:
             return None
         if edges(view_HWC) < FEWEST_EDGES:
             return 0.0
-        return self._likeness(passes, view_HWC, figure)
+        return self._likeness(visits, view_HWC, figure)
 
-    def _likeness(self, passes: Passes, view_HWC: np.ndarray, figure: int) -> float:
-        return _recall(passes, view_HWC, figure)
+    def _likeness(self, visits: Visits, view_HWC: np.ndarray, figure: int) -> float:
+        return _recall(visits, view_HWC, figure)
 
 
 class FigureIdentity(FigureRecall):
-    """Share of returns that are most like their own first pass among all figures."""
+    """Share of returns that are most like their own first visit among all figures."""
 
     info = MetricInfo(
         name="figure_identity",
@@ -153,20 +157,20 @@ class FigureIdentity(FigureRecall):
         direction=Direction.higher,
         unit="share of returns",
         description=(
-            "Share of returning figures whose nearest figure of the first lap is the right one; a "
-            "random figure is right once in as many times as the street has figures."
+            "Share of returning figures whose nearest figure, as first visited, is the right one; "
+            "a random figure is right once in as many times as the street has figures."
         ),
         heading=Heading.truth,
         kind=Kind.truth,
     )
 
-    def _likeness(self, passes: Passes, view_HWC: np.ndarray, figure: int) -> float:
-        distances = _distances(passes, view_HWC)
+    def _likeness(self, visits: Visits, view_HWC: np.ndarray, figure: int) -> float:
+        distances = _distances(visits, view_HWC)
         return float(min(distances, key=distances.__getitem__) == figure)
 
 
 class PlaceRecall(_StreetMetric):
-    """Likeness of hills and land between two figures to their first pass."""
+    """Likeness of hills and land between two figures to their first visit."""
 
     info = MetricInfo(
         name="place_recall",
@@ -174,7 +178,7 @@ class PlaceRecall(_StreetMetric):
         direction=Direction.higher,
         unit="1 = the same, 0 = another place",
         description=(
-            "Likeness of the hills between two figures to the first pass of that place in this "
+            "Likeness of the hills between two figures to the first visit of that place in this "
             "video, between the distance to its other places (0) and none (1)."
         ),
         heading=Heading.truth,
@@ -182,20 +186,20 @@ class PlaceRecall(_StreetMetric):
     )
     offset_px = GAP_PX // 2
 
-    def _value(self, passes: Passes, view_HWC: np.ndarray, figure: int) -> float | None:
-        return _recall(passes, view_HWC, figure)
+    def _value(self, visits: Visits, view_HWC: np.ndarray, figure: int) -> float | None:
+        return _recall(visits, view_HWC, figure)
 
 
-def _recall(passes: Passes, view_HWC: np.ndarray, figure: int) -> float:
-    distances = _distances(passes, view_HWC)
+def _recall(visits: Visits, view_HWC: np.ndarray, figure: int) -> float:
+    distances = _distances(visits, view_HWC)
     same = distances.pop(figure)
     return 1 - same / max(float(np.mean(list(distances.values()))), 1e-6)
 
 
-def _distances(passes: Passes, view_HWC: np.ndarray) -> dict[int, float]:
+def _distances(visits: Visits, view_HWC: np.ndarray) -> dict[int, float]:
     return {
         other: distance(view_HWC, item.view_HWC, RADIUS_PX, SHIFT_PX)
-        for other, item in passes.first_lap.items()
+        for other, item in visits.first.items()
     }
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
+from eval.clip import ScoredSegment
 from eval.errors import MetricFailed
 from eval.metric import (
     Clip,
@@ -21,7 +22,7 @@ from eval.metric import (
     opening_networks_of,
 )
 from eval.scoring.drift import Drift, drift, similarity
-from eval.scoring.results import ScoredClip, ScoredDuration, ScoredMetric, ScoredSegment
+from eval.scoring.results import ScoredClip, ScoredDuration, ScoredMetric
 from eval.scoring.segments import segment_means
 from harness.core.disk import disk_error
 from harness.core.errors import LongtakeError

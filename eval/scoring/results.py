@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from eval.clip import ScoredSegment
 from eval.metric import MetricInfo
 from eval.scoring.drift import Drift
 from eval.scoring.stillness import Stillness
@@ -21,14 +22,6 @@ class ScoredClip:
     start_s: float
     end_s: float
     sha256: str
-
-
-@dataclass(frozen=True)
-class ScoredSegment:
-    """One segment: its first video frame, and the prompt that its clips are compared with."""
-
-    start_frame: int
-    prompt: str
 
 
 @dataclass(frozen=True)

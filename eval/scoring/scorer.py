@@ -9,12 +9,13 @@ from pathlib import Path
 
 import cv2
 
+from eval.clip import ScoredSegment
 from eval.metric import Metric, check_arguments
 from eval.networks.output_cache import OutputCache
 from eval.networks.pool import NetworkPool
 from eval.scoring.metric_run import MetricRun, is_failure_of_setup, reason_of
 from eval.scoring.network_runs import NetworkRuns
-from eval.scoring.results import ScoredSegment, Scores
+from eval.scoring.results import Scores
 from eval.scoring.suite import METRICS, Suite
 from eval.scoring.video_scoring import Progress, VideoScoring
 from harness.core.errors import ConfigError

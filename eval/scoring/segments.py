@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from eval.scoring.results import ScoredClip, ScoredSegment
+from eval.clip import ScoredSegment
+from eval.scoring.results import ScoredClip
 
 
 def scored_segments(

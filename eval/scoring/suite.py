@@ -84,7 +84,7 @@ SUITES = {
         ),
     ),
     "street": Suite(
-        "street", version="1", metrics=("figure_recall", "figure_identity", "place_recall")
+        "street", version="2", metrics=("figure_recall", "figure_identity", "place_recall")
     ),
     "vbench_long": Suite(
         "vbench_long",

@@ -13,6 +13,7 @@ from time import perf_counter
 
 import numpy as np
 
+from eval.clip import ScoredSegment
 from eval.metric import (
     Clip,
     MetricUnavailable,
@@ -24,7 +25,7 @@ from eval.metric import (
 from eval.metrics.flow import DIS_FLOW, motion_px
 from eval.scoring.metric_run import MetricRun, ScoredSpan, reason_of
 from eval.scoring.network_runs import NetworkRuns
-from eval.scoring.results import ScoredClip, ScoredDuration, ScoredSegment, Scores
+from eval.scoring.results import ScoredClip, ScoredDuration, Scores
 from eval.scoring.segments import segment_of
 from eval.scoring.stillness import stillness
 from eval.scoring.suite import Suite
@@ -150,7 +151,8 @@ class VideoScoring:
             sha256 = hashlib.sha256(frames_FHWC.data).hexdigest()
             self._decode_s += perf_counter() - started
             self._clips.append(_scored_clip(span, self._info, sha256))
-            window.append(Clip(frames_FHWC, span.start, self._fps, self._prompt_of(span)))
+            prompt = self._prompt_of(span)
+            window.append(Clip(frames_FHWC, span.start, self._fps, prompt, self._segments))
             if self._opening_networks:
                 # A copy: a view of the first frame would keep the whole clip in memory.
                 self._firsts_HWC.append(frames_FHWC[0].copy())

@@ -16,7 +16,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from eval.scoring.results import ScoredDuration, ScoredSegment, Scores
+from eval.clip import ScoredSegment
+from eval.scoring.results import ScoredDuration, Scores
 from harness.core.environment import code_revision, package_versions
 from harness.core.errors import StoreError
 from harness.core.files import locked, remove_leftovers, replacing, write_text

@@ -1,7 +1,7 @@
 """The laps of one walk under each other, a picture per method: the same place in every column.
 
 A metric that gives its number by age says when a place returns: the smallest age of a video is the
-length of its laps.
+length of its laps. Videos whose prompt changes are not shown: what returns there is no lap old.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def write_laps(
     Raises:
         DiskError: the pictures cannot be written.
     """
-    shown = {unit_id for unit_id, files in assets.items() if files.strip is not None}
+    with_strip = {unit_id for unit_id, files in assets.items() if files.strip is not None}
+    shown = with_strip.difference(sweep.segments["unit_id"])
     walk = _choose(sweep, comparisons, shown)
     drawn = _drawn(sweep, walk, shown, folder, writer) if walk else []
     for path in set(folder.glob("*.jpg")).difference(target for _, target in drawn):

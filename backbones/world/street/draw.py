@@ -35,12 +35,17 @@ def draw_script(num_blocks: int, seed: int | str) -> Script:
         return Script((Shot(StreetPrompt(sky, land, count, "walking"), num_blocks),))
     shots: list[Shot] = []
     left, motion = num_blocks, ""
-    while left:
-        others = [other for other in _MOTIONS if other != motion]
-        motion = rng.choices(others, [_MOTIONS[other][0] for other in others])[0]
+    while left > 0:
+        motion, length = draw_motion(rng, motion)
         if rng.random() < _SKY_CHANGES:
             sky = rng.choice(SKIES)
-        length = min(left, rng.randint(*_MOTIONS[motion][1]))
-        shots.append(Shot(StreetPrompt(sky, land, count, motion), length))
+        shots.append(Shot(StreetPrompt(sky, land, count, motion), min(left, length)))
         left -= length
     return Script(tuple(shots))
+
+
+def draw_motion(rng: random.Random, before: str) -> tuple[str, int]:
+    """Draw another motion of the camera than the one before, and for how many blocks."""
+    others = [other for other in _MOTIONS if other != before]
+    motion = rng.choices(others, [_MOTIONS[other][0] for other in others])[0]
+    return motion, rng.randint(*_MOTIONS[motion][1])

@@ -85,6 +85,18 @@ class Script:
             shots.append(Shot(StreetPrompt.parse(text), num_blocks))
         return cls(tuple(shots))
 
+    @classmethod
+    def of_changes(cls, changes: Sequence[tuple[int, StreetPrompt]], num_frames: int) -> Self:
+        """Build the script of at least `num_frames` from the first video frame of every shot."""
+        starts = [_block_of(frame) for frame, _ in changes]
+        ends = [*starts[1:], max(_block_of(num_frames - 1), starts[-1]) + 1]
+        return cls(
+            tuple(
+                Shot(prompt, end - start)
+                for (_, prompt), start, end in zip(changes, starts, ends, strict=True)
+            )
+        )
+
     @property
     def num_figures(self) -> int:
         """Number of figures of the street."""
@@ -136,6 +148,11 @@ class CameraPath:
 def last_frame(latent: int) -> int:
     """Return the last video frame that a latent frame decodes to."""
     return latent * FRAMES_PER_LATENT
+
+
+def _block_of(frame: int) -> int:
+    # The first latent frame is a single video frame, so the first block is that much shorter.
+    return (frame + FRAMES_PER_LATENT - 1) // (BLOCK_LATENTS * FRAMES_PER_LATENT)
 
 
 def _path(script: Script) -> CameraPath:

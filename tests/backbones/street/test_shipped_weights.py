@@ -13,8 +13,8 @@ from backbones.street.oracle import StreetOracle
 from backbones.street.training.transformer import learned_memory
 from backbones.street.weights import StreetWeights
 from backbones.world.street.prompt import StreetPrompt
-from eval.recall.street_passes import StreetClip
 from eval.recall.street_recall import FigureRecall
+from eval.recall.street_visits import StreetClip
 from methods.base import MemoryStrategy
 from methods.sliding_window import SlidingWindow
 
@@ -32,7 +32,7 @@ def recall(backbone: Backbone, strategy: MemoryStrategy) -> float:
     rollout = Rollout(backbone, strategy, WALK, noise, TWO_LAPS_LATENTS, seed=1)
     decoder = backbone.start_decoder()
     frames = torch.cat([decoder.decode(block.latents) for block in rollout.blocks()])
-    clip = StreetClip(0.0, frames_FHWC=frames.numpy(), prompt=StreetPrompt.parse(WALK))
+    clip = StreetClip(0.0, frames_FHWC=frames.numpy(), changes=((0, StreetPrompt.parse(WALK)),))
     return FigureRecall().combine([clip]).value
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import accumulate
 
 import numpy as np
 import pytest
@@ -9,9 +11,10 @@ from backbones.world.street.prompt import StreetPrompt
 from backbones.world.street.render import render
 from backbones.world.street.scene import draw_street
 from backbones.world.street.script import FPS, GAP_PX, Script, Shot
+from eval.clip import ScoredSegment
 from eval.metric import Clip, Combined, MetricUnavailable
-from eval.recall.street_passes import edges, passes_of
 from eval.recall.street_recall import FEWEST_EDGES, FigureIdentity, FigureRecall, PlaceRecall
+from eval.recall.street_visits import edges, visits_of
 
 CLIP_FRAMES = 2 * FPS
 PROMPT = "noon grassy four walking"
@@ -20,7 +23,10 @@ METRICS = (FigureRecall(), FigureIdentity(), PlaceRecall())
 
 def video(prompt: str, seed: int, num_blocks: int = 40) -> np.ndarray:
     """Render the truth, [frame, height, width, 3] as uint8."""
-    script = Script((Shot(StreetPrompt.parse(prompt), num_blocks),))
+    return rendered(Script((Shot(StreetPrompt.parse(prompt), num_blocks),)), seed)
+
+
+def rendered(script: Script, seed: int) -> np.ndarray:
     frames = render(draw_street(script.num_figures, seed), script)
     return ((frames.permute(0, 2, 3, 1) + 1) * 127.5).round().byte().numpy()
 
@@ -28,6 +34,22 @@ def video(prompt: str, seed: int, num_blocks: int = 40) -> np.ndarray:
 def clips(frames: np.ndarray, prompt: str) -> list[Clip]:
     starts = range(0, len(frames) - CLIP_FRAMES + 1, CLIP_FRAMES)
     return [Clip(frames[i : i + CLIP_FRAMES], i, FPS, prompt) for i in starts]
+
+
+def scripted(seed: int, *shots: tuple[str, int]) -> list[Clip]:
+    """Return the clips of a video with turns, each shot a motion (or sky, too) and its blocks."""
+    script = Script(tuple(Shot(_prompt(words), blocks) for words, blocks in shots))
+    starts = [0, *accumulate(shot.num_blocks * 12 for shot in script.shots)]
+    segments = tuple(
+        ScoredSegment(max(0, start - 3), str(shot.prompt))
+        for start, shot in zip(starts, script.shots, strict=False)
+    )
+    return [replace(clip, segments=segments) for clip in clips(rendered(script, seed), "")]
+
+
+def _prompt(words: str) -> StreetPrompt:
+    sky, motion = words.split() if " " in words else ("noon", words)
+    return StreetPrompt(sky, "grassy", "four", motion)
 
 
 def score(metric: FigureRecall | PlaceRecall, frames: np.ndarray, prompt: str) -> Combined:
@@ -59,6 +81,39 @@ def test_the_truth_is_remembered_at_every_age(prompt: str, metric: FigureRecall)
         list(result.parts)
         == [f"after {lap_s * n:g} s" for n in range(1, int(30 // lap_s) + 1)][: len(result.parts)]
     )
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.info.name)
+@pytest.mark.parametrize("seed", range(3))
+def test_the_truth_of_a_walk_with_turns_is_remembered(metric: FigureRecall, seed: int) -> None:
+    """Walking back and looking up bring things into view again at other times than a lap's."""
+    shots = (("walking", 9), ("returning", 9), ("gazing", 5), ("strolling", 4), ("walking", 6))
+    result = metric.combine([metric.measure(clip) for clip in scripted(seed, *shots)])
+    assert result.value == pytest.approx(1, abs=0.02)
+    assert len(result.parts) > 2
+
+
+def test_a_figure_that_stays_in_view_does_not_return() -> None:
+    """The camera goes on a little and back again: nothing was ever to be remembered."""
+    shots = (("standing", 2), ("walking", 1), ("returning", 1))
+    measures = [METRICS[0].measure(clip) for clip in scripted(0, *shots)]
+    with pytest.raises(MetricUnavailable, match="nothing leaves the view and returns"):
+        METRICS[0].combine(measures)
+
+
+def test_visits_under_another_sky_are_not_compared() -> None:
+    shots = (("walking", 10), ("night walking", 22), ("walking", 10))
+    measures = [METRICS[0].measure(clip) for clip in scripted(1, *shots)]
+    result = METRICS[0].combine(measures)
+    assert result.value == pytest.approx(1, abs=0.02)
+    assert set(result.parts) == {"after 24 s"}
+
+
+def test_a_script_of_two_streets_has_a_reason_instead() -> None:
+    segments = (ScoredSegment(0, PROMPT), ScoredSegment(21, PROMPT.replace("grassy", "sandy")))
+    clip = replace(clips(video(PROMPT, 0, 4), PROMPT)[0], segments=segments)
+    with pytest.raises(MetricUnavailable, match="cannot change its land on the way"):
+        METRICS[0].measure(clip)
 
 
 def test_new_figures_in_every_lap_are_no_recall() -> None:
@@ -98,17 +153,17 @@ def test_the_curve_begins_with_the_second_lap() -> None:
 def test_figures_are_found_where_they_stand(seed: int, sky: str) -> None:
     prompt = f"{sky} grassy four walking"
     measures = [METRICS[0].measure(clip) for clip in clips(video(prompt, seed), prompt)]
-    figures, between = passes_of(measures), passes_of(measures, GAP_PX // 2)  # type: ignore[arg-type]
-    assert min(edges(item.view_HWC) for item in figures.passes) > 1.5 * FEWEST_EDGES
-    assert max(edges(item.view_HWC) for item in between.passes) < 0.8 * FEWEST_EDGES
+    figures, between = visits_of(measures), visits_of(measures, GAP_PX // 2)  # type: ignore[arg-type]
+    assert min(edges(visit.view_HWC) for visit in figures.visits) > 1.5 * FEWEST_EDGES
+    assert max(edges(visit.view_HWC) for visit in between.visits) < 0.8 * FEWEST_EDGES
 
 
 @pytest.mark.parametrize(
     ("prompt", "num_blocks", "reason"),
     [
         ("a cat", 12, "needs a prompt of the street"),
-        ("noon grassy four standing", 12, "while the camera is standing"),
-        ("noon grassy six walking", 12, "longer than the video"),
+        ("noon grassy four standing", 12, "nothing leaves the view and returns"),
+        ("noon grassy six walking", 12, "a lap past 6 figures takes 12 s of walking"),
     ],
 )
 def test_videos_without_a_return_have_a_reason_instead(
@@ -121,5 +176,5 @@ def test_videos_without_a_return_have_a_reason_instead(
 
 def test_a_video_without_figures_has_nothing_to_remember() -> None:
     frames = np.full((480, 64, 64, 3), 90, np.uint8)
-    with pytest.raises(MetricUnavailable, match="shows no figures"):
+    with pytest.raises(MetricUnavailable, match="show no figures"):
         score(METRICS[0], frames, PROMPT)

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from eval.scoring.results import ScoredClip, ScoredSegment
+from eval.clip import ScoredSegment
+from eval.scoring.results import ScoredClip
 from eval.scoring.segments import scored_segments, segment_means, segment_of
 
 SEGMENTS = (ScoredSegment(0, "a fox"), ScoredSegment(41, "a boat"), ScoredSegment(80, "a star"))

@@ -116,6 +116,14 @@ def test_laps_after_a_longer_scoring_are_drawn_again(pristine_store: Path, tmp_p
         assert heights == {num_laps * 80}
 
 
+def test_videos_whose_prompt_changes_have_no_laps(pristine_store: Path, tmp_path: Path) -> None:
+    sweep = load_sweep(pristine_store)
+    sweep = replace(sweep, segments=sweep.units[["unit_id"]])
+    writer = AssetWriter(sweep, tmp_path, Assets.link)
+    laps = write_laps(sweep, compare_all(sweep), writer.prepare(), tmp_path / "laps", writer)
+    assert laps is None
+
+
 def test_report_without_videos_shows_no_laps(store: Path) -> None:
     options = replace(PAGE_ONLY, assets=Assets.none)
     assert data_of(build_report(store, options=options).index, "site")["laps"] is None
