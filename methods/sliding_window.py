@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.core.errors import ConfigError
 from methods.base import ContextPlan, Role, RolloutSpec, RopeScheme
+from methods.layout import in_a_row
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,15 +53,12 @@ class SlidingWindow:
 
     def plan(self, first_frame: int) -> ContextPlan:
         sink, local = self._window(first_frame)
-        frames = (*sink, *local)
-        block = range(first_frame, first_frame + self._rollout.block_latents)
+        size = self._rollout.block_latents
+        plan = in_a_row(size, (Role.sink, sink), (Role.local, local))
         if self.rope == RopeScheme.absolute:
-            positions, query_positions = frames, tuple(block)
-        else:
-            positions = tuple(range(len(frames)))
-            query_positions = tuple(range(len(frames), len(frames) + len(block)))
-        roles = (Role.sink,) * len(sink) + (Role.local,) * len(local)
-        return ContextPlan(frames, positions, query_positions, roles)
+            block = tuple(range(first_frame, first_frame + size))
+            return replace(plan, positions=plan.frames, query_positions=block)
+        return plan
 
     def _window(self, first_frame: int) -> tuple[range, range]:
         sink = range(min(self.sink_latents, first_frame))
