@@ -124,3 +124,15 @@ heavy = {{"torch", "pandas", "hydra", "cv2", "matplotlib"}} & set(sys.modules)
 assert not heavy, heavy
 """
     subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_a_plan_imports_no_compiler_and_no_distributions() -> None:
+    """Each takes longer to import than the whole plan to make: every command would wait for it."""
+    script = """
+import sys
+from harness.__main__ import main
+main("sweep --dry-run backbone=street prompts=street method=rag duration=3 prompts.num=1".split())
+slow = {"torch._dynamo", "scipy.stats", "pandas", "matplotlib"} & set(sys.modules)
+assert not slow, slow
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)

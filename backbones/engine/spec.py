@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from backbones.engine.script import Schedule
+from backbones.engine.weights import unfilled
 from harness.core.errors import ConfigError
 from methods.base import RolloutSpec
 
@@ -183,6 +184,6 @@ def network_bytes(kind: Callable[..., nn.Module], precision: Precision, *args: A
         precision: number format of its parameters.
         args: what the class is built with; hashable.
     """
-    with torch.device("meta"):
+    with unfilled():
         network = kind(*args)
     return sum(p.numel() for p in network.parameters()) * precision.dtype.itemsize

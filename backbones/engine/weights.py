@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from harness.core.errors import MissingWeights
 from harness.core.weights_files import file_sha256
@@ -100,6 +102,32 @@ def first_few(items: Iterable[str]) -> str:
     ordered = sorted(items)
     more = f" and {len(ordered) - _SHOWN} more" if len(ordered) > _SHOWN else ""
     return f"{'; '.join(ordered[:_SHOWN])}{more}"
+
+
+@contextmanager
+def unfilled() -> Iterator[None]:
+    """Build networks on the meta device, where they take no memory, without first values.
+
+    To fill what has no memory, torch would import its compiler: 1.5 s of every command.
+    """
+    with torch.device("meta"), _NoFirstValues():
+        yield
+
+
+class _NoFirstValues(TorchFunctionMode):
+    """Leaves out the functions of `torch.nn.init`."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        given = kwargs or {}
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return args[0] if args else given["tensor"]
+        return func(*args, **given)
 
 
 def load_strictly(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:

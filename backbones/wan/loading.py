@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 import torch
 
 from backbones.engine.spec import Precision
-from backbones.engine.weights import load_strictly, read_tensors
+from backbones.engine.weights import load_strictly, read_tensors, unfilled
 from backbones.wan.checkpoint import bare_names, kind_of, open_generator, read_generator
 from backbones.wan.lora import merge, read_lora
 from backbones.wan.random_weights import random_tensors
@@ -43,7 +43,7 @@ class Models:
     @classmethod
     def empty(cls, shape: Shape, precision: Precision, vae_precision: Precision) -> Self:
         """Return models of a shape on the meta device, where they take no memory."""
-        with torch.device("meta"):
+        with unfilled():
             transformer, vae = CausalWanTransformer(shape.transformer), WanVAE(shape.vae)
         return cls(transformer, vae, precision, vae_precision)
 

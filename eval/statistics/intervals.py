@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from enum import StrEnum
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from eval.statistics.clusters import (
     MIN_CLUSTERS,
@@ -95,7 +95,7 @@ def bootstrap_t(
     )
     tail = (1 - level) / 2
     low_C, high_C = np.quantile(t_BC, [tail, 1 - tail], axis=0)
-    student = stats.t.ppf(1 - tail, num_clusters - 1)
+    student = stdtrit(num_clusters - 1, 1 - tail)
     lows_C = means_C - np.maximum(high_C, student) * stderr_C
     highs_C = means_C - np.minimum(low_C, -student) * stderr_C
     for index, low, high in zip(wanted, lows_C, highs_C, strict=True):

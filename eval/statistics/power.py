@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from scipy import stats
+from scipy.special import ndtri, stdtrit
 
 from eval.statistics.clusters import MIN_CLUSTERS
 from eval.statistics.paired import MARK_LEVELS, P, PairedDifference
@@ -39,9 +39,9 @@ def detectable_effect(num_prompts: int, num_comparisons: int = 1) -> float | Non
     if num_prompts < MIN_CLUSTERS:
         return None
     degrees = num_prompts - 1
-    critical = stats.t.ppf(1 - MARK_LEVELS[0] / num_comparisons / 2, degrees)
+    critical = stdtrit(degrees, 1 - MARK_LEVELS[0] / num_comparisons / 2)
     noise = (1 + critical**2 / (2 * degrees)) ** 0.5
-    wanted = critical * (1 - 1 / (4 * degrees)) + stats.norm.ppf(POWER) * noise
+    wanted = critical * (1 - 1 / (4 * degrees)) + ndtri(POWER) * noise
     return float(wanted / num_prompts**0.5)
 
 

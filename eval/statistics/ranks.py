@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm, rankdata, t
+from scipy.special import ndtr, stdtrit
 
 from eval.metric import Direction
 from eval.statistics.clusters import MIN_CLUSTERS, Interval, cluster_sums, resamples
@@ -50,7 +50,7 @@ def average_ranks(
             left_out[metric] = tuple(name for name in competitors if name not in present)
         else:
             costs = np.array(list(present.values())) * _sign(directions[metric])
-            by_metric[metric] = dict(zip(present, rankdata(costs).tolist(), strict=True))
+            by_metric[metric] = dict(zip(present, _ranks(costs).tolist(), strict=True))
     average = {
         name: float(np.mean([ranks[name] for ranks in by_metric.values()])) if by_metric else None
         for name in competitors
@@ -94,16 +94,27 @@ def rank_intervals(
     num_prompts = sums[0].shape[1]
     averages = np.concatenate(
         [
-            np.mean([rankdata(drawn @ of_metric.T, axis=-1) for of_metric in sums], axis=0)
+            np.mean([_ranks(drawn @ of_metric.T) for of_metric in sums], axis=0)
             for drawn in resamples(num_prompts, num_resamples, seed)
         ]
     )
     return [_percentiles(column, 0.95, num_prompts) for column in averages.T]
 
 
+def _ranks(costs: np.ndarray) -> np.ndarray:
+    """Return ranks along the last axis, 1 the lowest; equal ones share the mean of theirs.
+
+    As `scipy.stats.rankdata`, whose import takes longer than the ranks of a report.
+    """
+    others = costs[..., None, :]
+    lower = (others < costs[..., None]).sum(axis=-1)
+    equal = (others == costs[..., None]).sum(axis=-1)
+    return lower + (equal + 1) / 2
+
+
 def _percentiles(averages: np.ndarray, level: float, num_clusters: int) -> Interval:
-    quantile = t.ppf((1 + level) / 2, num_clusters - 1)
-    tail = norm.cdf(-math.sqrt(num_clusters / (num_clusters - 1)) * quantile)
+    quantile = stdtrit(num_clusters - 1, (1 + level) / 2)
+    tail = ndtr(-math.sqrt(num_clusters / (num_clusters - 1)) * quantile)
     low, high = np.quantile(averages, [tail, 1 - tail])
     return Interval(float(low), float(high))
 

@@ -25,7 +25,6 @@ PACKAGES = (
     "pandas",
     "pyarrow",
     "matplotlib",
-    "seaborn",
     "jinja2",
     "onnxruntime",
     "opencv-python-headless",

@@ -17,7 +17,6 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -118,7 +117,7 @@ def _cost_figure(rows: Sequence[Row], look: Mapping[str, Stroke]) -> Figure:
             )
         axes.set_title(_name(_panel_title(group, groups)), fontweight="bold")
         axes.set_xlabel("frames per s →")
-        sns.despine(ax=axes)
+        axes.spines[["top", "right"]].set_visible(False)
     grid.flat[0].set_ylabel("average rank (1 is best) ↑")
     grid.flat[0].invert_yaxis()
     methods = list(dict.fromkeys(row.method for row in rows))
@@ -207,7 +206,7 @@ def _draw_panel(axes: Axes, points: pd.DataFrame, look: Mapping[str, Stroke]) ->
         axes.plot(second, mean, color=stroke.colour, linestyle=stroke.line, linewidth=1.6)
     if points.empty:
         axes.text(0.5, 0.5, "no values", transform=axes.transAxes, ha="center", va="center")
-    sns.despine(ax=axes)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 @contextmanager
@@ -217,14 +216,13 @@ def _drawing_style() -> Iterator[None]:
         stack.enter_context(warnings.catch_warnings())
         # A label may hold an emoji, which the font lacks; the figure shows a box in its place.
         warnings.filterwarnings("ignore", "Glyph .* missing from")
-        stack.enter_context(sns.axes_style("ticks", {"grid.color": LIGHT.rule, "axes.grid": True}))
-        stack.enter_context(sns.plotting_context("paper"))
         stack.enter_context(
             mpl.rc_context(
                 {
                     "svg.hashsalt": "longtake",
                     "pdf.fonttype": 42,  # keep text as text
                     "font.family": "DejaVu Sans",  # ships with matplotlib, so all machines have it
+                    "font.size": 9.6,
                     "text.color": ink,
                     "axes.labelcolor": ink,
                     "axes.titlecolor": ink,
@@ -233,6 +231,22 @@ def _drawing_style() -> Iterator[None]:
                     "ytick.color": LIGHT.muted,
                     "xtick.labelcolor": ink,
                     "ytick.labelcolor": ink,
+                    "xtick.labelsize": 8.8,
+                    "ytick.labelsize": 8.8,
+                    "xtick.major.size": 4.8,
+                    "ytick.major.size": 4.8,
+                    "xtick.major.width": 1,
+                    "ytick.major.width": 1,
+                    "lines.linewidth": 1.2,
+                    "lines.markersize": 4.8,
+                    "lines.solid_capstyle": "round",
+                    "patch.linewidth": 0.8,
+                    "patch.edgecolor": "white",
+                    "patch.force_edgecolor": True,
+                    "axes.grid": True,
+                    "axes.axisbelow": True,
+                    "axes.linewidth": 1,
+                    "grid.color": LIGHT.rule,
                     "grid.linewidth": 0.6,
                     "axes.labelsize": 9,
                     "axes.titlesize": 10,

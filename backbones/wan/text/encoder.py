@@ -12,7 +12,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from backbones.engine.weights import describe, is_state_dict, load_strictly, read_checkpoint
+from backbones.engine.weights import (
+    describe,
+    is_state_dict,
+    load_strictly,
+    read_checkpoint,
+    unfilled,
+)
 from backbones.wan.text.config import TextEncoderConfig
 from backbones.wan.text.extra import import_extra
 from harness.core.errors import MissingWeights
@@ -69,7 +75,7 @@ def load_text_encoder(
     Raises:
         MissingWeights: the file is truncated, no state dict, or not of this encoder.
     """
-    with torch.device("meta"):
+    with unfilled():
         encoder = WanTextEncoder(config)
     tensors = read_checkpoint(path)
     if not is_state_dict(tensors):

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from backbones.engine.weights import load_strictly, read_checkpoint, read_tensors
+from backbones.engine.weights import load_strictly, read_checkpoint, read_tensors, unfilled
 from harness.core.errors import LongtakeError
 
 TENSORS = {"weight": torch.arange(600.0).reshape(2, 300), "bias": torch.zeros(2)}
@@ -97,3 +97,16 @@ def test_tensors_that_do_not_fit_are_named() -> None:
         load_strictly(module, wrong, "w.pt")
     for part in ("bias is missing", "gain is unexpected", "shape (3, 300), expected (2, 300)"):
         assert part in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "kind, sizes", [(nn.Embedding, (3, 4)), (nn.Linear, (3, 4)), (nn.Conv3d, (3, 4, 1))]
+)
+def test_network_without_memory_gets_no_first_values(
+    kind: type[nn.Module], sizes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("normal_", "uniform_"):
+        monkeypatch.setattr(torch.Tensor, name, None)
+    with unfilled():
+        network = kind(*sizes)
+    assert {parameter.device.type for parameter in network.parameters()} == {"meta"}
