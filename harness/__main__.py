@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
 import typer
 
@@ -41,8 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if os.getcwd() not in sys.path:  # noqa: PTH109 - sys.path holds strings
         sys.path.append(os.getcwd())  # noqa: PTH109
     try:
-        code = _run(arguments)
-        sys.stdout.flush()
+        with _ending_on_sigterm():
+            code = _run(arguments)
+            sys.stdout.flush()
     except OSError as error:
         # The reader has gone (| head) or the output goes to a full disk: the rest goes nowhere,
         # also at the interpreter's exit.
@@ -54,6 +59,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     return code
+
+
+@contextmanager
+def _ending_on_sigterm() -> Iterator[None]:
+    """End a command on SIGTERM as on Ctrl-C: with a word, and without temporary files.
+
+    Commands with long work replace this by `stopping_on_signals`, which saves it first.
+    """
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _run(arguments: list[str]) -> int:

@@ -9,20 +9,18 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from harness.core.errors import StoreError
-from harness.core.files import write_json, write_text
-
-SCHEMA = 1
+from harness.core.files import replacing
+from harness.core.typed_files import from_line, read_typed, to_line, write_typed
 
 
 class JobStage(StrEnum):
@@ -52,7 +50,11 @@ class PlannedShard:
     label: str
     items: tuple[str, ...]
     amounts: tuple[int, ...]
-    device: str
+    device: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.items) != len(self.amounts):
+            raise ValueError(f"{len(self.items)} items with {len(self.amounts)} amounts")
 
     def only(self, places: Sequence[int]) -> PlannedShard:
         """Return the part with the items at `places`."""
@@ -94,7 +96,6 @@ class Submission:
     """Header of a submission.
 
     Attributes:
-        schema: version of this layout.
         id: unique, and sorts by time.
         command: arguments of the command.
         cwd: working folder of the command, with the user's plug-ins; relative paths start there.
@@ -103,7 +104,8 @@ class Submission:
         jobs: jobs in the order of their submission.
     """
 
-    schema: int
+    SCHEMA: ClassVar[int] = 1
+
     id: str
     command: tuple[str, ...]
     cwd: str
@@ -151,12 +153,12 @@ class SubmissionFolder:
 
     def write(self, submission: Submission) -> None:
         """Save the header."""
-        write_json(self.path / "submission.json", asdict(submission))
+        write_typed(self.path / "submission.json", submission)
 
     def write_plan(self, shards: Iterable[PlannedShard]) -> None:
         """Save the items of every shard."""
-        text = "".join(f"{json.dumps(vars(shard))}\n" for shard in shards)
-        write_text(self.path / "plan.jsonl", text)
+        with replacing(self.path / "plan.jsonl") as fresh, fresh.open("wb") as file:
+            file.writelines(map(to_line, shards))
 
     @cached_property
     def planned_ns(self) -> int:
@@ -168,37 +170,30 @@ class SubmissionFolder:
         """The header.
 
         Raises:
-            StoreError: it cannot be read.
+            StoreError: it is damaged; names the field.
         """
-        path = self.path / "submission.json"
-        try:
-            fields = json.loads(path.read_text())
-            jobs = tuple(Job(**job | {"stage": JobStage(job["stage"])}) for job in fields["jobs"])
-            return Submission(**fields | {"jobs": jobs, "command": tuple(fields["command"])})
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise StoreError(f"{path} cannot be read: {error}") from error
+        return read_typed(self.path / "submission.json", Submission)
 
     def shards(self) -> Iterator[PlannedShard]:
         """Yield every shard with its items.
 
         Raises:
-            StoreError: the plan cannot be read.
+            StoreError: the plan is damaged or lacks shards; names the line and the field.
         """
         path = self.path / "plan.jsonl"
+        planned = sum(job.num_tasks for job in self.submission.jobs)
+        number = 0
         try:
-            with path.open() as file:
-                for line in file:
-                    fields = json.loads(line)
-                    yield PlannedShard(
-                        fields["number"],
-                        JobStage(fields["stage"]),
-                        fields["label"],
-                        tuple(fields["items"]),
-                        tuple(fields["amounts"]),
-                        fields.get("device", ""),
-                    )
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise StoreError(f"{path} cannot be read: {error}") from error
+            with path.open("rb") as file:
+                for number, line in enumerate(file, start=1):
+                    shard = from_line(line, PlannedShard, f"{path}, line {number}")
+                    if shard.number != number - 1:
+                        raise StoreError(f"{path}, line {number}: shard {shard.number}.")
+                    yield shard
+        except OSError as error:
+            raise StoreError(f"{path} cannot be read: {error.strerror}.") from error
+        if number != planned:
+            raise StoreError(f"{path}: {number} shards; the jobs of the submission have {planned}.")
 
 
 def submissions(store: Path) -> list[SubmissionFolder]:

@@ -6,7 +6,6 @@ and kept in a file: a resumed rollout continues with the kernel that it started 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -18,8 +17,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from backbones.engine.lanes import Moment
 from backbones.engine.runtime import AttentionKernel
-from harness.core.errors import ConfigError
+from harness.core.errors import ConfigError, StoreError
 from harness.core.files import cache_root, locked, write_json
+from harness.core.typed_files import from_json
 
 _BACKENDS = {
     AttentionKernel.flash: SDPBackend.FLASH_ATTENTION,
@@ -95,9 +95,9 @@ def fastest(
             best = min(kernels, key=seconds.__getitem__)
             if seconds[best] == float("inf"):
                 return AttentionKernel.math
-            choices[key] = str(best)
+            choices[key] = best
             write_json(path, choices)
-    return AttentionKernel(choices[key])
+    return choices[key]
 
 
 def using(kernel: AttentionKernel) -> AbstractContextManager[None]:
@@ -117,12 +117,12 @@ def _key(shape: AttentionShape, device: torch.device) -> str:
     return " | ".join(parts)
 
 
-def _read(path: Path) -> dict[str, str]:
+def _read(path: Path) -> dict[str, AttentionKernel]:
+    """Return the choices of before; none if there is no such file or it is damaged."""
     try:
-        choices = json.loads(path.read_text())
-    except (OSError, ValueError):
+        return from_json(path.read_bytes(), dict[str, AttentionKernel], str(path))
+    except (OSError, StoreError):
         return {}
-    return choices if isinstance(choices, dict) else {}
 
 
 def _time(

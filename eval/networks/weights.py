@@ -7,7 +7,7 @@ torch/, as they do for the official code.
 
 from __future__ import annotations
 
-import json
+import errno
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,8 +17,10 @@ from typing import Any, ClassVar, TypeVar
 from zipfile import BadZipFile
 
 from eval.errors import MetricUnavailable
+from harness.core.errors import StoreError
 from harness.core.files import cache_root, write_json
 from harness.core.tensor_files import loading_tensors
+from harness.core.typed_files import from_json
 from harness.core.weights_files import WeightsFile
 
 T = TypeVar("T")
@@ -98,7 +100,10 @@ def load_weights(files: Sequence[LayoutFile], load: Callable[[], T], network: st
     """
     try:
         return load()
-    except _WRONG_CONTENT as error:
+    except (*_WRONG_CONTENT, OSError) as error:
+        # Of a file of a few bytes torch asks the system for a place before its start.
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
         # torch raises a plain RuntimeError for lack of memory too, which says nothing of the file.
         if "out of memory" in str(error):
             raise
@@ -128,12 +133,12 @@ def read_state(path: Path) -> Any:
         return load(path, map_location="cpu")
 
 
-def _unusable() -> dict[str, Any]:
+def _unusable() -> dict[str, str]:
+    """Return the reasons noted before; none if there is no such file or it is damaged."""
     try:
-        notes = json.loads(_notes().read_text())
-    except (OSError, ValueError):
+        return from_json(_notes().read_bytes(), dict[str, str], str(_notes()))
+    except (OSError, StoreError):
         return {}
-    return notes if isinstance(notes, dict) else {}
 
 
 def _notes() -> Path:

@@ -9,12 +9,11 @@ only on the same files. `clips.json` beside them records the encoder and the dig
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import av
 import numpy as np
@@ -23,8 +22,9 @@ from av.video.stream import VideoStream
 from eval.errors import MetricUnavailable
 from eval.video.decode import read_frames
 from eval.video.split import Span, stream_clips
-from harness.core.errors import ConfigError
-from harness.core.files import replacing, write_json
+from harness.core.errors import ConfigError, StoreError
+from harness.core.files import replacing
+from harness.core.typed_files import read_typed, write_typed
 
 # x264's output depends on its number of threads. The official default follows the number of cores,
 # so the same video would give other clips on another machine.
@@ -80,6 +80,16 @@ def encode(path: Path, frames_FHWC: np.ndarray, fps: int, encoder: ClipEncoder) 
         container.mux(stream.encode())
 
 
+@dataclass(frozen=True)
+class _Clips:
+    """The content of clips.json: what the clips were made of, and the sha256 of each."""
+
+    video_sha256: str
+    fps: int
+    encoder: ClipEncoder
+    digests: dict[str, str]
+
+
 class ClipFiles:
     """The encoded clips of one video.
 
@@ -95,7 +105,7 @@ class ClipFiles:
         self._video = video
         self._fps = fps
         self.encoder = official_encoder()
-        self._made_by = {"video_sha256": video_sha256, "fps": fps, "encoder": _plain(self.encoder)}
+        self._none = _Clips(video_sha256, fps, self.encoder, {})
 
     def path(self, span: Span) -> Path:
         """Return the file of one clip."""
@@ -149,14 +159,13 @@ class ClipFiles:
     def _known(self) -> dict[str, str]:
         """Return the recorded sha256 by clip; none of another video or other settings."""
         try:
-            notes = json.loads((self._folder / "clips.json").read_text())
-            same = all(notes[key] == value for key, value in self._made_by.items())
-            return dict(notes["sha256"]) if same else {}
-        except (OSError, ValueError, KeyError, TypeError):
+            notes = read_typed(self._folder / "clips.json", _Clips)
+        except (OSError, StoreError):
             return {}
+        return notes.digests if replace(notes, digests={}) == self._none else {}
 
-    def _note(self, sha256: dict[str, str]) -> None:
-        write_json(self._folder / "clips.json", {**self._made_by, "sha256": sha256})
+    def _note(self, digests: dict[str, str]) -> None:
+        write_typed(self._folder / "clips.json", replace(self._none, digests=digests))
 
 
 def clip_path(folder: Path, span: Span) -> Path:
@@ -166,12 +175,6 @@ def clip_path(folder: Path, span: Span) -> Path:
 
 def _name(span: Span) -> str:
     return f"{span.start}-{span.end}"
-
-
-def _plain(encoder: ClipEncoder) -> dict[str, Any]:
-    """Return the encoder as JSON decodes it: with lists in place of tuples."""
-    plain: dict[str, Any] = json.loads(json.dumps(asdict(encoder)))
-    return plain
 
 
 def _sha256(path: Path) -> str:

@@ -145,7 +145,10 @@ def evaluate(
         store = RunStore((runs or Path("runs")) / (name or videos.resolve().name))
         with terminal.console.status("reading videos"):
             own = OwnVideos(read_manifest(videos, manifest), row, argv)
-            left_out = import_videos(own, store, durations_s).left_out
+            imported = import_videos(own, store, durations_s)
+        left_out = imported.left_out
+        for text in imported.damaged:
+            terminal.say(text, style="yellow")
     elif sweep and not any((videos, manifest, name, runs, backbone, method)):
         store = RunStore(existing_store(sweep))
     else:

@@ -69,7 +69,8 @@ def submit_sweep(
     with submitting(store.root, dry_run):
         work = work_of(units, settings)
         if not dry_run:
-            store.add_command(units, list(argv), config.resolved)
+            for text in store.add_command(units, list(argv), config.resolved):
+                terminal.say(text, style="yellow")
         num_units = len(units) if with_report else None
         return submit_work(campaign, work, num_units, dry_run, terminal, power)
 

@@ -56,11 +56,13 @@ class Manifest:
         folder: the folder that holds them all.
         videos: listed videos, in the order of the manifest.
         unlisted: video files of the folder that the manifest does not mention.
+        file: name of the manifest's file; empty without one.
     """
 
     folder: Path
     videos: tuple[ListedVideo, ...]
     unlisted: tuple[Path, ...]
+    file: str = ""
 
 
 def read_manifest(folder: Path, path: Path) -> Manifest:
@@ -93,7 +95,7 @@ def read_manifest(folder: Path, path: Path) -> Manifest:
     _refuse_doubles(videos, path)
     listed = {video.path.resolve() for video in videos}
     unlisted = tuple(file for file in files if file.resolve() not in listed)
-    return Manifest(folder, tuple(videos), unlisted)
+    return Manifest(folder, tuple(videos), unlisted, path.name)
 
 
 def find_videos(folder: Path) -> list[Path]:

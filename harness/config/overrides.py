@@ -31,6 +31,7 @@ _INTEGER = "(?:0|-?[1-9][0-9]{0,17})"
 _INTEGERS = re.compile(
     rf"(?P<key>[a-z]+)=(?P<open>\[)?(?P<numbers>{_INTEGER}(?:,{_INTEGER})+)(?(open)\])"
 )
+_ENDLESS = re.compile(r"\d{4300}")  # sys.int_info.default_max_str_digits
 _WORDS = ("null", "true", "false", "inf", "nan")
 
 
@@ -204,6 +205,9 @@ def _parse(arguments: Sequence[str]) -> list[Override]:
     except OverrideParseException as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"{error.override!r} is not of the form key=value: {reason}") from error
+    except ValueError as error:  # a whole number of more digits than Python converts
+        wrong = next(a for a in arguments if _ENDLESS.search(a))
+        raise ConfigError(f"{wrong.partition('=')[0]}: a number of too many digits.") from error
     for override in overrides:
         if override.is_delete():
             raise ConfigError(

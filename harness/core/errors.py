@@ -7,7 +7,8 @@ A defect inside Longtake is no `LongtakeError` and keeps its traceback.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class LongtakeError(ValueError):
@@ -62,6 +63,15 @@ class DeviceError(EnvironmentFailed):
 
 class DiskError(EnvironmentFailed):
     """The disk is full or read-only, or a quota or a limit on file size is reached."""
+
+
+@contextmanager
+def naming(place: object) -> Iterator[None]:
+    """Begin the text of each `LongtakeError` of a block with the file or place it is about."""
+    try:
+        yield
+    except LongtakeError as error:
+        raise type(error)(f"{place}: {error}") from error
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from harness.core.typed_files import from_json
+
 
 class Interrupted(Exception):
     """The user asked to stop; all progress is saved."""
@@ -54,9 +56,12 @@ class Event:
 
     @classmethod
     def from_line(cls, line: str) -> Event:
-        """Read one line of JSON."""
-        fields = json.loads(line)
-        return cls(**fields | {"kind": EventKind(fields["kind"])})
+        """Read one line of JSON.
+
+        Raises:
+            StoreError: it is no event.
+        """
+        return from_json(line, cls, "a line of a worker")
 
 
 Emit = Callable[[Event], None]

@@ -4,7 +4,8 @@ A type may carry a class attribute `SCHEMA`, the version of its layout. It is wr
 "schema" and compared before anything else, so that a file of another version is named as such.
 
 Files end with the key "sha256", the digest of all text before it: a digit that changed on disk is
-still valid JSON. A file without it, written by hand for example, is read as it is.
+still valid JSON. So does each line of a .jsonl file, with a shorter digest, which tells which of
+its lines changed. A file or line without it, written by hand for example, is read as it is.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from harness.core.errors import StoreError
 from harness.core.files import read_bytes, write_text
 
 T = TypeVar("T")
-_DIGEST = re.compile(rb',\n "sha256": "([0-9a-f]{64})"\n}\n\Z')
+_DIGEST = re.compile(rb',\n "sha256": "([0-9a-f]{64})"\n}\s*\Z')
+_LINE_DIGEST = re.compile(rb',"sha256":"([0-9a-f]{16})"}\s*\Z')
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,7 @@ def write_typed(path: Path, value: Any) -> None:
         ValueError: a number is infinite or NaN, which JSON cannot hold.
     """
     text = json.dumps(to_plain(value), ensure_ascii=False, indent=1, allow_nan=False)
-    body = text.removesuffix("\n}")
-    write_text(path, f'{body},\n "sha256": "{hashlib.sha256(body.encode()).hexdigest()}"\n}}\n')
+    write_text(path, with_digest(text))
 
 
 def read_typed(path: Path, cls: type[T]) -> T:
@@ -56,11 +57,46 @@ def read_typed(path: Path, cls: type[T]) -> T:
         StoreError: the file is unreadable, changed since it was written, no JSON, or does not fit
             the type; names the field.
     """
-    data = read_bytes(path)
+    return from_json(without_digest(read_bytes(path), str(path)), cls, str(path))
+
+
+def with_digest(text: str) -> str:
+    """Return an indented JSON object with its digest as the last key."""
+    body = text.rstrip().removesuffix("\n}")
+    return f'{body},\n "sha256": "{hashlib.sha256(body.encode()).hexdigest()}"\n}}\n'
+
+
+def without_digest(data: bytes, name: str) -> bytes:
+    """Return a JSON object as it was before `with_digest`; one that has no digest as it is.
+
+    Raises:
+        StoreError: it is not what was written.
+    """
     end = _DIGEST.search(data)
-    if end and hashlib.sha256(data[: end.start()]).hexdigest() != end[1].decode():
-        raise StoreError(f"{path}: not the bytes that were written.")
-    return from_json(data, cls, str(path))
+    if end is None:
+        return data
+    if hashlib.sha256(data[: end.start()]).hexdigest() != end[1].decode():
+        raise StoreError(f"{name}: not the bytes that were written.")
+    return data[: end.start()] + b"\n}\n"
+
+
+def to_line(value: Any) -> bytes:
+    """Return a dataclass as a line of a .jsonl file, with its digest and the line break."""
+    body = msgspec.json.encode(value).removesuffix(b"}")
+    return body + f',"sha256":"{_line_digest(body)}"}}\n'.encode()
+
+
+def from_line(line: bytes, cls: type[T], name: str) -> T:
+    """Read the dataclass `cls` from a line of a .jsonl file.
+
+    Raises:
+        StoreError: the line changed since it was written, is no JSON, or does not fit the type;
+            names the field.
+    """
+    end = _LINE_DIGEST.search(line)
+    if end and _line_digest(line[: end.start()]) != end[1].decode():
+        raise StoreError(f"{name}: not the bytes that were written.")
+    return from_json(line, cls, name)
 
 
 def from_json(data: bytes | str, cls: type[T], name: str) -> T:
@@ -97,6 +133,10 @@ def from_plain(value: Any, cls: type[T], name: str) -> T:
         return msgspec.convert(value, type=cls)
     except msgspec.ValidationError as error:
         raise StoreError(f"{name}: {_lowered(error)}.") from error
+
+
+def _line_digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:16]
 
 
 def _lowered(error: Exception) -> str:

@@ -35,10 +35,12 @@ class ImportedVideos:
     Attributes:
         records: one for every video that can be read.
         left_out: why the others were left out, by their file names.
+        damaged: a text for each damaged part of the store's own files, which is dropped.
     """
 
     records: tuple[Record, ...]
     left_out: Mapping[str, str]
+    damaged: tuple[str, ...] = ()
 
 
 def import_videos(
@@ -58,7 +60,8 @@ def import_videos(
     manifest = own.manifest
     check_row(store, own.row)
     left_out = {
-        str(path.relative_to(manifest.folder)): "not in the manifest" for path in manifest.unlisted
+        str(path.relative_to(manifest.folder)): f"not in the manifest {manifest.file}"
+        for path in manifest.unlisted
     }
     records, units = [], []
     for planned in plan_import(manifest.videos, own.row):
@@ -73,5 +76,5 @@ def import_videos(
         raise ConfigError(f"No video of {manifest.folder} could be read: {reason}")
     labels = {"backbone": {"label": own.row.backbone}, "method": {"label": own.row.method}}
     durations = list(durations_s) if durations_s else whole_durations_s(records)
-    store.add_command(units, list(own.command), [labels | {"duration": durations}])
-    return ImportedVideos(tuple(records), left_out)
+    damaged = store.add_command(units, list(own.command), [labels | {"duration": durations}])
+    return ImportedVideos(tuple(records), left_out, tuple(damaged))

@@ -40,7 +40,8 @@ def run_command(
         listener: receiver of progress.
         stop_requested: polled while working; True stops the work.
     """
-    store.add_command(units, argv, config.resolved)
+    for text in store.add_command(units, argv, config.resolved):
+        listener.say(text)
     for other in running_processes(store):
         listener.say(f"also at work on this sweep: {other}; the work is shared")
     with working(store):
@@ -128,9 +129,9 @@ def score_store(
         ConfigError: a duration that no finished video has.
     """
     lines = store.unit_lines()
-    records = [store.record(line.unit_id) for line in lines]
+    records = store.records((line.unit_id for line in lines), listener.say)
     for duration_s in durations_s:
-        if not any(record and record.frames_of(duration_s) for record in records):
+        if not any(record.frames_of(duration_s) for record in records):
             raise ConfigError(
                 f"duration={duration_s:g}: no finished video of {store.root} has that many seconds "
                 "in whole latent frames."
@@ -138,6 +139,7 @@ def score_store(
     prompts = {line.unit_id: line.evaluation_prompts for line in lines}
     tasks = missing_evaluations(store, prompts, durations_s, settings.suite)
     store.remove_scoring_leftovers()
+    clear(store.claims_dir)
     if not tasks:
         return None
     with working(store):

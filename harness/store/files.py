@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from harness.core.errors import StoreError
-from harness.core.typed_files import from_json, read_typed
+from harness.core.typed_files import from_line, read_typed
 from harness.store.paths import StorePaths
 
 T = TypeVar("T")
@@ -55,7 +55,7 @@ class Reader:
             for number, line in enumerate(file, start=1):
                 if line.strip():
                     try:
-                        yield from_json(line, cls, f"{path}: line {number}")
+                        yield from_line(line, cls, f"{path}: line {number}")
                     except StoreError as error:
                         self._left_out(path, error)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,12 +11,13 @@ from typing import Any
 import yaml
 
 from harness.core.errors import StoreError
-from harness.core.files import write_text
+from harness.core.files import read_bytes, write_text
 from harness.core.typed_files import from_plain, to_plain
 from harness.core.untyped import read_yaml
 
 COMMAND = ("python", "-m", "harness")
 """The words that all noted command lines begin with."""
+_DIGEST = re.compile(rb"^# sha256: ([0-9a-f]{64})\s*\Z", re.MULTILINE)
 UNKNOWN_REVISION = "unknown (not run from a checkout)"
 
 
@@ -104,6 +107,7 @@ def read_header(path: Path) -> Header:
         FileNotFoundError: there is no such file.
         StoreError: the file is damaged.
     """
+    _check_digest(path)
     header = from_plain(read_yaml(path), Header, f"{path} is not a sweep header")
     try:
         _ = [(command.rows, command.suites) for command in header.commands], header.longest_s()
@@ -113,5 +117,16 @@ def read_header(path: Path) -> Header:
 
 
 def write_header(path: Path, header: Header) -> None:
-    """Write a sweep.yaml, atomically."""
-    write_text(path, yaml.safe_dump(to_plain(header), sort_keys=False, allow_unicode=True))
+    """Write a sweep.yaml with its digest in a last line, atomically."""
+    text = yaml.safe_dump(to_plain(header), sort_keys=False, allow_unicode=True)
+    write_text(path, f"{text}# sha256: {hashlib.sha256(text.encode()).hexdigest()}\n")
+
+
+def _check_digest(path: Path) -> None:
+    """Refuse a file that changed since it was written; one written by hand has no digest."""
+    data = read_bytes(path)
+    end = _DIGEST.search(data)
+    if end and hashlib.sha256(data[: end.start()]).hexdigest() != end[1].decode():
+        raise StoreError(
+            f"{path}: not the bytes that were written. Run the sweep command again to repair it."
+        )

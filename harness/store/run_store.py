@@ -7,12 +7,10 @@ is put in place by an atomic rename, and the content of a unit is always the sam
 
 from __future__ import annotations
 
-import contextlib
-import json
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -21,7 +19,7 @@ from eval.scoring.results import ScoredDuration, Scores
 from harness.core.environment import code_revision, package_versions
 from harness.core.errors import StoreError
 from harness.core.files import locked, remove_leftovers, replacing, write_text
-from harness.core.typed_files import from_json, read_typed, write_typed
+from harness.core.typed_files import from_line, read_typed, to_line, write_typed
 from harness.store.failures import Failure
 from harness.store.header import Command, Header, read_header, write_header
 from harness.store.lines import UnitLine
@@ -125,6 +123,23 @@ class RunStore(StorePaths):
         remove_leftovers(self.metrics_dir)
         remove_leftovers(self.workspace)
 
+    def records(self, unit_ids: Iterable[str], on_damage: Callable[[str], None]) -> list[Record]:
+        """Return the records of those of the units that are finished, each once.
+
+        Args:
+            unit_ids: units.
+            on_damage: called with a line about each record that can't be read.
+        """
+        found = []
+        for unit_id in dict.fromkeys(unit_ids):
+            try:
+                found.append(read_typed(self.record_path(unit_id), Record))
+            except FileNotFoundError:
+                continue
+            except StoreError as error:
+                on_damage(f"{str(error).rstrip('.')}; left out.")
+        return found
+
     def scored(self, suite: str, version: str, unit_id: str) -> Scored | None:
         """Return the state of a unit's scores; None if unreadable or of another schema."""
         try:
@@ -219,12 +234,21 @@ class RunStore(StorePaths):
 
     def add_command(
         self, units: Iterable[HasLine], argv: Sequence[str], configs: Sequence[dict[str, Any]]
-    ) -> None:
-        """Add a command and its units; a repeated command only updates its time."""
+    ) -> list[str]:
+        """Add a command and its units; a repeated command only updates its time.
+
+        Returns:
+            A text for each part of sweep.yaml and units.jsonl that was damaged and is dropped.
+        """
         command = Command(now(), tuple(argv), tuple(configs), str(Path.cwd()))
+        damaged: list[str] = []
         with locked(self.lock_path):
             remove_leftovers(self.root, below=False)
-            before = self.header()
+            try:
+                before = self.header()
+            except StoreError as error:
+                before = None
+                damaged.append(f"{error} Its earlier commands are forgotten; run them again.")
             others = [c for c in before.commands if c.argv != command.argv] if before else []
             header = Header(
                 name=before.name if before else self.root.name,
@@ -234,13 +258,18 @@ class RunStore(StorePaths):
                 versions=package_versions(),
             )
             write_header(self.header_path, header)
-            self._add_lines(list(units))
+            self._add_lines(list(units), damaged)
+        return damaged
 
     def header(self) -> Header | None:
-        """Return the header; None if it is missing or damaged."""
+        """Return the header; None if there is none.
+
+        Raises:
+            StoreError: it is damaged.
+        """
         try:
             return read_header(self.header_path)
-        except (OSError, StoreError):
+        except FileNotFoundError:
             return None
 
     def unit_lines(self) -> list[UnitLine]:
@@ -267,19 +296,27 @@ class RunStore(StorePaths):
             with path.open("rb") as file:
                 for number, line in enumerate(file, start=1):
                     if line.strip():
-                        yield from_json(line, UnitLine, f"{path}, line {number}")
+                        yield from_line(line, UnitLine, f"{path}, line {number}")
         except StoreError as error:
             raise StoreError(f"{error} Run the sweep command again to repair it.") from error
 
     def durations_s(self) -> list[float]:
-        """Return all durations that the commands of this sweep requested, in seconds."""
+        """Return all durations that the commands of this sweep requested, in seconds.
+
+        Raises:
+            StoreError: the header is damaged.
+        """
         header = self.header()
         return header.durations_s if header else []
 
-    def _add_lines(self, new: Sequence[HasLine]) -> None:
-        """Add lines, and remove lines of rows whose labels have another meaning now.
+    def _add_lines(self, new: Sequence[HasLine], damaged: list[str]) -> None:
+        """Add lines, and remove damaged ones and those of rows whose labels changed their meaning.
 
         Lines are made, read and written one by one: a sweep may have a million.
+
+        Args:
+            new: items of the lines to add.
+            damaged: a text for each damaged line is added to it.
         """
         # After an edit of a plug-in the same labels have another row id. With the old lines kept,
         # one row would average two methods.
@@ -292,26 +329,28 @@ class RunStore(StorePaths):
             places[_key(line, rows)] = place
         written: set[int] = set()
         with replacing(self.unit_lines_path) as fresh, fresh.open("wb") as file:
-            for line in self._readable_lines():
+            for line in self._readable_lines(damaged):
                 if now_means.get(line.row, line.row_id) == line.row_id:
                     place = places.get(_key(line, rows), -1)
                     if place not in written:
-                        file.write(_line(new[place].line if place >= 0 else line))
+                        file.write(to_line(new[place].line if place >= 0 else line))
                     if place >= 0:
                         written.add(place)
             for place in places.values():
                 if place not in written:
-                    file.write(_line(new[place].line))
+                    file.write(to_line(new[place].line))
 
-    def _readable_lines(self) -> Iterator[UnitLine]:
+    def _readable_lines(self, damaged: list[str]) -> Iterator[UnitLine]:
         path = self.unit_lines_path
         if not path.is_file():
             return
         with path.open("rb") as file:
-            for text in file:
-                # A damaged line is dropped; the sweep that it belongs to writes it again.
-                with contextlib.suppress(StoreError):
-                    yield from_json(text, UnitLine, path.name)
+            for number, line in enumerate(file, start=1):
+                try:
+                    if line.strip():
+                        yield from_line(line, UnitLine, f"{path}, line {number}")
+                except StoreError as error:
+                    damaged.append(f"{error} Dropped; the command it is of writes it again.")
 
 
 def _key(line: UnitLine, rows: dict[tuple[str, str, str], int]) -> tuple[int, str, int]:
@@ -323,7 +362,3 @@ def _key(line: UnitLine, rows: dict[tuple[str, str, str], int]) -> tuple[int, st
     """
     row = rows.setdefault((*line.row, line.row_id), len(rows))
     return row, sys.intern(line.prompt_id), line.seed
-
-
-def _line(line: UnitLine) -> bytes:
-    return f"{json.dumps(asdict(line))}\n".encode()

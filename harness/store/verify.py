@@ -9,7 +9,7 @@ from pathlib import Path
 
 from eval.scoring.results import Scores
 from harness.core.errors import StoreError
-from harness.core.typed_files import from_json, read_typed
+from harness.core.typed_files import from_line, read_typed
 from harness.store.failures import Failure
 from harness.store.header import read_header
 from harness.store.lines import UnitLine
@@ -86,7 +86,7 @@ def _own_files(paths: StorePaths) -> Iterator[Fault]:
     for number, line in enumerate(lines, start=1):
         try:
             if line.strip():
-                from_json(line, UnitLine, f"line {number}")
+                from_line(line, UnitLine, f"line {number}")
         except StoreError as error:
             yield Fault(paths.unit_lines_path, str(error))
 

@@ -19,6 +19,8 @@ from harness.core.errors import StoreError
 from harness.core.files import write_text
 from harness.core.typed_files import read_typed, write_typed
 
+STATE = "training.json"
+
 
 @dataclass(frozen=True)
 class TrainingState:
@@ -42,7 +44,7 @@ class TrainingState:
 
     def write(self, folder: Path) -> None:
         """Write training.json."""
-        write_typed(folder / "training.json", self)
+        write_typed(folder / STATE, self)
 
     @classmethod
     def read(cls, folder: Path) -> TrainingState | None:
@@ -52,7 +54,7 @@ class TrainingState:
             StoreError: it is damaged, so that training has to start over.
         """
         try:
-            return read_typed(folder / "training.json", cls)
+            return read_typed(folder / STATE, cls)
         except FileNotFoundError:
             return None
 

@@ -8,6 +8,7 @@ silently used with another. The released file has no origin.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -145,7 +146,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         MissingWeights: the file is truncated, of another layout, or lacks its config.
         OSError, MemoryError: it cannot be read, which says nothing about its content.
     """
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    data = path.read_bytes()
     try:
         if path.suffix == ".safetensors":
             with safe_open(path, "pt") as file:
@@ -155,7 +156,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
                 training = json_object(text, "training") if text else None
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            # From memory: of a file of a few bytes torch asks the system for a place before its
+            # start, and the system's refusal would look like an error of the disk.
+            content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
             tensors, config = content["model"], content["config"]
             training = content.get("training")
         known = Training.of(training) if training else Training()
@@ -166,6 +169,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             f"{path.name} is not a readable retrieval autoencoder (truncated, or of another "
             f"layout than {{model, config}}): {error}"
         ) from error
+    sha256 = hashlib.sha256(data).hexdigest()
     return Checkpoint(path.name, _parse_config(config, path), tensors, known, sha256)
 
 

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ConfigError, StoreError
+from harness.core.files import read_bytes, write_text
 from harness.core.sealed import open_sealed
-from harness.core.typed_files import from_json
+from harness.core.typed_files import from_json, with_digest, without_digest
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -75,12 +76,16 @@ class CorpusIndex:
 
     @property
     def text(self) -> str:
-        """The content of index.json."""
+        """The content of index.json, without its own digest."""
         return json.dumps(asdict(self), indent=1) + "\n"
+
+    def write(self, folder: Path) -> None:
+        """Write index.json, with a digest of its content at the end."""
+        write_text(folder / INDEX, with_digest(self.text))
 
     @property
     def sha256(self) -> str:
-        """Hash of index.json: the identity of the corpus, known before its shards are written."""
+        """Hash of `text`: the identity of the corpus, known before its shards are written."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
@@ -91,7 +96,8 @@ class Corpus:
     Attributes:
         folder: its folder.
         index: its table of contents.
-        sha256: hash of index.json. The index names every unit, so this identifies the content.
+        sha256: hash of the index, see `CorpusIndex.sha256`. It names every unit, so this identifies
+            the content.
     """
 
     folder: Path
@@ -113,7 +119,7 @@ class Corpus:
             raise ConfigError(
                 f"corpus={path}: no {INDEX} there; make one with: python -m harness latents"
             )
-        text = (folder / INDEX).read_bytes()
+        text = without_digest(read_bytes(folder / INDEX), str(folder / INDEX))
         index = from_json(text, CorpusIndex, str(folder / INDEX))
         if index.schema != SCHEMA:
             raise StoreError(f"{folder / INDEX}: schema {index.schema}, expected {SCHEMA}.")

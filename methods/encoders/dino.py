@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import pickle
 
 import torch
@@ -19,6 +20,7 @@ from methods.encoders.vit import VisionTransformer, vit_weights
 
 _IMAGE_PX = 224
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet, RGB
+_UNREADABLE = (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError)
 
 
 class Dino:
@@ -38,18 +40,19 @@ class Dino:
             "descriptor=dino needs weights: method.checkpoint=PATH of a DINO or DINOv2 model as "
             "torch.hub or timm store it; descriptor=mobilenet needs none.",
         )
+        data = path.read_bytes()
         try:
             if path.suffix == ".safetensors":
                 content = load_file(path)
             else:
-                content = torch.load(path, map_location="cpu", weights_only=True)
+                content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
             self._network = VisionTransformer(vit_weights(content))
-        except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
-            raise MissingWeights(f"{path.name} can't be read as weights: {error}") from error
         except (LongtakeError, AttributeError) as error:
             raise MissingWeights(f"{path.name}: {error}") from error
+        except _UNREADABLE as error:
+            raise MissingWeights(f"{path.name} can't be read as weights: {error}") from error
         self._network.eval().requires_grad_(False)
-        self._sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        self._sha256 = hashlib.sha256(data).hexdigest()
 
     def prepare(self, latent_shape: tuple[int, int, int]) -> None:
         """Accept any latent shape, because frames are embedded after decoding."""

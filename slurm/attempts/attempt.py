@@ -7,17 +7,17 @@ alive, which only SLURM knows.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
+from harness.core.errors import StoreError
 from harness.core.events import Event, EventKind
-from harness.core.files import write_json
+from harness.core.typed_files import read_typed, write_typed
 
 _WRITE_EVERY_S = 2.0
 
@@ -156,17 +156,16 @@ class AttemptFile:
 
     def _write(self) -> None:
         self._attempt = replace(self._attempt, updated=time.time())
-        write_json(self.path, asdict(self._attempt))
+        write_typed(self.path, self._attempt)
 
 
 def read_attempts(folder: Path) -> list[Attempt]:
-    """Read all attempts of a shard in the order of their start, skipping damaged files."""
+    """Read all attempts of a shard in the order of their start.
+
+    A damaged file is left out: its attempt counts against no item, so that one more is made.
+    """
     found = []
     for path in sorted(folder.glob("*.json")):
-        try:
-            fields = json.loads(path.read_text())
-            failed, ending = tuple(fields["failed"]), Ending(fields["ending"])
-            found.append(Attempt(**fields | {"failed": failed, "ending": ending}))
-        except (OSError, ValueError, TypeError, KeyError):
-            continue
+        with contextlib.suppress(OSError, StoreError):
+            found.append(read_typed(path, Attempt))
     return sorted(found, key=lambda attempt: attempt.started)

@@ -7,12 +7,12 @@ item's fault and never counts; killing the process in the same block is, after a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
 
+from harness.core.typed_files import read_typed, write_typed
 from harness.store.run_store import RunStore
 from slurm.attempts.attempt import Attempt, Ending, read_attempts
 from slurm.submission import SubmissionFolder
@@ -152,15 +152,26 @@ def saved_chunks(store: Path, item: str) -> int:
 
 def write_counts(shard_path: Path, counts: Mapping[str, AttemptCounts]) -> None:
     """Save, beside a shard file, the counts of earlier submissions for its items."""
-    fields = {item: asdict(count) for item, count in counts.items()}
-    _counts_path(shard_path).write_text(json.dumps(fields))
+    write_typed(_counts_path(shard_path), _Earlier(dict(counts)))
 
 
 def read_counts(shard_path: Path) -> dict[str, AttemptCounts]:
-    """Read what `write_counts` saved; empty if nothing was."""
-    path = _counts_path(shard_path)
-    fields = json.loads(path.read_text()) if path.is_file() else {}
-    return {item: AttemptCounts(**count) for item, count in fields.items()}
+    """Read what `write_counts` saved; empty if nothing was.
+
+    Raises:
+        StoreError: the file is damaged.
+    """
+    try:
+        return read_typed(_counts_path(shard_path), _Earlier).counts
+    except FileNotFoundError:
+        return {}
+
+
+@dataclass(frozen=True)
+class _Earlier:
+    """The content of a file of counts, by item; files of before it existed read as empty."""
+
+    counts: dict[str, AttemptCounts] = field(default_factory=dict)
 
 
 def _counts_path(shard_path: Path) -> Path:

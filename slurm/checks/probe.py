@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import secrets
 import shutil
 import socket
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from submitit.helpers import Checkpointable
@@ -16,7 +15,7 @@ from submitit.helpers import Checkpointable
 from harness.config.slurm_profile import SlurmProfile
 from harness.core.environment import package_versions
 from harness.core.errors import ClusterError
-from harness.core.files import write_json
+from harness.core.typed_files import read_typed, write_typed
 from slurm import commands
 from slurm.clock import clock_skew_s
 from slurm.plan.resources import Request
@@ -66,7 +65,7 @@ class ProbeTask(Checkpointable):
             clock_skew_s(Path(path).parent),
             _slurm_trouble(),
         )
-        write_json(Path(path), asdict(facts))
+        write_typed(Path(path), facts)
 
 
 def _slurm_trouble() -> str:
@@ -125,6 +124,6 @@ def probe(profile: SlurmProfile, request: Request, runs: Path, wait_s: float) ->
                     "cancelled."
                 )
             time.sleep(_LOOK_EVERY_S)
-        return NodeFacts(**json.loads(answer.read_text()))
+        return read_typed(answer, NodeFacts)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

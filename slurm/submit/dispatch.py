@@ -15,7 +15,6 @@ from slurm.attempts.counts import AttemptCounts, write_counts
 from slurm.node.task import ReportTask, ShardTask
 from slurm.plan.arrays import Piece, Plan, PlannedArray
 from slurm.submission import (
-    SCHEMA,
     Job,
     JobStage,
     PlannedShard,
@@ -82,7 +81,6 @@ class Dispatcher:
             ClusterError: SLURM refuses a job or does not answer.
         """
         submission = Submission(
-            SCHEMA,
             new_id(),
             self.command,
             self.cwd,

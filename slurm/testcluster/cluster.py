@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import secrets
 import shutil
 import signal
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.core.errors import ClusterError, ConfigError
+from harness.core.typed_files import read_typed, write_typed
 from slurm.testcluster.accounting import AccountingDatabase
 from slurm.testcluster.options import FAKE_GPUS, ClusterOptions
 from slurm.testcluster.ports import release_ports, reserved_ports
@@ -93,7 +92,7 @@ class ThrowawayCluster:
         for name in ("etc", "state", "spool", "log", "run", "munge"):
             (self.folder / name).mkdir(parents=True, exist_ok=True, mode=0o755)
         self.folder.chmod(0o755)  # munge requires that all users can reach its socket
-        (self.folder / "options.json").write_text(json.dumps(asdict(self.options)))
+        write_typed(self.folder / "options.json", self.options)
         count = self.options.nodes + 2
         with reserved_ports(self.folder, count, lambda other: _munge_pid(other) is not None) as p:
             self._write_configuration(p[0], p[1], p[2:])
@@ -191,9 +190,7 @@ class ThrowawayCluster:
 
     def _saved_options(self) -> ClusterOptions:
         path = self.folder / "options.json"
-        return (
-            ClusterOptions(**json.loads(path.read_text())) if path.is_file() else ClusterOptions()
-        )
+        return read_typed(path, ClusterOptions) if path.is_file() else ClusterOptions()
 
     def _write_configuration(
         self, controller_port: int, database_port: int, node_ports: Sequence[int]

@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.faults import inputs, kills, workspace
+from tests.faults import inputs, kills, subjects, workspace
 
 _KEYS = ("inputs", "kills", "seed", "jobs", "input", "kill")
 # Stages whose workers are started as new interpreters take ten times as long.
@@ -64,7 +64,7 @@ def run_cases(cases: Sequence[Case], folder: Path, jobs: int) -> Mapping[Case, i
     base = folder / "base"
     console.print("making the undisturbed results")
     sys.path.insert(0, str(workspace.ROOT))
-    workspace.make_workspace(base, inputs.STAGES)
+    workspace.make_workspace(base, subjects.STAGES)
     known: dict[str, kills.Undisturbed] = {}
     if any(case.kind == "input" for case in cases):
         inputs.complete(base)

@@ -2,11 +2,13 @@
 
 A case is one subject with one mutation, run by one command; its seed decides all three. It passes
 if the command refuses in a clear line that names the file, or ends with the results of an
-undisturbed run, or with others and saying more of the file than an undisturbed run does.
+undisturbed run, or with others and saying more of the file than an undisturbed run does. `verify`
+has to name every file whose content is another one, and only that file or others of its unit.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -14,187 +16,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
+
+import yaml
 
 from tests.faults import mutations, workspace
 from tests.faults.arguments import COMMAND_LINES, mutate_arguments
 from tests.faults.command import Ended, run
 from tests.faults.hook import fault_hook
 from tests.faults.results import differing, results_of
-
-_STORE = (workspace.SWEEP, workspace.SWEEP, workspace.VERIFY, workspace.EVAL)
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A kind of file to damage.
-
-    Attributes:
-        name: for people.
-        pattern: its path in the working folder, as a glob.
-        format: key of `mutations.BY_FORMAT`.
-        commands: those that read it; one is drawn.
-        folders: parts of the working folder that the commands need.
-        written: whether Longtake wrote it, so that damage must not change a result. What a person
-            wrote may be changed into something else that is just as valid.
-        without: folder that is removed first, so that the command reads the file.
-    """
-
-    name: str
-    pattern: str
-    format: str
-    commands: tuple[tuple[str, ...], ...]
-    folders: tuple[str, ...] = ("runs/main", "prompts.txt")
-    written: bool = True
-    without: str | None = None
-
-
-_UNIT = "runs/main/units/*"
-_CORPUS = ("runs/corpus", "enc")
-SUBJECTS = (
-    Subject("record", f"{_UNIT}/record.json", "json", _STORE),
-    Subject("trace", f"{_UNIT}/trace.jsonl", "jsonl", _STORE),
-    Subject("latents", f"{_UNIT}/latents.safetensors", "safetensors", (workspace.VERIFY,)),
-    Subject(
-        "latents, extended", f"{_UNIT}/latents.safetensors", "safetensors", (workspace.LONGER,)
-    ),
-    Subject("video", f"{_UNIT}/video.mp4", "binary", _STORE),
-    Subject("failure", f"{_UNIT}/failure.json", "json", _STORE),
-    Subject("units.jsonl", "runs/main/units.jsonl", "jsonl", (*_STORE, workspace.REPORT)),
-    Subject("sweep.yaml", "runs/main/sweep.yaml", "yaml", (*_STORE, workspace.REPORT)),
-    Subject("scores", "runs/main/metrics/*/*.json", "json", (*_STORE, workspace.REPORT)),
-    Subject("record, report", f"{_UNIT}/record.json", "json", (workspace.REPORT,)),
-    Subject("saved chunks", f"{_UNIT}/partial/*.safetensors", "safetensors", (workspace.SWEEP,)),
-    Subject(
-        "cache of scores",
-        "runs/main/scoring/**/*.npz",
-        "binary",
-        (workspace.EVAL,),
-        without="runs/main/metrics",
-    ),
-    Subject("submission", "runs/main/slurm/*/submission.json", "json", (("status", "sweep=main"),)),
-    Subject("submitted plan", "runs/main/slurm/*/plan.jsonl", "jsonl", (("status", "sweep=main"),)),
-    Subject("corpus", "runs/corpus/corpus/index.json", "json", (workspace.ENCODER,), _CORPUS),
-    Subject(
-        "corpus shard",
-        "runs/corpus/corpus/latents-*.safetensors",
-        "safetensors",
-        (workspace.RETRIEVAL, workspace.LATENTS, workspace.ENCODER),
-        ("runs/corpus", "prompts.txt"),
-    ),
-    Subject("encoder run", "enc/training.json", "json", (workspace.ENCODER,), _CORPUS),
-    Subject("encoder state", "enc/state.pt", "binary", (workspace.ENCODER,), _CORPUS),
-    Subject("encoder result", "enc/best.safetensors", "safetensors", (workspace.ENCODER,), _CORPUS),
-    Subject(
-        "encoder weights",
-        "enc/best.safetensors",
-        "safetensors",
-        (
-            (*workspace.RETRIEVAL, "encoder=autoencoder@enc/best.safetensors"),
-            (
-                *("sweep", "--dry-run", "method=rag", "method.descriptor=autoencoder"),
-                *("method.checkpoint=enc/best.safetensors", "name=other", "duration=2.25"),
-            ),
-        ),
-        _CORPUS,
-        written=False,
-    ),
-    Subject(
-        "released weights",
-        "enc/ae_latent_mem.pt",
-        "binary",
-        ((*workspace.RETRIEVAL, "encoder=autoencoder@enc/ae_latent_mem.pt"),),
-        _CORPUS,
-        written=False,
-    ),
-    Subject("world run", "world/training.json", "json", (workspace.WORLD,), ("world",)),
-    Subject("world state", "world/*.pt", "binary", (workspace.WORLD,), ("world",)),
-    Subject(
-        "world clips", "world/clips.safetensors", "safetensors", (workspace.WORLD,), ("world",)
-    ),
-    Subject(
-        "world weights",
-        "world/street.safetensors",
-        "safetensors",
-        (
-            (
-                *("sweep", "--dry-run", "backbone=street", "name=other", "duration=2.25"),
-                *("backbone.weights=world/street.safetensors", "method=sliding_window"),
-            ),
-        ),
-        ("world",),
-        written=False,
-    ),
-    Subject(
-        "manifest",
-        "manifest.jsonl",
-        "jsonl",
-        (workspace.IMPORT,),
-        ("manifest.jsonl", "videos"),
-        written=False,
-    ),
-    Subject(
-        "own video",
-        "videos/a.mp4",
-        "binary",
-        (workspace.IMPORT,),
-        ("manifest.jsonl", "videos"),
-        written=False,
-    ),
-    Subject(
-        "prompt file",
-        "prompts.txt",
-        "text",
-        (("sweep", "--dry-run", "prompts=prompts.txt", "duration=2.25"),),
-        ("prompts.txt",),
-        written=False,
-    ),
-    Subject(
-        "prompt lines",
-        "prompts.jsonl",
-        "jsonl",
-        (("sweep", "--dry-run", "prompts=prompts.jsonl", "duration=3"),),
-        ("prompts.jsonl",),
-        written=False,
-    ),
-    Subject(
-        "experiment",
-        "experiment.yaml",
-        "yaml",
-        (("sweep", "--dry-run", "experiment=experiment.yaml"),),
-        ("experiment.yaml", "prompts.txt"),
-        written=False,
-    ),
-    Subject(
-        "quoted results",
-        "quoted.yaml",
-        "yaml",
-        ((*workspace.REPORT, "quoted=quoted.yaml"),),
-        ("quoted.yaml", "runs/main"),
-        written=False,
-    ),
-    Subject(
-        "recording",
-        "case.json",
-        "json",
-        (workspace.REPLAY,),
-        ("case.json", "case.safetensors"),
-        False,
-    ),
-    Subject(
-        "recorded tensors",
-        "case.safetensors",
-        "safetensors",
-        (workspace.REPLAY,),
-        ("case.json", "case.safetensors"),
-        written=False,
-    ),
-)
-# Starting a rollout or a page costs a hundred times what reading a file does.
-_WEIGHTS = {"recording": 0.15, "recorded tensors": 0.15, "quoted results": 0.5, "own video": 0.6}
-STAGES = (
-    *(workspace.SWEEP, workspace.EVAL, workspace.REPORT, workspace.VERIFY, workspace.IMPORT),
-    *(workspace.LATENTS, workspace.ENCODER, workspace.WORLD, workspace.RETRIEVAL),
-)
+from tests.faults.subjects import SUBJECTS, WEIGHTS, Subject
 
 
 @dataclass(frozen=True)
@@ -259,7 +90,7 @@ def judge_case(seed: int, base: Path, folder: Path) -> Verdict:
     draw = Random(f"input {seed}")
     if draw.random() < 0.25:
         return _judge_arguments(draw, base, folder)
-    subject = draw.choices(SUBJECTS, [_WEIGHTS.get(subject.name, 1) for subject in SUBJECTS])[0]
+    subject = draw.choices(SUBJECTS, [WEIGHTS.get(subject.name, 1) for subject in SUBJECTS])[0]
     _fill(base, folder, subject)
     path = draw.choice(sorted(path for path in folder.glob(subject.pattern) if path.is_file()))
     of_format = mutations.BY_FORMAT[subject.format]
@@ -275,8 +106,10 @@ def judge_case(seed: int, base: Path, folder: Path) -> Verdict:
     if problem is None and before != after:
         place = path.relative_to(folder)
         wrong: list[str] = []
-        if ended.code:
-            problem = _silence(place, ended)
+        if argv == workspace.VERIFY and mutation not in _BY_HAND and ended.code < 2:
+            problem = _misjudged(place, same_content(subject.format, before, after), ended)
+        elif ended.code:
+            problem = _silence(place, ended) and _useless(base, folder, subject, argv, ended)
         elif subject.written and mutation not in _BY_HAND:
             wrong = _changed(place, after, folder, _expected(base, subject, argv))
         if wrong:
@@ -285,9 +118,61 @@ def judge_case(seed: int, base: Path, folder: Path) -> Verdict:
             _add_report(base, usual, argv)
             often = _mentions(place, run(usual, argv), usual)
             shutil.rmtree(usual)
-            if _mentions(place, ended, folder) <= often:
+            said = _mentions(place, ended, folder)
+            if all(now <= usual_now for now, usual_now in zip(said, often, strict=True)):
                 problem = f"{', '.join(wrong)} changed, and {path.name} is not named"
     return Verdict(what, subject.name, problem, ended.output, before != after)
+
+
+def same_content(format: str, before: bytes, after: bytes) -> bool:
+    """Return whether two texts hold the same values, as after the loss of the last line break."""
+    if format not in ("json", "jsonl", "yaml"):
+        return False
+    try:
+        found, expected = (_values(format, data) for data in (after, before))
+    except (ValueError, RecursionError, yaml.YAMLError):
+        return False
+    return found == expected
+
+
+def _values(format: str, data: bytes) -> list[Any]:
+    """Return the values of a text without its own digests."""
+    text = data.decode()
+    if format == "yaml":
+        return [yaml.safe_load(text)]
+    parts = [text] if format == "json" else [line for line in text.split("\n") if line.strip()]
+    values = [json.loads(part) for part in parts]
+    for value in values:
+        if isinstance(value, dict):
+            value.pop("sha256", None)
+    return values
+
+
+def _misjudged(path: Path, harmless: bool, ended: Ended) -> str | None:
+    """Say what is wrong with the words of `verify` about a damaged file; None if nothing is."""
+    said, _ = json.JSONDecoder().raw_decode(ended.output[ended.output.index("{") :])
+    found = [fault["file"] for fault in said["faults"]]
+    if not found:
+        return None if harmless else f"verify overlooks {path.name}"
+    # What is wrong with a record or a video may show in other files of the unit as well.
+    names = _names_of(path)
+    if others := [name for name in found if not any(part in name for part in names)]:
+        return f"verify takes {', '.join(others)} for damaged as well"
+    return None
+
+
+def _useless(
+    base: Path, folder: Path, subject: Subject, argv: tuple[str, ...], ended: Ended
+) -> str:
+    """Say why a command refused without naming the file: the case may have none that works."""
+    usual = folder.with_name(f"{folder.name}.usual")
+    _fill(base, usual, subject)
+    _add_report(base, usual, argv)
+    undisturbed = run(usual, argv)
+    shutil.rmtree(usual)
+    if undisturbed.code == ended.code:
+        return f"the campaign's command ends with exit code {ended.code} without any damage"
+    return f"exit code {ended.code} without naming the file"
 
 
 def _judge_arguments(draw: Random, base: Path, folder: Path) -> Verdict:
@@ -334,15 +219,18 @@ def _expected(base: Path, subject: Subject, argv: tuple[str, ...]) -> dict[str, 
     }
 
 
-def _mentions(path: Path, ended: Ended, folder: Path) -> int:
+def _mentions(path: Path, ended: Ended, folder: Path) -> tuple[int, int]:
     """Count how often the output names a file or its unit, and the pages of reports the file.
 
     Pages list the units anyway, and the output of a command that found no damage may name files:
-    only more than an undisturbed run says is about the damage.
+    only more than an undisturbed run says is about the damage. A page that leaves a file out has
+    no link to it any more, so the warnings, which begin with its name, are counted apart.
     """
-    pages = (*folder.glob("runs/*/report/index.html"), *folder.glob("runs/*/report/data/*.js"))
-    in_pages = sum(page.read_text().count(path.name) for page in pages)
-    return in_pages + sum(_one_line(ended).count(name) for name in _names_of(path))
+    pages = [*folder.glob("runs/*/report/index.html"), *folder.glob("runs/*/report/data/*.js")]
+    texts = [page.read_text() for page in pages]
+    in_output = sum(_one_line(ended).count(name) for name in _names_of(path))
+    in_pages = sum(text.count(path.name) for text in texts)
+    return in_pages + in_output, sum(text.count(f"{path.name}: ") for text in texts)
 
 
 def _names_of(path: Path) -> tuple[str, ...]:

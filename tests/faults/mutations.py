@@ -103,7 +103,10 @@ def line_changed(draw: Random, data: bytes) -> bytes:
         else:
             draw.shuffle(lines)
     elif lines[place].strip():
-        lines[place] = _json(change(draw, json.loads(lines[place])))
+        tree = json.loads(lines[place])
+        if isinstance(tree, dict):
+            tree.pop("sha256", None)
+        lines[place] = _json(change(draw, tree))
     return b"\n".join(lines)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import shutil
@@ -41,7 +42,7 @@ WORLD = (
 )
 RETRIEVAL = ("retrieval", "corpus=runs/corpus", "encoder=avg_pool", "pictures=0", "threads=1")
 REPLAY = ("dev", "replay", "case.safetensors")
-VERIFY = ("verify", "sweep=main", "threads=1")
+VERIFY = ("verify", "sweep=main", "threads=1", "--json")
 
 _EXPERIMENT = """
 shared: [prompts=prompts.txt, prompts.num=1, duration=2.25, "suite=[]"]
@@ -85,12 +86,21 @@ def make_workspace(folder: Path, stages: tuple[tuple[str, ...], ...]) -> None:
 
 def add_submission(folder: Path) -> None:
     """Add what a submission to SLURM leaves in the store."""
+    from backbones.engine.runtime import Runtime
+    from harness.config.sweep import load_sweep
+    from harness.store.shards import Shard, Stage
+    from harness.store.units import plan_units
+
     (unit,) = (path.name for path in (folder / "runs/main/units").iterdir())
     submission = SubmissionFolder(folder / "runs/main/slurm/20260101-000000-000000-abcdef")
     jobs = (Job(JobStage.generate, "lt-main-g", 0, 1, "17"),)
+    with contextlib.chdir(folder):
+        units = tuple(plan_units(load_sweep([word for word in SWEEP if "=" in word])))
+    store = str(folder / "runs/main")
+    Shard(Stage.generate, store, "cpu", 1, 10, Runtime(), units).write(submission.shard_path(0))
     submission.write_plan([PlannedShard(0, JobStage.generate, "tiny", (unit,), (9,), "cpu")])
     submission.write(
-        Submission(1, submission.path.name, SWEEP, str(folder), {"partition": "gpu"}, False, jobs)
+        Submission(submission.path.name, SWEEP, str(folder), {"partition": "gpu"}, False, jobs)
     )
 
 

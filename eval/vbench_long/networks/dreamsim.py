@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -30,11 +30,20 @@ from eval.vbench_long.layout import (
 from eval.vbench_long.networks.dino import load_dino
 from eval.vbench_long.networks.transforms import dreamsim_input
 from harness.core.machine import give_memory_back
+from harness.core.typed_files import from_json
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _LORA_KEY = re.compile(r"extractor_list\.(\d)\.model\.(.+)\.lora_([AB])\.weight$")
+
+
+@dataclass(frozen=True)
+class _LoraConfig:
+    """Fields of adapter_config.json that are needed."""
+
+    r: int
+    lora_alpha: float
 
 
 class DreamSim(TorchNetwork):
@@ -96,8 +105,9 @@ def _last_block(dino: Any, images_FCHW: Tensor) -> Tensor:
 
 def _add_updates(networks: list[nn.Module]) -> None:
     """Add scale * B A of each low-rank pair to the weight it belongs to."""
-    config = json.loads(DREAMSIM_LORA_CONFIG.path.read_text())
-    scale = config["lora_alpha"] / config["r"]
+    path = DREAMSIM_LORA_CONFIG.path
+    config = from_json(path.read_bytes(), _LoraConfig, str(path))
+    scale = config.lora_alpha / config.r
     pairs: dict[tuple[int, str], dict[str, Tensor]] = {}
     for key, value in read_state(DREAMSIM_LORA.path).items():
         found = _LORA_KEY.search(key)
@@ -106,7 +116,7 @@ def _add_updates(networks: list[nn.Module]) -> None:
         place, module, half = found.groups()
         pairs.setdefault((int(place), module), {})[half] = value
     for (place, module), pair in pairs.items():
-        weight = networks[place].get_submodule(module).weight
+        weight: Any = networks[place].get_submodule(module).weight
         weight.data += scale * (pair["B"].float() @ pair["A"].float())
 
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from harness.core.errors import ConfigError, StoreError
-from harness.core.files import remove_leftovers, replacing, write_text
+from harness.core.files import remove_leftovers, replacing
 from harness.core.sealed import open_sealed, write_sealed
+from harness.core.typed_files import with_digest
 from harness.store.run_store import RunStore
 from harness.store.units import Unit, build_backbone
 from methods.encoders.corpus import INDEX, Corpus, CorpusIndex, Sample
@@ -84,7 +85,7 @@ def pack_corpus(
     """
     remove_leftovers(folder)
     path = folder / INDEX
-    if path.is_file() and path.read_text(encoding="utf-8") != index.text:
+    if path.is_file() and path.read_bytes() != with_digest(index.text).encode():
         path.unlink()  # index of an earlier corpus, whose shards are replaced next
     for shard in dict.fromkeys(sample.shard for sample in index.samples):
         samples = [sample for sample in index.samples if sample.shard == shard]
@@ -95,7 +96,7 @@ def pack_corpus(
                 write_sealed(temporary, tensors, {"samples": contents})
         for sample in samples:
             on_sample(sample.name)
-    write_text(path, index.text)
+    index.write(folder)
     return Corpus.load(folder)
 
 

@@ -36,7 +36,8 @@ def make_corpus(
     """
     config, units, index = corpus_config.config, corpus_config.units, corpus_config.index
     store = RunStore(config.settings.store)
-    store.add_command(units, list(corpus_config.command), config.resolved)
+    for text in store.add_command(units, list(corpus_config.command), config.resolved):
+        listener.say(text)
     with working(store):
         outcome = run_stages(units, config.settings, store, listener, stop_requested)
     if outcome.stopped:

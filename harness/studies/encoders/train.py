@@ -26,6 +26,7 @@ from harness.core.files import remove_leftovers, replacing
 from harness.core.machine import num_cores, prepare_process
 from harness.studies.encoders.run_config import EncoderKind, EncoderRun
 from harness.studies.training_folder import (
+    STATE,
     TrainingState,
     digests,
     first_difference,
@@ -33,7 +34,7 @@ from harness.studies.training_folder import (
     write_curves,
 )
 from methods.encoders.checkpoint import Training, write_checkpoint
-from methods.encoders.corpus import Corpus
+from methods.encoders.corpus import INDEX, Corpus
 from methods.encoders.pca import fit_pca
 from methods.encoders.trackers import start_tracker
 from methods.encoders.training import Trainer, Validation
@@ -60,12 +61,13 @@ def finished(run: EncoderRun, corpus_sha256: str) -> bool:
     remedy = "Set another out= or delete the folder."
     if differing := first_difference(state.deciding, run.deciding()):
         raise ConfigError(
-            f"{run.folder} contains an encoder trained with other settings ({differing}). {remedy}"
+            f"{run.folder / STATE} is of an encoder trained with other settings ({differing}). "
+            f"{remedy}"
         )
     if state.deciding.get("corpus_sha256") != corpus_sha256:
         raise ConfigError(
-            f"{run.folder} contains an encoder trained on another corpus than {run.corpus} is "
-            f"now. {remedy}"
+            f"{run.folder / STATE} is of an encoder trained on another corpus than the {INDEX} of "
+            f"{run.corpus} describes now. {remedy}"
         )
     return state.step >= run.steps and run.best.is_file() and not state.damaged(run.folder)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.config.overrides import Choice, split, take
 from harness.config.sweep import CONF
-from harness.core.errors import ConfigError, StoreError, unknown_name
+from harness.core.errors import ConfigError, StoreError, naming, unknown_name
 from harness.core.schema import build
 from harness.core.untyped import read_yaml
 
@@ -87,8 +87,9 @@ def read_experiment(name: str) -> tuple[str, Experiment]:
         raise ConfigError(str(error)) from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} must hold keys and values.")
-    experiment = build(Experiment, content, "experiment")
-    experiment.check(path.stem)
+    with naming(path):
+        experiment = build(Experiment, content, "experiment")
+        experiment.check(path.stem)
     return path.stem, experiment
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.config.overrides import override_with, split
 from harness.config.sweep import SweepConfig, load_sweep
-from harness.core.errors import ConfigError
+from harness.core.errors import ConfigError, naming
 from harness.core.typed_files import from_plain, write_typed
 from harness.store.experiment import StoredExperiment
 from harness.store.run_store import RunStore
@@ -36,11 +36,13 @@ class ExperimentPlan:
 
     Attributes:
         name: name of the experiment and, unless name= is given, of its run store.
+        given: the name or file as it was given, for messages.
         experiment: content of its file.
         overrides: settings of the command line.
     """
 
     name: str
+    given: str
     experiment: Experiment
     overrides: tuple[str, ...]
 
@@ -55,7 +57,7 @@ class ExperimentPlan:
         if any(choice.key == "method" for choice in split(overrides)):
             raise ConfigError("An experiment has its own rows; leave out method=.")
         stem, experiment = read_experiment(name)
-        return cls(stem, experiment, tuple(overrides))
+        return cls(stem, name, experiment, tuple(overrides))
 
     @property
     def store(self) -> Path:
@@ -71,7 +73,8 @@ class ExperimentPlan:
         """
         given = [str(choice) for choice in split(self.overrides) if choice.group in _CORPUS_KEYS]
         name = f"name={self.store.name}_corpus"
-        return CorpusConfig.load([name, *override_with(self.experiment.corpus, given)])
+        with naming(f"experiment={self.given}, corpus"):
+            return CorpusConfig.load([name, *override_with(self.experiment.corpus, given)])
 
     def encoder_tasks(self) -> list[EncoderTask]:
         """Return the encoders of the experiment, trained or not."""
@@ -110,9 +113,10 @@ class ExperimentPlan:
                 continue
             named = [f"name={self.store.name}", *self._with_checkpoints(overrides)]
             row_overrides = override_with(self.experiment.shared, named)
-            config = load_sweep(
-                override_with(row_overrides, self.overrides), unlabelled=self.experiment.shared
-            )
+            with naming(f"experiment={self.given}, row {label!r}"):
+                config = load_sweep(
+                    override_with(row_overrides, self.overrides), unlabelled=self.experiment.shared
+                )
             settings = config.settings
             if len({row.method.label for row in config.rows}) > 1:
                 raise ConfigError(

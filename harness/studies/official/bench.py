@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -22,9 +21,9 @@ from eval.video.reencode import clip_path
 from eval.video.split import Span
 from harness.core.environment import Machine, describe_machine
 from harness.core.errors import ConfigError
-from harness.core.typed_files import read_typed
+from harness.core.typed_files import read_typed, write_typed
 from harness.store.record import frames_by_time
-from harness.studies.official.scoring import UNIT, ScoringCost
+from harness.studies.official.scoring import UNIT, ScoringCost, ScoringJob
 
 PROMPT = "a video"
 
@@ -170,15 +169,8 @@ def _ours(
     threads: int,
     device: str,
 ) -> ScoringCost:
-    job = {
-        "video": str(video),
-        "prompt": PROMPT,
-        "durations_frames": durations_frames,
-        "metrics": list(metrics),
-        "threads": threads,
-        "device": device,
-    }
-    (root / "job.json").write_text(json.dumps(job))
+    job = ScoringJob(str(video), PROMPT, durations_frames, tuple(metrics), threads, device)
+    write_typed(root / "job.json", job)
     command = [sys.executable, "-m", "harness.studies.official.scoring", str(root)]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 import time
@@ -19,9 +18,30 @@ from eval.scoring.results import Scores
 from eval.scoring.scorer import Scorer, Workspace
 from eval.scoring.suite import SUITES, Suite
 from harness.core.machine import peak_host_mib, prepare_process
-from harness.core.typed_files import write_typed
+from harness.core.typed_files import read_typed, write_typed
 
 UNIT = "video"
+
+
+@dataclass(frozen=True)
+class ScoringJob:
+    """A video to score, and how.
+
+    Attributes:
+        video: the file.
+        prompt: its prompt.
+        durations_frames: video frames of each duration, by its seconds as text.
+        metrics: names of the metrics.
+        threads: CPU threads.
+        device: torch device.
+    """
+
+    video: str
+    prompt: str
+    durations_frames: dict[str, int]
+    metrics: tuple[str, ...]
+    threads: int
+    device: str
 
 
 @dataclass(frozen=True)
@@ -62,16 +82,16 @@ def main(root: Path) -> None:
     Clips are kept in the folder for the official code. Features are not, so that every call
     computes them.
     """
-    job = json.loads((root / "job.json").read_text())
-    prepare_process(job["threads"])
+    job = read_typed(root / "job.json", ScoringJob)
+    prepare_process(job.threads)
     official = SUITES["vbench_long"]
-    suite = Suite(official.name, official.version, tuple(job["metrics"]), official.reencoded)
-    scorer = Scorer(suite, job["device"])
-    scorer.pool = pool = MeasuredPool(job["device"])
+    suite = Suite(official.name, official.version, job.metrics, official.reencoded)
+    scorer = Scorer(suite, job.device)
+    scorer.pool = pool = MeasuredPool(job.device)
     scores = scorer.score(
-        Path(job["video"]),
-        job["prompt"],
-        job["durations_frames"],
+        Path(job.video),
+        job.prompt,
+        job.durations_frames,
         UNIT,
         workspace=Workspace(root / "clips", Path(tempfile.mkdtemp(dir=root))),
     )

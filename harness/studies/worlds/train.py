@@ -38,6 +38,7 @@ from harness.core.events import Event, EventKind, Interrupted, Listener, StopReq
 from harness.core.files import remove_leftovers, replacing
 from harness.core.machine import num_cores, prepare_process
 from harness.studies.training_folder import (
+    STATE,
     TrainingState,
     digests,
     first_difference,
@@ -102,8 +103,8 @@ def train_world(run: WorldRun, listener: Listener, stop_requested: StopRequested
 def _refuse_another(run: WorldRun, state: TrainingState | None) -> None:
     if state and (differing := first_difference(state.deciding, run.deciding())):
         raise ConfigError(
-            f"{run.folder} contains a world trained with other settings ({differing}). Set another "
-            "out= or delete the folder."
+            f"{run.folder / STATE} is of a world trained with other settings ({differing}). Set "
+            "another out= or delete the folder."
         )
 
 

@@ -37,8 +37,9 @@ def test_without_a_working_kernel_nothing_is_stored(cache: Path) -> None:
     assert not cache.exists()
 
 
-def test_a_damaged_note_is_measured_again(cache: Path) -> None:
-    cache.write_text("{")
+@pytest.mark.parametrize("text", ["{", "[" * 100_000, '{"a card": 1}', '{"a card": "none"}', "[]"])
+def test_a_damaged_note_is_measured_again(cache: Path, text: str) -> None:
+    cache.write_text(text)
     assert fastest("a card", KERNELS, SECONDS.__getitem__) is AttentionKernel.efficient
 
 

@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
 
 from eval.metric import MetricUnavailable
-from eval.networks.weights import LayoutFile, WeightsUnusable, check_files, load_weights
+from eval.networks.weights import (
+    LayoutFile,
+    WeightsUnusable,
+    check_files,
+    load_weights,
+    read_state,
+)
 
 FILE = LayoutFile(
     "some", "vbench/some_model/some.pth", "MIT", address="https://example.org/some.pth"
@@ -60,6 +67,13 @@ def test_unusable_file_is_remembered_until_it_changes() -> None:
     check_files([FILE], "DINO")
 
 
+def test_a_file_of_a_few_bytes_is_unusable() -> None:
+    """Torch asks the system for a place before its start; that is no error of the disk."""
+    put(b"x")
+    with pytest.raises(WeightsUnusable, match="cannot be loaded"):
+        load_weights([FILE], lambda: read_state(FILE.path), "DINO")
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -67,6 +81,7 @@ def test_unusable_file_is_remembered_until_it_changes() -> None:
         FileNotFoundError("vocabulary"),
         ImportError("vbench"),
         AttributeError("module 'timm' has no attribute 'layers'"),
+        OSError(errno.EIO, "Input/output error"),
     ],
     ids=lambda error: type(error).__name__,
 )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -294,3 +295,15 @@ def test_eval_refuses_a_duration_that_no_video_has(cli) -> None:
     result = cli("eval", "sweep=runs/main", "suite=sky_error", "duration=60")
     assert result.code == 2
     assert "no finished video" in result.err
+
+
+def test_sigterm_ends_a_command_with_a_word(cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Ctrl-C does, so that temporary files are removed; the handler of before comes back."""
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(
+        "harness.cli.runs_table.show_runs", lambda *_: signal.raise_signal(signal.SIGTERM)
+    )
+    ended = cli("list", "runs")
+    assert ended.code == 130
+    assert "interrupted" in ended.err
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -88,6 +88,33 @@ def test_a_changed_file_is_named_and_made_again_after_repair(cli, unit: Path, na
     assert cli("verify", "sweep=runs/main").code == 0
 
 
+@pytest.mark.parametrize("name", ["units.jsonl", "sweep.yaml"])
+def test_a_changed_letter_in_valid_text_is_found(cli, unit: Path, name: str) -> None:
+    """By `verify`, `status`, and the sweep command, which `resume` runs and which mends it."""
+    path = STORE / name
+    before = path.read_bytes()
+    changed = before.replace(b"sliding", b"slidinG").replace(b"rag", b"raG")
+    path.write_bytes(changed)
+    assert changed != before
+    (fault,) = json.loads(cli("verify", "main", "--json").out)["faults"]
+    assert fault["file"] == name
+    assert "not the bytes that were written" in fault["reason"]
+    refused = cli("status", "main")
+    assert refused.code == 2
+    assert name in refused.err and "Run the sweep command again" in refused.err
+    if name == "units.jsonl":
+        again = cli("resume", "main")
+    else:  # which knows no command any more
+        assert name in cli("resume", "main").err
+        arguments = [a for a in sweep("method=rag") if not a.startswith("suite")]
+        again = cli(*arguments, "suite=flicker_stability")
+    assert again.code == 0
+    assert name in again.out.replace("\n", "")
+    assert json.loads(cli("verify", "main", "--json").out)["faults"] == []
+    if name == "units.jsonl":
+        assert path.read_bytes() == before
+
+
 def test_damaged_lines_and_a_missing_header_are_named(cli, unit: Path) -> None:
     lines = STORE / "units.jsonl"
     lines.write_bytes(b"[" * 100_000 + b"\n" + lines.read_bytes())

@@ -93,6 +93,12 @@ def test_malformed_overrides_are_refused(argument: str, message: str) -> None:
         expand([argument])
 
 
+def test_a_number_of_too_many_digits_is_refused() -> None:
+    for read in (expand, lambda arguments: merge({}, arguments)):
+        with pytest.raises(ConfigError, match="duration: a number of too many digits"):
+            read(["a=1", f"duration={'9' * 5000}"])
+
+
 def test_nested_values_are_merged_into_plain_ones() -> None:
     profile = {"partition": "gpu", "generate": {"cpus": 4, "mem_gib": None}}
     changed = merge(profile, ["generate.mem_gib=64", "extra.nice=10"])

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from harness.core.errors import StoreError
-from harness.core.typed_files import read_typed, write_typed
+from harness.core.typed_files import from_line, read_typed, to_line, write_typed
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,14 @@ class Measured:
     name: str
     value: float
     by_key: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A part of it."""
+
+    name: str
+    value: float
 
 
 WRITTEN = Measured('blue "squares" \n}\n', 0.1 + 0.2, {"a": 1, "sha256": 2})
@@ -47,6 +55,22 @@ def test_no_flipped_bit_changes_what_is_read(tmp_path: Path, place: float, bit: 
         assert read_typed(path, Measured) == WRITTEN
     except StoreError as error:
         assert str(path) in str(error)
+
+
+@settings(max_examples=300, deadline=None)
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_no_flipped_bit_changes_what_is_read_of_a_line(place: float, bit: int) -> None:
+    data = bytearray(to_line(WRITTEN))
+    assert from_line(bytes(data), Line, "x") == Line(WRITTEN.name, WRITTEN.value)
+    data[int(place * len(data))] ^= 1 << bit
+    try:
+        assert from_line(bytes(data), Line, "x") == Line(WRITTEN.name, WRITTEN.value)
+    except StoreError as error:
+        assert str(error).startswith("x: ")
+
+
+def test_a_line_written_by_hand_needs_no_digest() -> None:
+    assert from_line(b'{"name": "a", "value": 1}\n', Line, "x") == Line("a", 1.0)
 
 
 def test_a_file_written_by_hand_needs_no_digest(tmp_path: Path) -> None:

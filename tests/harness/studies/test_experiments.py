@@ -187,8 +187,16 @@ def test_a_file_that_is_no_experiment_is_refused(
 ) -> None:
     path = tmp_path / "x.yaml"
     path.write_text(content)
-    with pytest.raises(LongtakeError, match=message):
+    with pytest.raises(LongtakeError, match=message) as refused:
         ExperimentPlan.load(str(path), [])
+    assert str(path) in str(refused.value)
+
+
+def test_a_setting_of_a_row_that_cannot_be_used_is_named_with_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("rows: {a: ['method=none_such']}")
+    with pytest.raises(LongtakeError, match=r"x\.yaml, row 'a': "):
+        ExperimentPlan.load(str(path), []).config()
 
 
 def test_mistakes_are_answered_in_one_line(cli) -> None:

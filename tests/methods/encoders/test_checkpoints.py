@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import LongtakeError, MissingWeights
 from methods.base import RolloutSpec
 from methods.encoders.checkpoint import (
     Training,
@@ -53,6 +53,18 @@ def test_a_released_checkpoint_makes_the_round_trip(tmp_path: Path) -> None:
         assert all(torch.equal(again.tensors[key], golden.tensors[key]) for key in golden.tensors)
     content = torch.load(tmp_path / "again.pt", weights_only=True)
     assert set(content) >= {"model", "config"}
+
+
+@pytest.mark.parametrize("name", ["a.pt", "a.safetensors"])
+def test_a_checkpoint_that_is_cut_anywhere_is_named(tmp_path: Path, name: str) -> None:
+    """Few bytes as well, of which torch seeks before the start."""
+    whole, cut = tmp_path / f"whole_{name}", tmp_path / name
+    write_checkpoint(whole, LatentAutoencoder(AutoencoderConfig(4, 7, 5, 8, (8,))), Training())
+    data = whole.read_bytes()
+    for length in (0, 1, 2, 9, 100, 1500, len(data) // 2, len(data) - 1):
+        cut.write_bytes(data[:length])
+        with pytest.raises(MissingWeights, match=name):
+            read_checkpoint(cut)
 
 
 @pytest.mark.parametrize("shape", [(16, 16, 16), (4, 7, 5), (48, 44, 80)])

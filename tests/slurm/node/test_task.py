@@ -22,7 +22,7 @@ from slurm.node import requeue as requeueing
 from slurm.node import task
 from slurm.node.requeue import StopSignals, requeue
 from slurm.node.task import ReportTask, ShardTask
-from slurm.submission import SCHEMA, Submission, SubmissionFolder
+from slurm.submission import Submission, SubmissionFolder
 from tests.reports.experiment import make_store, note_axis
 from tests.slurm import simulation
 from tests.slurm.fake_slurm import FakeSlurm
@@ -107,7 +107,7 @@ def test_with_one_attempt_allowed_progress_earns_another(
 def test_the_report_task_renders_the_comparisons_of_an_experiment(tmp_path: Path) -> None:
     rows = {"one": {"p1": 0.1}, "two": {"p1": 0.3}}
     store = note_axis(make_store(tmp_path / "exp", rows), list(rows))
-    submission = Submission(SCHEMA, "1", ("sweep",), str(tmp_path), {}, False)
+    submission = Submission("1", ("sweep",), str(tmp_path), {}, False)
     SubmissionFolder(store / "slurm/1").write(submission)
     ReportTask()(str(store / "slurm/1/attempts/00000"))
     assert (store / "report" / "index.html").is_file()
