@@ -25,7 +25,7 @@ def report(
         out: folder of the page; by default `report` in the first store. A report there is replaced.
         assets: link (videos stay where they are), copy (into `out`) or none.
         baseline: method that others are compared with; by default sliding_window.
-        quoted: YAML files of published numbers, shown apart.
+        quoted: YAML files of published numbers, shown apart; "field_2026" comes with Longtake.
         progress: print a bar.
 
     Returns:

@@ -81,7 +81,7 @@ Quoted = Annotated[
     list[Path] | None,
     typer.Option(
         metavar="FILE",
-        help="YAML file of published numbers to show; docs/published.md has the format.",
+        help="YAML file of published numbers to show, or field_2026, which comes with Longtake.",
     ),
 ]
 

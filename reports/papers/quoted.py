@@ -1,4 +1,4 @@
-"""Published numbers of others, read from a YAML file and shown separately, marked as quoted.
+"""Published numbers of others, shown separately and marked as quoted.
 
 A quoted table has no ranks and no best marks and is not part of `reports.tables.comparison`: its
 numbers come from other prompts, seeds and machines and must not be compared with measured ones.
@@ -6,28 +6,64 @@ numbers come from other prompts, seeds and machines and must not be compared wit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from harness.core.errors import ConfigError, StoreError, nearest
-from harness.core.untyped import read_yaml
+from reports.papers.quoted_columns import QuotedColumn
 
-_KEYS = ("title", "source", "link", "protocol", "metrics", "rows")
-_ROW_KEYS = ("backbone", "method", "duration_s", "values", "note")
+CLIPS = {
+    "vbench_long": "clips of 2 s, as VBench-Long",
+    "whole_video": "the whole video as one clip",
+    "other": "not by VBench",
+    "not_stated": "clips not stated",
+}
+"""How a video was cut before it was measured. Numbers of different cuts are different scales."""
+HANDS = {"first": "read in the publication", "second": "read in notes of others"}
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The measurement behind published numbers.
+
+    Attributes:
+        prompts: the prompts, in words.
+        clips: one of `CLIPS`.
+        seeds: videos per prompt, in words.
+        note: anything else that a reader must know.
+    """
+
+    prompts: str
+    clips: str
+    seeds: str = "not stated"
+    note: str | None = None
 
 
 @dataclass(frozen=True)
 class QuotedRow:
-    """One published row; `values` by metric name."""
+    """One published row.
+
+    Attributes:
+        backbone, method: as the publication names them.
+        duration_s: length of the videos; None if it isn't stated.
+        values: by column, without those that the publication leaves out.
+        copied_from: id of the table that the publication took the row from; such a row is no
+            measurement of its own.
+        swapped: the two columns that were exchanged when the row was copied.
+        note: a remark.
+    """
 
     backbone: str
     method: str
     duration_s: float | None
-    values: dict[str, float]
-    note: str | None
+    values: Mapping[str, float]
+    copied_from: str | None = None
+    swapped: tuple[str, ...] = ()
+    note: str | None = None
+
+    @property
+    def key(self) -> tuple[str, str, float | None]:
+        """The measured model and length: backbone, method and length."""
+        return (self.backbone, self.method, self.duration_s)
 
 
 @dataclass(frozen=True)
@@ -35,91 +71,42 @@ class QuotedTable:
     """One published table.
 
     Attributes:
+        id: name by which rows of other tables refer to it.
         title: its heading on the page.
         source: citation of the publication.
+        table: the number of the table there.
         link: address of the publication; None without one.
-        protocol: how the numbers were measured, as far as the source describes it.
-        metrics: column names to their titles.
+        hand: one of `HANDS`.
+        protocol: how the numbers were measured.
+        columns: in the order of the values.
+        ranked: which rows an average rank is over: those of one "backbone" or of the "table"; None
+            for a table without it.
         rows: the published rows.
-        file: path of the YAML file.
+        file: where the table was read from.
     """
 
+    id: str
     title: str
     source: str
+    table: str
     link: str | None
-    protocol: str
-    metrics: dict[str, str]
+    hand: str
+    protocol: Protocol
+    columns: tuple[QuotedColumn, ...]
+    ranked: str | None
     rows: tuple[QuotedRow, ...]
     file: str
 
 
-def load_quoted(paths: Sequence[Path]) -> list[QuotedTable]:
-    """Read published tables; the format is in docs/published.md.
+@dataclass(frozen=True)
+class Quoted:
+    """The published tables of a report.
 
-    Raises:
-        ConfigError: a file is missing, is no YAML, or lacks a required key such as the source.
+    Attributes:
+        tables: in the order of the files.
+        backbones, methods: names in publications to the labels of the same in a sweep.
     """
-    return [_table(Path(path)) for path in paths]
 
-
-def _table(path: Path) -> QuotedTable:
-    try:
-        content = read_yaml(path)
-    except FileNotFoundError as error:
-        raise ConfigError(f"quoted={path}: no such file.") from error
-    except StoreError as error:
-        raise ConfigError(str(error)) from error
-    content = _mapping(content, _KEYS, str(path), needed=("source", "metrics", "rows"))
-    link = content.get("link")
-    if link is not None and urlsplit(str(link)).scheme not in ("http", "https"):
-        raise ConfigError(f"{path}: link {link!r} is not an http or https address.")
-    metrics = content["metrics"]
-    if not isinstance(metrics, dict) or not metrics:
-        raise ConfigError(f"{path}: metrics must map column names to titles.")
-    if not isinstance(content["rows"], list):
-        raise ConfigError(f"{path}: rows must be a list.")
-    titles = {str(name): str(title) for name, title in metrics.items()}
-    rows = [_row(row, titles, f"{path}, row {i + 1}") for i, row in enumerate(content["rows"])]
-    return QuotedTable(
-        title=str(content.get("title") or content["source"]),
-        source=str(content["source"]),
-        link=None if link is None else str(link),
-        protocol=str(content.get("protocol") or "not stated"),
-        metrics=titles,
-        rows=tuple(rows),
-        file=str(path),
-    )
-
-
-def _row(row: Any, metrics: dict[str, str], place: str) -> QuotedRow:
-    row = _mapping(row, _ROW_KEYS, place, needed=("backbone", "method", "values"))
-    values = _mapping(row["values"], tuple(metrics), place, needed=())
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ConfigError(f"{place}: {name} is {value!r}, expected a number.")
-    duration = row.get("duration_s")
-    if duration is not None and not isinstance(duration, int | float):
-        raise ConfigError(f"{place}: duration_s is {duration!r}, expected seconds.")
-    return QuotedRow(
-        backbone=str(row["backbone"]),
-        method=str(row["method"]),
-        duration_s=duration,
-        values={name: float(value) for name, value in values.items()},
-        note=None if row.get("note") is None else str(row["note"]),
-    )
-
-
-def _mapping(
-    content: Any, known: Sequence[str], place: str, needed: Sequence[str]
-) -> dict[str, Any]:
-    if not isinstance(content, dict):
-        raise ConfigError(f"{place}: expected keys and values, one of {', '.join(known)}.")
-    for key in content:
-        if key not in known:
-            close = nearest(str(key), known)
-            hint = f" Did you mean {close!r}?" if close else ""
-            raise ConfigError(f"{place}: unknown key {key!r}.{hint} Known: {', '.join(known)}.")
-    for key in needed:
-        if content.get(key) in (None, ""):
-            raise ConfigError(f"{place}: {key} is missing; a quoted number needs it.")
-    return content
+    tables: tuple[QuotedTable, ...] = ()
+    backbones: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    methods: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -14,7 +14,8 @@ from harness.core.names import file_stem
 from harness.store.frames import Sweep, load_sweeps
 from harness.store.paths import StorePaths
 from reports.papers.latex import write_latex_tables
-from reports.papers.quoted import load_quoted
+from reports.papers.quoted_files import load_quoted
+from reports.papers.spread import spreads
 from reports.site import schema
 from reports.site.assets import Advance, Assets, AssetWriter
 from reports.site.data_files import write_data
@@ -43,7 +44,7 @@ class ReportOptions:
     Attributes:
         assets: whether videos and files are linked, copied or left out.
         baseline: the method that others are compared with; see `reports.tables.comparison.compare`.
-        quoted: YAML files of published tables.
+        quoted: YAML files of published tables, or names of `reports.papers.quoted_files.SHIPPED`.
         live: the page reloads itself when a later build changes it.
         papers: also write tables and plots, which is the slowest part; False keeps existing ones.
     """
@@ -127,6 +128,7 @@ def build_report(
         sweep,
         boards(sweep, comparisons, points, recall),
         quoted,
+        spreads(quoted, comparisons),
         showcase(sweep, addresses),
         write_laps(sweep, comparisons, addresses, out / "laps", assets),
         headline(sweep, comparisons),

@@ -29,6 +29,7 @@ SCRIPTS = (
     "board",
     "recall",
     "findings",
+    "published",
     "front",
     "compare",
     "video",

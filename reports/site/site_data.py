@@ -16,7 +16,8 @@ from harness.store.header import UNKNOWN_REVISION
 from harness.store.paths import StorePaths
 from harness.store.trace import rope_scheme
 from methods import METHODS
-from reports.papers.quoted import QuotedTable
+from reports.papers.quoted import Quoted
+from reports.papers.spread import Spread
 from reports.site import schema
 from reports.site.data_files import short
 from reports.site.style import strokes
@@ -31,7 +32,8 @@ MAX_LISTED = 500
 def site_data(
     sweep: Sweep,
     boards: Sequence[schema.Board],
-    quoted: Sequence[QuotedTable],
+    quoted: Quoted,
+    spreads: Sequence[Spread],
     showcase: schema.Showcase | None,
     laps: schema.Laps | None,
     headline: Sentence,
@@ -43,6 +45,7 @@ def site_data(
         sweep: the loaded run stores.
         boards: its leaderboards.
         quoted: published tables to show apart.
+        spreads: of `reports.papers.spread.spreads`.
         showcase: filmstrips of one prompt.
         laps: pictures of one walk, lap under lap.
         headline: what came out.
@@ -72,7 +75,8 @@ def site_data(
         ],
         rows=_row_facts(sweep),
         boards=list(boards),
-        quoted=list(quoted),
+        quoted=list(quoted.tables),
+        spreads=list(spreads),
         sources=[_source(source, address_of) for source in sweep.sources],
         failures=_failures(sweep, address_of),
         conflicts=[

@@ -56,10 +56,11 @@ _QUOTED = """
 title: Table 1
 source: Somebody et al.
 link: https://example.org/paper
-protocol: their prompts
-metrics: {imaging_quality: Imaging quality}
+hand: first
+protocol: {prompts: their prompts, clips: vbench_long}
+metrics: [imaging_quality]
 rows:
-  - {backbone: one, method: theirs, duration_s: 30, values: {imaging_quality: 0.61}, note: a note}
+  - {backbone: one, method: theirs, duration_s: 30, values: [0.61], note: a note}
 """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reports.papers.quoted import QuotedTable
+from reports.papers.spread import Spread
 from reports.site.schema.base import Link, Number
 from reports.site.schema.board import Board, Method, RowFacts, RowLabel
 from reports.tables.sentence import Sentence
@@ -152,6 +153,7 @@ class Site:
         min_prompts: fewest prompts for an interval.
         rows: facts about every backbone and method.
         quoted: published tables, shown apart.
+        spreads: how far published numbers of one model lie apart.
         num_conflicts: all of them; `conflicts` lists the first.
         files: tables and figures for papers.
         ablations: pages of experiments.
@@ -172,6 +174,7 @@ class Site:
     rows: list[RowFacts]
     boards: list[Board]
     quoted: list[QuotedTable]
+    spreads: list[Spread]
     sources: list[Source]
     failures: list[Failure]
     conflicts: list[Conflict]

@@ -22,7 +22,7 @@ function frontPage(page, params) {
   const place = h("div", {});
   function showBoard() {
     if (state.board === "quoted") {
-      refill(place, quotedTables(data.quoted));
+      refill(place, quotedTables(data.quoted, data.spreads));
       return;
     }
     const found = data.boards.find(({ suite }) => suite === state.board) ?? data.boards[0];
@@ -123,17 +123,6 @@ function showcase(data) {
         h("button", { type: "button", class: "quiet", "aria-label": "Previous prompt", click: () => another(-1) }, "←"),
         h("button", { type: "button", class: "quiet", "aria-label": "Next prompt", click: () => another(1) }, "→"))),
     heading, strips);
-}
-
-function quotedTables(tables) {
-  return h("div", {}, h("div", { class: "board-head" }, kindBadge("quoted"), h("p", { class: "fine" }, "Numbers that others published. They were made with other prompts, seeds and machines, so they have no rank here and are in no table with numbers measured here.")),
-    tables.map((table) => h("section", { class: "quoted" }, h("h3", {}, table.title),
-      h("p", {}, "Source: ", table.link ? h("a", { href: table.link, rel: "noreferrer noopener" }, table.source) : table.source, `. Protocol: ${table.protocol}.`),
-      h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": table.title }, h("table", { class: "plain" },
-        h("thead", {}, h("tr", {}, ["Backbone", "Method", "Length", ...Object.values(table.metrics)].map((text, i) => h("th", { scope: "col", class: i > 1 ? "number" : null }, text)), h("th", { scope: "col" }, "Note"))),
-        h("tbody", {}, table.rows.map((row) => h("tr", {}, h("th", { scope: "row" }, row.backbone), h("td", {}, row.method), h("td", { class: "number" }, row.duration_s === null ? DASH : seconds(row.duration_s)),
-          Object.keys(table.metrics).map((name) => h("td", { class: "number" }, String(row.values[name] ?? DASH))), h("td", {}, row.note ?? "")))))),
-      h("p", { class: "fine" }, `From ${table.file}`))));
 }
 
 function driftSection(board) {
