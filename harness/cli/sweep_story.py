@@ -88,9 +88,9 @@ def say_end(
     terminal: Terminal,
 ) -> None:
     """Print the results, what failed and why, the seconds of each stage, and what to do next."""
-    from harness.cli.results_table import print_results
-
     if paths:
+        from harness.cli.results_table import print_results
+
         print_results(paths.comparisons, terminal)
     for item, error in list(outcome.failed.items())[:_MOST_FAILURES]:
         terminal.say(f"failed: {item} {error} (see {store.failure_path(item)})", style="red")

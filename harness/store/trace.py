@@ -14,7 +14,6 @@ from harness.store.paths import StorePaths
 from methods.base import Role
 from methods.trace import TraceLine, read_trace
 
-COLUMNS = ["block", "query_s", "frame_s", "score"]
 ATTENDED = [
     *("unit_id", "block", "first_frame", "start_s"),
     *("frame", "frame_s", "role", "position", "score"),
@@ -31,14 +30,6 @@ def latent_start_s(latent: int, num_latents: int, num_frames: int, fps: float) -
         return 0.0
     stride = (num_frames - 1) / (num_latents - 1)
     return (1 + stride * (latent - 1)) / fps
-
-
-def load_retrievals(
-    reader: Reader, unit_id: str, num_latents: int, num_frames: int, fps: float
-) -> pd.DataFrame:
-    """Return `retrieval_lines` of a unit as a frame; NaN for no score."""
-    lines = retrieval_lines(reader, unit_id, num_latents, num_frames, fps)
-    return pd.DataFrame(lines, columns=COLUMNS).astype({"score": float})
 
 
 def retrieval_lines(

@@ -145,11 +145,6 @@ class CameraPath:
     sky: Float[Tensor, "frame sky"]
 
 
-def last_frame(latent: int) -> int:
-    """Return the last video frame that a latent frame decodes to."""
-    return latent * FRAMES_PER_LATENT
-
-
 def _block_of(frame: int) -> int:
     # The first latent frame is a single video frame, so the first block is that much shorter.
     return (frame + FRAMES_PER_LATENT - 1) // (BLOCK_LATENTS * FRAMES_PER_LATENT)

@@ -9,7 +9,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from backbones.world.street.prompt import SPEED_PX
 from backbones.world.street.render import FIGURE_Y_PX, SIDE_PX, cover, screen_x_px
 from backbones.world.street.scene import Figure, Street
 from backbones.world.street.script import FPS, Script
@@ -96,22 +95,6 @@ class Truth:
                 elif seen and share == 0 and left is None:
                     left = frame - 1
         return tuple(sorted(found, key=lambda item: (item.return_frame, item.figure)))
-
-    def require_returns(self) -> tuple[Return, ...]:
-        """Return `returns`; refuse a video in which nothing returns.
-
-        Raises:
-            ConfigError: nothing returns; names the length of a lap and of the script.
-        """
-        if self.returns:
-            return self.returns
-        script = self.script
-        lap_s = script.lap_px / SPEED_PX["walking"] / FPS
-        raise ConfigError(
-            f"Nothing comes back within this script of {script.num_frames / FPS:.1f} s: a lap past "
-            f"{script.num_figures} figures takes {lap_s:g} s of walking. Make it longer, take "
-            "fewer figures, or turn round (returning)."
-        )
 
 
 def _visible(figure: Figure, x_px: Tensor, y_px: Tensor) -> Float[Tensor, " frame"]:

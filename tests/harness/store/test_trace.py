@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from harness.store.files import Reader
-from harness.store.trace import latent_start_s, load_retrievals
+from harness.store.trace import latent_start_s, retrieval_lines
 
 
 def write_trace(root: Path, *lines: object) -> Reader:
@@ -33,21 +33,18 @@ def test_latent_frames_begin_where_the_causal_decoder_puts_them() -> None:
 
 
 def test_only_memory_frames_are_kept(tmp_path: Path) -> None:
-    frame = load_retrievals(write_trace(tmp_path, plan(6)), "u", 120, 477, 16)
-    assert frame.to_dict("records") == [
-        {"block": 6, "query_s": 69 / 16, "frame_s": 17 / 16, "score": 0.5}
-    ]
+    lines = retrieval_lines(write_trace(tmp_path, plan(6)), "u", 120, 477, 16)
+    assert lines == [(6, 69 / 16, 17 / 16, 0.5)]
 
 
 def test_strategy_without_scores(tmp_path: Path) -> None:
-    frame = load_retrievals(write_trace(tmp_path, plan(6, scores=None)), "u", 120, 477, 16)
-    assert frame["score"].isna().tolist() == [True]
+    reader = write_trace(tmp_path, plan(6, scores=None))
+    assert retrieval_lines(reader, "u", 120, 477, 16) == [(6, 69 / 16, 17 / 16, None)]
 
 
 def test_bad_line_is_named_and_left_out(tmp_path: Path) -> None:
     reader = write_trace(tmp_path, plan(6, scores=[0.1, 0.2]), plan(7))
-    frame = load_retrievals(reader, "u", 120, 477, 16)
-    assert frame["block"].tolist() == [7]
+    assert [line[0] for line in retrieval_lines(reader, "u", 120, 477, 16)] == [7]
     assert reader.warnings[0].startswith(
         "units/u/trace.jsonl: line 1: there isn't one score per memory frame"
     )
@@ -55,5 +52,5 @@ def test_bad_line_is_named_and_left_out(tmp_path: Path) -> None:
 
 def test_missing_trace_is_named(tmp_path: Path) -> None:
     reader = Reader(tmp_path)
-    assert load_retrievals(reader, "u", 120, 477, 16).empty
+    assert retrieval_lines(reader, "u", 120, 477, 16) == []
     assert reader.warnings == ["units/u/trace.jsonl: missing; its retrieval map is left out."]

@@ -111,12 +111,6 @@ def test_looking_up_takes_everything_out_of_view_and_gives_it_back() -> None:
     assert bool((truth.visible[5 * FPS] == 0).all())
 
 
-def test_a_script_in_which_nothing_returns_is_refused_with_the_length_of_a_lap() -> None:
-    truth = Truth.of(draw_street(6, 0), _walk(9.0, "six"))
-    with pytest.raises(ConfigError, match=r"8\.8 s.*6 figures takes 12 s"):
-        truth.require_returns()
-
-
 def test_a_street_with_other_figures_than_the_script_names_is_refused() -> None:
     with pytest.raises(ConfigError, match="names 4 figures, the street has 3"):
         Truth.of(draw_street(3, 0), _walk(3.0))
