@@ -46,6 +46,7 @@ def report(
             return 1
     else:
         finished = build_with_bar(folders, out, options, terminal)
+    terminal.say(finished.headline)
     for path in (*finished.ablations, finished.index):
         terminal.say(f"{path}")
     return 0

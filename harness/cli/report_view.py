@@ -27,11 +27,16 @@ POLL_S = 0.2
 def build_with_bar(
     folders: Sequence[Path], out: Path | None, options: ReportOptions, terminal: Terminal
 ) -> ReportPaths:
-    """Build a report; the bar counts the prepared videos."""
+    """Build a report; the bar counts videos, pages and figures, one after the other."""
     with _bar(terminal.console) as bar:
-        task = bar.add_task("report", total=None, text="videos")
+        task = bar.add_task("report", total=None, text="")
         return build_report(
-            folders, out, options, lambda done, total: bar.update(task, completed=done, total=total)
+            folders,
+            out,
+            options,
+            lambda step, done, total: bar.update(
+                task, completed=done, total=total or None, text=step
+            ),
         )
 
 

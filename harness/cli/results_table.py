@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from eval.statistics import MARK_LEVELS, MIN_CLUSTERS
 from harness.core.human import counted
 from reports.tables.columns import grouped
-from reports.tables.formatting import bounds, seconds, text
+from reports.tables.formatting import around, number, seconds
 
 if TYPE_CHECKING:
     from eval.metric import MetricInfo
@@ -68,11 +68,11 @@ def _print_table(comparison: Comparison, terminal: Terminal) -> None:
 
 
 def _cell(cell: Cell, decimals: int) -> str:
-    """Return the mean with its marks, and its interval below."""
+    """Return the mean with its marks, and below its interval or standard error."""
     marks = "*" * (cell.versus.marks if cell.versus else 0)
-    low, high = bounds(cell.interval)
-    mean = text(cell.mean, decimals) + marks
-    return mean if low is None else f"{mean}\n{text(low, decimals)} to {text(high, decimals)}"
+    mean = number(cell.mean, decimals) + marks
+    beside = around(cell.interval, cell.stderr, decimals)
+    return mean if cell.mean is None or beside is None else f"{mean}\n{beside}"
 
 
 def _notes(comparison: Comparison, metrics: Sequence[MetricInfo]) -> Iterator[str]:
@@ -91,7 +91,9 @@ def _notes(comparison: Comparison, metrics: Sequence[MetricInfo]) -> Iterator[st
         else:
             yield f"No difference from {' or '.join(baselines)} is beyond noise."
     if any(cell.interval for cell in cells):
-        yield "Below a mean: its 95 % interval over prompts."
+        yield "Below a mean: its 95 % interval over prompts, or ± its standard error."
+    elif any(cell.stderr is not None for cell in cells):
+        yield "Below a mean: ± its standard error over prompts."
     if more := len(comparison.metrics) - len(metrics):
         yield f"{counted(more, 'more metric')} on the page."
     reasons = dict.fromkeys(

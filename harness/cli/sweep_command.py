@@ -154,7 +154,11 @@ def _report(store: RunStore, num_units: int, terminal: Terminal) -> ReportPaths:
     with terminal.stage("report", {"page": num_units}, {}) as emit:
         paths = build_report(
             store.root,
-            advance=lambda done, _: emit(Event(EventKind.progress, "page", amount=done)),
+            advance=lambda step, done, total: emit(
+                Event(EventKind.progress, "page", amount=done)
+                if step == "videos"
+                else Event(EventKind.loading, text=step)
+            ),
         )
         took_s = time.perf_counter() - started
         emit(Event(EventKind.done, "page", seconds=took_s))

@@ -92,6 +92,7 @@ def say_end(
         from harness.cli.results_table import print_results
 
         print_results(paths.comparisons, terminal)
+        terminal.say(paths.headline)
     for item, error in list(outcome.failed.items())[:_MOST_FAILURES]:
         terminal.say(f"failed: {item} {error} (see {store.failure_path(item)})", style="red")
     if (more := len(outcome.failed) - _MOST_FAILURES) > 0:
@@ -134,6 +135,7 @@ def as_dict(
         "stopped": outcome.stopped,
         "seconds": dict(seconds),
         "report": str(paths.index) if paths else None,
+        "headline": paths.headline if paths else None,
         "tables": [
             {
                 "suite": table.suite,

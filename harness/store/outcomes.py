@@ -7,12 +7,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from harness.core.environment import Machine
 from harness.store.failures import Failure
 from harness.store.files import Reader
 from harness.store.record import Facts, Record
 
 # Columns of `Sweep.units` from the record; empty for a unit without a record.
-TEXTS = ["status", "reason", "device", "video", "video_sha256", "finished"]
+TEXTS = ["status", "reason", "device", "setting", "video", "video_sha256", "finished"]
 NUMBERS = [
     "num_latents",
     "num_frames",
@@ -70,6 +71,7 @@ def _fields(record: Record) -> dict[str, Any]:
     if (generation := record.generation) is not None:
         found |= {
             "device": generation.machine.gpu or generation.machine.host_cpu,
+            "setting": _setting(generation.machine),
             "num_latents": generation.num_latents,
             "peak_host_mib": generation.memory_mib.get("peak_host"),
             "peak_device_mib": generation.memory_mib.get("peak_device"),
@@ -77,6 +79,12 @@ def _fields(record: Record) -> dict[str, Any]:
             **vars(generation.facts),
         }
     return found
+
+
+def _setting(machine: Machine) -> str:
+    """Return what speeds depend on besides backbone and method."""
+    threads = f"{machine.threads} thread{'' if machine.threads == 1 else 's'}"
+    return f"{machine.gpu or machine.host_cpu}, {threads}, torch {machine.torch}"
 
 
 def _arguments(record: Record, kind: str) -> dict[str, Any] | None:

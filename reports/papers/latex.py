@@ -13,7 +13,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from eval.metric import MetricInfo
 from reports.tables.export import caption
-from reports.tables.formatting import DASH, one_line, seconds, text
+from reports.tables.formatting import (
+    DASH,
+    MINUS,
+    number,
+    one_line,
+    seconds,
+    signed,
+    with_error,
+)
 from reports.tables.table import Comparison, Group, Row
 
 _OF_SUITE = ("main_table", "ablation_table")
@@ -107,17 +115,19 @@ def _head(info: MetricInfo) -> str:
 
 
 def _number(value: float | None, decimals: int) -> str:
-    return text(value, decimals).replace(DASH, "--")
+    return _in_latex(number(value, decimals))
+
+
+def _in_latex(text: str) -> str:
+    return text.replace(DASH, "--").replace(MINUS, "$-$").replace("±", r"$\pm$")
 
 
 def _cells(row: Row, comparison: Comparison) -> list[str]:
-    """Return the means with their standard errors, the best in bold."""
+    """Return the means with their intervals or standard errors, the best in bold."""
     cells = []
     for name, cell in row.cells.items():
         decimals = comparison.decimals(name)
-        value = _number(cell.mean, decimals)
-        if cell.stderr is not None:
-            value += rf" $\pm$ {_number(cell.stderr, decimals)}"
+        value = _in_latex(with_error(cell.mean, cell.interval, cell.stderr, decimals))
         cells.append(rf"\textbf{{{value}}}" if cell.best else value)
     return cells
 
@@ -150,8 +160,9 @@ def _difference_cells(
             cells.append(_number(cell.mean, comparison.decimals(info.name)))
         elif cell is not None and cell.versus is not None:
             stars = f"^{{{'*' * cell.versus.marks}}}" if cell.versus.marks else ""
-            decimals = comparison.decimals(info.name)
-            cells.append(f"${cell.versus.difference.mean:+.{decimals}f}{stars}$")
+            decimals = comparison.difference_decimals(info.name)
+            shown = signed(cell.versus.difference.mean, decimals).replace(MINUS, "-")
+            cells.append(f"${shown}{stars}$")
         else:
             cells.append("--")
     return cells

@@ -110,7 +110,7 @@ def _table(content: Any, place: str, file: str) -> QuotedTable:
         columns=columns,
         ranked=ranked,
         rows=rows,
-        file=file,
+        file=Path(file).name,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,18 +18,19 @@ from harness.core.disk import disk_error
 from harness.core.machine import num_cores
 from harness.store.frames import Sweep, as_dicts
 from harness.store.paths import RECORD, TRACE, StorePaths
+from reports.site.data_files import update_text
 from reports.site.filmstrips import write_strip
+from reports.site.progress import Advance, silent
+from reports.site.published import without_folders
 from reports.site.web_video import copy_playable, why_not_playable
-
-Advance = Callable[[int, int], None]
-"""Called with how many of how many videos are prepared."""
 
 
 class Assets(StrEnum):
     """Treatment of videos and result files in a report."""
 
     link = "link"  # stay in the run store: fast; report and store must stay together
-    copy = "copy"  # are copied into the report folder, which any static host can serve
+    copy = "copy"  # are copied into the report folder, which any static host can serve; no link
+    # leaves it and no text names a folder of this machine
     none = "none"  # are left out: numbers only
 
 
@@ -63,12 +63,20 @@ class AssetWriter:
         self._out = out
         self._mode = mode
         self.warnings: list[str] = []
+        self._folders: dict[Path, Path] = {}
 
     def address_of(self, path: Path) -> str:
         """Return the address of a file as seen from the page."""
-        return quote(Path(os.path.relpath(path, self._out)).as_posix())
+        folder = path.parents[1]
+        if folder not in self._folders:  # a relative path takes longer than all else here
+            self._folders[folder] = Path(os.path.relpath(folder, self._out))
+        return quote((self._folders[folder] / path.parent.name / path.name).as_posix())
 
-    def prepare(self, advance: Advance | None = None) -> dict[str, UnitAssets]:
+    def link_to(self, path: Path) -> str | None:
+        """Return the address of a file of the run store; None on a page without links to it."""
+        return self.address_of(path) if self._mode is Assets.link else None
+
+    def prepare(self, advance: Advance = silent) -> dict[str, UnitAssets]:
         """Create missing filmstrips and copies for all finished units; files are named by hash.
 
         Args:
@@ -86,8 +94,7 @@ class AssetWriter:
                 zip(units, pool.map(self._prepare, units), strict=True), start=1
             ):
                 found[unit["unit_id"]] = assets
-                if advance is not None:
-                    advance(count, len(units))
+                advance("videos", count, len(units))
         self._remove_outdated(units)
         return found
 
@@ -176,6 +183,5 @@ class AssetWriter:
 
 def _copy(source: Path, target: Path) -> Path:
     if source.is_file():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
+        update_text(target, without_folders(source.read_text(encoding="utf-8")))
     return target

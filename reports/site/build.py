@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -11,22 +11,34 @@ import pandas as pd
 from harness.core.errors import LongtakeError
 from harness.core.files import remove_leftovers
 from harness.core.names import file_stem
-from harness.store.frames import Sweep, load_sweeps
+from harness.store.folders import require_sweep
+from harness.store.frames import Sweep, as_dicts, load_sweeps
 from harness.store.paths import StorePaths
 from reports.papers.latex import write_latex_tables
 from reports.papers.quoted_files import load_quoted
 from reports.papers.spread import spreads
 from reports.site import schema
-from reports.site.assets import Advance, Assets, AssetWriter
+from reports.site.assets import Assets, AssetWriter, UnitAssets
 from reports.site.data_files import write_data
+from reports.site.inputs import digest, file_stamp, fingerprint, unit_stamps
 from reports.site.laps import write_laps
 from reports.site.leaderboard import boards, drift_curves
 from reports.site.page import write_page
 from reports.site.plots import write_plots
+from reports.site.progress import Advance, silent
+from reports.site.published import published, without_folders
 from reports.site.site_data import site_data
+from reports.site.state import (
+    State,
+    code_digest,
+    count_files,
+    read_state,
+    remove_state,
+    write_state,
+)
 from reports.site.store_differences import store_differences
 from reports.site.video_data import video_data
-from reports.site.video_list import showcase, video_list
+from reports.site.video_list import showcase, video_pieces
 from reports.studies.ablation_page import build_ablation
 from reports.tables.comparison import compare_all
 from reports.tables.drift import drift_points
@@ -67,6 +79,7 @@ class ReportPaths:
         counts: units by status.
         settled: see `Sweep.settled`.
         comparisons: the tables of all suites and durations.
+        headline: what came out, in one sentence.
     """
 
     index: Path
@@ -76,22 +89,26 @@ class ReportPaths:
     counts: dict[str, int] = field(default_factory=dict)
     settled: bool = True
     comparisons: tuple[Comparison, ...] = ()
+    headline: str = ""
 
 
 def build_report(
     sweep_dir: Path | Sequence[Path],
     out: Path | None = None,
     options: ReportOptions | None = None,
-    advance: Advance | None = None,
+    advance: Advance = silent,
 ) -> ReportPaths:
     """Read one or several sweep folders and write their report, that of experiments included.
+
+    Where nothing changed since the last report, its files stay; else the pages of single videos are
+    made only for what changed. Figures for papers are drawn last.
 
     Args:
         sweep_dir: runs/<sweep>, or several to merge.
         out: folder of the report; by default runs/<sweep>/report of the first sweep. An earlier
             report there is overwritten. Linked videos are not copied, so keep both in place.
         options: see `ReportOptions`.
-        advance: called with the number of prepared videos and of all videos.
+        advance: see `Advance`.
 
     Raises:
         LongtakeError: a folder is not a sweep, scores of several versions of a suite are mixed, or
@@ -99,85 +116,200 @@ def build_report(
     """
     options = options or ReportOptions()
     folders = [sweep_dir] if isinstance(sweep_dir, Path) else list(sweep_dir)
-    sweep = load_sweeps(folders)
+    folders = list(dict.fromkeys(Path(folder).resolve() for folder in folders))
+    for folder in folders:
+        require_sweep(folder)
+    out = StorePaths(folders[0]).report_dir if out is None else Path(out).resolve()
+    advance("files", 0, 0)
+    stamps = unit_stamps(folders)
+    quoted_stamps = [file_stamp(Path(path)) for path in options.quoted]
+    setting = digest(code_digest(), repr(options), str(out), *map(str, folders), *quoted_stamps)
+    files = fingerprint(folders, stamps)
+    earlier = read_state(out)
+    if earlier and earlier.setting == setting and earlier.files == files and earlier.is_whole(out):
+        return _paths(out, earlier)
+    remove_state(out)
+    state = _build(folders, out, options, stamps, earlier, advance)
+    state = replace(state, setting=setting, files=files, num_files=count_files(out))
+    # What is made now may be called stopped later, without any change of a file.
+    if not state.counts["running"]:
+        write_state(out, state)
+    return _paths(out, state)
+
+
+def _paths(out: Path, state: State) -> ReportPaths:
+    tables, plots, ablations = (
+        tuple(out / address for address in addresses)
+        for addresses in (state.tables, state.plots, state.ablations)
+    )
+    return ReportPaths(
+        index=out / "index.html",
+        tables=tables,
+        plots=plots,
+        ablations=ablations,
+        counts=state.counts,
+        settled=state.settled,
+        comparisons=state.comparisons,
+        headline=state.headline,
+    )
+
+
+def _build(
+    folders: Sequence[Path],
+    out: Path,
+    options: ReportOptions,
+    stamps: Mapping[str, str],
+    earlier: State | None,
+    advance: Advance,
+) -> State:
+    """Build the report, and return its state without what names the inputs."""
+    for_others = options.assets is not Assets.link
+    advance("records and scores", 0, 0)
+    sweep = _load(folders, for_others)
     quoted = load_quoted(options.quoted)
-    out = StorePaths(sweep.folder).report_dir if out is None else Path(out).resolve()
     remove_leftovers(out)
+    advance("tables", 0, 0)
     comparisons = compare_all(sweep, options.baseline)
     points = drift_points(sweep, comparisons)
     recall = recall_points(sweep, comparisons)
     assets = AssetWriter(sweep, out, options.assets)
     addresses = assets.prepare(advance)
+    pages, page_warnings = _write_pages(sweep, addresses, out, options, stamps, earlier, advance)
     data = out / "data"
-    trace_warnings: list[str] = []
-    written = set()
-    for video, warnings in video_data(sweep, addresses):
-        name = f"{video.unit_id}.js"
-        write_data(data / "units" / name, f"unit/{video.unit_id}", video)
-        written.add(name)
-        trace_warnings += warnings
-    for path in (data / "units").glob("*.js"):
-        if path.name not in written:
-            path.unlink()
-    write_data(data / "videos.js", "videos", video_list(sweep, comparisons, addresses))
+    pieces = []
+    for piece, videos in video_pieces(sweep, comparisons, addresses):
+        write_data(data / "videos" / f"{piece.name}.js", f"videos/{piece.name}", videos)
+        pieces.append(piece)
+    _remove_others(data / "videos", {f"{piece.name}.js" for piece in pieces})
     write_data(data / "drift.js", "drift", drift_curves(points))
     write_data(data / "differences.js", "differences", _differences(sweep))
-    tables, plots = _papers(sweep, comparisons, points, recall, out, write=options.papers)
-    ablations, not_compared = _ablations(sweep, out, write=options.papers)
+    tables = _tables(sweep, comparisons, recall, out, write=options.papers)
+    ablations, not_compared = _ablations(sweep, out, for_others, write=options.papers)
     site = site_data(
         sweep,
         boards(sweep, comparisons, points, recall),
+        pieces,
         quoted,
         spreads(quoted, comparisons),
         showcase(sweep, addresses),
         write_laps(sweep, comparisons, addresses, out / "laps", assets),
         headline(sweep, comparisons),
-        assets.address_of,
+        assets.link_to,
     )
-    more_warnings = [*assets.warnings, *dict.fromkeys(trace_warnings), *not_compared]
+    trace_warnings = dict.fromkeys(text for texts in page_warnings.values() for text in texts)
+    more_warnings = [*assets.warnings, *trace_warnings, *not_compared]
+    if for_others:
+        more_warnings = [without_folders(text) for text in more_warnings]
     site = replace(
         site,
         live=options.live,
         warnings=[*site.warnings, *more_warnings],
-        files=[schema.Link(path.name, assets.address_of(path)) for path in (*tables, *plots)],
         ablations=[schema.Link(name, assets.address_of(p)) for name, p in ablations.items()],
     )
-    return ReportPaths(
-        index=write_page(out, site),
-        tables=tuple(tables),
-        plots=tuple(plots),
-        ablations=tuple(ablations.values()),
+    plots = _files(out / "plots")
+    write_page(out, _with_files(site, assets, [*tables, *plots]))
+    if options.papers:
+        (out / "plots").mkdir(parents=True, exist_ok=True)
+        drawn = write_plots(sweep, comparisons, points, out / "plots", advance)
+        plots = [path for plot in drawn for path in plot.files]
+        write_page(out, _with_files(site, assets, [*tables, *plots]))
+    return State(
+        setting="",
+        files="",
+        pages=pages,
+        page_warnings=page_warnings,
+        num_files={},
+        tables=tuple(path.relative_to(out).as_posix() for path in tables),
+        plots=tuple(path.relative_to(out).as_posix() for path in plots),
+        ablations=tuple(path.relative_to(out).as_posix() for path in ablations.values()),
         counts=asdict(site.counts),
         settled=sweep.settled,
+        headline=site.headline.text,
         comparisons=tuple(comparisons),
     )
 
 
-def _papers(
+def _load(folders: Sequence[Path], for_others: bool) -> Sweep:
+    sweep = load_sweeps(folders)
+    return published(sweep) if for_others else sweep
+
+
+def _write_pages(
+    sweep: Sweep,
+    addresses: Mapping[str, UnitAssets],
+    out: Path,
+    options: ReportOptions,
+    stamps: Mapping[str, str],
+    earlier: State | None,
+    advance: Advance,
+) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
+    """Write the data of each video's page where it changed; return their stamps and warnings."""
+    folder = out / "data" / "units"
+    units = as_dicts(sweep.units[sweep.units["status"] == "done"].drop_duplicates("unit_id"))
+    common = digest(code_digest(), options.assets, str(out), *(str(s) for s in sweep.sources))
+    labels = ("backbone", "method", "prompt_id", "prompt", "seed", "source")
+    pages = {
+        unit["unit_id"]: digest(
+            common,
+            stamps.get(unit["unit_id"], ""),
+            *(str(unit[name]) for name in labels),
+            str(addresses[unit["unit_id"]]),
+        )
+        for unit in units
+    }
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    before = earlier.pages if earlier else {}
+    kept = {u for u, stamp in pages.items() if before.get(u) == stamp and f"{u}.js" in there}
+    fresh = [unit for unit in units if unit["unit_id"] not in kept]
+    warnings = {u: w for u, w in (earlier.page_warnings if earlier else {}).items() if u in kept}
+    made = video_data(sweep, addresses, fresh, options.assets is not Assets.link)
+    for count, (video, texts) in enumerate(made, start=1):
+        write_data(folder / f"{video.unit_id}.js", f"unit/{video.unit_id}", video)
+        if texts:
+            warnings[video.unit_id] = tuple(texts)
+        advance("pages", count, len(fresh))
+    _remove_others(folder, {f"{unit_id}.js" for unit_id in pages})
+    return pages, {u: warnings[u] for u in pages if u in warnings}
+
+
+def _with_files(site: schema.Site, assets: AssetWriter, files: Sequence[Path]) -> schema.Site:
+    return replace(site, files=[schema.Link(p.name, assets.address_of(p)) for p in files])
+
+
+def _remove_others(folder: Path, kept: Collection[str]) -> None:
+    """Remove the data files of an earlier report that this one does not have."""
+    for path in folder.glob("*.js"):
+        if path.name not in kept:
+            path.unlink()
+
+
+def _tables(
     sweep: Sweep,
     comparisons: Sequence[Comparison],
-    points: pd.DataFrame,
     recall: pd.DataFrame,
     out: Path,
     write: bool,
-) -> tuple[list[Path], list[Path]]:
-    """Write the tables and plots, or list those of an earlier build."""
-    folders = [out / "tables", out / "plots", out / "vbench"]
+) -> list[Path]:
+    """Write the tables, or list those of an earlier build."""
+    tables, vbench = out / "tables", out / "vbench"
     if not write:
-        tables, plots, vbench = ([p for p in sorted(f.glob("*")) if p.is_file()] for f in folders)
-        return [*tables, *vbench], plots
-    for folder in folders[:2]:
-        folder.mkdir(parents=True, exist_ok=True)
-    tables = write_tables(sweep, comparisons, folders[0])
-    tables += write_recall(recall, folders[0])
-    tables += write_latex_tables(comparisons, folders[0])
+        return [*_files(tables), *_files(vbench)]
+    tables.mkdir(parents=True, exist_ok=True)
+    written = write_tables(sweep, comparisons, tables)
+    written += write_recall(recall, tables)
+    written += write_latex_tables(comparisons, tables)
     for comparison in comparisons:
-        tables += write_vbench_results(sweep, comparison, folders[2])
-    drawn = write_plots(sweep, comparisons, points, folders[1])
-    return tables, [path for plot in drawn for path in plot.files]
+        written += write_vbench_results(sweep, comparison, vbench)
+    return written
 
 
-def _ablations(sweep: Sweep, out: Path, write: bool) -> tuple[dict[str, Path], list[str]]:
+def _files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.glob("*")) if path.is_file()]
+
+
+def _ablations(
+    sweep: Sweep, out: Path, for_others: bool, write: bool
+) -> tuple[dict[str, Path], list[str]]:
     """Return the pages of the experiments by name, and the reasons why others have none.
 
     Each of several experiments gets its own folder. Without `write`, existing pages are kept.
@@ -193,7 +325,7 @@ def _ablations(sweep: Sweep, out: Path, write: bool) -> tuple[dict[str, Path], l
         if len(experiments) > 1:
             folder /= file_stem(name)
         if write:
-            own = sweep if len(sweep.sources) == 1 else load_sweeps([source.folder])
+            own = sweep if len(sweep.sources) == 1 else _load([source.folder], for_others)
             try:
                 build_ablation(own, folder)
             except LongtakeError as error:

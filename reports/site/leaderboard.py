@@ -66,7 +66,7 @@ def _board(
             schema.ColumnHeading(heading, [info.name for info in infos])
             for heading, infos in grouped(metrics.values())
         ],
-        groups=[_group(table.duration_s, group) for table, group in groups],
+        groups=[_group(table, group) for table, group in groups],
         rows=[_row(row, index, sparks) for index, row in rows],
         recall=recall_curves(recall[recall["suite"] == first.suite]),
     )
@@ -77,16 +77,19 @@ def longest_first(tables: Sequence[Comparison]) -> list[Comparison]:
     return sorted(tables, key=lambda table: -table.duration_s)
 
 
-def _group(duration_s: float, group: Group) -> schema.BoardGroup:
+def _group(table: Comparison, group: Group) -> schema.BoardGroup:
     pairs = "\n".join(f"{prompt_id}\t{seed}" for prompt_id, seed in group.pairs)
     return schema.BoardGroup(
         backbone=group.backbone,
         prompt_set=group.prompt_set,
-        duration_s=duration_s,
+        duration_s=table.duration_s,
         num_prompts=group.num_prompts,
         num_videos=len(group.pairs),
         fingerprint=hashlib.sha256(pairs.encode()).hexdigest()[:8],
         baseline=group.baseline,
+        decimals={info.name: table.decimals(info.name) for info in table.metrics},
+        difference_decimals={i.name: table.difference_decimals(i.name) for i in table.metrics},
+        settings=list(group.settings),
         left_out=list(group.left_out[:MAX_LEFT_OUT]),
         num_left_out=len({(out.prompt_id, out.seed) for out in group.left_out}),
     )
@@ -107,6 +110,7 @@ def _row(row: Row, group: int, sparks: _Sparks) -> schema.BoardRow:
         rank_low=low,
         rank_high=high,
         frames_per_s=short(row.frames_per_s, 4),
+        settings=list(row.settings),
         peak_device_mib=short(row.peak_device_mib, 4),
         peak_host_mib=short(row.peak_host_mib, 4),
         spark=sparks.get((row.backbone, row.prompt_set, row.method), []) if row.competes else [],
@@ -136,7 +140,7 @@ def _columns(cells: Sequence[Cell]) -> schema.Cells:
         low=[low for low, _ in ends],
         high=[high for _, high in ends],
         no_interval=[cell.no_interval for cell in cells],
-        stderr=[short(cell.stderr, 3) for cell in cells],
+        stderr=[short(cell.stderr) for cell in cells],
         rank=[short(cell.rank) for cell in cells],
         num_videos=[cell.num_videos for cell in cells],
         num_prompts=[cell.num_prompts for cell in cells],
@@ -147,10 +151,10 @@ def _columns(cells: Sequence[Cell]) -> schema.Cells:
         difference_low=[low for low, _ in around],
         difference_high=[high for _, high in around],
         difference_no_interval=[one.no_interval if one else None for one in differences],
-        difference_stderr=[short(one.stderr, 3) if one else None for one in differences],
+        difference_stderr=[short(one.stderr) if one else None for one in differences],
         p=[short(one.single, 3) if one else None for one in tests],
         p_table=[short(one.table, 3) if one else None for one in tests],
-        smallest_detectable=[short(one.smallest, 3) if one else None for one in reaches],
+        smallest_detectable=[short(one.smallest) if one else None for one in reaches],
         prompts_needed=[one.prompts_needed if one else None for one in reaches],
         effect_size=[short(one.effect_size, 3) if one else None for one in differences],
         win_rate=[short(one.win_rate, 4) if one else None for one in differences],

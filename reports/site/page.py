@@ -20,6 +20,7 @@ SCRIPTS = (
     "core",
     "tips",
     "format",
+    "copying",
     "datatable",
     "chart",
     "retrieval",

@@ -24,6 +24,7 @@ from matplotlib.lines import Line2D
 from eval.metric import MetricInfo
 from harness.core.names import file_stem
 from harness.store.frames import Sweep
+from reports.site.progress import Advance, silent
 from reports.site.style import LIGHT, LINES, Stroke, strokes
 from reports.tables.formatting import one_line
 from reports.tables.table import Comparison, Row
@@ -51,7 +52,11 @@ class Plot:
 
 
 def write_plots(
-    sweep: Sweep, comparisons: Sequence[Comparison], points: pd.DataFrame, folder: Path
+    sweep: Sweep,
+    comparisons: Sequence[Comparison],
+    points: pd.DataFrame,
+    folder: Path,
+    advance: Advance = silent,
 ) -> list[Plot]:
     """Draw the figures of all suites into `folder`.
 
@@ -60,12 +65,13 @@ def write_plots(
         comparisons: its tables.
         points: of `reports.tables.drift.drift_points`.
         folder: folder of the files.
+        advance: called before each figure.
 
     Returns:
         Per suite the overview of all drift curves, one figure per metric, and cost against quality.
     """
     look = strokes(sweep.methods)
-    plots = []
+    plots: list[Plot] = []
     for suite, infos in sweep.metrics.items():
         of_suite = points[points["suite"] == suite]
         panels = list(dict.fromkeys(zip(of_suite["backbone"], of_suite["prompt_set"], strict=True)))
@@ -77,11 +83,13 @@ def write_plots(
             for info in drawn
         ]
         for name, title, metrics, panel in figures:
+            advance("figures", len(plots), 0)
             with _drawing_style():
                 figure = _figure(of_suite, metrics, panels, look, panel)
                 plots.append(_save(figure, suite, title, folder / name))
         for table in comparisons:
-            rows = [row for row in table.rows if row.average_rank and row.frames_per_s]
+            groups = [group for group in table.groups if len(group.settings) < 2]
+            rows = [r for g in groups for r in g.rows if r.average_rank and r.frames_per_s]
             if table.suite == suite and rows:
                 title = f"Cost and quality, {table.duration_s:g} s"
                 with _drawing_style():

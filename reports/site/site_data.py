@@ -23,8 +23,8 @@ from reports.site.data_files import short
 from reports.site.style import strokes
 from reports.tables.sentence import Sentence
 
-AddressOf = Callable[[Path], str]
-"""Returns the address of a file as seen from the page."""
+AddressOf = Callable[[Path], str | None]
+"""Returns the address of a file of the store as seen from the page; None where none is linked."""
 MAX_LISTED = 500
 """Failures and conflicts listed on the page; all of them are in tables/units.csv."""
 
@@ -32,6 +32,7 @@ MAX_LISTED = 500
 def site_data(
     sweep: Sweep,
     boards: Sequence[schema.Board],
+    pieces: Sequence[schema.Piece],
     quoted: Quoted,
     spreads: Sequence[Spread],
     showcase: schema.Showcase | None,
@@ -44,6 +45,7 @@ def site_data(
     Args:
         sweep: the loaded run stores.
         boards: its leaderboards.
+        pieces: the files of its videos.
         quoted: published tables to show apart.
         spreads: of `reports.papers.spread.spreads`.
         showcase: filmstrips of one prompt.
@@ -74,6 +76,7 @@ def site_data(
             for name, stroke in strokes(sweep.methods).items()
         ],
         rows=_row_facts(sweep),
+        pieces=list(pieces),
         boards=list(boards),
         quoted=list(quoted.tables),
         spreads=list(spreads),
@@ -98,10 +101,11 @@ def site_data(
 
 def _source(source: Source, address_of: AddressOf) -> schema.Source:
     header = source.header
+    header_address = address_of(StorePaths(source.folder).header_path)
     return schema.Source(
         name=header.name,
-        folder=str(source.folder),
-        header=address_of(StorePaths(source.folder).header_path),
+        folder=str(source.folder) if header_address else None,
+        header=header_address,
         created=header.created,
         revision=header.revision or UNKNOWN_REVISION,
         versions={name: v for name, v in sorted(header.versions.items()) if v},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,30 +12,38 @@ import pandas as pd
 
 from harness.core.typed_files import to_plain
 from harness.store.files import Reader
-from harness.store.frames import Sweep, as_dicts
+from harness.store.frames import Sweep
 from harness.store.record import Record
 from harness.store.trace import retrieval_lines
 from reports.site import schema
 from reports.site.assets import UnitAssets
 from reports.site.data_files import short
+from reports.site.published import without_folders
 
 
 def video_data(
-    sweep: Sweep, assets: Mapping[str, UnitAssets]
+    sweep: Sweep,
+    assets: Mapping[str, UnitAssets],
+    units: Sequence[Mapping[str, Any]],
+    for_others: bool = False,
 ) -> Iterator[tuple[schema.Video, list[str]]]:
-    """Yield the data of every finished unit, and warnings about its files.
+    """Yield the data of finished units, and warnings about the files of each.
 
     Args:
         sweep: the loaded run stores.
         assets: by unit the addresses of its files.
+        units: lines of `Sweep.units`, those to yield.
+        for_others: leave folders of this machine out of the records.
     """
-    done = sweep.units[sweep.units["status"] == "done"].drop_duplicates("unit_id")
-    curves = _Curves(sweep.curves)
-    scores = _scores(sweep.scores)
+    if not units:
+        return
+    chosen = {unit["unit_id"] for unit in units}
+    curves = _Curves(sweep.curves[sweep.curves["unit_id"].isin(chosen)])
+    scores = _scores(sweep.scores[sweep.scores["unit_id"].isin(chosen)])
     frozen_s: dict[str, list[float]] = {}
     for unit_id, duration_s in sorted(sweep.frozen):
         frozen_s.setdefault(unit_id, []).append(duration_s)
-    for unit in as_dicts(done):
+    for unit in units:
         unit_id = unit["unit_id"]
         reader = Reader(sweep.sources[unit["source"]].folder)
         record = reader.read(reader.paths.record_path(unit_id), Record)
@@ -44,6 +52,7 @@ def video_data(
         width, height = (
             int(unit[name]) if math.isfinite(unit[name]) else 1 for name in ("width", "height")
         )
+        text = json.dumps(to_plain(record) if record else {}, indent=1, ensure_ascii=False)
         video = schema.Video(
             unit_id=unit_id,
             backbone=unit["backbone"],
@@ -67,7 +76,7 @@ def video_data(
             memory_mib=dict(sorted(generation.memory_mib.items())) if generation else {},
             drift=_drift(sweep.drift.get(unit_id, {})),
             frozen_s=frozen_s.get(unit_id, []),
-            record=json.dumps(to_plain(record) if record else {}, indent=1, ensure_ascii=False),
+            record=without_folders(text) if for_others else text,
         )
         yield video, reader.warnings
 

@@ -1,49 +1,66 @@
-"""The list of all videos, and the filmstrips on top of the front page."""
+"""The lists of videos, in pieces that load on demand, and the filmstrips of the front page."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from harness.store.frames import Sweep, as_dicts
 from reports.site import schema
 from reports.site.assets import UnitAssets
 from reports.site.data_files import short
-from reports.site.leaderboard import longest_first
-from reports.tables.table import Comparison
+from reports.tables.table import Comparison, Pair
 
 MAX_STRIPS = 8
 """Rows of the front page's filmstrips."""
+PIECE_VIDEOS = 2000
+"""Most videos of a file, so that a page with a million opens as fast as one with few."""
 PROMPT_CHARS = 300
 """Longer prompts are cut in lists; the page of a video has the whole text."""
 
 
-def video_list(
+def video_pieces(
     sweep: Sweep, comparisons: Sequence[Comparison], assets: Mapping[str, UnitAssets]
-) -> schema.VideoList:
-    """Build the list of videos, one line per unit and table row, with all values.
+) -> Iterator[tuple[schema.Piece, schema.VideoPiece]]:
+    """Yield the lists of videos: a page loads those of the rows that it shows.
 
     Args:
         sweep: the loaded run stores.
         comparisons: its tables.
         assets: by unit the addresses of its files; units without any are left out.
     """
-    units = sweep.units
-    prompts = list(dict.fromkeys(units["prompt_id"]))
-    texts = units.drop_duplicates("prompt_id").set_index("prompt_id")["prompt"]
-    position = {prompt_id: index for index, prompt_id in enumerate(prompts)}
-    backbones = {name: index for index, name in enumerate(sweep.backbones)}
-    methods = {name: index for index, name in enumerate(sweep.methods)}
-    by_suite = {suite: [t for t in comparisons if t.suite == suite] for suite in sweep.metrics}
+    places = {prompt: place for place, prompt in enumerate(dict.fromkeys(sweep.units["prompt_id"]))}
+    values = [_Values.of(sweep, table) for table in comparisons]
+    number = 0
+    for backbone, method, units in sweep.rows():
+        for first in range(0, len(units), PIECE_VIDEOS):
+            some = units.iloc[first : first + PIECE_VIDEOS]
+            piece = schema.Piece(str(number), backbone, method, len(some))
+            yield piece, _piece(some, places, values, assets)
+            number += 1
+
+
+def _piece(
+    units: pd.DataFrame,
+    places: Mapping[str, int],
+    values: Sequence[_Values],
+    assets: Mapping[str, UnitAssets],
+) -> schema.VideoPiece:
+    prompts = units.drop_duplicates("prompt_id")
+    index = {str(prompt_id): number for number, prompt_id in enumerate(prompts["prompt_id"])}
     files = [assets.get(unit_id) for unit_id in units["unit_id"]]
-    return schema.VideoList(
-        prompts=[schema.Prompt(prompt_id, _cut(texts[prompt_id])) for prompt_id in prompts],
+    by_suite = {one.suite: [v for v in values if v.suite == one.suite] for one in values}
+    return schema.VideoPiece(
+        prompts=[
+            schema.Prompt(prompt_id, _cut(text), places[prompt_id])
+            for prompt_id, text in zip(prompts["prompt_id"], prompts["prompt"], strict=True)
+        ],
         videos=schema.Videos(
             unit_id=units["unit_id"].tolist(),
-            backbone=[backbones[name] for name in units["backbone"]],
-            method=[methods[name] for name in units["method"]],
-            prompt=[position[prompt_id] for prompt_id in units["prompt_id"]],
+            prompt=[index[prompt_id] for prompt_id in units["prompt_id"]],
             seed=[int(seed) for seed in units["seed"]],
             status=units["status"].tolist(),
             length_s=[short(value) for value in units["duration_s"]],
@@ -54,30 +71,51 @@ def video_list(
             suite: [one.scores.get(suite) if one else None for one in files] for suite in by_suite
         },
         values={
-            suite: {f"{table.duration_s:g}": _values(sweep, table) for table in tables}
-            for suite, tables in by_suite.items()
+            suite: {one.duration: one.numbers(units) for one in of_suite}
+            for suite, of_suite in by_suite.items()
         },
-        pairs={
-            suite: [
-                schema.Pairs(
-                    prompt=[position[prompt_id] for prompt_id, _ in group.pairs],
-                    seed=[seed for _, seed in group.pairs],
-                )
-                for table in longest_first(tables)
-                for group in table.groups
-            ]
-            for suite, tables in by_suite.items()
+        counted={
+            suite: {one.duration: one.counted(units) for one in of_suite}
+            for suite, of_suite in by_suite.items()
         },
     )
 
 
-def _values(sweep: Sweep, table: Comparison) -> dict[str, list[float | None]]:
-    """Return by metric the value of each line of the list."""
-    scores = sweep.scores
-    chosen = scores[(scores["suite"] == table.suite) & (scores["duration_s"] == table.duration_s)]
-    wide = chosen.pivot(index="unit_id", columns="metric", values="value")
-    wide = wide.reindex(sweep.units["unit_id"])
-    return {info.name: [short(value, 5) for value in wide[info.name]] for info in table.metrics}
+@dataclass(frozen=True)
+class _Values:
+    """The values behind one table.
+
+    Attributes:
+        wide: a line per unit, a column per metric.
+        pairs: by backbone and prompt set the pairs that its means are over.
+    """
+
+    suite: str
+    duration: str
+    wide: pd.DataFrame
+    pairs: Mapping[tuple[str, str], frozenset[Pair]]
+
+    @classmethod
+    def of(cls, sweep: Sweep, table: Comparison) -> _Values:
+        scores = sweep.scores
+        own = (scores["suite"] == table.suite) & (scores["duration_s"] == table.duration_s)
+        wide = scores[own].pivot(index="unit_id", columns="metric", values="value")
+        pairs = {(g.backbone, g.prompt_set): frozenset(g.pairs) for g in table.groups}
+        wide = wide[[info.name for info in table.metrics]]
+        return cls(table.suite, f"{table.duration_s:g}", wide, pairs)
+
+    def numbers(self, units: pd.DataFrame) -> dict[str, list[float | None]]:
+        """Return by metric the value of each unit."""
+        lines = self.wide.reindex(units["unit_id"])
+        return {str(name): [short(value, 5) for value in lines[name]] for name in lines}
+
+    def counted(self, units: pd.DataFrame) -> list[bool]:
+        """Return whether the table counts each unit."""
+        columns = (units[name] for name in ("backbone", "prompt_set", "prompt_id", "seed"))
+        return [
+            (prompt_id, seed) in self.pairs.get((backbone, prompt_set), ())
+            for backbone, prompt_set, prompt_id, seed in zip(*columns, strict=True)
+        ]
 
 
 def showcase(sweep: Sweep, assets: Mapping[str, UnitAssets]) -> schema.Showcase | None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from harness.core.errors import LongtakeError
-from harness.store.paths import StorePaths
 from reports.site.build import ReportOptions, ReportPaths, build_report
+from reports.site.inputs import fingerprint, unit_stamps
 
 Show = Callable[[ReportPaths], None]
 Stop = Callable[[float], bool]
@@ -47,7 +45,7 @@ def watch(
     seen, paths, complaint = "", None, ""
     live = replace(options, live=True, papers=False)
     while True:
-        state = fingerprint(folders)
+        state = _fingerprint(folders)
         took_s = 0.0
         if state != seen:
             seen, started = state, time.monotonic()
@@ -60,7 +58,7 @@ def watch(
                     complaint = str(error)
                     complain(complaint)
             took_s = time.monotonic() - started
-        if paths is not None and not complaint and paths.settled and fingerprint(folders) == seen:
+        if paths is not None and not complaint and paths.settled and _fingerprint(folders) == seen:
             break
         if stop(max(every_s, took_s)):
             break
@@ -71,30 +69,5 @@ def watch(
     return paths
 
 
-def fingerprint(folders: Sequence[Path]) -> str:
-    """Return a hash that changes when a file of the report appears, changes or disappears."""
-    digest = hashlib.sha256()
-    for folder in folders:
-        for path in _files(Path(folder)):
-            try:
-                stat = path.stat()
-            except OSError:
-                continue
-            digest.update(f"{path}\\0{stat.st_mtime_ns}\\0{stat.st_size}\\n".encode())
-    return digest.hexdigest()
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    paths = StorePaths(folder)
-    yield from (paths.header_path, paths.unit_lines_path)
-    for unit in _entries(paths.units_dir):
-        name = unit.name
-        yield from (paths.record_path(name), paths.failure_path(name), paths.partial_dir(name))
-    yield from _entries(paths.metrics_dir)  # changes with every file that is added or replaced
-
-
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return sorted(Path(entry.path) for entry in os.scandir(folder) if entry.is_dir())
-    except OSError:
-        return []
+def _fingerprint(folders: Sequence[Path]) -> str:
+    return fingerprint(folders, unit_stamps(folders))

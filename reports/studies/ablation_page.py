@@ -18,7 +18,14 @@ from harness.store.frames import Sweep
 from harness.store.header import UNKNOWN_REVISION
 from reports.site.style import PALETTE
 from reports.studies.ablation import ALL, Ablation, RowComparison, compare_rows
-from reports.tables.formatting import DASH, bounds, column_decimals, text
+from reports.tables.formatting import (
+    DASH,
+    bounds,
+    column_decimals,
+    error_of,
+    number,
+    signed,
+)
 from reports.tables.spreadsheet import write_csv
 
 _PANELS_PER_LINE = 4
@@ -94,7 +101,11 @@ def cells(ablation: Ablation, axis: str, duration_s: float, backbone: str) -> li
         if all(comparison.mean is None for comparison in of_metric):
             continue
         arrow = "↑" if metric.higher_is_better else "↓"
-        decimals = column_decimals([comparison.mean for comparison in of_metric])
+        differences = [one.difference for one in of_metric if one.difference]
+        decimals = column_decimals(
+            [comparison.mean for comparison in of_metric],
+            [error_of(one.interval, one.stderr) for one in differences],
+        )
         title = f"{metric.title} {arrow}"
         lines.append([title, *(_cell(comparison, decimals) for comparison in of_metric)])
     return lines
@@ -103,14 +114,14 @@ def cells(ablation: Ablation, axis: str, duration_s: float, backbone: str) -> li
 def _cell(comparison: RowComparison, decimals: int) -> str:
     if comparison.mean is None:
         return DASH
-    shown = text(comparison.mean, decimals)
+    shown = number(comparison.mean, decimals)
     if comparison.difference is None:
         return shown
     difference = comparison.difference
-    shown += f" ({difference.mean:+.{decimals}f}"
+    shown += f" ({signed(difference.mean, decimals)}"
     if difference.interval:
         low, high = difference.interval
-        shown += f", {low:+.{decimals}f} to {high:+.{decimals}f}"
+        shown += f", {signed(low, decimals)} to {signed(high, decimals)}"
     elif difference.no_interval is NoInterval.few_differ:
         shown += ", few differ"
     return f"{shown}){_MARKS[comparison.marks]}"

@@ -59,6 +59,7 @@ def compare(sweep: Sweep, suite: str, duration_s: float, baseline: str | None = 
     frozen = set(chosen.loc[chosen["frozen"], "unit_id"])
     reasons = _reasons(chosen)
     frames_per_s = _frames_per_s(sweep)
+    timed = set(frames_per_s.index)
     rated: list[RatedGroup] = []
     for (backbone, prompt_set), units in sweep.units.groupby(
         ["backbone", "prompt_set"], sort=False
@@ -75,6 +76,9 @@ def compare(sweep: Sweep, suite: str, duration_s: float, baseline: str | None = 
                 num_planned=len(of_row),
                 num_frozen=int(done["unit_id"].isin(frozen).sum()),
                 frames_per_s=_number(done["unit_id"].map(frames_per_s).astype(float).mean()),
+                settings=tuple(
+                    sorted(set(done.loc[done["unit_id"].isin(timed), "setting"].dropna()))
+                ),
                 peak_device_mib=_number(done["peak_device_mib"].max()),
                 peak_host_mib=_number(done["peak_host_mib"].max()),
             )

@@ -11,7 +11,7 @@ from eval.metric import Kind
 from harness.store.frames import Sweep
 from reports.tables.comparison import timing_table
 from reports.tables.competitor import FROZEN, frozen_words
-from reports.tables.formatting import markdown_table, one_line, seconds, text
+from reports.tables.formatting import markdown_table, number, one_line, seconds, with_error
 from reports.tables.spreadsheet import write_csv
 from reports.tables.table import Comparison, Row
 
@@ -75,7 +75,7 @@ def markdown(comparison: Comparison) -> str:
                     _escape(group.backbone),
                     _escape(group.prompt_set),
                     _escape(row.method) + ("" if row.complete else " †"),
-                    text(row.average_rank, 2),
+                    number(row.average_rank, 2),
                     *_cells(comparison, row),
                     *map(str, counts),
                 ]
@@ -87,9 +87,7 @@ def _cells(comparison: Comparison, row: Row) -> list[str]:
     cells = []
     for name, cell in row.cells.items():
         decimals = comparison.decimals(name)
-        value = text(cell.mean, decimals)
-        if cell.stderr is not None:
-            value += f" ± {text(cell.stderr, decimals)}"
+        value = with_error(cell.mean, cell.interval, cell.stderr, decimals)
         cells.append(f"**{value}**" if cell.best else value)
     return cells
 
@@ -105,9 +103,11 @@ def caption(comparison: Comparison) -> str:
     return (
         f"Suite {comparison.suite} ({comparison.kind}), version {comparison.version}, "
         f"{seconds(comparison.duration_s)} videos. {note}{groups}. "
-        "Mean ± standard error clustered by prompt, over the prompts and seeds that all compared "
-        "rows of a backbone have. Bold: best mean within the backbone. Average rank: mean of the "
-        "ranks within the backbone over the metrics that all its rows have, ties averaged. "
+        "Mean with its 95 % interval over prompts, or ± standard error where there are too few, "
+        "over the prompts and seeds that all compared rows of a backbone have. Bold: best mean "
+        "within the backbone, where tests rule out that every row is the best. Average rank: mean "
+        "of the ranks within the backbone over the metrics of quality that all its rows have, ties "
+        "averaged. "
         "†: the row lacks videos that other rows have." + (f" {frozen}" if frozen else "")
     )
 

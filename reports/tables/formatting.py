@@ -1,4 +1,7 @@
-"""Numbers and tables as text: the same digits down one column, a dash for no value."""
+"""Numbers and tables as text: the same digits down one column, a dash for no value.
+
+Tables, sentences, terminal and page (`templates/js/format.js`) write a number in this way.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,33 @@ DASH = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 
 
-def column_decimals(values: Iterable[float | None], significant: int = 4) -> int:
-    """Return the decimals that give the largest value of a column its significant digits (0 to 6).
+def column_decimals(values: Iterable[float | None], *errors: Iterable[float | None]) -> int:
+    """Return the decimals of a column (0 to 6): two digits of its errors.
 
     Args:
-        values: the column.
-        significant: digits of the largest value.
+        values: the column. Without errors, the largest value is given four digits.
+        errors: half intervals or standard errors; the first of several that has any counts. The one
+            in the middle decides, so that a row whose values hardly differ does not lengthen all.
     """
     largest = max((abs(value) for value in values if value is not None), default=0.0)
-    if largest == 0.0:
+    for some in errors:
+        # Equal differences have an error of the size of rounding.
+        known = sorted(error for error in some if error and error > 1e-9 * largest)
+        if known:
+            return _decimals(known[len(known) // 2], significant=2)
+    return _decimals(largest, significant=4)
+
+
+def _decimals(size: float, significant: int) -> int:
+    if size == 0.0:
         return 3
-    whole = math.floor(math.log10(largest)) + 1
+    whole = math.floor(math.log10(size)) + 1
     return min(max(significant - whole, 0), 6)
+
+
+def error_of(interval: Interval | None, stderr: float | None) -> float | None:
+    """Return the size of the error that is shown beside a number."""
+    return (interval.high - interval.low) / 2 if interval else stderr
 
 
 def bounds(interval: Interval | None) -> tuple[float | None, float | None]:
@@ -30,9 +48,36 @@ def bounds(interval: Interval | None) -> tuple[float | None, float | None]:
     return (interval.low, interval.high) if interval else (None, None)
 
 
-def text(value: float | None, decimals: int) -> str:
-    """Return `value` rounded to `decimals`, or a dash."""
-    return DASH if value is None else f"{value:.{decimals}f}"
+def number(value: float | None, decimals: int) -> str:
+    """Return `value` rounded to `decimals`, or a dash; zero has no sign."""
+    if value is None:
+        return DASH
+    text = f"{value:.{decimals}f}"
+    return text.replace("-", MINUS if float(text) else "")
+
+
+def signed(value: float, decimals: int) -> str:
+    """Return a difference; what is rounded to zero has no sign."""
+    text = number(value, decimals)
+    return f"+{text}" if value > 0 and float(text) else text
+
+
+def around(interval: Interval | None, stderr: float | None, decimals: int) -> str | None:
+    """Return the interval of a number, or else its standard error; None without both."""
+    if interval:
+        return f"{number(interval.low, decimals)} to {number(interval.high, decimals)}"
+    return None if stderr is None else f"± {number(stderr, decimals)}"
+
+
+def with_error(
+    value: float | None, interval: Interval | None, stderr: float | None, decimals: int
+) -> str:
+    """Return a number with its interval or standard error, on one line."""
+    beside = around(interval, stderr, decimals) if value is not None else None
+    shown = number(value, decimals)
+    if beside is None:
+        return shown
+    return f"{shown} ({beside})" if interval else f"{shown} {beside}"
 
 
 def seconds(value: float) -> str:

@@ -65,6 +65,11 @@ class _Chosen:
         """Number of prompts that the means are over."""
         return max(cell.num_prompts for cell in self.cells.values())
 
+    def size(self, method: str) -> str:
+        """Return the size of a method's difference to the baseline, in words."""
+        decimals = self.table.difference_decimals(self.info.name)
+        return size_words(self.compared[method].difference, decimals)
+
 
 def headline(sweep: Sweep, comparisons: Sequence[Comparison]) -> Sentence:
     """Say what came out, or how many prompts would show it.
@@ -136,7 +141,7 @@ def _against_baseline(chosen: _Chosen) -> _Words:
         most = max(gains, key=gains.__getitem__)
         if gains[most] < 0:
             most = min(gains, key=gains.__getitem__)
-        by = f" by {size_words(told[most])} over {prompts(told[most].num_prompts)}"
+        by = f" by {chosen.size(most)} over {prompts(told[most].num_prompts)}"
         return [name(most), f" is {side(told[most])} ", baseline, by]
     only = next(iter(compared)) if len(compared) == 1 else None
     subject = [name(only), " can't"] if only else ["no method can"]
@@ -159,7 +164,7 @@ def _prompts_needed(compared: dict[str, Versus], chosen: _Chosen) -> _Words:
         return [*words, "; differences as small as these need more prompts than is practical"]
     if needed <= chosen.num_prompts:
         return [*words, "; a few more prompts may tell"]
-    size = f" {side(one.difference)} by {size_words(one.difference)}, needs about {needed}"
+    size = f" {side(one.difference)} by {chosen.size(clearest)}, needs about {needed}"
     return [*words, "; the clearest difference, ", name(clearest), size]
 
 
@@ -199,7 +204,8 @@ def _alone(chosen: _Chosen) -> _Words:
     cells = chosen.cells
     means = {method: cell.mean or 0.0 for method, cell in cells.items()}
     best = (max if chosen.info.higher_is_better else min)(means, key=means.__getitem__)
-    value = f"{mean_words(cells[best])} over {prompts(cells[best].num_prompts)}"
+    decimals = chosen.table.decimals(chosen.info.name)
+    value = f"{mean_words(cells[best], decimals)} over {prompts(cells[best].num_prompts)}"
     if len(cells) == 1:
         others = len(chosen.group.rows) > 1
         few = "no other method has enough videos with a value"

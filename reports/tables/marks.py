@@ -75,11 +75,13 @@ def _p_of_best(rated: Sequence[RatedGroup]) -> dict[_Key, float]:
 def _mark_best(
     index: int, contest: Contest, p_of_best: Mapping[_Key, float], cells: dict[_Key, Cell]
 ) -> None:
-    """Mark the best mean and what may be the best as well; too few prompts mark only the former."""
+    """Mark the best mean and what may be the best as well, where that is not every method."""
     keys = [(index, method, contest.metric) for method in contest.methods]
     means = [mean for key in keys if (mean := cells[key].mean) is not None]
     best = (max if contest.higher_is_better else min)(means)
-    for key in keys:
-        p, is_best = p_of_best.get(key), cells[key].mean == best
-        near = not is_best and p is not None and p >= MARK_LEVELS[0]
+    ps = [p_of_best.get(key) for key in keys]
+    tested = any(p is not None and p < MARK_LEVELS[0] for p in ps)
+    for key, p in zip(keys, ps, strict=True):
+        is_best = tested and cells[key].mean == best
+        near = tested and not is_best and p is not None and p >= MARK_LEVELS[0]
         cells[key] = replace(cells[key], best=is_best, near_best=near, best_p=p)

@@ -184,14 +184,18 @@ def _rank(
     columns: Mapping[str, _Column],
     pairs: Sequence[Pair],
 ) -> dict[str, Row]:
-    """Return the competing rows with ranks within the group, and their averages."""
+    """Return the competing rows with ranks within the group, and their averages.
+
+    Only metrics of quality are ranked: more motion, for one, is not better.
+    """
+    qualities = [info for info in metrics if info.quality]
     means = {
-        name: {method: cell.mean for method, cell in column.items()}
-        for name, column in columns.items()
+        info.name: {method: cell.mean for method, cell in columns[info.name].items()}
+        for info in qualities
     }
-    ranks = average_ranks(means, {info.name: info.direction for info in metrics})
+    ranks = average_ranks(means, {info.name: info.direction for info in qualities})
     intervals = _rank_intervals(
-        [info for info in metrics if info.name in ranks.by_metric], playing, pairs
+        [info for info in qualities if info.name in ranks.by_metric], playing, pairs
     )
     return {
         c.method: replace(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eval.statistics import Interval, NoInterval, PairedDifference
-from reports.tables.formatting import MINUS, column_decimals, one_line
+from reports.tables.formatting import around, number, one_line
 from reports.tables.table import Cell
 
 
@@ -58,21 +58,18 @@ def prompts(count: int) -> str:
     return f"{count} prompt" if count == 1 else f"{count} prompts"
 
 
-def mean_words(cell: Cell) -> str:
+def mean_words(cell: Cell, decimals: int) -> str:
     """Return the mean of a cell with its interval."""
-    assert cell.mean is not None
-    decimals = _decimals(cell.interval, cell.stderr, cell.mean)
-    return f"{_number(cell.mean, decimals)} ({_around(cell.interval, cell.no_interval, decimals)})"
+    return f"{number(cell.mean, decimals)} ({_around(cell.interval, cell.no_interval, decimals)})"
 
 
-def size_words(difference: PairedDifference) -> str:
+def size_words(difference: PairedDifference, decimals: int) -> str:
     """Return the size of a difference with its interval, both turned to its side."""
-    decimals = _decimals(difference.interval, difference.stderr, difference.mean)
     interval = difference.interval
     if interval and difference.mean < 0:
         interval = Interval(-interval.high, -interval.low)
-    around = _around(interval, difference.no_interval, decimals)
-    return f"{_number(abs(difference.mean), decimals)} ({around})"
+    beside = _around(interval, difference.no_interval, decimals)
+    return f"{number(abs(difference.mean), decimals)} ({beside})"
 
 
 def side(difference: PairedDifference) -> str:
@@ -81,17 +78,4 @@ def side(difference: PairedDifference) -> str:
 
 
 def _around(interval: Interval | None, reason: NoInterval | None, decimals: int) -> str:
-    if interval is None:
-        return f"no interval: {reason}"
-    return f"{_number(interval.low, decimals)} to {_number(interval.high, decimals)}"
-
-
-def _decimals(interval: Interval | None, stderr: float | None, mean: float) -> int:
-    """Return the decimals that give the uncertainty two digits."""
-    half = (interval.high - interval.low) / 2 if interval else stderr
-    return column_decimals([half or mean], significant=2)
-
-
-def _number(value: float, decimals: int) -> str:
-    text = f"{value:.{decimals}f}"
-    return text.replace("-", MINUS if float(text) else "")
+    return around(interval, None, decimals) or f"no interval: {reason}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -11,7 +11,7 @@ from eval.metric import Kind, MetricInfo
 from eval.statistics import Interval, NoInterval, P, PairedDifference
 from eval.statistics.power import Reach
 from reports.tables.columns import kind_of
-from reports.tables.formatting import bounds, column_decimals
+from reports.tables.formatting import bounds, column_decimals, error_of
 
 Pair = tuple[str, int]
 """A prompt id and a seed."""
@@ -58,10 +58,11 @@ class Cell:
         reason: why values are missing; None when none is.
         interval: 95 % bootstrap-t over prompts; None with a reason.
         no_interval: why there is no interval.
-        rank: within the group, 1 is best, ties averaged; None when a competing row has no mean.
-        best: has the best mean of at least two in its group.
-        near_best: may be the best as well: some best method of the table lacks this mark in at most
-            5 % of tables.
+        rank: within the group, 1 is best, ties averaged; None when a competing row has no mean, and
+            for what is no quality.
+        best: has the best mean of its group, and the tests rule out that some other is the best.
+        near_best: may be the best as well: some best method of the table lacks both marks in at
+            most 5 % of tables.
         best_p: of being the best, corrected for the table; None for few prompts.
         versus: the paired difference to the baseline; None for the baseline itself.
     """
@@ -90,12 +91,13 @@ class Row:
         num_frozen: videos of `num_videos` that stand still, which no mean or rank counts.
         frames_per_s: video frames per second of wall time, end to end, mean over the videos made
             without interruption.
+        settings: machines and numbers of threads that these videos were made with.
         peak_device_mib, peak_host_mib: the largest over the videos.
         cells: by metric name, in the order of the table's metrics; empty until rated.
         competes: whether it has enough videos (at least half) to be compared; others have no means.
         complete: whether it has all pairs that any row of the group has.
-        average_rank: mean of the ranks over the metrics that every competing row of the group has;
-            None when the row does not compete or there is no such metric.
+        average_rank: mean of the ranks over the metrics of quality that every competing row of the
+            group has; None when the row does not compete or there is no such metric.
         rank_interval: 95 % bootstrap over prompts; None for few prompts.
     """
 
@@ -107,6 +109,7 @@ class Row:
     num_planned: int = 0
     num_frozen: int = 0
     frames_per_s: float | None = None
+    settings: tuple[str, ...] = ()
     peak_device_mib: float | None = None
     peak_host_mib: float | None = None
     cells: Mapping[str, Cell] = field(default_factory=dict)
@@ -140,6 +143,11 @@ class Group:
         """Return the number of prompts compared."""
         return len({prompt_id for prompt_id, _ in self.pairs})
 
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """Return the machines and settings of its rows; speeds compare only within one."""
+        return tuple(dict.fromkeys(setting for row in self.rows for setting in row.settings))
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -172,7 +180,14 @@ class Comparison:
 
     def decimals(self, metric: str) -> int:
         """Return the decimals of the column of a metric."""
-        return column_decimals(row.cells[metric].mean for row in self.rows)
+        cells = [row.cells[metric] for row in self.rows]
+        return column_decimals([cell.mean for cell in cells], _errors(cells))
+
+    def difference_decimals(self, metric: str) -> int:
+        """Return the decimals of the differences of a metric."""
+        cells = [row.cells[metric] for row in self.rows]
+        differences = [cell.versus.difference for cell in cells if cell.versus]
+        return column_decimals([cell.mean for cell in cells], _errors(differences), _errors(cells))
 
     def frame(self) -> pd.DataFrame:
         """Return the table in full precision, one line per row."""
@@ -215,8 +230,12 @@ class Comparison:
                 f"{name}_effect_size": difference.effect_size if difference else None,
                 f"{name}_win_rate": difference.win_rate if difference else None,
             }
-        line |= {"frames_per_s": row.frames_per_s}
+        line |= {"frames_per_s": row.frames_per_s, "made_on": "; ".join(row.settings) or None}
         return line | {"peak_device_mib": row.peak_device_mib, "peak_host_mib": row.peak_host_mib}
+
+
+def _errors(numbers: Iterable[Cell | PairedDifference]) -> list[float | None]:
+    return [error_of(one.interval, one.stderr) for one in numbers]
 
 
 def _bounds(name: str, interval: Interval | None) -> dict[str, object]:

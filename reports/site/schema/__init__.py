@@ -36,6 +36,7 @@ from reports.site.schema.site import (
     Laps,
     LapStrip,
     Live,
+    Piece,
     Showcase,
     Site,
     Source,
@@ -45,11 +46,10 @@ from reports.site.schema.videos import (
     Curves,
     Drift,
     DriftCurve,
-    Pairs,
     Prompt,
     Retrieval,
     Video,
-    VideoList,
+    VideoPiece,
     Videos,
 )
 
@@ -76,7 +76,7 @@ __all__ = [
     "Metric",
     "MetricDifference",
     "Number",
-    "Pairs",
+    "Piece",
     "Prompt",
     "RecallCurve",
     "RecallPoints",
@@ -90,6 +90,6 @@ __all__ = [
     "StoreDifferences",
     "Strip",
     "Video",
-    "VideoList",
+    "VideoPiece",
     "Videos",
 ]

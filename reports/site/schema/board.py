@@ -98,7 +98,11 @@ class Cells:
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric of a leaderboard with its numbers, shown with `decimals` decimal places."""
+    """A metric of a leaderboard with its numbers.
+
+    Attributes:
+        decimals: most decimal places of its columns.
+    """
 
     name: str
     title: str
@@ -151,6 +155,9 @@ class BoardGroup:
         num_prompts, num_videos: all means of the group are over these.
         fingerprint: equal for groups over the same prompts and seeds.
         baseline: the method that others are compared with.
+        decimals, difference_decimals: decimal places of means, and of differences to the baseline,
+            by metric.
+        settings: machines and numbers of threads; speeds compare only where there is one.
         left_out: the first pairs that are not compared.
         num_left_out: all of them.
     """
@@ -162,6 +169,9 @@ class BoardGroup:
     num_videos: int
     fingerprint: str
     baseline: str | None
+    decimals: dict[str, int]
+    difference_decimals: dict[str, int]
+    settings: list[str]
     left_out: list[LeftOut]
     num_left_out: int
 
@@ -174,6 +184,7 @@ class BoardRow:
         group: index of its group.
         rank_low, rank_high: interval of the average rank.
         spark: means of the headline metric over time, thinned; empty without a curve.
+        settings: those of its timed videos.
         others: of `reports.tables.table.Row`.
     """
 
@@ -189,6 +200,7 @@ class BoardRow:
     rank_low: Number
     rank_high: Number
     frames_per_s: Number
+    settings: list[str]
     peak_device_mib: Number
     peak_host_mib: Number
     spark: list[Number]

@@ -48,13 +48,14 @@ class Source:
     """A run store that numbers come from.
 
     Attributes:
-        header: address of its sweep.yaml.
+        folder: None on a page for others.
+        header: address of its sweep.yaml; None likewise.
         versions: of packages, by name.
     """
 
     name: str
-    folder: str
-    header: str
+    folder: str | None
+    header: str | None
     created: str
     revision: str
     versions: dict[str, str]
@@ -62,8 +63,18 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Piece:
+    """A file of videos of one table row, data/videos/<name>.js, loaded on demand."""
+
+    name: str
+    backbone: str
+    method: str
+    num_videos: int
+
+
+@dataclass(frozen=True)
 class Failure:
-    """A unit without a usable record; `file` is the address of its failure report."""
+    """A unit without a usable record; `file` is the address of its failure report, if linked."""
 
     unit_id: str
     backbone: str
@@ -152,6 +163,7 @@ class Site:
         mark_levels: a difference has a mark for each level its corrected p-value is below.
         min_prompts: fewest prompts for an interval.
         rows: facts about every backbone and method.
+        pieces: the files that list the videos, in the order of the sweep.
         quoted: published tables, shown apart.
         spreads: how far published numbers of one model lie apart.
         num_conflicts: all of them; `conflicts` lists the first.
@@ -172,6 +184,7 @@ class Site:
     backbones: list[str]
     methods: list[Method]
     rows: list[RowFacts]
+    pieces: list[Piece]
     boards: list[Board]
     quoted: list[QuotedTable]
     spreads: list[Spread]

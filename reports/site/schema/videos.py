@@ -1,4 +1,4 @@
-"""data/videos.js and the pages of single videos."""
+"""data/videos/ and the pages of single videos."""
 
 from __future__ import annotations
 
@@ -9,25 +9,27 @@ from reports.site.schema.base import Link, Number
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt of the list of videos; long texts are cut."""
+    """A prompt of a piece; long texts are cut.
+
+    Attributes:
+        place: position in the order of the sweep.
+    """
 
     prompt_id: str
     text: str
+    place: int
 
 
 @dataclass(frozen=True)
 class Videos:
-    """Columns of the list of videos, one line per unit and table row.
+    """Columns of videos.
 
     Attributes:
-        backbone, method: index into `Site.backbones` and `Site.methods`.
-        prompt: index into `VideoList.prompts`.
+        prompt: index into `VideoPiece.prompts`.
         strip, record: addresses.
     """
 
     unit_id: list[str]
-    backbone: list[int]
-    method: list[int]
     prompt: list[int]
     seed: list[int]
     status: list[str]
@@ -37,28 +39,20 @@ class Videos:
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """Columns of the pairs a group is compared over; `prompt` as in `Videos`."""
-
-    prompt: list[int]
-    seed: list[int]
-
-
-@dataclass(frozen=True)
-class VideoList:
-    """data/videos.js: all videos with their values.
+class VideoPiece:
+    """data/videos/<name>.js: some videos of one table row, with their values.
 
     Attributes:
         scores: by suite the address of each video's scores.
         values: by suite, duration and metric the value of each video.
-        pairs: by suite, in the order of `Board.groups`.
+        counted: by suite and duration whether the table counts each video.
     """
 
     prompts: list[Prompt]
     videos: Videos
     scores: dict[str, list[str | None]]
     values: dict[str, dict[str, dict[str, list[Number]]]]
-    pairs: dict[str, list[Pairs]]
+    counted: dict[str, dict[str, list[bool]]]
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def test_a_difference_beyond_doubt_is_marked_and_means_have_intervals(tmp_path: 
     text = printed(tmp_path / "main", {"sliding_window": base, "rag": better})
     assert "offline, 3 s" in text
     assert "Sky ↑" in text
-    assert "1.556**" in text and "0.550 " in text
+    assert "1.56**" in text and "0.55 " in text
     assert " to " in text and "Below a mean: its 95 % interval over prompts." in text
     assert (
         "Differs from sliding_window, by tests over the whole table: * at 5 %, ** at 1 %." in text

@@ -32,15 +32,15 @@ def click_head(page: Page, title: str) -> str | None:
     return page.locator("#leaderboard thead th", has_text=title).last.get_attribute("aria-sort")
 
 
-def test_click_on_a_head_sorts_best_first_then_turns_then_restores(front: Page) -> None:
+def test_click_on_a_head_sorts_each_group_best_first_then_turns_then_restores(front: Page) -> None:
     front.locator("#leaderboard label", has_text="60 s").click()
     before = shown_methods(front)
     assert click_head(front, "Flicker") == "ascending"
-    assert shown_methods(front)[:2] == ["sliding_window"] * 2
+    assert shown_methods(front)[::3] == ["sliding_window"] * 2  # of three methods in two groups
     assert click_head(front, "Flicker") == "descending"
-    assert shown_methods(front)[:2] == ["rag layout=aged"] * 2
+    assert shown_methods(front)[::3] == ["rag layout=aged"] * 2
     assert click_head(front, "Subject") == "descending"
-    assert shown_methods(front)[:2] == ["rag layout=aged"] * 2
+    assert shown_methods(front)[::3] == ["rag layout=aged"] * 2
     assert front.locator("th[aria-sort]").count() == 1
     for _ in range(2):
         click_head(front, "Subject")
@@ -50,14 +50,14 @@ def test_click_on_a_head_sorts_best_first_then_turns_then_restores(front: Page) 
 def test_rows_without_a_value_are_last_in_both_orders(front: Page) -> None:
     for _ in range(2):
         click_head(front, "Retrieval hits")
-        assert shown_methods(front)[-4:] == ["sliding_window"] * 4
+        assert shown_methods(front)[2::3] == ["sliding_window"] * 4
 
 
 def test_keyboard_sorts_and_opens(front: Page) -> None:
     front.locator("#leaderboard thead button", has_text="Method").focus()
     front.keyboard.press("Enter")
     methods = shown_methods(front)
-    assert methods == sorted(methods)
+    assert methods == sorted(methods[:3]) * 4
     front.locator("#leaderboard .cell").first.focus()
     front.keyboard.press("Enter")
     front.locator("#dialog table").wait_for()
@@ -92,20 +92,21 @@ def test_two_clicks_from_a_number_to_file_and_command(front: Page, index: Path) 
     values = [float(c.inner_text()) for c in dialog.locator("tbody td.number").all()]
     assert len(values) == 6
     shown = float(dialog.locator(".figure strong").inner_text())
-    assert sum(values) / 6 == pytest.approx(shown, abs=1e-4)
+    assert sum(values) / 6 == pytest.approx(shown, abs=1e-3)
     address = dialog.locator("a", has_text="scores").first.get_attribute("href")
     assert address is not None
     scores = json.loads((index.parent / unquote(address)).read_text())
-    assert scores["metrics"]["subject"]["durations"]["30"] == pytest.approx(values[0], abs=1e-4)
+    assert scores["metrics"]["subject"]["durations"]["30"] == pytest.approx(values[0], abs=1e-3)
     record = dialog.locator("a", has_text="record").first.get_attribute("href")
     assert record is not None and (index.parent / unquote(record)).is_file()
 
 
 def test_differences_to_the_baseline(front: Page) -> None:
     front.locator("label", has_text="Difference to baseline").click()
-    row = front.locator("#leaderboard tr", has_text="rag").first
-    assert row.locator(".cell.better").inner_text().startswith("+0.0500")
-    assert row.locator(".cell.worse").inner_text().startswith("+2.000")
+    cells = front.locator("#leaderboard tr", has_text="rag").first.locator(".cell")
+    shown = "".join(cells.all_inner_texts())
+    assert "+0.050" in shown and "+2.000" in shown
+    assert front.locator(".better, .worse, .sure").count() == 0  # three prompts test nothing
     assert "mode=differences" in front.url
 
 
@@ -231,7 +232,7 @@ def test_video_page_shows_everything_known(open_page: Open, index: Path) -> None
         "steady block",
         "0.75 s",
         "900 MiB",
-        "\N{MINUS SIGN}0.2500",
+        "\N{MINUS SIGN}0.250",
     ):
         assert part in text
     assert "python -m harness sweep method=sliding_window,rag 'x=a b'" in text

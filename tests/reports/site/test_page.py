@@ -86,20 +86,26 @@ def test_everything_named_on_the_page_is_there(index: Path) -> None:
             address = attributes.get(name) or "#"
             if not address.startswith(("#", "data:", "tables/")):
                 assert (index.parent / unquote(address)).is_file(), address
-    listed = data_of(index, "videos")
-    videos = listed["videos"]
-    done = [i for i, status in enumerate(videos["status"]) if status == "done"]
-    assert (len(videos["unit_id"]), len(done)) == (36, 35)
-    for i in done:
-        video = data_of(index, f"units/{videos['unit_id'][i]}")
-        addresses = [video["video"], video["strip"], *(link["address"] for link in video["files"])]
-        addresses += [videos["strip"][i], videos["record"][i], listed["scores"]["offline"][i]]
-        assert all((index.parent / unquote(address)).is_file() for address in addresses)
+    num_done = 0
+    for piece in data_of(index, "site")["pieces"]:
+        listed = data_of(index, f"videos/{piece['name']}")
+        videos = listed["videos"]
+        assert len(videos["unit_id"]) == piece["num_videos"] == 6
+        for i, status in enumerate(videos["status"]):
+            if status != "done":
+                continue
+            num_done += 1
+            video = data_of(index, f"units/{videos['unit_id'][i]}")
+            addresses = [video["video"], video["strip"]]
+            addresses += [link["address"] for link in video["files"]]
+            addresses += [videos["strip"][i], videos["record"][i], listed["scores"]["offline"][i]]
+            assert all((index.parent / unquote(address)).is_file() for address in addresses)
+    assert num_done == 35
 
 
 def test_data_keeps_untrusted_text_as_data(index: Path) -> None:
-    prompts = data_of(index, "videos")["prompts"]
-    assert prompts[2] == {"prompt_id": "p2", "text": NASTY}
+    prompts = data_of(index, "videos/0")["prompts"]
+    assert prompts[2] == {"prompt_id": "p2", "text": NASTY, "place": 2}
     assert data_of(index, "units/tiny_short-rag-p2-0")["prompt"] == NASTY
     for path in (index.parent / "data").rglob("*.js"):
         assert path.read_text().isascii()
@@ -147,14 +153,14 @@ def test_pairs_behind_a_number_belong_to_its_group(store: Path) -> None:
     path.write_text(json.dumps(content))
     index = build_report(store, options=PAGE_ONLY).index
     groups = data_of(index, "site")["boards"][0]["groups"]
-    pairs = data_of(index, "videos")["pairs"]["offline"]
+    counted = data_of(index, "videos/0")["counted"]["offline"]
     assert [(g["duration_s"], g["num_videos"]) for g in groups] == [
         (60, 5),
         (60, 5),
         (30, 6),
         (30, 5),
     ]
-    assert [len(of_group["seed"]) for of_group in pairs] == [5, 5, 6, 5]
+    assert {length: sum(flags) for length, flags in counted.items()} == {"30": 6, "60": 5}
 
 
 def test_sweep_below_a_folder_with_odd_characters(store: Path) -> None:
@@ -207,6 +213,29 @@ def test_copied_or_bare_report_needs_no_store(store: Path, tmp_path: Path, mode:
             assert target.is_file() and target.is_relative_to(index.parent)
         assert (unit["video"] is None) == (mode is Assets.none)
         assert '"unit_id"' in unit["record"]
+
+
+def test_a_site_for_others_names_no_folder_and_links_nowhere_else(
+    store: Path, tmp_path: Path
+) -> None:
+    place = str(tmp_path)
+    header = store / "sweep.yaml"
+    header.write_text(header.read_text().replace("x=a b", f"backbone.weights={place}/w/x.bin"))
+    record = store / "units/tiny_short-rag-p0-0/record.json"
+    content = json.loads(record.read_text())
+    content["identity"]["backbone"]["weights"] = f"{place}/w/x.bin"
+    record.write_text(json.dumps(content))
+    failure = store / "units/tiny_long-random-p2-1/failure.json"
+    failure.write_text(json.dumps({"error": f"OSError: no file '{place}/w/x.bin'"}))
+    options = ReportOptions(assets=Assets.copy, papers=False)
+    index = build_report(store, tmp_path / "site", options).index
+    site = data_of(index, "site")
+    assert "…/x.bin" in site["failures"][0]["reason"]
+    assert "backbone.weights=…/x.bin" in site["sources"][0]["commands"][0]["text"]
+    for path in index.parent.rglob("*"):
+        if path.suffix in (".js", ".json", ".jsonl", ".csv", ".md") and path.name != "app.js":
+            assert place not in path.read_text(), path
+            assert not re.search(r'"(?:\.\./|file:|/)[^"]*"', path.read_text()), path
 
 
 def test_unknown_sweep(tmp_path: Path) -> None:

@@ -19,12 +19,13 @@ from tests.reports.conftest import PAGE_ONLY, Opened, data_of
 
 FILES = {
     "site": schema.Site,
-    "videos": schema.VideoList,
     "drift": dict[str, dict[str, list[schema.DriftCurve]]],
     "differences": list[schema.StoreDifferences],
     "live": schema.Live,
     "unit": schema.Video,
+    "piece": schema.VideoPiece,
 }
+IN_FOLDERS = {"units": schema.Video, "videos": schema.VideoPiece}
 JS = Path(schema.__file__).parents[1] / "templates" / "js"
 ROUTES = [
     *("", "?mode=differences", "?sort=Flicker+↓&order=ascending", "compare?t=30", "methods"),
@@ -97,29 +98,34 @@ def own_names(code: str) -> set[str]:
 
 def test_every_data_file_is_as_declared(index: Path) -> None:
     for name, hint in FILES.items():
-        if name != "unit":
+        if name not in ("unit", "piece"):
             msgspec.convert(data_of(index, name), hint, strict=True)
-    units = list((index.parent / "data" / "units").iterdir())
-    assert len(units) == 35
-    for path in units:
-        msgspec.convert(data_of(index, f"units/{path.stem}"), schema.Video, strict=True)
-    assert {path.stem for path in (index.parent / "data").glob("*.js")} == set(FILES) - {"unit"}
+    for folder, number in (("units", 35), ("videos", 6)):
+        paths = list((index.parent / "data" / folder).iterdir())
+        assert len(paths) == number
+        for path in paths:
+            name = f"{folder}/{path.stem}"
+            msgspec.convert(data_of(index, name), IN_FOLDERS[folder], strict=True)
+    names = {path.stem for path in (index.parent / "data").glob("*.js")}
+    assert names == set(FILES) - {"unit", "piece"}
 
 
 def test_no_object_has_a_field_that_is_not_declared(index: Path) -> None:
     """msgspec accepts unknown fields; what it reads must give the file again."""
-    for path in [*(index.parent / "data").glob("*.js"), *(index.parent / "data/units").iterdir()]:
-        name = path.stem if path.stem in FILES else f"units/{path.stem}"
+    data = index.parent / "data"
+    for path in data.rglob("*.js"):
+        name = path.relative_to(data).with_suffix("").as_posix()
         content = data_of(index, name)
-        read = msgspec.convert(content, FILES.get(name, schema.Video), strict=True)
+        hint = FILES[name] if path.parent == data else IN_FOLDERS[path.parent.name]
+        read = msgspec.convert(content, hint, strict=True)
         assert msgspec.to_builtins(read) == content, name
 
 
 def test_columns_of_one_record_have_one_length(index: Path) -> None:
-    listed = data_of(index, "videos")
+    listed = data_of(index, "videos/0")
     board = data_of(index, "site")["boards"][0]
-    assert {len(column) for column in listed["videos"].values()} == {36}
-    assert {len(column) for column in listed["scores"].values()} == {36}
+    assert {len(column) for column in listed["videos"].values()} == {6}
+    assert {len(column) for column in listed["scores"].values()} == {6}
     for metric in board["metrics"]:
         assert {len(column) for column in metric["cells"].values()} == {len(board["rows"])}
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from reports.site.build import ReportOptions, ReportPaths
-from reports.site.watch import fingerprint, watch
+from reports.site.inputs import fingerprint, unit_stamps
+from reports.site.watch import watch
 from tests.reports.conftest import PAGE_ONLY, Opened, data_of
 
 pytestmark = pytest.mark.slow
@@ -33,6 +34,10 @@ def finish(store: Path, unit: str) -> None:
     target = store / "metrics/offline" / f"{unit}.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(store.parent / "later_metrics/offline" / target.name, target)
+
+
+def state_of(folder: Path) -> str:
+    return fingerprint([folder], unit_stamps([folder]))
 
 
 def test_builds_follow_the_sweep_to_its_end(running: Path) -> None:
@@ -85,16 +90,16 @@ def test_store_that_cannot_be_shown_now_is_tried_again(running: Path) -> None:
 
 
 def test_fingerprint_sees_what_the_report_reads(running: Path) -> None:
-    seen = {fingerprint([running])}
+    seen = {state_of(running)}
     finish(running, UNITS[0])
-    seen.add(fingerprint([running]))
+    seen.add(state_of(running))
     (running / "units" / UNITS[1]).mkdir()
     (running / "units" / UNITS[1] / "failure.json").write_text("{}")
-    seen.add(fingerprint([running]))
+    seen.add(state_of(running))
     (running / "report").mkdir()
-    assert fingerprint([running]) in seen
+    assert state_of(running) in seen
     assert len(seen) == 3
-    assert fingerprint([running / "nothing"]) == fingerprint([running / "nowhere"])
+    assert state_of(running / "nothing") == state_of(running / "nowhere")
 
 
 def test_open_page_shows_counts_and_takes_the_newest_build(

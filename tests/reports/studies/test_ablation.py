@@ -133,8 +133,8 @@ def test_files_of_the_report(store: Path, tmp_path: Path) -> None:
     assert pd.isna(other["prompts_needed"])
     assert (page.parent / "question_answer.png").stat().st_size > 1000
     text = markdown(compare_rows(load_sweep(store)))
-    assert "(+0.1000, few differ)* |" in text
-    assert re.search(r"\(\S+, -0\.\d{4} to \+0\.\d{4}\) \|", text)
+    assert "(+0.100, few differ)* |" in text
+    assert re.search(r"\(\S+, \N{MINUS SIGN}0\.\d{3} to \+0\.\d{3}\) \|", text)
     assert text == (page.parent / "ablation.md").read_text()
 
 

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eval.metric import Kind
+from eval.statistics import Interval
 from harness.core.errors import LongtakeError
 from harness.store.frames import load_sweep
 from reports.tables.comparison import compare, compare_all, timing_table
 from reports.tables.export import markdown, write_tables
-from reports.tables.formatting import column_decimals, text
+from reports.tables.formatting import DASH, MINUS, column_decimals, number, with_error
 from reports.tables.table import Comparison, Row
 from tests.reports.synthetic import add_vbench_suite, freeze
 
@@ -50,8 +51,6 @@ def test_ranks_honour_direction_and_share_ties(comparison: Comparison) -> None:
     rows = [row_of(comparison, "tiny_short", method) for method in METHODS]
     assert [row.cells["subject"].rank for row in rows] == [2.5, 1.0, 2.5]
     assert [row.cells["flicker"].rank for row in rows] == [1.0, 3.0, 2.0]
-    assert [row.cells["subject"].best for row in rows] == [False, True, False]
-    assert [row.cells["flicker"].best for row in rows] == [True, False, False]
 
 
 def test_average_rank_leaves_out_metrics_some_row_lacks(comparison: Comparison) -> None:
@@ -172,16 +171,16 @@ def test_csv_keeps_full_precision(pristine_store: Path, tmp_path: Path) -> None:
     assert {path.suffix for path in written} == {".csv", ".parquet", ".md"}
 
 
-def test_markdown_marks_best_and_partial_rows(comparison: Comparison) -> None:
+def test_markdown_has_errors_and_marks_partial_rows(comparison: Comparison) -> None:
     table = markdown(comparison)
     assert "| tiny\\_long |  | random † |" in table
-    assert "**0.8500 ± 0.0500**" in table
+    assert "0.850 ± 0.050" in table and "**" not in table  # of three prompts nothing is tested
     assert len({line.count(" | ") for line in table.splitlines() if line.startswith("|")}) == 1
 
 
 @given(st.floats(min_value=1e-3, max_value=1e6))
 def test_columns_show_four_significant_digits(value: float) -> None:
-    shown = float(text(value, column_decimals([value, None])))
+    shown = float(number(value, column_decimals([value, None])))
     assert math.isclose(shown, value, rel_tol=1e-3)
 
 
@@ -286,3 +285,45 @@ def test_suites_of_different_kinds_never_share_a_table(store: Path) -> None:
     ]
     columns = [{info.name for info in table.metrics} for table in tables]
     assert columns[0] & columns[2] == set()
+
+
+def test_errors_decide_the_decimals_of_a_column() -> None:
+    assert column_decimals([0.3054], [0.101456]) == 2
+    assert column_decimals([3.2], [1.837]) == 1
+    assert column_decimals([0.5, 0.5, 0.5], [0.012, 0.011, 1e-17]) == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "interval", "stderr", "shown"),
+    [
+        (0.3054, None, 0.101456, "0.31 ± 0.10"),
+        (-0.25, Interval(-0.31, 0.001), 0.1, f"{MINUS}0.25 ({MINUS}0.31 to 0.00)"),
+        (-0.001, None, None, "0.00"),
+        (None, None, None, DASH),
+    ],
+)
+def test_numbers_are_written_with_their_errors(
+    value: float | None, interval: Interval | None, stderr: float | None, shown: str
+) -> None:
+    assert with_error(value, interval, stderr, 2) == shown
+
+
+def test_only_metrics_of_quality_are_ranked(store: Path) -> None:
+    for path in (store / "metrics/offline").iterdir():
+        content = json.loads(path.read_text())
+        content["metrics"]["flicker"]["info"]["quality"] = False
+        path.write_text(json.dumps(content))
+    rows = compare(load_sweep(store), "offline", 30.0).groups[0].rows
+    assert [row.average_rank for row in rows] == [2.5, 1.0, 2.5]
+    assert [row.cells["flicker"].rank for row in rows] == [None] * 3
+
+
+def test_speeds_of_two_settings_are_told_apart(store: Path) -> None:
+    path = store / "units/tiny_short-random-p0-0/record.json"
+    record = json.loads(path.read_text())
+    record["generation"]["machine"]["threads"] = 8
+    path.write_text(json.dumps(record))
+    table = compare(load_sweep(store), "offline", 30.0)
+    settings = {group.backbone: group.settings for group in table.groups}
+    assert len(settings["tiny_short"]) == 2 and len(settings["tiny_long"]) == 1
+    assert "8 threads" in "".join(row_of(table, "tiny_short", "random").settings)

@@ -4,12 +4,9 @@ const MAX_COMPARED = 4;
 async function comparePage(page, params) {
   const data = site();
   add(page, h("h1", { tabindex: "-1" }, "Compare"));
-  const place = h("div", { class: "busy" }, h("p", { class: "fine" }, "Loading the list of videos …"));
-  add(page, place);
-  const { all } = await loadVideos();
-  const known = [...new Set(all.map(rowName))];
+  const known = [...new Set(data.pieces.map(rowName))];
   if (!known.length) {
-    refill(place, h("p", { class: "note" }, "There is no row to compare yet."));
+    add(page, h("p", { class: "note" }, "There is no row to compare yet."));
     return null;
   }
   const asked = [...new Set(params.getAll("row"))].filter((name) => known.includes(name)).slice(0, MAX_COMPARED);
@@ -24,10 +21,13 @@ async function comparePage(page, params) {
   const promptText = h("p", { class: "prompt" });
   const save = () => remember("compare", { row: state.rows, prompt: state.prompt, seed: state.seed, metric: state.metric === metrics[0]?.key ? "" : state.metric, t: state.time ? state.time.toFixed(1) : "" });
 
-  function update(time = stage.time) {
-    const rows = state.rows.map((name) => ({ name, videos: all.filter((video) => rowName(video) === name) }));
+  let turn = 0;
+  async function update(time = stage.time) {
+    const own = (turn += 1);
+    const rows = await Promise.all(state.rows.map(async (name) => ({ name, videos: await loadVideos((piece) => rowName(piece) === name) })));
+    if (own !== turn) return;
     // The prompts of all chosen rows, in the order of the sweep.
-    const prompts = new Map(rows.flatMap(({ videos }) => videos).sort((a, b) => a.prompt - b.prompt).map(({ prompt_id, text }) => [prompt_id, text]));
+    const prompts = new Map(rows.flatMap(({ videos }) => videos).sort((a, b) => a.place - b.place).map(({ prompt_id, text }) => [prompt_id, text]));
     const ids = [...prompts.keys()];
     const finished = (id) => rows.every(({ videos }) => videos.some((video) => video.prompt_id === id && video.status === "done"));
     if (!prompts.has(state.prompt)) state.prompt = ids.find(finished) ?? ids[0];
@@ -67,8 +67,8 @@ async function comparePage(page, params) {
     stage.show(rows.map(({ name, videos }) => ({ name, line: videos.find(chosen) })), metrics.find(({ key }) => key === state.metric), time);
     save();
   }
-  place.replaceWith(chips, controls, promptText, stage.node);
-  update(state.time);
+  add(page, chips, controls, promptText, stage.node);
+  await update(state.time);
   stage.onSettled = save;
   return () => stage.stop();
 }

@@ -36,16 +36,19 @@ function unpack(columns) {
   return columns[names[0]].map((_, i) => Object.fromEntries(names.map((name) => [name, columns[name][i]])));
 }
 
-// The list of videos, with `all`: each as an object, with labels in place of indices.
-async function loadVideos() {
-  const list = await load("videos");
-  list.all ??= unpack(list.videos).map((video, index) => ({
-    ...video, ...list.prompts[video.prompt], index,
-    backbone: site().backbones[video.backbone],
-    method: site().methods[video.method].name,
-  }));
-  return list;
+// The videos of one piece, each as an object with its piece and labels.
+async function loadPiece({ name, backbone, method }) {
+  const piece = await load(`videos/${name}`);
+  piece.all ??= unpack(piece.videos).map((video, index) => ({ ...video, ...piece.prompts[video.prompt], piece, index, backbone, method }));
+  return piece.all;
 }
+
+// The videos of all pieces that `keep` accepts, in the order of the sweep.
+async function loadVideos(keep) {
+  return (await Promise.all(site().pieces.filter(keep).map(loadPiece))).flat();
+}
+
+const valueOf = ({ piece, index }, suite, length, metric) => piece.values[suite]?.[length]?.[metric]?.[index] ?? null;
 
 // An element. Attributes that are functions become event listeners; null and false are left out.
 function h(tag, attributes, ...children) {
@@ -98,12 +101,21 @@ function remember(path, params) {
   history.replaceState(null, "", href(path, params));
 }
 
+const unseen = new Map(); // nodes not shown yet, and what shows them
+
 // Calls `show` once `node` comes near the window.
 function whenNear(node, show) {
-  const observer = new IntersectionObserver((entries) => {
-    if (!entries.some((entry) => entry.isIntersecting)) return;
+  const observer = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && unseen.get(node)?.(), { rootMargin: "400px" });
+  unseen.set(node, () => {
+    unseen.delete(node);
     observer.disconnect();
     show();
-  }, { rootMargin: "400px" });
+  });
   observer.observe(node);
+}
+
+// Shows all of the page, for paper.
+function showEverything() {
+  for (const [node, show] of unseen) if (node.isConnected) show();
+  for (const node of document.querySelectorAll("#page details")) node.open = true;
 }

@@ -3,8 +3,9 @@ const MANY = 120; // rows from which only those in view are drawn
 const OVERSCAN = 12;
 
 class DataTable {
-  // columns: {title, tip, number, first (order of the first click), value(row), cell(row)}. While
-  // nothing is sorted, separator.node(row) is drawn wherever separator.key(row) changes.
+  // columns: {title, tip, number, first (order of the first click), value(row), cell(row), text(row)
+  // (of copies, if it is not the value)}. separator.node(row) is drawn above the rows of each
+  // separator.key(row), within which rows are sorted.
   constructor({ label, columns, headings, rowClass, separator, sorted, onSort }) {
     Object.assign(this, { columns, rowClass, separator, onSort });
     this.sort = sorted ?? { column: -1, order: null };
@@ -15,8 +16,16 @@ class DataTable {
     const above = headings ? h("tr", { class: "headings" }, headings.map(([text, span, name]) =>
       (text ? h("th", { colspan: span, scope: "colgroup", class: "heading" }, text) : h("td", { colspan: span, class: name ?? null })))) : null;
     this.table = h("table", { class: "data" }, h("caption", { class: "unseen" }, `${label}. Click a column head to sort.`), h("thead", {}, above, h("tr", {}, this.heads)), this.body);
-    this.node = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label, scroll: () => this.draw() }, this.table);
+    this.view = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label, scroll: () => this.draw() }, this.table);
+    this.node = h("div", {}, this.view, copyLine(label, (format) => this.texts(format)));
     this.markHead();
+    unseen.set(this.node, () => this.showWhole());
+  }
+
+  // Draws all rows, for paper.
+  showWhole() {
+    this.whole = true;
+    this.setRows(this.rows);
   }
 
   head(column, i) {
@@ -45,33 +54,29 @@ class DataTable {
 
   setRows(rows) {
     this.rows = rows;
-    const { column, order } = this.sort;
-    if (column < 0) {
-      this.shown = [];
-      let last = null;
-      for (const row of rows) {
-        const key = this.separator?.key(row) ?? null;
-        if (key !== last) this.shown.push({ separator: row });
-        last = key;
-        this.shown.push(row);
-      }
-    } else {
-      const keyed = rows.map((row) => [this.columns[column].value(row), row]);
-      const sign = order === "ascending" ? 1 : -1;
-      keyed.sort(([a], [b]) => compareValues(a, b, sign));
-      this.shown = keyed.map(([, row]) => row);
-    }
+    const groups = this.separator ? [...Map.groupBy(rows, this.separator.key).values()] : [rows];
+    this.shown = groups.flatMap((group) => [...(this.separator ? [{ separator: group[0] }] : []), ...this.sorted(group)]);
     this.table.setAttribute("aria-rowcount", this.shown.length + this.table.tHead.rows.length);
-    this.node.classList.toggle("windowed", this.shown.length > MANY);
+    this.windowed = !this.whole && this.shown.length > MANY;
+    this.view.classList.toggle("windowed", this.windowed);
     this.drawn = null;
     this.draw();
   }
 
+  sorted(rows) {
+    const { column, order } = this.sort;
+    if (column < 0) return rows;
+    const keyed = rows.map((row) => [this.columns[column].value(row), row]);
+    const sign = order === "ascending" ? 1 : -1;
+    keyed.sort(([a], [b]) => compareValues(a, b, sign));
+    return keyed.map(([, row]) => row);
+  }
+
   draw() {
-    const many = this.shown.length > MANY;
+    const many = this.windowed;
     const height = many ? this.rowHeight() : 0;
-    const first = many ? Math.max(0, Math.floor(this.node.scrollTop / height) - OVERSCAN) : 0;
-    const count = many ? Math.ceil(this.node.clientHeight / height) + 2 * OVERSCAN : this.shown.length;
+    const first = many ? Math.max(0, Math.floor(this.view.scrollTop / height) - OVERSCAN) : 0;
+    const count = many ? Math.ceil(this.view.clientHeight / height) + 2 * OVERSCAN : this.shown.length;
     const last = Math.min(this.shown.length, first + count);
     if (this.drawn && this.drawn[0] === first && this.drawn[1] === last) return;
     this.drawn = [first, last];
@@ -81,6 +86,15 @@ class DataTable {
     const focus = this.body.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
     refill(this.body, ...[spacer(first), ...rows, nothing, spacer(this.shown.length - last)].filter(Boolean));
     if (focus) this.body.querySelector(`[data-focus="${CSS.escape(focus)}"]`)?.focus({ preventScroll: true });
+  }
+
+  // Heads and all lines as texts; those of CSV are the plain values.
+  texts(format) {
+    const columns = this.columns.filter(({ value, text }) => value || text);
+    const plain = (value) => (value === null || value === undefined ? "" : String(value));
+    const textOf = (column, row) => (format === "CSV" || !column.text ? plain(column.value(row)) : column.text(row));
+    const lines = this.shown.filter((row) => !row.separator).map((row) => columns.map((column) => textOf(column, row)));
+    return [columns.map(({ title }) => title), lines];
   }
 
   row(row, index) {

@@ -17,7 +17,7 @@ async function differencesPage(page) {
 const rowList = (title, rows) => (rows.length ? h("div", {}, h("h3", {}, title), h("ul", { class: "list" }, rows.map(({ backbone, method }) => h("li", {}, `${method} on ${backbone}`)))) : null);
 
 function changeTable(title, before, after, changes) {
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title }, h("table", { class: "plain" },
+  return tableBox(title, h("table", { class: "plain" },
     h("thead", {}, h("tr", {}, [title, before, after].map((text) => h("th", { scope: "col" }, text)))),
     h("tbody", {}, changes.map((change) => h("tr", {}, h("th", { scope: "row" }, change.name), h("td", { class: "wrap" }, change.before), h("td", { class: "wrap" }, change.after))))));
 }
@@ -29,11 +29,11 @@ function rowChanges(row) {
     h("h3", {}, swatch(row.method), ` ${row.method} on ${row.backbone}`),
     h("p", { class: "fine" }, row.num_shared ? `${row.num_equal} of ${plural(row.num_shared, "shared video")} ${row.num_equal === 1 ? "has" : "have"} the same bytes.` : "No prompt and seed is finished in both."),
     row.arguments.length ? changeTable("Argument", "Before", "After", row.arguments) : null,
-    moved.length ? h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Changed numbers of ${row.method} on ${row.backbone}` }, h("table", { class: "plain" },
+    moved.length ? tableBox(`Changed numbers of ${row.method} on ${row.backbone}`, h("table", { class: "plain" },
       h("thead", {}, h("tr", {}, ["Metric", "Length", "Difference", "95 % interval", "p, corrected", "Videos"].map((text, i) => h("th", { scope: "col", class: i ? "number" : null }, text)))),
-      h("tbody", {}, moved.map((metric) => h("tr", { class: sure(metric) ? "sure" : null },
+      h("tbody", {}, moved.map((metric) => h("tr", { class: sure(metric) ? `sure ${metric.difference > 0 === metric.higher_is_better ? "better" : "worse"}` : null },
         h("th", { scope: "row" }, metricTitle(metric)), h("td", { class: "number" }, seconds(metric.duration_s)),
-        h("td", { class: `number ${metric.difference > 0 === metric.higher_is_better ? "better" : "worse"}` }, `${metric.difference > 0 ? "+" : ""}${significant(metric.difference, 3)} ${marksOf(metric.p)}`),
+        h("td", { class: "number" }, `${metric.difference > 0 ? "+" : ""}${significant(metric.difference, 3)} ${marksOf(metric.p)}`),
         h("td", { class: "number" }, metric.low === null ? metric.no_interval : `${significant(metric.low, 3)} to ${significant(metric.high, 3)}`),
         h("td", { class: "number" }, significant(metric.p, 2)), h("td", { class: "number" }, metric.num_videos)))))) : row.num_shared ? h("p", {}, "All numbers are the same.") : null);
 }

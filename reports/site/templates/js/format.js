@@ -1,4 +1,4 @@
-// Numbers and names as text, and the small pieces that stand for rows.
+// Numbers and names as text (numbers as reports/tables/formatting.py writes them), and the small pieces that stand for rows.
 const DASH = "–";
 const MINUS = "−";
 
@@ -10,7 +10,19 @@ function number(value, decimals) {
 
 function signed(value, decimals) {
   const text = number(value, decimals);
-  return value > 0 ? `+${text}` : text;
+  return value > 0 && Number(text) ? `+${text}` : text;
+}
+
+// The interval of a number, or else its standard error; null without both.
+function around(low, high, stderr, decimals) {
+  if (low !== null) return `${number(low, decimals)} to ${number(high, decimals)}`;
+  return stderr === null ? null : `± ${number(stderr, decimals)}`;
+}
+
+// A number with its interval in brackets, or with its standard error.
+function withError(text, low, beside) {
+  if (beside === null) return text;
+  return low === null ? `${text} ${beside}` : `${text} (${beside})`;
 }
 
 function significant(value, digits = 3) {

@@ -105,8 +105,10 @@ function showcase(data) {
       h("div", { class: "strip-row times", "aria-hidden": "true" }, h("span", {}), h("div", {}, [0, 0.25, 0.5, 0.75, 1].map((share) => h("span", {}, `${Math.round(share * length)} s`)))));
   };
   async function another(by, backbone = state.backbone) {
-    const { all } = await loadVideos();
-    const videos = all.filter((video) => video.backbone === backbone && video.status === "done" && video.strip);
+    // The first piece of each row that is shown has more prompts than anybody steps through.
+    const rows = site().rows.filter((row) => row.backbone === backbone).slice(0, MAX_STRIPS).map(rowName);
+    const firsts = new Map(site().pieces.filter((piece) => rows.includes(rowName(piece))).reverse().map((piece) => [rowName(piece), piece.name]));
+    const videos = (await loadVideos((piece) => firsts.get(rowName(piece)) === piece.name)).filter((video) => video.status === "done" && video.strip);
     const prompts = [...new Set(videos.map(({ prompt_id }) => prompt_id))];
     if (!prompts.length) return;
     Object.assign(state, { backbone, step: (state.step + by + prompts.length) % prompts.length });
@@ -168,6 +170,7 @@ function costSection(board) {
 function costPanels(panels, board, length, highlighted) {
   const groups = board.groups.map((group, index) => ({ group, index })).filter(({ group }) => group.duration_s === length && group.num_prompts);
   refill(panels, ...groups.map(({ group, index }) => {
+    if (!speedsCompare(group)) return h("figure", {}, h("figcaption", {}, group.backbone), h("p", { class: "fine" }, `Not drawn: speeds of several machines or settings do not compare (${group.settings.join("; ")}).`));
     const holder = h("div", { class: "chart" });
     const rows = board.rows.filter((row) => row.group === index && row.average_rank !== null && row.frames_per_s !== null);
     const points = rows.map((row) => ({ x: row.frames_per_s, y: row.average_rank, low: row.rank_low, high: row.rank_high, label: row.method, colour: methodOf(row.method).colour, faded: highlighted !== null && row.method !== highlighted }));

@@ -21,6 +21,7 @@ async function showPage(first) {
   hideTip();
   if (byId("dialog").open) byId("dialog").close();
   const page = byId("page");
+  unseen.clear();
   refill(page);
   page.className = `page-${path || "front"}`;
   document.title = `${found?.title ?? "No such page"} · ${site().name} · Longtake`;
@@ -46,7 +47,9 @@ async function showPage(first) {
   } catch (error) {
     if (turn === visit) add(own, h("p", { class: "note", role: "alert" }, error.message));
   }
-  if (turn === visit && !first) announce(found.title);
+  if (turn !== visit) return;
+  if (!first) announce(found.title);
+  if (params.get("popup")) openPopup(params.get("popup"));
 }
 
 function storedTheme() {
@@ -83,6 +86,8 @@ function start() {
   byId("dialog").addEventListener("click", (event) => event.target === byId("dialog") && byId("dialog").close());
   byId("nav").append(...Object.entries(PAGES).filter(([, page]) => !page.hidden && (page.when?.() ?? true)).map(([path, { title }]) => h("a", { href: href(path) }, title)));
   window.addEventListener("hashchange", () => showPage(false));
+  // What is drawn only when it comes into view must not be missing on paper.
+  window.addEventListener("beforeprint", showEverything);
   showPage(true);
   followLive();
 }

@@ -39,7 +39,7 @@ function argumentTable(rows, argsOf, label) {
   const names = [...new Set(known.flatMap((row) => Object.keys(argsOf(row))))];
   const same = known.every((row) => JSON.stringify(argsOf(row)) === JSON.stringify(argsOf(known[0])));
   const columns = same ? [["Value", argsOf(known[0])]] : known.map((row) => [row.backbone, argsOf(row)]);
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, h("table", { class: "plain" },
+  return tableBox(label, h("table", { class: "plain" },
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Argument"), columns.map(([title]) => h("th", { scope: "col" }, title)))),
     h("tbody", {}, names.map((name) => h("tr", {}, h("th", { scope: "row" }, h("code", {}, name)), columns.map(([, args]) => h("td", { class: "wrap" }, args[name] ?? DASH)))))));
 }

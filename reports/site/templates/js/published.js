@@ -14,7 +14,7 @@ function quotedTables(tables, found) {
 function spreadTable(spread) {
   const title = `${spread.backbone}, ${spread.method}, ${seconds(spread.duration_s)}: ${CLIP_WORDS[spread.clips]}`;
   return h("figure", {}, h("figcaption", {}, title),
-    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title }, h("table", { class: "plain" },
+    tableBox(title, h("table", { class: "plain" },
       h("thead", {}, h("tr", {}, ["Dimension", "Published", "Lowest to highest", "Apart", "Papers", "Measured here"].map((text, i) => h("th", { scope: "col", class: i > 1 ? "number" : null }, text)))),
       h("tbody", {}, spread.metrics.map((metric) => {
         const [low, high] = [metric.reported[0].value, metric.reported.at(-1).value];
@@ -44,7 +44,7 @@ function quotedTable(table) {
   return h("section", { class: "flush" }, h("h4", {}, table.title),
     h("p", {}, "Source: ", table.link ? h("a", { href: table.link, rel: "noreferrer noopener" }, table.source) : table.source, table.table === "not stated" ? "" : `, ${table.table}`, table.hand === "second" ? "; second hand, the publication was not read" : "", ". ",
       `Prompts: ${prompts}. Seeds: ${seeds}. Measured on ${CLIP_WORDS[table.protocol.clips]}.`, note ? ` ${note}` : ""),
-    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": table.title }, h("table", { class: "plain" },
+    tableBox(table.title, h("table", { class: "plain" },
       h("thead", {}, h("tr", {}, ["Backbone", "Method", "Length", ...table.columns.map(({ title }) => title)].map((text, i) => h("th", { scope: "col", class: i > 1 ? "number" : null }, text)), h("th", { scope: "col" }, "Note"))),
       h("tbody", {}, table.rows.map((row) => h("tr", {}, h("th", { scope: "row" }, row.backbone), h("td", {}, row.method), h("td", { class: "number" }, row.duration_s === null ? DASH : seconds(row.duration_s)),
         table.columns.map(({ name }) => h("td", { class: "number" }, String(row.values[name] ?? DASH))), h("td", {}, rowNote(row))))))),

@@ -4,7 +4,7 @@ function sourcesPage(page) {
   add(page, h("h1", { tabindex: "-1" }, "Sources and files"),
     progressBar(data.counts),
     data.sources.map((source) => h("section", {}, h("h2", {}, source.name),
-      factsList([["Folder", source.folder], ["Created", source.created], ["Code revision", source.revision], ["Header", h("a", { href: source.header }, "sweep.yaml")], ["Versions", Object.entries(source.versions).map(([name, version]) => `${name} ${version}`).join(", ")]]),
+      factsList([source.folder && ["Folder", source.folder], ["Created", source.created], ["Code revision", source.revision], source.header && ["Header", h("a", { href: source.header }, "sweep.yaml")], ["Versions", Object.entries(source.versions).map(([name, version]) => `${name} ${version}`).join(", ")]].filter(Boolean)),
       h("h3", {}, plural(source.commands.length, "command")),
       source.commands.map(({ text, time }) => h("div", {}, commandBlock(text), h("p", { class: "fine" }, time))))),
     data.devices.length ? h("p", { class: "fine" }, `Made on ${data.devices.join(", ")}.`) : null,

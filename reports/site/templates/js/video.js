@@ -44,7 +44,7 @@ const factsList = (facts) => h("dl", { class: "facts" }, facts.map(([name, value
 function scoreTable(unit) {
   return site().boards.filter(({ suite }) => unit.scores[suite]).map((board) => h("section", { class: "flush" },
     h("h2", {}, "Scores ", kindBadge(board.kind)),
-    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Scores of suite ${board.suite}` }, h("table", { class: "plain" },
+    tableBox(`Scores of suite ${board.suite}`, h("table", { class: "plain" },
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Metric"), board.durations_s.map((d) => h("th", { scope: "col", class: "number" }, seconds(d))))),
       h("tbody", {}, board.metrics.map((metric) => h("tr", {}, h("th", { scope: "row" }, h("span", { tabindex: "0", "data-tip": metricWords(metric) }, metricTitle(metric))),
         board.durations_s.map((d) => {
@@ -58,7 +58,7 @@ function driftTable(unit) {
   return site().boards.filter(({ suite }) => unit.drift[suite]).map((board) => {
     const longest = String(Math.max(...board.durations_s));
     const lines = board.metrics.map((metric) => ({ metric, drift: unit.drift[board.suite][metric.name]?.[longest] })).filter(({ drift }) => drift);
-    return lines.length ? h("details", { open: true }, h("summary", {}, `Drift over ${longest} s, ${board.kind}`), h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Drift, suite ${board.suite}` }, h("table", { class: "plain" },
+    return lines.length ? h("details", { open: true }, h("summary", {}, `Drift over ${longest} s, ${board.kind}`), tableBox(`Drift, suite ${board.suite}`, h("table", { class: "plain" },
       h("thead", {}, h("tr", {}, ["Metric", "Slope per min", "Early half", "Late half", "Similarity to the first clip, late half"].map((text, i) => h("th", { scope: "col", class: i ? "number" : null }, text)))),
       h("tbody", {}, lines.map(({ metric, drift }) => h("tr", {}, h("th", { scope: "row" }, metric.title),
         [signed(drift.slope_per_min, metric.decimals), number(drift.early_half, metric.decimals), number(drift.late_half, metric.decimals), number(drift.late_similarity, 3)].map((text) => h("td", { class: "number" }, text)))))))) : null;

@@ -1,0 +1,117 @@
+"""The state of a report: what it was made from, so that only what changed is made again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import ClassVar
+
+import reports
+from harness.core.errors import StoreError
+from harness.core.typed_files import read_typed, write_typed
+from reports.site.inputs import digest
+from reports.tables.table import Cell, Comparison
+
+_PACKAGES = ("reports", "eval/statistics", "eval/recall", "harness/store", "methods")
+_SUFFIXES = (".py", ".js", ".css", ".j2", ".yaml")
+_COUNTED = ("data", "data/units", "data/videos", "strips", "laps", "videos", "files", "ablation")
+
+
+@dataclass(frozen=True)
+class State:
+    """A finished report, written into its folder as state.json.
+
+    Attributes:
+        setting: digest of the code, the options, and all that is no file of a run store.
+        files: of `reports.site.inputs.fingerprint`.
+        pages: by unit what its page was made from.
+        page_warnings: warnings of the pages.
+        num_files: files of each folder of the report.
+        tables, plots, ablations: addresses seen from the page.
+        counts, settled, headline, comparisons: of `ReportPaths`, without the sums of prompts.
+    """
+
+    SCHEMA: ClassVar[int] = 1
+
+    setting: str
+    files: str
+    pages: dict[str, str]
+    page_warnings: dict[str, tuple[str, ...]]
+    num_files: dict[str, int]
+    tables: tuple[str, ...]
+    plots: tuple[str, ...]
+    ablations: tuple[str, ...]
+    counts: dict[str, int]
+    settled: bool
+    headline: str
+    comparisons: tuple[Comparison, ...]
+
+    def is_whole(self, out: Path) -> bool:
+        """Check if all its files are still there."""
+        named = ("index.html", "data/site.js", *self.tables, *self.plots, *self.ablations)
+        there = all((out / address).is_file() for address in named)
+        return there and self.num_files == count_files(out)
+
+
+def read_state(out: Path) -> State | None:
+    """Return the state of the report in a folder; None without one, or one that can't be read."""
+    try:
+        return read_typed(_path(out), State)
+    except (FileNotFoundError, StoreError):
+        return None
+
+
+def write_state(out: Path, state: State) -> None:
+    """Write the state of a finished report."""
+    comparisons = tuple(map(_light, state.comparisons))
+    write_typed(_path(out), replace(state, comparisons=comparisons))
+
+
+def remove_state(out: Path) -> None:
+    """Forget the earlier report: it is about to be overwritten."""
+    _path(out).unlink(missing_ok=True)
+
+
+def count_files(out: Path) -> dict[str, int]:
+    """Return the number of entries of each folder of a report."""
+    folders = {name: out / name for name in _COUNTED}
+    return {name: len(list(f.iterdir())) for name, f in folders.items() if f.is_dir()}
+
+
+@cache
+def code_digest() -> str:
+    """Return a digest of the code that reports are made with."""
+    root = Path(next(iter(reports.__path__))).parent
+    sources: list[Path] = []
+    for package in _PACKAGES:
+        sources += sorted(p for p in (root / package).rglob("*") if p.suffix in _SUFFIXES)
+    return digest(*(path.read_text(encoding="utf-8") for path in sources))
+
+
+def _path(out: Path) -> Path:
+    return out / "state.json"
+
+
+def _light(comparison: Comparison) -> Comparison:
+    """Leave out the sums of single prompts, which only the tests of a whole table need."""
+    return replace(
+        comparison,
+        groups=tuple(
+            replace(
+                group,
+                rows=tuple(
+                    replace(row, cells={name: _light_cell(c) for name, c in row.cells.items()})
+                    for row in group.rows
+                ),
+            )
+            for group in comparison.groups
+        ),
+    )
+
+
+def _light_cell(cell: Cell) -> Cell:
+    if cell.versus is None:
+        return cell
+    difference = replace(cell.versus.difference, prompt_sums={})
+    return replace(cell, versus=replace(cell.versus, difference=difference))
