@@ -60,7 +60,7 @@ class ProbeTask(Checkpointable):
             socket.gethostname(),
             platform.python_version(),
             str(versions["longtake"]),
-            torch.__version__,
+            str(torch.__version__),
             torch.cuda.device_count(),
             clock_skew_s(Path(path).parent),
             _slurm_trouble(),

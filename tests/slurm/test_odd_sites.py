@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -189,7 +190,8 @@ def test_watching_into_a_file_prints_a_line_per_change_and_says_how_to_come_back
         running = [t for t in queued if str(JobStage.generate) in t.name]
         fake_slurm.queue([TaskState(t.job_id, t.index, t.name, "RUNNING") for t in running])
 
-    monkeypatch.setattr("harness.cli.status_command.time.sleep", wait)
+    # Not `time.sleep` itself, which other threads call.
+    monkeypatch.setattr("harness.cli.status_command.time", SimpleNamespace(sleep=wait))
     assert main(["status", f"sweep={sweep.store}", "--watch"]) == 130
     lines = capsys.readouterr().out.splitlines()
     counted = [line for line in lines if "generate: " in line]
