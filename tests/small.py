@@ -23,7 +23,7 @@ WEIGHTS = Path(__file__).parent / "data" / "small_street.safetensors"
 _ROPE_POSITIONS = 1024
 # Arguments of a command: the small street, and prompts that it takes.
 SMALL_STREET = ("backbone=street", f"backbone.weights={WEIGHTS}", "prompts=street")
-_SIZES = StreetWeights(dim=48, layers=2, fine=8, coarse=8, command="python -m tests.small")
+_SIZES = StreetWeights(dim=48, layers=1, fine=8, coarse=8, command="python -m tests.small")
 
 
 def small_backbone(*steps: int, budget_latents: int = 12) -> Backbone:

@@ -7,7 +7,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from safetensors.torch import load_file, save_file
+
 from tests.small import SMALL_STREET
+
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 # Three seconds are four blocks of a real rollout.
 _QUICK = ("duration=3", "prompts.num=1", "suite=[]", "device=cpu")
@@ -50,6 +54,24 @@ def small(*arguments: str) -> Sequence[str]:
 def sweep(*arguments: str) -> Sequence[str]:
     """Arguments of a fast sweep without a report."""
     return ["sweep", "--no-report", *small(*_QUICK, *arguments)]
+
+
+def copy_rollout(name: str, folder: Path, num_latents: int) -> Path:
+    """Copy the first frames of a recorded rollout of `tests/golden`; return its file."""
+    recorded, copy = GOLDEN / f"{name}.safetensors", folder / f"{name}.safetensors"
+    tensors = load_file(recorded)
+    save_file(
+        {
+            "noise": tensors["noise"][:, :num_latents].clone(),
+            "renoise": tensors["renoise"][:, :, :num_latents].clone(),
+            "latents": tensors["latents"][:, :num_latents].clone(),
+        },
+        copy,
+    )
+    settings = json.loads(recorded.with_suffix(".json").read_text())
+    settings["retrieval"] = [e for e in settings["retrieval"] if e["query_frame"] < num_latents]
+    copy.with_suffix(".json").write_text(json.dumps(settings))
+    return copy
 
 
 def install_distribution(

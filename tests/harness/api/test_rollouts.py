@@ -7,7 +7,8 @@ import torch
 from safetensors.torch import load_file
 
 import harness
-from tests.conftest import GOLDEN, PROMPT
+from tests.conftest import PROMPT
+from tests.harness.support import copy_rollout
 
 pytestmark = pytest.mark.slow
 
@@ -71,8 +72,8 @@ def test_a_large_text_encoder_needs_the_prompts_when_it_is_loaded() -> None:
         harness.rollout(wan, "a dog", duration=3)
 
 
-def test_a_recording_is_replayed() -> None:
-    result = harness.replay(GOLDEN / "rag_avg_pool.safetensors")
+def test_a_recording_is_replayed(tmp_path: Path) -> None:
+    result = harness.replay(copy_rollout("rag_avg_pool", tmp_path, 3))
     assert result.passes(1e-3)
     with pytest.raises(harness.ConfigError, match="not a recorded rollout"):
-        harness.replay(GOLDEN / "none.safetensors")
+        harness.replay(tmp_path / "none.safetensors")

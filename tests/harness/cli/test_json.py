@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.harness.support import FAST, documented_keys, keys_of
-
-GOLDEN = Path(__file__).parents[2] / "golden"
+from tests.harness.support import FAST, copy_rollout, documented_keys, keys_of
 
 
 def test_list(cli) -> None:
@@ -47,9 +44,7 @@ def test_dry_run(cli) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("rtol", ["1e-3", "0"])
 def test_replay(cli, tmp_path: Path, rtol: str) -> None:
-    for path in GOLDEN.glob("sliding_window_relative.*"):
-        shutil.copy(path, tmp_path)
-    case = tmp_path / "sliding_window_relative.safetensors"
+    case = copy_rollout("sliding_window_relative", tmp_path, 3)
     result = cli("dev", "replay", str(case), "--rtol", rtol, "--json")
     found = json.loads(result.out)
     assert set(found) == documented_keys("dev replay --json")

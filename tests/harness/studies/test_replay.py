@@ -1,48 +1,28 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file, save_file
 
-GOLDEN = Path(__file__).parents[2] / "golden"
+from tests.harness.support import copy_rollout
 
 
 @pytest.fixture
 def case(tmp_path: Path) -> Path:
-    for suffix in (".json", ".safetensors"):
-        shutil.copy(GOLDEN / f"rag_avg_pool{suffix}", tmp_path)
-    return tmp_path / "rag_avg_pool.safetensors"
-
-
-def cut(case: Path, num_latents: int) -> None:
-    """Keep only the first frames of a case, to be quick."""
-    tensors = load_file(case)
-    save_file(
-        {
-            "noise": tensors["noise"][:, :num_latents].clone(),
-            "renoise": tensors["renoise"][:, :, :num_latents].clone(),
-            "latents": tensors["latents"][:, :num_latents].clone(),
-        },
-        case,
-    )
-    settings = json.loads(case.with_suffix(".json").read_text())
-    settings["retrieval"] = [e for e in settings["retrieval"] if e["query_frame"] < num_latents]
-    case.with_suffix(".json").write_text(json.dumps(settings))
+    """The first two blocks of a recorded rollout."""
+    return copy_rollout("rag_avg_pool", tmp_path, 6)
 
 
 def test_an_equal_rollout_passes(cli, case: Path) -> None:
-    cut(case, 24)
     result = cli("dev", "replay", str(case))
     assert result.code == 0
-    assert "8 of 8 blocks agree" in result.out
+    assert "2 of 2 blocks agree" in result.out
     assert result.out.splitlines()[-1] == "PASS"
 
 
 def test_other_latents_fail(cli, case: Path) -> None:
-    cut(case, 6)
     tensors = load_file(case)
     tensors["latents"] = tensors["latents"] * 1.01
     save_file(tensors, case)
@@ -52,8 +32,8 @@ def test_other_latents_fail(cli, case: Path) -> None:
     assert cli("dev", "replay", str(case), "--rtol", "0.1").code == 0
 
 
-def test_other_retrieved_frames_fail(cli, case: Path) -> None:
-    cut(case, 21)
+def test_other_retrieved_frames_fail(cli, tmp_path: Path) -> None:
+    case = copy_rollout("rag_avg_pool", tmp_path, 21)
     settings = json.loads(case.with_suffix(".json").read_text())
     settings["retrieval"][0]["selected_global_frames"] = [[2]]
     case.with_suffix(".json").write_text(json.dumps(settings))
@@ -75,15 +55,16 @@ def record_other_frames(case: Path, first_frame: int, frames: list[int]) -> list
 
 @pytest.mark.slow
 def test_frames_that_differ_within_ties_agree_and_it_is_said(
-    cli, case: Path, monkeypatch: pytest.MonkeyPatch
+    cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cut(case, 24)
+    case = copy_rollout("rag_avg_pool", tmp_path, 24)
     before = record_other_frames(case, 21, [])
     record_other_frames(case, 21, [before[1], before[0], *before[2:]])
 
-    result = cli("dev", "replay", str(case))
+    result = cli("dev", "replay", str(case), "--json")
     assert result.code == 1
-    assert "7 of 8 blocks agree" in result.out and "ties" not in result.out
+    facts = json.loads(result.out)
+    assert (facts["num_agreeing"], facts["num_blocks"], facts["num_tied"]) == (7, 8, 0)
 
     # The same swap, where the similarities of the two frames are within the tolerance.
     monkeypatch.setattr("harness.studies.replay.TIE_TOLERANCE", 0.5)
@@ -91,8 +72,6 @@ def test_frames_that_differ_within_ties_agree_and_it_is_said(
     assert result.code == 0
     assert "8 of 8 blocks agree" in result.out
     assert "1 of them differ within ties: similarities at most 0.5 apart" in result.out
-    facts = json.loads(cli("dev", "replay", str(case), "--json").out)
-    assert (facts["num_agreeing"], facts["num_tied"]) == (8, 1)
 
 
 def test_a_file_of_another_kind_is_one_clear_line(cli, case: Path) -> None:
