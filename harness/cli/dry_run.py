@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from harness.cli.sweep_story import estimate_lines
+from harness.cli.sweep_story import estimate_lines, warn_of_disk
 from harness.core.human import counted, size_text
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def show_dry_run(
     terminal.print_table(header, [tuple(map(str, row)) for row in cost.rows])
     for line in estimate_lines(cost):
         terminal.say(line)
+    warn_of_disk(store.root, cost.disk_bytes, terminal)
     _say_downloads(downloads, terminal)
     if scripts := [unit.script for unit in units if unit.script]:
         switches = ", ".join(dict.fromkeys(str(script.switch) for script in scripts))

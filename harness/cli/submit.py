@@ -10,11 +10,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from harness.cli.sweep_story import warn_of_disk
 from harness.cli.terminal import Terminal
 from harness.config.sweep import ExecutorKind, Settings, SweepConfig
 from harness.core.errors import ConfigError
 from harness.core.files import locked
 from harness.core.human import counted
+from harness.run.estimate import disk_bytes
 from harness.run.power import SuitePower
 from harness.run.sweep import make_shard, missing_units
 from harness.store.run_store import RunStore
@@ -171,6 +173,8 @@ def submit_work(
         _say_next(campaign, terminal)
         return 1 if abandoned else 0
     _show(plan, terminal)
+    missing = (unit for shard in work.generate for unit in shard.units)
+    warn_of_disk(campaign.store, disk_bytes(missing), terminal)
     if dry_run:
         for text in campaign.scripts(plan):
             terminal.say(text)

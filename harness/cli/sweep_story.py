@@ -8,9 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.progress import Expected
+from harness.core.disk import free_bytes
 from harness.core.human import counted, duration_text, size_text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from harness.cli.terminal import Terminal
     from harness.config.sweep import Settings
     from harness.run.estimate import Estimate
@@ -40,8 +43,26 @@ def estimate_lines(cost: Estimate, with_report: bool = True) -> list[str]:
         known = cost.report.seconds
         report = f"about {duration_text(known)}" if known else "unknown until the first one"
         lines.append(f"report: {report}")
-    lines.append(f"disk: about {size_text(cost.disk_bytes)} of latents and videos")
+    free = "" if cost.free_bytes is None else f"; {size_text(cost.free_bytes)} free"
+    lines.append(f"disk: about {size_text(cost.disk_bytes)} of latents and videos{free}")
     return lines
+
+
+def warn_of_disk(store: Path, needed_bytes: int, terminal: Terminal) -> None:
+    """Say that the disk is too small for what is to be made, if it is.
+
+    This is no refusal: the need is an estimate, a full disk loses nothing, and space may be made
+    while the sweep runs.
+    """
+    free = free_bytes(store)
+    if free is not None and needed_bytes > free:
+        terminal.say(
+            f"The disk is too small: about {size_text(needed_bytes)} of latents and videos are to "
+            f"be made, {size_text(free)} are free at {store}. Once it is full the sweep stops with "
+            "exit code 3; what is finished is kept, and the same command goes on.",
+            style="yellow",
+            needed=True,
+        )
 
 
 def say_start(
@@ -64,6 +85,7 @@ def say_start(
     if made.num_items or scored.num_items:
         for line in estimate_lines(cost, with_report):
             terminal.say(line)
+    warn_of_disk(store.root, cost.disk_bytes, terminal)
 
 
 def expected_stages(cost: Estimate, with_report: bool) -> dict[str, Expected]:

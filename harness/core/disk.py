@@ -44,14 +44,24 @@ def is_disk_text(text: str) -> bool:
     return text.startswith(tuple(_REASONS.values()))
 
 
-def _free(place: Path) -> str:
-    """Return the free space where a file was to be written, " (12 MiB free)"; empty if unknown."""
+def free_bytes(place: Path) -> int | None:
+    """Return the free space where a file is to be written; None if unknown.
+
+    A quota of the user is not known here: less may be free for them.
+    """
+    place = place.absolute()
     for folder in (place, *place.parents):
         try:
-            return f" ({shutil.disk_usage(folder).free // 2**20} MiB free)"
+            return shutil.disk_usage(folder).free
         except OSError:
             continue
-    return ""
+    return None
+
+
+def _free(place: Path) -> str:
+    """Return the free space where a file was to be written, " (12 MiB free)"; empty if unknown."""
+    free = free_bytes(place)
+    return "" if free is None else f" ({free // 2**20} MiB free)"
 
 
 def _number(error: BaseException) -> int:

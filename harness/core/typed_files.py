@@ -86,14 +86,22 @@ def to_line(value: Any) -> bytes:
     return body + f',"sha256":"{_line_digest(body)}"}}\n'.encode()
 
 
-def from_line(line: bytes, cls: type[T], name: str) -> T:
+def from_line(line: bytes, cls: type[T], name: str, sealed: bool = False) -> T:
     """Read the dataclass `cls` from a line of a .jsonl file.
+
+    Args:
+        line: the line.
+        cls: its type.
+        name: name of the line in messages.
+        sealed: refuse a line without a digest.
 
     Raises:
         StoreError: the line changed since it was written, is no JSON, or does not fit the type;
             names the field.
     """
     end = _LINE_DIGEST.search(line)
+    if end is None and sealed:
+        raise StoreError(f"{name}: no digest.")
     if end and _line_digest(line[: end.start()]) != end[1].decode():
         raise StoreError(f"{name}: not the bytes that were written.")
     return from_json(line, cls, name)

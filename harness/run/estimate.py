@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from eval.scoring.suite import find_suite
 from harness.core.devices import pick_device
+from harness.core.disk import free_bytes
 from harness.core.machine import prepare_process
 from harness.run.executors import num_threads, num_workers
 from harness.run.prepared import PreparedUnit
@@ -62,6 +63,7 @@ class Estimate:
         source: origin of the seconds of generating.
         unknown: backbones whose speed no earlier record tells.
         disk_bytes: size of latents and videos.
+        free_bytes: free space where the run store is; None if unknown.
     """
 
     rows: tuple[tuple[str, str, int, int], ...]
@@ -71,6 +73,7 @@ class Estimate:
     source: str
     unknown: tuple[str, ...]
     disk_bytes: int
+    free_bytes: int | None
 
 
 def estimate(
@@ -99,7 +102,7 @@ def estimate(
     geometries: dict[str, Geometry] = {}
     sources: dict[str, None] = {}
     unknown: dict[str, None] = {}
-    seconds, disk = 0.0, 0
+    seconds = 0.0
     for unit in {unit.backbone: unit for unit in units}.values():
         source = build_backbone(unit.family, unit.backbone_args)
         geometries[unit.backbone] = source.spec().geometry
@@ -112,7 +115,6 @@ def estimate(
         if per_latent_s is None:
             unknown[unit.backbone] = None
         seconds += (per_latent_s or 0.0) * unit.num_latents
-        disk += _bytes_of(unit, geometries[unit.backbone])
     workers = num_workers(settings)
     generate = StageCost(
         len(missing),
@@ -131,8 +133,23 @@ def estimate(
         report=StageCost(1, 0, recorded_report_s(runs, len(units))),
         source=" and ".join(sources) or "nothing is missing",
         unknown=tuple(unknown),
-        disk_bytes=disk,
+        disk_bytes=disk_bytes(missing),
+        free_bytes=free_bytes(store.root),
     )
+
+
+def disk_bytes(units: Iterable[Unit]) -> int:
+    """Estimate the size of the latents and videos of units."""
+    # Units of a row, which a sweep has a million of, are equally large.
+    sizes: dict[tuple[str, int], int] = {}
+    total = 0
+    for unit in units:
+        key = unit.backbone, unit.num_latents
+        if key not in sizes:
+            source = build_backbone(unit.family, unit.backbone_args)
+            sizes[key] = _bytes_of(unit, source.spec().geometry)
+        total += sizes[key]
+    return total
 
 
 def _latent_s(

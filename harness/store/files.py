@@ -46,7 +46,7 @@ class Reader:
         except FileNotFoundError:  # a running sweep replaces and removes files
             self.warn(path, "vanished while it was read; left out.")
         except StoreError as error:
-            self._left_out(path, error)
+            self.leave_out(path, error)
         return None
 
     def read_lines(self, path: Path, cls: type[T]) -> Iterator[T]:
@@ -57,8 +57,9 @@ class Reader:
                     try:
                         yield from_line(line, cls, f"{path}: line {number}")
                     except StoreError as error:
-                        self._left_out(path, error)
+                        self.leave_out(path, error)
 
-    def _left_out(self, path: Path, error: StoreError) -> None:
+    def leave_out(self, path: Path, error: StoreError) -> None:
+        """Add a warning about a file, or a line of it, that cannot be read."""
         reason = str(error).removeprefix(f"{path}").removeprefix(": ").rstrip(".")
         self.warn(path, f"{reason}; left out.")

@@ -20,7 +20,7 @@ from harness.store.folders import require_sweep
 from harness.store.header import Header, read_header
 from harness.store.lines import UnitLine
 from harness.store.merge import Conflict, Store, merge_labels, merge_outcomes, unique_names
-from harness.store.outcomes import FACTS, NUMBERS, TEXTS, read_unit
+from harness.store.outcomes import FACTS, NUMBERS, TEXTS, read_units
 from harness.store.paths import StorePaths
 from harness.store.scores import load_scores
 
@@ -221,8 +221,7 @@ def load_sweeps(folders: Sequence[Path]) -> Sweep:
 def _store(folder: Path, name: str, several: bool) -> Store:
     reader = Reader(folder, f"{name}: " if several else "")
     labels = _labels(reader)
-    outcomes = {unit_id: read_unit(reader, unit_id) for unit_id in labels["unit_id"].unique()}
-    return Store(name, reader, labels, outcomes)
+    return Store(name, reader, labels, read_units(reader, list(labels["unit_id"].unique())))
 
 
 def _labels(reader: Reader) -> pd.DataFrame:

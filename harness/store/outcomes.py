@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from harness.core.environment import Machine
+from harness.core.errors import StoreError
 from harness.store.failures import Failure
 from harness.store.files import Reader
-from harness.store.record import Facts, Record
+from harness.store.index import record_index
+from harness.store.record import Facts
+from harness.store.summaries import RecordSummary
 
 # Columns of `Sweep.units` from the record; empty for a unit without a record.
 TEXTS = ["status", "reason", "device", "setting", "video", "video_sha256", "finished"]
@@ -43,56 +46,38 @@ class Outcome:
         return bool(self.fields["status"] == "done")
 
 
-def read_unit(reader: Reader, unit_id: str) -> Outcome:
-    """Return the outcome of a unit of the store that `reader` reads."""
-    path = reader.paths.record_path(unit_id)
-    if not path.is_file():
+def read_units(reader: Reader, unit_ids: Sequence[str]) -> dict[str, Outcome]:
+    """Return the outcomes of units of the store that `reader` reads, in their order."""
+    made = {
+        unit_id: _outcome(reader, unit_id, record)
+        for unit_id, record in record_index(reader.paths).read(unit_ids, RecordSummary)
+    }
+    return {
+        unit_id: made[unit_id] if unit_id in made else _outcome(reader, unit_id, None)
+        for unit_id in unit_ids
+    }
+
+
+def _outcome(reader: Reader, unit_id: str, record: RecordSummary | StoreError | None) -> Outcome:
+    if record is None:
         failure = reader.paths.first_failure_path(unit_id)
         return Outcome(unfinished(reader, unit_id, failure), {})
-    record = reader.read(path, Record)
-    if record is None:
+    if isinstance(record, StoreError):
+        reader.leave_out(reader.paths.record_path(unit_id), record)
         return Outcome({"status": "failed", "reason": "record.json cannot be read"}, {})
-    generation = record.generation
-    return Outcome(_fields(record), dict(generation.timings_s) if generation else {})
+    return Outcome(_fields(record), record.timings_s)
 
 
-def _fields(record: Record) -> dict[str, Any]:
-    found: dict[str, Any] = dict.fromkeys((*TEXTS, *NUMBERS, *FACTS)) | {
+def _fields(record: RecordSummary) -> dict[str, Any]:
+    same = ("finished", "backbone_args", "method_args", "device", "setting", *NUMBERS)
+    return dict.fromkeys((*TEXTS, *FACTS)) | {
         "status": "done",
         "video": record.video.file,
         "video_sha256": record.video.sha256,
-        "finished": record.finished,
-        "imported": record.origin is not None,
-        "backbone_args": _arguments(record, "backbone"),
-        "method_args": _arguments(record, "method"),
-        **{name: getattr(record, name) for name in ("num_frames", "fps", "duration_s")},
-        **{name: getattr(record, name) for name in ("width", "height")},
+        "imported": record.origin_fps is not None,
+        **{name: getattr(record, name) for name in same},
+        **(vars(record.facts) if record.facts else {}),
     }
-    if (generation := record.generation) is not None:
-        found |= {
-            "device": generation.machine.gpu or generation.machine.host_cpu,
-            "setting": _setting(generation.machine),
-            "num_latents": generation.num_latents,
-            "peak_host_mib": generation.memory_mib.get("peak_host"),
-            "peak_device_mib": generation.memory_mib.get("peak_device"),
-            "budget_latents": generation.context_budget_latents,
-            **vars(generation.facts),
-        }
-    return found
-
-
-def _setting(machine: Machine) -> str:
-    """Return what speeds depend on besides backbone and method."""
-    threads = f"{machine.threads} thread{'' if machine.threads == 1 else 's'}"
-    return f"{machine.gpu or machine.host_cpu}, {threads}, torch {machine.torch}"
-
-
-def _arguments(record: Record, kind: str) -> dict[str, Any] | None:
-    """Return the arguments of the backbone or the method; None for an imported video."""
-    identity = record.identity.get(kind)
-    if not isinstance(identity, dict):
-        return None
-    return {name: value for name, value in identity.items() if name != "name"}
 
 
 def unfinished(reader: Reader, unit_id: str, failed: Path | None) -> dict[str, str]:

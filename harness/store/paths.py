@@ -67,6 +67,11 @@ class StorePaths:
         return self.root / "metrics"
 
     @property
+    def index_dir(self) -> Path:
+        """Folder of the index of records and scores, which can be lost."""
+        return self.root / "index"
+
+    @property
     def workspace(self) -> Path:
         """Folder of intermediate files of scoring: encoded clips, outputs of networks."""
         return self.root / "scoring"

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from harness.core.errors import StoreError
 from harness.store.failures import Failure
 from harness.store.files import Reader
 from harness.store.header import Header
+from harness.store.index import record_index, scores_index
 from harness.store.lines import UnitLine
 from harness.store.outcomes import unfinished
 from harness.store.processes import Process, running_processes
-from harness.store.record import Record
-from harness.store.run_store import RunStore, Scored
+from harness.store.record import Length
+from harness.store.run_store import RunStore
+from harness.store.summaries import ScoresSummary
 
 STATES = ("done", "running", "failed", "missing")
 
@@ -79,8 +82,10 @@ def read_progress(store: RunStore) -> Progress:
     processes = tuple(running_processes(store))
     reader = Reader(store.root)
     states, failures = {}, {}
-    for unit_id, longest_s in _longest_s(lines, header).items():
-        state, reason = _state(reader, store, unit_id, longest_s)
+    asked_s = _longest_s(lines, header)
+    lengths = dict(record_index(store).read(asked_s, Length))
+    for unit_id, longest_s in asked_s.items():
+        state, reason = _state(reader, store, unit_id, longest_s, lengths.get(unit_id))
         # Saved progress is only running if a process is at work.
         states[unit_id] = "missing" if state == "running" and not processes else state
         if state == "failed":
@@ -92,7 +97,8 @@ def read_progress(store: RunStore) -> Progress:
     suites = []
     for suite in _suites(store, header):
         asked_s = _longest_s(lines, header, suite)
-        suites.append(_suite(store, suite, {unit: asked_s[unit] for unit in done}, failures))
+        of_done = {unit_id: (asked_s[unit_id], lengths[unit_id]) for unit_id in done}
+        suites.append(_suite(store, suite, of_done, failures))
     return Progress(
         rows=tuple(RowProgress(*row, dict(counts)) for row, counts in rows.items()),
         suites=tuple(suites),
@@ -117,15 +123,28 @@ def _longest_s(
     return found
 
 
-def _state(reader: Reader, store: RunStore, unit_id: str, longest_s: float) -> tuple[str, str]:
-    path = store.record_path(unit_id)
-    if not path.is_file():
+def _state(
+    reader: Reader,
+    store: RunStore,
+    unit_id: str,
+    longest_s: float,
+    length: Length | StoreError | None,
+) -> tuple[str, str]:
+    """Return the state of a unit, and the reason where it isn't done.
+
+    Args:
+        reader: of the store.
+        store: the sweep.
+        unit_id: the unit.
+        longest_s: seconds that it has to reach.
+        length: that of its video; None if there is none yet.
+    """
+    if length is None:
         failed = store.first_failure_path(unit_id)
     else:
-        record = reader.read(path, Record)
-        if record is None:
-            return "failed", f"{path.name} cannot be read"
-        if not longest_s or _reaches(record, longest_s):
+        if isinstance(length, StoreError):
+            return "failed", f"{store.record_path(unit_id).name} cannot be read"
+        if not longest_s or _reaches(length, longest_s):
             return "done", ""
         # It is to be made longer. Failures of its scores, as it is, are those of a suite.
         making = store.failure_path(unit_id)
@@ -134,9 +153,9 @@ def _state(reader: Reader, store: RunStore, unit_id: str, longest_s: float) -> t
     return found["status"], found["reason"]
 
 
-def _reaches(record: Record, duration_s: float) -> bool:
+def _reaches(length: Length, duration_s: float) -> bool:
     """Return whether a video has that many seconds; imported ones are never made longer."""
-    return record.origin is not None or record.frames_of(duration_s) is not None
+    return length.origin_fps is not None or length.frames_of(duration_s) is not None
 
 
 def _suites(store: RunStore, header: Header | None) -> list[str]:
@@ -145,40 +164,42 @@ def _suites(store: RunStore, header: Header | None) -> list[str]:
 
 
 def _suite(
-    store: RunStore, suite: str, done: dict[str, float], failures: dict[str, str]
+    store: RunStore,
+    suite: str,
+    done: dict[str, tuple[float, Length | StoreError]],
+    failures: dict[str, str],
 ) -> SuiteProgress:
     """Count the scores of a suite and add those that failed to `failures`.
 
     Args:
         store: the sweep.
         suite: name of the suite.
-        done: finished units, with the seconds that the suite has to score.
+        done: finished units, with the seconds that the suite has to score and their lengths.
         failures: reasons by item, to which those of the suite are added.
     """
-    scored = {path.stem for path in store.suite_dir(suite).glob("*.json")}
+    scored = dict(scores_index(store, suite).read(done, ScoresSummary))
     reader, counts = Reader(store.root), Counter[str]()
-    for unit_id, longest_s in done.items():
+    for unit_id, (longest_s, length) in done.items():
         path = store.failure_path(f"{suite}:{unit_id}")
         # It comes first: a metric that failed leaves the scores of the others in a file.
         if path.is_file():
             failure = reader.read(path, Failure)
             failures[f"{suite}:{unit_id}"] = failure.error if failure else "cannot be read"
             counts["failed"] += 1
-        elif unit_id in scored and _is_scored(reader, store, suite, unit_id, longest_s):
+        elif unit_id in scored and _is_scored(scored[unit_id], longest_s, length):
             counts["done"] += 1
         else:
             counts["missing"] += 1
     return SuiteProgress(suite, counts["done"], counts["failed"], counts["missing"])
 
 
-def _is_scored(reader: Reader, store: RunStore, suite: str, unit_id: str, longest_s: float) -> bool:
+def _is_scored(
+    scores: ScoresSummary | StoreError, longest_s: float, length: Length | StoreError
+) -> bool:
     """Return whether the score file of a unit holds the longest duration that the video has."""
+    if isinstance(scores, StoreError) or isinstance(length, StoreError):
+        return False
     if not longest_s:  # no command asked for this suite: `eval` did
         return True
-    scores = reader.read(store.scores_path(suite, unit_id), Scored)
-    if scores is None:
-        return False
-    if f"{longest_s:g}" in scores.durations:
-        return True
-    record = store.record(unit_id)  # an imported video may be shorter
-    return record is not None and record.frames_of(longest_s) is None
+    # An imported video may be shorter.
+    return f"{longest_s:g}" in scores.durations or length.frames_of(longest_s) is None

@@ -159,6 +159,44 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class Length:
+    """The length of a finished video.
+
+    Attributes:
+        num_frames: video frames.
+        duration_s: seconds.
+        num_latents: generated latent frames; None for an imported video.
+        origin_fps: exact frame rate of an imported video, as a fraction; None for a generated one.
+    """
+
+    num_frames: int
+    duration_s: float
+    num_latents: int | None
+    origin_fps: str | None
+
+    def frames_of(self, duration_s: float) -> int | None:
+        """Count the video frames of the first `duration_s` seconds; None if there are fewer."""
+        if self.origin_fps is not None:
+            # The frames of a latent frame are unknown: a video reaches a duration if at most a
+            # quarter of a second is missing, as at the end of a decoded latent frame.
+            return frames_by_time(duration_s, Fraction(self.origin_fps), self.num_frames)
+        assert self.num_latents is not None
+        exact = duration_s * self.num_latents / self.duration_s
+        num_latents = round(exact)
+        if abs(exact - num_latents) > 1e-6 or not 0 < num_latents <= self.num_latents:
+            return None
+        return self.decoded(num_latents)
+
+    def decoded(self, num_latents: int) -> int:
+        """Count the video frames that the first `num_latents` latent frames decode to."""
+        if num_latents == 0:
+            return 0
+        assert self.num_latents is not None
+        frames_per_latent = (self.num_frames - 1) // max(1, self.num_latents - 1)
+        return 1 + frames_per_latent * (num_latents - 1)
+
+
+@dataclass(frozen=True)
 class Record:
     """Everything known about a finished unit; written last, beside its video.
 
@@ -202,34 +240,25 @@ class Record:
         if self.num_frames < 1 or self.fps < 1:
             raise ValueError(f"{self.num_frames} frames at {self.fps} a second")
 
+    @property
+    def length(self) -> Length:
+        """Its length."""
+        return Length(
+            self.num_frames,
+            self.duration_s,
+            self.generation.num_latents if self.generation else None,
+            self.origin.fps if self.origin else None,
+        )
+
     def frames_of(self, duration_s: float) -> int | None:
         """Count the video frames of the first `duration_s` seconds; None if there are fewer."""
-        if self.origin is not None:
-            # The frames of a latent frame are unknown: a video reaches a duration if at most a
-            # quarter of a second is missing, as at the end of a decoded latent frame.
-            return frames_by_time(duration_s, Fraction(self.origin.fps), self.num_frames)
-        assert self.generation is not None
-        made = self.generation.num_latents
-        exact = duration_s * made / self.duration_s
-        num_latents = round(exact)
-        if abs(exact - num_latents) > 1e-6 or not 0 < num_latents <= made:
-            return None
-        return self._num_frames(num_latents)
+        return self.length.frames_of(duration_s)
 
     def segment_starts(self) -> tuple[int, ...]:
         """Return the first video frame of each segment; one segment for a single prompt."""
         if self.script is None:
             return (0,)
-        return tuple(self._num_frames(segment.first_latent) for segment in self.script.segments)
-
-    def _num_frames(self, num_latents: int) -> int:
-        """Count the video frames that the first `num_latents` latent frames decode to."""
-        if num_latents == 0:
-            return 0
-        assert self.generation is not None
-        made = self.generation.num_latents
-        frames_per_latent = (self.num_frames - 1) // max(1, made - 1)
-        return 1 + frames_per_latent * (num_latents - 1)
+        return tuple(self.length.decoded(s.first_latent) for s in self.script.segments)
 
 
 def frames_by_time(duration_s: float, fps: Fraction, num_frames: int) -> int | None:

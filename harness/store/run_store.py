@@ -22,6 +22,7 @@ from harness.core.files import locked, remove_leftovers, replacing, write_text
 from harness.core.typed_files import from_line, read_typed, to_line, write_typed
 from harness.store.failures import Failure
 from harness.store.header import Command, Header, read_header, write_header
+from harness.store.index import record_index, scores_index
 from harness.store.lines import UnitLine
 from harness.store.paths import StorePaths
 from harness.store.record import Record, VideoFile, now
@@ -101,6 +102,7 @@ class RunStore(StorePaths):
     def write_record(self, record: Record) -> None:
         """Declare a unit done, after all its other files were written."""
         write_typed(self.record_path(record.unit_id), record)
+        record_index(self).add(record.unit_id, record)
         self.clear_failure(record.unit_id)
         shutil.rmtree(self.partial_dir(record.unit_id), ignore_errors=True)
 
@@ -158,6 +160,7 @@ class RunStore(StorePaths):
     def write_scores(self, scores: Scores) -> None:
         """Save the scores of a unit."""
         write_typed(self.scores_path(scores.suite, scores.unit_id), scores)
+        scores_index(self, scores.suite).add(scores.unit_id, scores)
 
     def failure(self, item: str) -> Failure | None:
         """Return the failure of the last attempt at an item; None if it did not fail.

@@ -12,6 +12,7 @@ from harness.core.errors import StoreError
 from harness.core.typed_files import from_line, read_typed
 from harness.store.failures import Failure
 from harness.store.header import read_header
+from harness.store.index import check_index
 from harness.store.lines import UnitLine
 from harness.store.paths import StorePaths
 from harness.store.record import Record, VideoFile
@@ -72,6 +73,8 @@ def repair_fault(fault: Fault) -> None:
 
 
 def _own_files(paths: StorePaths) -> Iterator[Fault]:
+    for path, reason in check_index(paths):
+        yield Fault(path, reason, (path,))
     try:
         read_header(paths.header_path)
     except FileNotFoundError:

@@ -111,7 +111,7 @@ class Dispatcher:
         """Say what was submitted before the job at `place` was refused, and how to go on."""
         ids = ", ".join(f"{job.stage} {job.job_id}" for job in jobs[:place])
         left = sum(job.num_tasks for job in jobs[place:])
-        again = f"python -m harness resume sweep={shlex.quote(str(self.store))}"
+        again = f"python -m harness resume {shlex.quote(str(self.store))}"
         return (
             f"Submitted before: {ids or 'nothing'}; {left} tasks are left. A limit on submitted "
             "jobs is met by fewer tasks (executor.slurm.shard_min) or smaller arrays "

@@ -45,6 +45,13 @@ SUBJECTS = (
     Subject("video", f"{_UNIT}/video.mp4", "binary", _STORE),
     Subject("failure", f"{_UNIT}/failure.json", "json", _STORE),
     Subject("units.jsonl", "runs/main/units.jsonl", "jsonl", (*_STORE, workspace.REPORT)),
+    Subject(
+        "index",
+        "runs/main/index/**/*.jsonl",
+        "jsonl",
+        (("status", "main"), ("list", "runs"), workspace.VERIFY, workspace.REPORT),
+        written=True,
+    ),
     Subject("sweep.yaml", "runs/main/sweep.yaml", "yaml", (*_STORE, workspace.REPORT)),
     Subject("scores", "runs/main/metrics/*/*.json", "json", (*_STORE, workspace.REPORT)),
     Subject("record, report", f"{_UNIT}/record.json", "json", (workspace.REPORT,)),

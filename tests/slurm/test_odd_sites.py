@@ -79,7 +79,7 @@ def test_what_was_submitted_before_a_limit_is_said(
     said = str(refused.value)
     assert "Submitted before: generate 1; 4 tasks are left." in said
     assert "executor.slurm.shard_min" in said
-    assert said.endswith(f"python -m harness resume sweep={tmp_path / 'main'}")
+    assert said.endswith(f"python -m harness resume {tmp_path / 'main'}")
 
 
 def test_settings_of_the_shell_are_read_once_and_reach_no_command(

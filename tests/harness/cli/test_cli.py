@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import signal
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -127,6 +128,18 @@ def test_a_word_outside_the_grammar_names_the_slot_and_the_choices(cli) -> None:
         assert part in result.err
 
 
+@pytest.mark.parametrize("first", [("--dry-run",), ("--dry-run", "--quiet")])
+def test_too_small_a_disk_is_said_before_anything_starts(
+    cli, monkeypatch: pytest.MonkeyPatch, first: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr("harness.core.disk.shutil.disk_usage", lambda _: Mock(free=2048))
+    result = cli("sweep", *first, *FAST)
+    assert result.code == 0
+    (said,) = [line for line in result.out.splitlines() if "too small" in line]
+    assert re.match(r"The disk is too small: about \d+ KiB of latents and videos are to be", said)
+    assert "2.0 KiB are free at runs/" in said and "the same command goes on" in said
+
+
 def test_cfg_prints_every_row_resolved(cli) -> None:
     result = cli("sweep", "--cfg", "method=rag,oldest", "method.layout=aged,fill", "duration=3,6")
     assert result.code == 0
@@ -143,6 +156,7 @@ def test_dry_run_prints_units_time_and_disk_and_makes_nothing(cli) -> None:
     assert "tiny_short" in result.out
     assert "generation: unknown, no earlier record of tiny_short" in result.out
     assert "disk: about" in result.out
+    assert "too small" not in result.out
     measured = cli("sweep", "--dry-run", "--measure", *FAST)
     assert "generation: about" in measured.out and "(timed a few blocks)" in measured.out
     assert not Path("runs").exists()

@@ -1,0 +1,98 @@
+"""Summaries of records and files of scores: what lists and tables need, kept by the index."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from eval.scoring.results import Scores
+from harness.core.environment import Machine
+from harness.store.record import Facts, Length, Record, VideoFile
+
+
+@dataclass(frozen=True)
+class RecordSummary(Length):
+    """The part of a record that tables show.
+
+    Attributes:
+        fps: video frames per second, rounded down.
+        width: pixels.
+        height: pixels.
+        video: the video file.
+        finished: time of completion, UTC.
+        device: GPU or processor that it was made on.
+        setting: what speeds depend on besides backbone and method.
+        peak_host_mib: peak memory of the process.
+        peak_device_mib: peak memory of the GPU.
+        budget_latents: most latent frames in the attention.
+        facts: facts for the leaderboard.
+        timings_s: seconds by stage.
+        backbone_args: arguments of the backbone.
+        method_args: arguments of the strategy.
+
+    Those of the generation are None for an imported video.
+    """
+
+    fps: int
+    width: int
+    height: int
+    video: VideoFile
+    finished: str
+    device: str | None
+    setting: str | None
+    peak_host_mib: float | None
+    peak_device_mib: float | None
+    budget_latents: int | None
+    facts: Facts | None
+    timings_s: dict[str, float]
+    backbone_args: dict[str, Any] | None
+    method_args: dict[str, Any] | None
+
+    @classmethod
+    def of(cls, record: Record) -> RecordSummary:
+        """Return the summary of a record."""
+        made = record.generation
+        memory = made.memory_mib if made else {}
+        return cls(
+            **asdict(record.length),
+            fps=record.fps,
+            width=record.width,
+            height=record.height,
+            video=record.video,
+            finished=record.finished,
+            device=(made.machine.gpu or made.machine.host_cpu) if made else None,
+            setting=_setting(made.machine) if made else None,
+            peak_host_mib=memory.get("peak_host"),
+            peak_device_mib=memory.get("peak_device"),
+            budget_latents=made.context_budget_latents if made else None,
+            facts=made.facts if made else None,
+            timings_s=dict(made.timings_s) if made else {},
+            backbone_args=_arguments(record, "backbone"),
+            method_args=_arguments(record, "method"),
+        )
+
+
+@dataclass(frozen=True)
+class ScoresSummary:
+    """The part of a file of scores that tells what is done: names of the scored durations."""
+
+    durations: tuple[str, ...]
+
+    @classmethod
+    def of(cls, scores: Scores) -> ScoresSummary:
+        """Return the summary of a file of scores."""
+        return cls(tuple(scores.durations))
+
+
+def _setting(machine: Machine) -> str:
+    """Return what speeds depend on besides backbone and method."""
+    threads = f"{machine.threads} thread{'' if machine.threads == 1 else 's'}"
+    return f"{machine.gpu or machine.host_cpu}, {threads}, torch {machine.torch}"
+
+
+def _arguments(record: Record, kind: str) -> dict[str, Any] | None:
+    """Return the arguments of the backbone or the method; None for an imported video."""
+    identity = record.identity.get(kind)
+    if not isinstance(identity, dict):
+        return None
+    return {name: value for name, value in identity.items() if name != "name"}
