@@ -96,6 +96,13 @@ class MetricInfo:
         """Return the direction as a flag."""
         return self.direction is Direction.higher
 
+    @property
+    def arrow(self) -> str:
+        """Return an arrow towards better values; empty for what describes a video."""
+        if not self.quality:
+            return ""
+        return "↑" if self.higher_is_better else "↓"
+
 
 @dataclass(frozen=True)
 class ClipMeasure:

@@ -58,7 +58,7 @@ def _print_table(comparison: Comparison, terminal: Terminal) -> None:
                 _cell(row.cells[info.name], comparison.decimals(info.name)) for info in metrics
             ]
             lines.append((label, *cells, f"{row.num_videos}/{row.num_planned}"))
-    header = ("method", *(f"{i.title} {'↑' if i.higher_is_better else '↓'}" for i in metrics))
+    header = ("method", *(f"{info.title} {info.arrow}".rstrip() for info in metrics))
     title = f"{comparison.suite}, {seconds(comparison.duration_s)}"
     terminal.print_table(
         (*header, "videos"), lines, title=title, title_justify="left", show_lines=True

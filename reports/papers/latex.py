@@ -110,8 +110,8 @@ def _environment() -> Environment:
 
 
 def _head(info: MetricInfo) -> str:
-    arrow = r"$\uparrow$" if info.higher_is_better else r"$\downarrow$"
-    return f"{escape_latex(info.title)} {arrow}"
+    arrow = {"↑": r"$\uparrow$", "↓": r"$\downarrow$"}.get(info.arrow, "")
+    return f"{escape_latex(info.title)} {arrow}".rstrip()
 
 
 def _number(value: float | None, decimals: int) -> str:

@@ -123,6 +123,7 @@ def _metric(info: MetricInfo, tables: Sequence[Comparison], cells: Sequence[Cell
         title=info.title,
         unit=info.unit,
         higher_is_better=info.higher_is_better,
+        quality=info.quality,
         description=info.description,
         decimals=max(table.decimals(info.name) for table in tables if info in table.metrics),
         cells=_columns(cells),

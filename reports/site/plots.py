@@ -186,10 +186,11 @@ def _figure(
             if index >= len(metrics) - metrics_per_line:
                 axes.set_xlabel("time (s)")
                 axes.tick_params(labelbottom=True)
-        arrow = "↑" if info.higher_is_better else "↓"
         unit = f" ({info.unit})" if info.unit else ""
         # Wrapped by hand, because matplotlib wraps at the edge of the figure, not of the panel.
-        label = textwrap.fill(f"{info.title}{unit} {arrow}", round(height * LABEL_CHARS_PER_INCH))
+        label = textwrap.fill(
+            f"{info.title}{unit} {info.arrow}".rstrip(), round(height * LABEL_CHARS_PER_INCH)
+        )
         row[0].set_ylabel(_literal(label))
     for axes in panels:
         axes.remove()

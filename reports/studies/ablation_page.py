@@ -204,8 +204,7 @@ def _draw(
     grid = figure.subplots(num_lines, num_columns, squeeze=False, sharey=True)
     groups = [ALL, *backbones]
     for axes, metric in zip(grid.flat, drawn, strict=False):
-        arrow = "↑" if metric.higher_is_better else "↓"
-        axes.set_title(f"{metric.title} {arrow}", fontsize=8)
+        axes.set_title(f"{metric.title} {metric.arrow}".rstrip(), fontsize=8)
         axes.axvline(0, color="0.6", linewidth=0.8)
         for group, backbone in enumerate(groups):
             for c in ablation.of(axis, duration_s, backbone):

@@ -61,10 +61,8 @@ def _write_frame(frame: pd.DataFrame, stem: Path) -> list[Path]:
 
 def markdown(comparison: Comparison) -> str:
     """Return the comparison as a Markdown table with a caption below it."""
-    arrows = ["↑" if info.higher_is_better else "↓" for info in comparison.metrics]
-    titles = [_escape(info.title) for info in comparison.metrics]
     header = ["Backbone", "Prompt set", "Method", "Avg. rank"]
-    header += [f"{title} {arrow}" for title, arrow in zip(titles, arrows, strict=True)]
+    header += [f"{_escape(info.title)} {info.arrow}".rstrip() for info in comparison.metrics]
     header += ["Prompts", "Videos"]
     lines = []
     for group in comparison.groups:

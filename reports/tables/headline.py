@@ -107,10 +107,20 @@ def _candidates(comparisons: Sequence[Comparison]) -> Iterator[_Chosen]:
 def _nothing(sweep: Sweep) -> str:
     reasons = sweep.scores["reason"].dropna()
     if sweep.scores.empty:
-        return "No video has been evaluated yet."
+        return _nothing_made(sweep) or "No video has been evaluated yet."
     if reasons.empty:
         return "Nothing can be compared: no row has enough videos."
     return f"Nothing can be compared: no metric has a value ({one_line(reasons.iloc[0])})."
+
+
+def _nothing_made(sweep: Sweep) -> str | None:
+    """Say how many units failed and why the first did; None if a video was made, or none failed."""
+    units = sweep.units.drop_duplicates("unit_id")
+    failed = units[units["status"] == "failed"]
+    if failed.empty or (units["status"] == "done").any():
+        return None
+    reason = one_line(failed["reason"].iloc[0])
+    return f"No video was made: {len(failed)} of {len(units)} units failed ({reason})."
 
 
 def _metric_words(info: MetricInfo) -> str:

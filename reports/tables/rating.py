@@ -170,7 +170,7 @@ def _rate_metric(
         for method, difference in compared.items():
             assert difference is not None, "they share the common pairs"
             column[method] = replace(column[method], versus=Versus(difference))
-    if len(shared) < 2:
+    if len(shared) < 2 or not info.quality:
         return column, None
     compared_prompts = tuple(dict.fromkeys(prompts))
     return column, Contest(

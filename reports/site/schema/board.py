@@ -101,6 +101,7 @@ class Metric:
     """A metric of a leaderboard with its numbers.
 
     Attributes:
+        quality: whether a better number is a better video; others have no rank and no mark.
         decimals: most decimal places of its columns.
     """
 
@@ -108,6 +109,7 @@ class Metric:
     title: str
     unit: str
     higher_is_better: bool
+    quality: bool
     description: str
     decimals: int
     cells: Cells

@@ -28,7 +28,7 @@ def test_a_difference_beyond_doubt_is_marked_and_means_have_intervals(tmp_path: 
     assert "offline, 3 s" in text
     assert "Sky ↑" in text
     assert "1.56**" in text and "0.55 " in text
-    assert " to " in text and "Below a mean: its 95 % interval over prompts." in text
+    assert " to " in text and "Below a mean: its 95 % interval over prompts, or" in text
     assert (
         "Differs from sliding_window, by tests over the whole table: * at 5 %, ** at 1 %." in text
     )

@@ -1,8 +1,9 @@
 // The leaderboard of one suite.
-const metricTitle = (metric) => `${metric.title} ${metric.higher_is_better ? "↑" : "↓"}`;
+const metricTitle = (metric) => (metric.quality === false ? metric.title : `${metric.title} ${metric.higher_is_better ? "↑" : "↓"}`);
+const directionWords = (metric) => (metric.quality === false ? "describes a video: neither more nor less is better" : `${metric.higher_is_better ? "higher" : "lower"} is better`);
 
 function metricWords(metric) {
-  return `${metric.title}: ${metric.higher_is_better ? "higher" : "lower"} is better.${metric.unit ? ` Unit: ${metric.unit}.` : ""} ${metric.description}`;
+  return `${metric.title}: ${directionWords(metric)}.${metric.unit ? ` Unit: ${metric.unit}.` : ""} ${metric.description}`;
 }
 
 // The kinds of data that come in columns are read as objects: gives each row its cells, one per
@@ -95,7 +96,7 @@ class Board {
     ].filter(Boolean);
     const columns = [
       { title: "Method", rowHead: true, value: (row) => row.method, cell: (row) => this.nameCell(row) },
-      { title: "Backbone", className: () => "wide-only", value: (row) => row.backbone, cell: (row) => row.backbone },
+      { title: "Backbone", className: () => "wide-only label", value: (row) => row.backbone, cell: (row) => h("span", { class: "clamp" }, row.backbone) },
       { title: "Length", className: () => "wide-only", value: (row) => board.groups[row.group].duration_s, text: (row) => seconds(board.groups[row.group].duration_s), cell: (row) => seconds(board.groups[row.group].duration_s), number: true },
       { title: "Avg. rank ↓", text: (row) => number(row.average_rank, 2), value: (row) => row.average_rank, cell: (row) => this.rankCell(row), number: true, tip: "Mean of the ranks within the group over the metrics of quality that all its rows have; 1 is best. The range below is that of 95 % of resampled sets of prompts; it shows how stable the order is." },
       ...metricColumns,
@@ -133,7 +134,7 @@ class Board {
     const chosen = this.state.row.includes(rowName(row));
     return h("div", { class: "name" },
       h("label", { class: "pick" }, h("input", { type: "checkbox", checked: chosen, "data-focus": `pick-${rowName(row)}-${row.group}`, "aria-label": `Compare ${row.method} on ${row.backbone}`, change: (event) => this.pick(row, event.target.checked) })),
-      h("div", {}, h("a", { href: href("methods", { name: row.method }) }, swatch(row.method), row.method), row.complete || !row.num_videos ? null : h("span", { tabindex: "0", "data-tip": `This row has ${row.num_videos} of its ${row.num_planned} videos.` }, " †"), frozenBadge(row), badges(facts)));
+      h("div", {}, h("a", { href: href("methods", { name: row.method }), "data-tip": methodSentence(row.method) }, swatch(row.method), h("span", { class: "clamp" }, row.method)), row.complete || !row.num_videos ? null : h("span", { tabindex: "0", "data-tip": `This row has ${row.num_videos} of its ${row.num_planned} videos.` }, " †"), frozenBadge(row), badges(facts)));
   }
 
   pick(row, on) {
@@ -199,10 +200,10 @@ class Board {
       return h("button", { ...attributes, "data-tip": tip }, h("span", { class: "fine" }, isBaseline ? number(cell.mean, decimalsOf(this.board, row, metric)) : DASH));
     }
     const marks = marksOf(cell.p_table);
-    const side = marks ? (cell.difference > 0 === metric.higher_is_better ? "better" : "worse") : "";
+    const side = marks && metric.quality ? (cell.difference > 0 === metric.higher_is_better ? "better" : "worse") : "";
     const decimals = differenceDecimalsOf(this.board, row, metric);
     return h("button", { ...attributes, class: `cell ${side} ${marks ? "sure" : ""}`, "data-tip": `Against ${baseline}: ${differenceWords(metric, cell, decimals)}` },
-      signed(cell.difference, decimals), marks ? [` ${marks}`, h("span", { class: "unseen" }, ` ${side}`)] : null,
+      signed(cell.difference, decimals), marks ? [` ${marks}`, side && h("span", { class: "unseen" }, ` ${side}`)] : null,
       h("small", {}, around(cell.difference_low, cell.difference_high, cell.difference_stderr, decimals) ?? "one prompt"));
   }
 
@@ -231,6 +232,6 @@ class Board {
         h("li", {}, `Intervals are 95 % bootstrap-t intervals over whole prompts. With fewer than ${fewest} prompts, or where half or more of the prompts share one value and too few differ, no interval can be trusted, and the standard error is shown instead.`),
         h("li", {}, `Differences compare videos of the same prompt, seed and noise. * marks p < ${one} and ** p < ${two}, corrected over all rows and metrics of the table by flips of the signs of whole prompts: of tables without any difference, at most one in twenty has a *. The words behind each number say which difference the prompts tell, and how many more this one needs.`),
         h("li", {}, "Click any number for the videos, files and command behind it.")),
-      h("dl", { class: "glossary" }, this.board.metrics.map((metric) => h("div", {}, h("dt", {}, metric.title, h("span", { class: "fine" }, ` ${metric.higher_is_better ? "higher" : "lower"} is better${metric.unit ? `, ${metric.unit}` : ""}`)), h("dd", {}, metric.description)))));
+      h("dl", { class: "glossary" }, this.board.metrics.map((metric) => h("div", {}, h("dt", {}, metric.title, h("span", { class: "fine" }, ` ${directionWords(metric)}${metric.unit ? `, ${metric.unit}` : ""}`)), h("dd", {}, metric.description)))));
   }
 }

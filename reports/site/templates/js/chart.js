@@ -87,6 +87,8 @@ function drawChart(holder, { lines, length, title, seek, height = 210 }) {
   };
 }
 
+const MAX_NAME = 28; // letters of a name in a chart
+
 // Points {x, y, low, high, label, colour, href, faded}; the better corner is upper right.
 function drawScatter(holder, { points, title, xTitle, flip, height = 250 }) {
   if (!points.length) {
@@ -101,14 +103,41 @@ function drawScatter(holder, { points, title, xTitle, flip, height = 250 }) {
   const label = `${title} against ${xTitle}: ${points.map((p) => `${p.label}, ${significant(p.y)} at ${significant(p.x)}`).join("; ")}`;
   const { root, x, y, right } = axes(holder, { x: range(points.map((p) => p.x)), y: range(points.flatMap((p) => [p.y, p.low ?? p.y, p.high ?? p.y])), height: height - 16, label, xUnit: "", flip });
   for (const point of points) {
-    const group = svg("g", { class: point.faded ? "faded" : null });
+    const group = svg("g", { class: point.faded ? "faded" : null, tabindex: "0", role: "img", "aria-label": point.label, "data-tip": `${point.label}: ${title.toLowerCase()} ${significant(point.y)}, ${significant(point.x)} ${xTitle}` });
     if (point.low !== null && point.low !== undefined) group.append(svg("line", { x1: x(point.x), x2: x(point.x), y1: y(point.low), y2: y(point.high), stroke: point.colour, class: "whisker-line" }));
     group.append(svg("circle", { cx: x(point.x), cy: y(point.y), r: 6, fill: point.colour }));
-    const left = x(point.x) > right - 90;
-    group.append(svg("text", { x: x(point.x) + (left ? -10 : 10), y: y(point.y) + 4, "text-anchor": left ? "end" : "start", class: "point-label" }, point.label));
     root.append(group);
   }
+  nameWhereFree(root, points, x, y, right);
   holder.append(h("p", { class: "axis-title" }, `${xTitle} →`));
+}
+
+// Writes the names of points where they cover no point and no other name; all names are tips too.
+function nameWhereFree(root, points, x, y, right) {
+  const taken = points.map((point) => ({ left: x(point.x) - 7, right: x(point.x) + 7, top: y(point.y) - 7, bottom: y(point.y) + 7 }));
+  const places = [[10, 4, "start"], [-10, 4, "end"], [0, -10, "middle"], [0, 18, "middle"], [10, -10, "start"], [10, 18, "start"]];
+  for (const point of points) {
+    const name = point.label.length > MAX_NAME ? `${point.label.slice(0, MAX_NAME - 1)}…` : point.label;
+    const text = svg("text", { class: `point-label ${point.faded ? "faded" : ""}`, "aria-hidden": "true" }, name);
+    root.append(text);
+    const width = text.getComputedTextLength();
+    const free = places.find(([dx, dy, anchor]) => {
+      const left = x(point.x) + dx - { start: 0, middle: width / 2, end: width }[anchor];
+      const box = { left, right: left + width, top: y(point.y) + dy - 11, bottom: y(point.y) + dy + 3 };
+      const covers = (other) => box.left < other.right && box.right > other.left && box.top < other.bottom && box.bottom > other.top;
+      if (left < MARGIN.left - 6 || box.right > right + 4 || taken.some(covers)) return false;
+      taken.push(box);
+      return true;
+    });
+    if (!free) {
+      text.remove();
+      continue;
+    }
+    const [dx, dy, anchor] = free;
+    text.setAttribute("x", x(point.x) + dx);
+    text.setAttribute("y", y(point.y) + dy);
+    text.setAttribute("text-anchor", anchor);
+  }
 }
 
 // A curve in a table cell.

@@ -33,7 +33,7 @@ function frontPage(page, params) {
   const upper = h("div", {});
   add(page, hero(data), upper);
   if (!data.boards.length && !data.quoted.length) {
-    add(page, h("section", {}, h("h2", {}, "Leaderboard"), h("p", { class: "note" }, "No video has been evaluated yet.")));
+    add(page, h("section", {}, h("h2", {}, "Leaderboard"), h("p", { class: "note" }, data.counts.done ? "No video has been evaluated yet." : "There is no video to compare yet. ", data.counts.failed ? h("a", { href: href("sources") }, "What failed, and why") : null)));
     return null;
   }
   const tabs = [...data.boards.map(({ suite, kind }) => [suite, kind === "own metric" ? suite : `${kind}`]), ...(data.quoted.length ? [["quoted", "Reported elsewhere"]] : [])];
@@ -100,7 +100,7 @@ function showcase(data) {
     const rows = shown.slice(0, MAX_COMPARED).map(({ method }) => rowName({ backbone: state.backbone, method }));
     refill(heading, h("q", {}, prompt), h("span", { class: "fine" }, ` ${prompt_id}, seed ${seed}`));
     refill(strips, ...shown.map(({ unit_id, method, address }) => h("div", { class: "strip-row" },
-      h("a", { href: href("video", { id: unit_id }), class: "strip-name" }, swatch(method), h("span", {}, method)),
+      h("a", { href: href("video", { id: unit_id }), class: "strip-name" }, swatch(method), h("span", { class: "clamp" }, method)),
       strip(address, `${method}: ${prompt}`, (share) => (location.hash = href("compare", { row: rows, prompt: prompt_id, seed, t: (share * length).toFixed(1) }))))),
       h("div", { class: "strip-row times", "aria-hidden": "true" }, h("span", {}), h("div", {}, [0, 0.25, 0.5, 0.75, 1].map((share) => h("span", {}, `${Math.round(share * length)} s`)))));
   };

@@ -5,12 +5,23 @@ function methodsPage(page, params) {
   add(page, h("h1", { tabindex: "-1" }, "Methods"), name ? h("p", { class: "note" }, `No method is called ${JSON.stringify(name)}.`) : null,
     h("ul", { class: "method-list" }, site().methods.map((method) => {
       const facts = site().rows.find((row) => row.method === method.name) ?? {};
-      return h("li", {}, h("a", { href: href("methods", { name: method.name }) }, swatch(method.name), method.name), h("p", {}, firstParagraph(facts.definition) ?? facts.method_plugin ?? "No finished video yet."), badges(facts));
+      return h("li", {}, h("a", { href: href("methods", { name: method.name }) }, swatch(method.name), method.name), h("p", {}, methodSentence(method.name) ?? "No finished video yet."), badges(facts));
     })));
   return null;
 }
 
 const firstParagraph = (text) => text?.split(/\n\s*\n/)[0].replace(/\s+/g, " ") ?? null;
+
+// What a method does, and the arguments in which it differs from others of its class; all if it does in none.
+function methodSentence(name) {
+  const facts = site().rows.find((row) => row.method === name && row.method_plugin);
+  if (!facts) return null;
+  const others = site().rows.filter((row) => row.method_plugin === facts.method_plugin).map((row) => row.method_args);
+  const known = Object.entries(facts.method_args).filter(([argument]) => argument !== "label");
+  const own = known.filter(([argument, value]) => others.some((args) => args[argument] !== value));
+  const words = (own.length ? own : known).map(([argument, value]) => `${argument.replaceAll("_", " ")} ${value}`).join(", ");
+  return [firstParagraph(facts.definition) ?? `Plug-in ${facts.method_plugin}.`, words && `Here: ${words}.`].filter(Boolean).join(" ");
+}
 
 function methodPage(page, name) {
   const rows = site().rows.filter((row) => row.method === name);

@@ -83,7 +83,7 @@ async function traceCell(board, row, index) {
   openDialog(title, ["number", ...groupNames(board, group), row.method, metric.name],
     h("p", { class: "figure" }, h("strong", {}, number(cell.mean, decimals)), " ", cellWords(cell, decimals)),
     cell.difference !== null && h("p", {}, `Against ${group.baseline} on the same prompts and noise: `, differenceWords(metric, cell, differenceDecimalsOf(board, row, metric))),
-    h("p", { class: "fine" }, `${metric.higher_is_better ? "Higher" : "Lower"} is better${metric.unit ? `, in ${metric.unit}` : ""}. ${metric.description} Suite ${board.suite} (${board.kind}), version ${board.version}.`),
+    h("p", { class: "fine" }, `It ${metric.quality ? `is a metric of quality: ${directionWords(metric)}` : directionWords(metric)}${metric.unit ? `, in ${metric.unit}` : ""}. ${metric.description} Suite ${board.suite} (${board.kind}), version ${board.version}.`),
     place);
   const videos = (await loadVideos((piece) => rowName(piece) === rowName(row))).filter(({ prompt_id: id }) => promptSet(id) === group.prompt_set);
   const length = String(group.duration_s);
