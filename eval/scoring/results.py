@@ -9,6 +9,7 @@ from typing import ClassVar
 from eval.clip import ScoredSegment
 from eval.metric import MetricInfo
 from eval.scoring.drift import Drift
+from eval.scoring.looping import Looping
 from eval.scoring.stillness import Stillness
 from eval.video.reencode import ClipEncoder
 
@@ -73,6 +74,7 @@ class Scores:
         timings_s: "decode" (with hashing and encoding of clips), networks as "network NAME", and
             measuring and combining by metric.
         frozen: whether the video stands still, by duration; None if its motion is unknown.
+        looping: whether the video returns to its first frame, by duration; None for one clip.
         encoder: what encoded the clips; None where the video's own frames were scored.
         networks: key (version, digest of the weights, device) of the networks that were used.
         segments: where the prompt changes; empty for a single prompt.
@@ -93,6 +95,7 @@ class Scores:
     not_set_up: tuple[str, ...]
     timings_s: Mapping[str, float]
     frozen: Mapping[str, Stillness | None] = field(default_factory=dict)
+    looping: Mapping[str, Looping | None] = field(default_factory=dict)
     encoder: ClipEncoder | None = None
     networks: Mapping[str, str] = field(default_factory=dict)
     segments: tuple[ScoredSegment, ...] = ()

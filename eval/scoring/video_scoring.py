@@ -23,6 +23,7 @@ from eval.metric import (
     opening_networks_of,
 )
 from eval.metrics.flow import DIS_FLOW, motion_px
+from eval.scoring.looping import FirstFrame, looping
 from eval.scoring.metric_run import MetricRun, ScoredSpan, reason_of
 from eval.scoring.network_runs import NetworkRuns
 from eval.scoring.results import ScoredClip, ScoredDuration, Scores
@@ -86,6 +87,8 @@ class VideoScoring:
         self._decode_s = 0.0
         self._clips: list[ScoredClip] = []
         self._motions_px: list[float | None] = []
+        self._first_frame = FirstFrame()
+        self._levels: list[np.ndarray] = []
         self._firsts_HWC: list[np.ndarray] = []
         self._openings: dict[str, Outputs | None] = {}
 
@@ -125,6 +128,10 @@ class VideoScoring:
                 name: stillness([self._motions_px[i] for i in duration.clips])
                 for name, duration in durations.items()
             },
+            looping={
+                name: looping([self._levels[i] for i in duration.clips])
+                for name, duration in durations.items()
+            },
             encoder=self._files.encoder if self._files else None,
             networks=self._network_runs.keys((*self._networks, *self._opening_networks)),
             segments=self._segments,
@@ -151,6 +158,7 @@ class VideoScoring:
             sha256 = hashlib.sha256(frames_FHWC.data).hexdigest()
             self._decode_s += perf_counter() - started
             self._clips.append(_scored_clip(span, self._info, sha256))
+            self._levels.append(self._first_frame.levels(frames_FHWC))
             prompt = self._prompt_of(span)
             window.append(Clip(frames_FHWC, span.start, self._fps, prompt, self._segments))
             if self._opening_networks:

@@ -56,7 +56,11 @@ class Store:
 
     @cached_property
     def curves(self) -> pd.DataFrame:
-        """Scores clip by clip, of the longest duration: suite, metric, start_s, end_s, value."""
+        """Scores clip by clip, of the longest duration.
+
+        Columns: suite, metric, start_s, end_s, value, and first_similarity, that of the clip's
+        feature to the first clip's.
+        """
         return self._labelled(self._read.curves)
 
     @cached_property

@@ -48,7 +48,8 @@ class Sweep:
             and `FACTS`.
         scores: suite, unit_id, duration_s, metric, value (NaN when null), reason, and frozen:
             whether the video stands still over this duration.
-        curves: suite, unit_id, metric, start_s, end_s, value; clips of the longest duration only.
+        curves: suite, unit_id, metric, start_s, end_s, value, first_similarity (of the clip's
+            feature to the first clip's, NaN for a metric without); clips of the longest duration.
         ages: suite, unit_id, duration_s, metric, age_s, value; of metrics that give their number by
             the seconds since something was first in view.
         segments: suite, unit_id, metric, segment (index), start_s, value (mean of the curve over
@@ -57,6 +58,7 @@ class Sweep:
         metrics: description of each metric of each suite, in the order of the files.
         versions: the version of each suite; files of several versions are refused.
         frozen: (unit_id, duration_s) of videos that any suite reports as standing still.
+        looping: (unit_id, duration_s) of videos that return to their first frame.
         drift: drift of each curve, by unit, suite, metric and duration, as computed by the suite.
         conflicts: units whose bytes differ between two stores.
         warnings: one line per file that was left out.
@@ -72,6 +74,7 @@ class Sweep:
     metrics: dict[str, dict[str, MetricInfo]]
     versions: dict[str, tuple[str, ...]]
     frozen: frozenset[tuple[str, float]]
+    looping: frozenset[tuple[str, float]]
     drift: dict[str, dict[str, dict[str, dict[str, Any]]]]
     conflicts: tuple[Conflict, ...]
     warnings: tuple[str, ...]
@@ -212,6 +215,7 @@ def load_sweeps(folders: Sequence[Path]) -> Sweep:
         metrics=measured.metrics,
         versions=measured.versions,
         frozen=measured.frozen,
+        looping=measured.looping,
         drift=measured.drift,
         conflicts=tuple(conflicts),
         warnings=(*notes, *(text for store in stores for text in store.reader.warnings)),

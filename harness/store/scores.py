@@ -17,7 +17,9 @@ from harness.core.errors import StoreError
 from harness.store.files import Reader
 
 SCORE_COLUMNS = ["suite", "unit_id", "duration_s", "metric", "value", "reason", "frozen"]
-CURVE_COLUMNS = ["suite", "unit_id", "metric", "start_s", "end_s", "value"]
+CURVE_COLUMNS = [
+    *("suite", "unit_id", "metric", "start_s", "end_s", "value", "first_similarity"),
+]
 AGE_COLUMNS = ["suite", "unit_id", "duration_s", "metric", "age_s", "value"]
 SEGMENT_COLUMNS = ["suite", "unit_id", "metric", "segment", "start_s", "value"]
 
@@ -33,6 +35,7 @@ class Measured:
     metrics: dict[str, dict[str, MetricInfo]]
     versions: dict[str, tuple[str, ...]]
     frozen: frozenset[tuple[str, float]]
+    looping: frozenset[tuple[str, float]]
     drift: dict[str, dict[str, dict[str, dict[str, Any]]]]
 
 
@@ -41,10 +44,11 @@ class _UnitMetrics:
     version: str
     infos: dict[str, MetricInfo]
     scores: list[tuple[float, str, float | None, str | None]]
-    curves: dict[str, np.ndarray]  # by metric [clip, (start_s, end_s, value)]
+    curves: dict[str, np.ndarray]  # by metric [clip, number], as the last of `CURVE_COLUMNS`
     ages: list[tuple[float, str, float, float]]  # duration_s, metric, age_s, value
     segments: list[tuple[str, int, float, float | None]]  # metric, index, start_s, value
     frozen: tuple[float, ...]  # durations in which the video stands still
+    looping: tuple[float, ...]  # durations in which it returns to its first frame
     # By metric and duration: the fields of `eval.scoring.drift.Drift`.
     drift: dict[str, dict[str, dict[str, Any]]]
 
@@ -68,6 +72,7 @@ def load_scores(stores: Sequence[tuple[Reader, Mapping[str, str]]]) -> Measured:
     metrics: dict[str, dict[str, MetricInfo]] = {}
     versions: dict[str, tuple[str, ...]] = {}
     frozen: set[tuple[str, float]] = set()
+    looping: set[tuple[str, float]] = set()
     drift: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
     shown = {unit_id: sha for _, videos in reversed(stores) for unit_id, sha in videos.items()}
     for suite in sorted({name for reader, _ in stores for name in reader.paths.suites()}):
@@ -95,6 +100,7 @@ def load_scores(stores: Sequence[tuple[Reader, Mapping[str, str]]]) -> Measured:
             if unit.drift:
                 drift.setdefault(unit_id, {})[suite] = unit.drift
             frozen.update((unit_id, duration_s) for duration_s in unit.frozen)
+            looping.update((unit_id, duration_s) for duration_s in unit.looping)
         _warn_of_missing(stores[0][0], suite, missing)
         for reader, videos in stores:
             for path in sorted(reader.paths.suite_dir(suite).glob("*.json")):
@@ -115,6 +121,7 @@ def load_scores(stores: Sequence[tuple[Reader, Mapping[str, str]]]) -> Measured:
         metrics=metrics,
         versions=versions,
         frozen=frozenset(frozen),
+        looping=frozenset(looping),
         drift=drift,
     )
 
@@ -152,7 +159,7 @@ def _curve_frame(curves: Sequence[tuple[str, str, str, np.ndarray]]) -> pd.DataF
     lengths = [len(clips) for *_, clips in curves]
     names = (np.array([curve[i] for curve in curves], dtype=object) for i in range(3))
     columns = dict(zip(CURVE_COLUMNS[:3], (np.repeat(n, lengths) for n in names), strict=True))
-    numbers = np.concatenate([clips for *_, clips in curves]) if curves else np.empty((0, 3))
+    numbers = np.concatenate([clips for *_, clips in curves]) if curves else np.empty((0, 4))
     columns |= dict(zip(CURVE_COLUMNS[3:], numbers.T, strict=True))
     # Categories take one or two bytes a line instead of a text each.
     return pd.DataFrame(columns).astype(dict.fromkeys(CURVE_COLUMNS[:3], "category"))
@@ -185,11 +192,14 @@ def _parse(scores: Scores) -> _UnitMetrics:
             reason = None if value is not None else metric.reason or "no reason given"
             lines.append((float(duration), name, value, reason))
         if metric.curve is not None:
-            values = [metric.curve[index] for index in longest.clips]
-            spans = [(clip.start_s, clip.end_s) for clip in clips]
-            numbers = [(*span, value) for span, value in zip(spans, values, strict=True)]
-            curves[name] = np.array(numbers, dtype=np.float64).reshape(-1, 3)
+            alike = metric.first_similarity or (None,) * len(metric.curve)
+            numbers = [
+                (clip.start_s, clip.end_s, metric.curve[index], alike[index])
+                for clip, index in zip(clips, longest.clips, strict=True)
+            ]
+            curves[name] = np.array(numbers, dtype=np.float64).reshape(-1, 4)
     frozen = tuple(float(duration) for duration in scores.frozen if scores.stands_still(duration))
+    looping = tuple(float(name) for name, found in scores.looping.items() if found and found.flag)
     drift = {
         name: drifts
         for name, metric in scores.metrics.items()
@@ -210,4 +220,6 @@ def _parse(scores: Scores) -> _UnitMetrics:
         for part, value in parts.items()
         if (age_s := part_age_s(part)) is not None
     ]
-    return _UnitMetrics(scores.suite_version, infos, lines, curves, ages, segments, frozen, drift)
+    return _UnitMetrics(
+        scores.suite_version, infos, lines, curves, ages, segments, frozen, looping, drift
+    )

@@ -22,7 +22,7 @@ from reports.site.assets import Assets, AssetWriter, UnitAssets
 from reports.site.data_files import write_data
 from reports.site.inputs import digest, file_stamp, fingerprint, unit_stamps
 from reports.site.laps import write_laps
-from reports.site.leaderboard import boards, drift_curves
+from reports.site.leaderboard import boards, drift_curves, end_lines
 from reports.site.page import write_page
 from reports.site.plots import write_plots
 from reports.site.progress import Advance, silent
@@ -42,7 +42,8 @@ from reports.site.video_list import showcase, video_pieces
 from reports.studies.ablation_page import build_ablation
 from reports.tables.comparison import compare_all
 from reports.tables.drift import drift_points
-from reports.tables.export import write_recall, write_tables
+from reports.tables.drift_ends import drift_ends, drift_intervals
+from reports.tables.export import write_drift, write_recall, write_tables
 from reports.tables.headline import headline
 from reports.tables.recall import recall_points
 from reports.tables.table import Comparison
@@ -171,6 +172,7 @@ def _build(
     advance("tables", 0, 0)
     comparisons = compare_all(sweep, options.baseline)
     points = drift_points(sweep, comparisons)
+    ends = drift_ends(sweep, comparisons)
     recall = recall_points(sweep, comparisons)
     assets = AssetWriter(sweep, out, options.assets)
     addresses = assets.prepare(advance)
@@ -182,8 +184,9 @@ def _build(
         pieces.append(piece)
     _remove_others(data / "videos", {f"{piece.name}.js" for piece in pieces})
     write_data(data / "drift.js", "drift", drift_curves(points))
+    write_data(data / "ends.js", "ends", end_lines(ends))
     write_data(data / "differences.js", "differences", _differences(sweep))
-    tables = _tables(sweep, comparisons, recall, out, write=options.papers)
+    tables = _tables(sweep, comparisons, ends, recall, out, write=options.papers)
     ablations, not_compared = _ablations(sweep, out, for_others, write=options.papers)
     site = site_data(
         sweep,
@@ -286,6 +289,7 @@ def _remove_others(folder: Path, kept: Collection[str]) -> None:
 def _tables(
     sweep: Sweep,
     comparisons: Sequence[Comparison],
+    ends: pd.DataFrame,
     recall: pd.DataFrame,
     out: Path,
     write: bool,
@@ -296,6 +300,7 @@ def _tables(
         return [*_files(tables), *_files(vbench)]
     tables.mkdir(parents=True, exist_ok=True)
     written = write_tables(sweep, comparisons, tables)
+    written += write_drift(ends, drift_intervals(sweep, comparisons), tables)
     written += write_recall(recall, tables)
     written += write_latex_tables(comparisons, tables)
     for comparison in comparisons:

@@ -9,12 +9,13 @@ import pandas as pd
 
 from eval.metric import Kind, MetricInfo
 from eval.statistics import Interval
-from harness.store.frames import Sweep
+from harness.store.frames import Sweep, as_dicts
 from reports.site import schema
 from reports.site.data_files import short
 from reports.site.recall_curves import recall_curves
 from reports.tables.columns import FIRST, NOTES, grouped
 from reports.tables.drift import KEYS
+from reports.tables.drift_ends import END_S
 from reports.tables.formatting import bounds
 from reports.tables.table import Cell, Comparison, Group, Row
 
@@ -198,3 +199,24 @@ def drift_curves(points: pd.DataFrame) -> dict[str, dict[str, list[schema.DriftC
         )
         curves.setdefault(suite, {}).setdefault(metric, []).append(curve)
     return curves
+
+
+def end_lines(ends: pd.DataFrame) -> dict[str, dict[str, list[schema.DriftEnds]]]:
+    """Return the lines of `reports.tables.drift_ends.drift_ends` by suite and metric."""
+    lines: dict[str, dict[str, list[schema.DriftEnds]]] = {}
+    for line in as_dicts(ends):
+        found = schema.DriftEnds(
+            backbone=line["backbone"],
+            prompt_set=line["prompt_set"],
+            method=line["method"],
+            seconds=END_S,
+            num_videos=line["num_videos"],
+            num_looping=line["num_looping"],
+            first=short(line["first"], 5),
+            last=short(line["last"], 5),
+            change=short(line["change"], 5),
+            change_stderr=short(line["change_stderr"], 5),
+            last_similarity=short(line["last_similarity"], 5),
+        )
+        lines.setdefault(line["suite"], {}).setdefault(line["metric"], []).append(found)
+    return lines

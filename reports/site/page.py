@@ -31,6 +31,7 @@ SCRIPTS = (
     "recall",
     "findings",
     "published",
+    "ends",
     "front",
     "compare",
     "video",

@@ -29,7 +29,7 @@ def drift_points(sweep: Sweep, comparisons: Sequence[Comparison]) -> pd.DataFram
         only if all videos of the row that have the curve reach it with a value, so that no line
         bends because videos drop out.
     """
-    units = _compared(sweep, comparisons)
+    units = compared_units(sweep, comparisons)
     curves = sweep.curves.astype({"suite": str, "metric": str, "unit_id": str})
     curves = curves.merge(units, on=["suite", "unit_id"])
     if curves.empty:
@@ -59,7 +59,7 @@ def drift_points(sweep: Sweep, comparisons: Sequence[Comparison]) -> pd.DataFram
     return points.assign(rank=rank).sort_values(["rank", "second"]).drop(columns="rank")
 
 
-def _compared(sweep: Sweep, comparisons: Sequence[Comparison]) -> pd.DataFrame:
+def compared_units(sweep: Sweep, comparisons: Sequence[Comparison]) -> pd.DataFrame:
     """Return suite, unit_id and labels of the units that each suite's longest table compares."""
     labels = ["backbone", "prompt_set", "method", "prompt_id", "seed", "unit_id"]
     units = sweep.units.loc[sweep.units["status"] == "done", labels]

@@ -45,6 +45,12 @@ def write_tables(sweep: Sweep, comparisons: Sequence[Comparison], folder: Path) 
     return [*written, path]
 
 
+def write_drift(ends: pd.DataFrame, intervals: pd.DataFrame, folder: Path) -> list[Path]:
+    """Write drift_ends and drift_intervals, of `reports.tables.drift_ends`; .csv and .parquet."""
+    ends_files = _write_frame(ends, folder / "drift_ends")
+    return [*ends_files, *_write_frame(intervals, folder / "drift_intervals")]
+
+
 def write_recall(points: pd.DataFrame, folder: Path) -> list[Path]:
     """Write recall.csv and .parquet, of `reports.tables.recall.recall_points`; nothing without."""
     return _write_frame(points, folder / "recall") if len(points) else []

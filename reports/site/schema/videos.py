@@ -68,6 +68,27 @@ class DriftCurve:
 
 
 @dataclass(frozen=True)
+class DriftEnds:
+    """data/ends.js by suite and metric: a line of `reports.tables.drift_ends.drift_ends`.
+
+    Attributes:
+        seconds: length of each end.
+    """
+
+    backbone: str
+    prompt_set: str
+    method: str
+    seconds: Number
+    num_videos: int
+    num_looping: int
+    first: Number
+    last: Number
+    change: Number
+    change_stderr: Number
+    last_similarity: Number
+
+
+@dataclass(frozen=True)
 class Curves:
     """The clips of a video under one suite: columns of their times, and by metric of values."""
 

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eval.scoring.drift import drift
+from eval.scoring.looping import FirstFrame, looping
 from eval.scoring.stillness import STILL_PX, stillness
 
 
@@ -42,3 +43,31 @@ def test_video_is_frozen_if_half_of_its_clips_are_still() -> None:
     assert stillness([None, None]) is None
     half = stillness([None, still])
     assert half is not None and half.still_share == 1
+
+
+def clips_of(levels: list[float]) -> list[np.ndarray]:
+    """Clips whose frames differ in luma from black by these levels."""
+    watch = FirstFrame()
+    frames = np.array([0, *levels]).astype(np.uint8)[:, None, None, None]
+    video = np.broadcast_to(frames, (len(frames), 36, 64, 3)).repeat(4, axis=0)
+    return [watch.levels(video[start : start + 8]) for start in range(0, len(video), 8)]
+
+
+@pytest.mark.parametrize(
+    ("levels", "returns"),
+    [
+        ([10, 20, 30, 40, 50], 0),  # drifts away
+        ([10, 40, 42, 5, 6], 1),  # returns and stays
+        ([40, 0, 40, 0, 40], 2),  # loops
+        ([4, 1, 4, 1, 0], 0),  # never leaves
+        ([40, 20, 40, 20, 30], 0),  # never gets near
+        ([0, 0, 0, 0, 0], 0),  # stands still
+    ],
+)
+def test_returns_to_the_first_frame_are_counted(levels: list[float], returns: int) -> None:
+    found = looping(clips_of(levels))
+    assert found is not None and (found.num_returns, found.flag) == (returns, returns > 0)
+
+
+def test_one_clip_has_nothing_to_return_from() -> None:
+    assert looping(clips_of([40])) is None

@@ -20,6 +20,7 @@ from tests.reports.conftest import PAGE_ONLY, Opened, data_of
 FILES = {
     "site": schema.Site,
     "drift": dict[str, dict[str, list[schema.DriftCurve]]],
+    "ends": dict[str, dict[str, list[schema.DriftEnds]]],
     "differences": list[schema.StoreDifferences],
     "live": schema.Live,
     "unit": schema.Video,

@@ -129,6 +129,7 @@ function showcase(data) {
 
 function driftSection(board) {
   const panels = h("div", { class: "panels" });
+  const ends = h("div", {});
   const state = { metric: board.metrics[0].name };
   const draw = async () => {
     const drift = await load("drift");
@@ -145,11 +146,12 @@ function driftSection(board) {
       return h("figure", {}, h("figcaption", {}, several ? `${backbone}, ${prompt_set}` : backbone), holder);
     }));
     if (!groups.size) refill(panels, h("p", { class: "fine" }, "This metric has no curve."));
+    fillEnds(ends, board, metric);
   };
   const section = h("section", { "aria-labelledby": "drift-title" }, h("div", { class: "section-head" }, h("h2", { id: "drift-title" }, "Drift over time"), select("Metric", board.metrics.map(({ name, title }) => [name, title]), state.metric, (value) => {
     state.metric = value;
     draw();
-  })), legend(site().methods.map(({ name }) => name)), panels, h("p", { class: "fine" }, "Mean of each 2 s clip over the compared videos; the band is the standard error, clustered by prompt. A line ends where some of its videos have no value."));
+  })), legend(site().methods.map(({ name }) => name)), panels, h("p", { class: "fine" }, "Mean of each 2 s clip over the compared videos; the band is the standard error, clustered by prompt. A line ends where some of its videos have no value."), ends);
   whenNear(section, draw);
   return section;
 }

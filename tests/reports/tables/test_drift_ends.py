@@ -1,0 +1,59 @@
+"""The last seconds against the first, and means by interval."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.store.frames import load_sweep
+from reports.tables.comparison import compare_all
+from reports.tables.drift_ends import drift_ends, drift_intervals
+
+ROW = {"metric": "subject", "backbone": "tiny_short", "method": "sliding_window"}
+
+
+def change_scores(store: Path, looping: bool) -> None:
+    """Give every video a curve that falls by 0.01 a second, and features that fade."""
+    for path in (store / "metrics" / "offline").glob("*.json"):
+        content = json.loads(path.read_text())
+        metric = content["metrics"]["subject"]
+        middles = [(clip["start_s"] + clip["end_s"]) / 2 for clip in content["clips"]]
+        metric["curve"] = [1 - 0.01 * middle for middle in middles]
+        metric["first_similarity"] = [1 - middle / 100 for middle in middles]
+        content["looping"] = {"30": None, "60": {"flag": looping, "num_returns": int(looping)}}
+        content.pop("sha256", None)
+        path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("looping", [True, False])
+def test_last_seconds_stand_against_the_first(store: Path, looping: bool) -> None:
+    change_scores(store, looping)
+    sweep = load_sweep(store)
+    ends = drift_ends(sweep, compare_all(sweep)).set_index(list(ROW))
+    line = ends.loc[tuple(ROW.values())]
+    assert line["first"] == pytest.approx(1 - 0.02)  # clips with middles at 1 and 3 s
+    assert line["change"] == pytest.approx(line["last"] - line["first"])
+    assert line["change"] < -0.5 and line["change_stderr"] == pytest.approx(0, abs=1e-9)
+    assert line["last_similarity"] == pytest.approx(line["last"])
+    assert line["num_looping"] == (line["num_videos"] if looping else 0)
+
+
+def test_intervals_cover_the_video(store: Path) -> None:
+    change_scores(store, looping=False)
+    sweep = load_sweep(store)
+    lines = drift_intervals(sweep, compare_all(sweep))
+    of_row = lines[(lines[list(ROW)] == list(ROW.values())).all(axis=1)]
+    assert of_row["start_s"].tolist() == [0, 10, 20, 30, 40, 50]
+    assert of_row["end_s"].tolist() == [10, 20, 30, 40, 50, pytest.approx(957 / 16)]
+    assert of_row["mean"].iloc[0] == pytest.approx(1 - 0.05)
+    assert of_row["first_similarity"].iloc[0] == pytest.approx(1 - 0.05)
+
+
+def test_videos_shorter_than_two_ends_have_none(pristine_store: Path) -> None:
+    sweep = load_sweep(pristine_store)
+    short = replace(sweep, curves=sweep.curves[sweep.curves["end_s"] <= 8])
+    assert drift_ends(short, compare_all(sweep)).empty
+    assert not drift_intervals(short, compare_all(sweep)).empty
