@@ -14,6 +14,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from harness.core.errors import PlanError
+from methods.groups import Heads, problem_of
+from methods.virtual import Write, num_slots, shift
 
 if TYPE_CHECKING:
     from jaxtyping import Float, UInt8
@@ -26,6 +28,7 @@ class Role(StrEnum):
     sink = "sink"
     memory = "memory"
     local = "local"
+    virtual = "virtual"
 
 
 class RopeScheme(StrEnum):
@@ -37,6 +40,13 @@ class RopeScheme(StrEnum):
 
     absolute = "absolute"
     relative = "relative"
+
+
+class Pass(StrEnum):
+    """A pass that evidence can be taken from: the first denoising one or the clean one."""
+
+    first = "first"
+    clean = "clean"
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,8 @@ class RolloutSpec:
         seed: seed of the unit, for strategies that draw at random.
         native_window: the window of the backbone's authors; None if it has none.
         backbone: name of the backbone; empty when it has none.
+        layers: layers of the model with self-attention.
+        heads: attention heads of a layer.
         start_latent: number, in the video, of what the strategy knows as frame 0; not 0 only after
             a switch that drops the past.
     """
@@ -81,6 +93,8 @@ class RolloutSpec:
     seed: int
     native_window: NativeWindow | None = None
     backbone: str = ""
+    layers: int = 1
+    heads: int = 1
     start_latent: int = 0
 
     @property
@@ -88,17 +102,25 @@ class RolloutSpec:
         """Maximum number of past frames in a plan."""
         return self.budget_latents - self.block_latents
 
+    @property
+    def written_latents(self) -> int:
+        """Maximum number of past frames that the writes of a plan read beside its context."""
+        return 2 * self.block_latents
+
 
 @dataclass(frozen=True)
 class ContextPlan:
     """The context of one block.
 
     Attributes:
-        frames: past latent frames in attention order; repeats are allowed.
+        frames: past latent frames in attention order; repeats are allowed. A number below 0, with
+            the role virtual, names a slot (methods/virtual.py).
         positions: temporal RoPE position of each of `frames`.
         query_positions: temporal RoPE position of each latent frame of the block itself.
         roles: reason for which each of `frames` is there.
         scores: similarity of each memory frame to the query, in order, or None.
+        writes: slots of virtual frames to compute before the block is made, in order.
+        groups: heads with a context of their own; all other heads have this one.
     """
 
     frames: tuple[int, ...]
@@ -106,6 +128,8 @@ class ContextPlan:
     query_positions: tuple[int, ...]
     roles: tuple[Role, ...]
     scores: tuple[float, ...] | None = None
+    writes: tuple[Write, ...] = ()
+    groups: tuple[Group, ...] = ()
 
     def memory_frames(self) -> tuple[int, ...]:
         """Return the retrieved frames, in attention order."""
@@ -113,7 +137,7 @@ class ContextPlan:
         return tuple(frame for frame, role in pairs if role is Role.memory)
 
     def only(self, keep: Callable[[int], bool]) -> ContextPlan:
-        """Return the plan without the frames that `keep` refuses, and without scores."""
+        """Return the plan without the frames that `keep` refuses, scores and writes."""
         places = [place for place, frame in enumerate(self.frames) if keep(frame)]
         return replace(
             self,
@@ -121,20 +145,43 @@ class ContextPlan:
             positions=tuple(self.positions[place] for place in places),
             roles=tuple(self.roles[place] for place in places),
             scores=None,
+            writes=(),
+            groups=tuple(Group(group.heads, group.plan.only(keep)) for group in self.groups),
         )
+
+    def with_writes(self, writes: Iterable[Write]) -> ContextPlan:
+        """Return the same plan with these writes."""
+        return replace(self, writes=tuple(writes))
+
+    def past_frames(self) -> tuple[int, ...]:
+        """Return every past latent frame that is attended to or read by a write, once."""
+        numbers = [*self.frames]
+        for group in self.groups:
+            numbers += group.plan.frames
+        for write in self.writes:
+            numbers += write.read
+        return tuple(dict.fromkeys(number for number in numbers if number >= 0))
 
     def shifted(self, num_latents: int) -> ContextPlan:
         """Return the same plan with frames counted from another start; positions stay."""
         if num_latents == 0:
             return self
-        return replace(self, frames=tuple(frame + num_latents for frame in self.frames))
+        writes = tuple(write.shifted(num_latents) for write in self.writes)
+        groups = tuple(Group(g.heads, g.plan.shifted(num_latents)) for g in self.groups)
+        frames = shift(self.frames, num_latents)
+        return replace(self, frames=frames, writes=writes, groups=groups)
 
-    def check(self, first_frame: int, rollout: RolloutSpec) -> None:
+    def check(self, first_frame: int, rollout: RolloutSpec, num_slots: int = 0) -> None:
         """Raise an error for a plan that the engine cannot execute.
+
+        Args:
+            first_frame: first latent frame of the block.
+            rollout: the rollout.
+            num_slots: slots of virtual frames that the strategy has.
 
         Raises:
             PlanError: numbers that are not whole, too many frames, lists of unequal length, frames
-                that do not exist yet, or positions outside the RoPE table.
+                or slots that do not exist, or positions outside the RoPE table.
         """
         for name in ("frames", "positions", "query_positions"):
             # Whole numbers of other types, such as tensors, could not be saved with the video.
@@ -158,9 +205,23 @@ class ContextPlan:
                 f"Plan of the block at latent {first_frame}: {len(self.frames)} past frames and a "
                 f"block of {rollout.block_latents} exceed the budget of {rollout.budget_latents}."
             )
-        if unmade := [frame for frame in self.frames if not 0 <= frame < first_frame]:
+        pairs = zip(self.frames, self.roles, strict=True)
+        lowest = {Role.virtual: -num_slots}
+        if unmade := [
+            frame for frame, role in pairs if not lowest.get(role, 0) <= frame < first_frame
+        ]:
             raise PlanError(
                 f"Plan of the block at latent {first_frame}: frames {unmade} are not in the past."
+            )
+        for write in self.writes:
+            write.check(first_frame, num_slots)
+        if self.groups:
+            self._check_groups(first_frame, rollout, num_slots)
+        others = set(replace(self, groups=()).past_frames()) - set(self.frames)
+        if len(others) > rollout.written_latents:
+            raise PlanError(
+                f"Plan of the block at latent {first_frame}: its writes read {len(others)} past "
+                f"frames that are not in the context; {rollout.written_latents} are allowed."
             )
         highest = max((*self.positions, *self.query_positions))
         if min((*self.positions, *self.query_positions)) < 0 or highest >= rollout.rope_positions:
@@ -174,6 +235,28 @@ class ContextPlan:
                 f"{len(self.memory_frames())} memory frames."
             )
 
+    def _check_groups(self, first_frame: int, rollout: RolloutSpec, num_slots: int) -> None:
+        problem = problem_of([group.heads for group in self.groups], rollout.layers, rollout.heads)
+        if any(group.plan.groups or group.plan.writes for group in self.groups):
+            problem = "only the plan itself may write and have groups"
+        if problem:
+            raise PlanError(f"Plan of the block at latent {first_frame}: {problem}.")
+        for group in self.groups:
+            group.plan.check(first_frame, rollout, num_slots)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Heads of some layers that have a context of their own.
+
+    Attributes:
+        heads: indices of the heads, for each layer of the model; a layer may have none.
+        plan: their context, without writes and groups of its own. It has the whole budget.
+    """
+
+    heads: Heads
+    plan: ContextPlan
+
 
 class MemoryStrategy(Protocol):
     """Chooses the context of every block of one rollout.
@@ -183,6 +266,7 @@ class MemoryStrategy(Protocol):
 
     An implementation is a dataclass whose fields are its arguments; `reset` creates its state.
     The same arguments and latents must always give the same plans, because resuming relies on it.
+    A strategy with virtual frames has `num_slots`, known after `reset`.
     """
 
     def reset(self, rollout: RolloutSpec) -> None:
@@ -212,7 +296,7 @@ def checked_plan(
             f"{type(strategy).__name__}.plan must return a ContextPlan (methods/base.py); for the "
             f"block at latent {first_frame} it returned a {type(plan).__name__}."
         )
-    plan.check(first_frame, rollout)
+    plan.check(first_frame, rollout, num_slots(strategy))
     return plan
 
 
@@ -260,6 +344,20 @@ class BlockView(Protocol):
     def mean_keys(self) -> Float[Tensor, "frame layer chan"]:
         """Return the un-rotated keys of the clean pass, averaged over the tokens of a frame."""
 
+    def mean_queries(self) -> Float[Tensor, "frame layer chan"]:
+        """Return the same of the queries; needs `Pass.clean` in `evidence`."""
+
+    def attention_mass(self, taken: Pass) -> Float[Tensor, "layer head context"]:
+        """Return the share of attention on each context frame, summed over its tokens.
+
+        The mean over the queries of the block. The last places are the block's own latent frames,
+        the others those of its plan, in order; all together are 1. Heads of a group have the frames
+        of their own plan there, and 0 behind them.
+
+        Args:
+            taken: the pass; it must be in `evidence`.
+        """
+
     def frames(self) -> UInt8[Tensor, "frame height width 3"]:
         """Decode the block and return the last video frame of each latent frame, RGB.
 
@@ -274,6 +372,8 @@ class SeesModel(Protocol):
     Attributes:
         needs_model: whether `observe` needs keys or frames. It is then called after the clean pass
             instead of during it. Prompts don't need that.
+
+    A strategy that asks for queries or attention mass also has `evidence`, the passes it asks for.
     """
 
     @property
@@ -281,3 +381,8 @@ class SeesModel(Protocol):
 
     def attach(self, view: BlockView) -> None:
         """Receive the view of the rollout that begins."""
+
+
+def evidence_of(strategy: MemoryStrategy) -> frozenset[Pass]:
+    """Return the passes whose queries or attention mass a strategy asks for."""
+    return frozenset(getattr(strategy, "evidence", ()))

@@ -11,11 +11,12 @@ from typing import TypeVar
 from harness.core.errors import StoreError
 from harness.core.typed_files import from_json
 from methods.base import ContextPlan, Role
+from methods.groups import Heads
+from methods.virtual import Write
 
 T = TypeVar("T")
 # In the order that people read them.
 _KEYS = ("block", "first_frame", "frames", "positions", "query_positions", "roles", "scores")
-_SCRIPT_KEYS = (*_KEYS, "segment")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,25 @@ class AttendedFrames:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TraceGroup:
+    """The context of a group of heads.
+
+    Attributes:
+        heads: its heads, for each layer.
+        frames: past latent frames in attention order.
+        positions: temporal RoPE position of each of `frames`.
+        query_positions: temporal RoPE position of each latent frame of the block.
+        roles: role of each of `frames`.
+    """
+
+    heads: Heads
+    frames: tuple[int, ...]
+    positions: tuple[int, ...]
+    query_positions: tuple[int, ...]
+    roles: tuple[Role, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class TraceLine(AttendedFrames):
     """The context plan of one block.
 
@@ -52,6 +72,9 @@ class TraceLine(AttendedFrames):
         positions: temporal RoPE position of each of `frames`.
         query_positions: temporal RoPE position of each latent frame of the block.
         scores: similarity of each memory frame to the query, or None.
+        segment: index of the segment; None for a video with one prompt.
+        writes: slots of virtual frames that were computed before the block.
+        groups: heads with a context of their own.
     """
 
     block: int
@@ -59,6 +82,8 @@ class TraceLine(AttendedFrames):
     query_positions: tuple[int, ...]
     scores: tuple[float, ...] | None
     segment: int | None = None
+    writes: tuple[Write, ...] = ()
+    groups: tuple[TraceGroup, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -81,6 +106,17 @@ class TraceLine(AttendedFrames):
             roles=plan.roles,
             scores=plan.scores,
             segment=segment,
+            writes=plan.writes,
+            groups=tuple(
+                TraceGroup(
+                    heads=group.heads,
+                    frames=group.plan.frames,
+                    positions=group.plan.positions,
+                    query_positions=group.plan.query_positions,
+                    roles=group.plan.roles,
+                )
+                for group in plan.groups
+            ),
         )
 
     def without_scores(self) -> TraceLine:
@@ -90,7 +126,8 @@ class TraceLine(AttendedFrames):
     def to_json(self) -> str:
         """Return the line, without its end."""
         plain = asdict(self)
-        keys = _KEYS if self.segment is None else _SCRIPT_KEYS
+        optional = {"segment": None, "writes": (), "groups": ()}
+        keys = (*_KEYS, *(key for key, unused in optional.items() if plain[key] != unused))
         return json.dumps({key: plain[key] for key in keys})
 
     @classmethod

@@ -52,8 +52,12 @@ class AttentionShape:
 
 def attend(q_HSD: torch.Tensor, k_HKD: torch.Tensor, v_HKD: torch.Tensor) -> torch.Tensor:
     """Return scaled dot-product attention as (token, head and channel)."""
-    y_HSD = F.scaled_dot_product_attention(q_HSD[None], k_HKD[None], v_HKD[None])[0]
-    return y_HSD.transpose(0, 1).flatten(1)
+    return attend_by_head(q_HSD, k_HKD, v_HKD).transpose(0, 1).flatten(1)
+
+
+def attend_by_head(q_HSD: torch.Tensor, k_HKD: torch.Tensor, v_HKD: torch.Tensor) -> torch.Tensor:
+    """Return scaled dot-product attention as (head, token, head channel)."""
+    return F.scaled_dot_product_attention(q_HSD[None], k_HKD[None], v_HKD[None])[0]
 
 
 def pick_kernel(

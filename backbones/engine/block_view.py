@@ -11,10 +11,12 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from methods.base import PromptSegment
+from backbones.engine.evidence import attention_mass, recorded_queries
+from methods.base import Pass, PromptSegment
 
 if TYPE_CHECKING:
     from backbones.engine.backbone import Backbone, StreamingDecoder
+    from backbones.engine.protocol import AttentionContext
     from backbones.engine.script import Schedule
 
 
@@ -64,16 +66,43 @@ class RolloutView:
             text=self._backbone.encode_text(prompt),
         )
 
-    def show(self, latents: Tensor, new_kv_LPHSD: Tensor) -> None:
-        """Show the block whose clean pass just wrote `new_kv_LPHSD`."""
+    def show(
+        self,
+        latents: Tensor,
+        new_kv_LPHSD: Tensor,
+        context: AttentionContext,
+        first_mass: Tensor | None,
+    ) -> None:
+        """Show the block whose clean pass just ended.
+
+        Args:
+            latents: the block.
+            new_kv_LPHSD: keys and values that the pass wrote.
+            context: of the pass.
+            first_mass: attention mass of the first denoising pass, if it was asked for.
+        """
         self._latents, self._new_kv_LPHSD = latents, new_kv_LPHSD
+        self._context, self._first_mass = context, first_mass
         self._num_shown += len(latents)
 
     def mean_keys(self) -> Float[Tensor, "frame layer chan"]:
         """Return the un-rotated keys of the clean pass, averaged over a frame's tokens."""
-        keys_LHSD = self._new_kv_LPHSD[:, 0].float()
-        keys_LHFD = keys_LHSD.unflatten(2, (len(self._latents), -1)).mean(3)
-        return keys_LHFD.permute(2, 0, 1, 3).flatten(2)
+        return self._by_frame(self._new_kv_LPHSD[:, 0])
+
+    def mean_queries(self) -> Float[Tensor, "frame layer chan"]:
+        """Return the un-rotated queries of the clean pass, averaged over a frame's tokens."""
+        return self._by_frame(recorded_queries(self._context))
+
+    def attention_mass(self, taken: Pass) -> Float[Tensor, "layer head context"]:
+        """Return the share of attention on each context frame, in the first or the clean pass."""
+        if taken is Pass.clean:
+            return attention_mass(self._context, self._backbone.spec.shape)
+        assert self._first_mass is not None, "Pass.first is not in the strategy's `evidence`"
+        return self._first_mass
+
+    def _by_frame(self, x_LHSD: Tensor) -> Tensor:
+        x_LHFD = x_LHSD.float().unflatten(2, (len(self._latents), -1)).mean(3)
+        return x_LHFD.permute(2, 0, 1, 3).flatten(2)
 
     def frames(self) -> UInt8[Tensor, "frame height width 3"]:
         """Return the last video frame of each latent frame; decodes the block."""

@@ -67,6 +67,8 @@ class GraphedPasses:
         new_kv_LPHSD: Tensor | None = None,
     ) -> Tensor:
         """Return the flow of a block, as the transformer would."""
+        if not context.is_plain:
+            return self._transformer(latents, time, context, text, new_kv_LPHSD)
         if text is not self._text:
             self._text = text
             if self._captured:

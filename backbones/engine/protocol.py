@@ -22,7 +22,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from backbones.engine.attention import attend
+from backbones.engine.attention import attend, attend_by_head
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,6 +98,20 @@ class ModelShape:
         return block_latents * self.tokens_per_latent * (self.flops_per_token + attention)
 
 
+class GroupContext(NamedTuple):
+    """The part of a context that a group of heads attends to.
+
+    Attributes:
+        heads: the heads of the group, for each layer: a slice, or their indices.
+        num_tokens: tokens of its context, the block included.
+        factors: what `Rotary.rotate` needs for the tokens of the block in this group.
+    """
+
+    heads: tuple[slice | Tensor, ...]
+    num_tokens: int
+    factors: Tensor
+
+
 class AttentionContext(NamedTuple):
     """Keys and values that a block attends to, with room for its own behind those of the past.
 
@@ -108,12 +122,22 @@ class AttentionContext(NamedTuple):
         values_LHKD: values, in the same order.
         factors: what `Rotary.rotate` needs for the tokens of the block.
         num_block_tokens: tokens of the block.
+        queries_LHSD: receives the un-rotated queries of the block, where they are wanted.
+        groups: what each head attends to, where that differs; then the rows of `keys_LHKD` and
+            `values_LHKD` of a head hold the context of its group, and `factors` is not used.
     """
 
     keys_LHKD: Tensor
     values_LHKD: Tensor
     factors: Tensor
     num_block_tokens: int
+    queries_LHSD: Tensor | None = None
+    groups: tuple[GroupContext, ...] = ()
+
+    @property
+    def is_plain(self) -> bool:
+        """Tell if a model may compute `attend` in its own way: no groups, nothing recorded."""
+        return self.queries_LHSD is None and not self.groups
 
     def attend(
         self,
@@ -137,7 +161,19 @@ class AttentionContext(NamedTuple):
         if new_kv_LPHSD is not None:
             new_kv_LPHSD[layer, 0] = k_HSD
             new_kv_LPHSD[layer, 1] = v_HSD
+        if self.queries_LHSD is not None:
+            self.queries_LHSD[layer] = q_HSD
         keys_HKD, values_HKD = self.keys_LHKD[layer], self.values_LHKD[layer]
+        if self.groups:
+            y_HSD = torch.empty_like(q_HSD)
+            for group in self.groups:
+                heads, end = group.heads[layer], group.num_tokens
+                own = slice(end - self.num_block_tokens, end)
+                keys_HKD[heads, own] = rotate(k_HSD[heads], group.factors)
+                values_HKD[heads, own] = v_HSD[heads]
+                q = rotate(q_HSD[heads], group.factors)
+                y_HSD[heads] = attend_by_head(q, keys_HKD[heads, :end], values_HKD[heads, :end])
+            return y_HSD.transpose(0, 1).flatten(1)
         keys_HKD[:, -self.num_block_tokens :] = rotate(k_HSD, self.factors)
         values_HKD[:, -self.num_block_tokens :] = v_HSD
         return attend(rotate(q_HSD, self.factors), keys_HKD, values_HKD)

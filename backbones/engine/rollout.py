@@ -22,6 +22,7 @@ from torch import Tensor
 
 from backbones.engine.attention import AttentionShape, pick_kernel, using
 from backbones.engine.block_view import RolloutView
+from backbones.engine.evidence import attention_mass
 from backbones.engine.graphs import GraphedPasses
 from backbones.engine.kv.sizes import most_kept, plan_tiers
 from backbones.engine.kv.store import KVStore
@@ -32,7 +33,7 @@ from backbones.engine.timings import BlockMoments
 from backbones.engine.transfer import upload
 from harness.core.devices import free_device_bytes
 from harness.core.machine import one_thread
-from methods.base import SeesModel, checked_plan, reachable
+from methods.base import Pass, SeesModel, checked_plan, evidence_of, reachable
 
 if TYPE_CHECKING:
     from backbones.engine.backbone import Backbone
@@ -109,17 +110,27 @@ class Rollout:
         self._parts = {part.start_latent: part for part in parts}
         self._spec = parts[0]
         self._device, self._dtype = backbone.device, spec.precision.dtype
-        kept_latents = most_kept(strategy, parts)
+        kept = most_kept(strategy, parts)
         self._view: RolloutView | None = None
+        self._evidence = evidence_of(strategy)
         self._observes_late = False
         if isinstance(strategy, SeesModel):
             self._view = RolloutView(backbone, self._schedule)
-            self._observes_late = strategy.needs_model
+            self._observes_late = strategy.needs_model or bool(self._evidence)
             strategy.attach(self._view)
         free_bytes = free_device_bytes(self._device)
-        sizes = plan_tiers(spec, kept_latents, runtime.kv, self._device, free_bytes)
+        sizes = plan_tiers(spec, kept, runtime.kv, self._device, free_bytes)
         compiled = compiles(runtime, self._device)
-        self.store = KVStore(shape, self._spec, self._dtype, self._device, sizes, compiled)
+        self.store = KVStore(
+            shape,
+            self._spec,
+            self._dtype,
+            self._device,
+            sizes,
+            compiled,
+            kept.slots,
+            bool(self._evidence),
+        )
         self._runtime = runtime
         self._compiled = compiled
         self._kernel = pick_kernel(
@@ -198,6 +209,7 @@ class Rollout:
         if self._schedule.restarts_at(first_frame):
             self._spec = self._parts[first_frame]
             self._strategy.reset(self._spec)
+            self.store.forget_slots()
             if self._view is not None and isinstance(self._strategy, SeesModel):
                 self._strategy.attach(self._view)
         origin = self._spec.start_latent
@@ -238,17 +250,23 @@ class Rollout:
         if self._schedule.switches_at(first_frame):
             self._switch(first_frame, plan)
         switched = Moment(self._device)
+        self.store.write(plan)
         context = self.store.gather(plan)
         gathered = Moment(self._device)
+        first_mass = self._first_mass(index, context) if Pass.first in self._evidence else None
         latents = self._denoise(index, context) if given is None else self._uploaded(given)
         denoised = Moment(self._device)
         # Latents can be encoded beside the clean pass. A strategy that wants keys must wait for it,
         # because the clean pass computes them.
         encoded = None if self._observes_late else self._observe(latents, first_frame)
         clean_began = Moment(self._device)
+        if Pass.clean in self._evidence:
+            context = self.store.recording(context)
         self._flow(latents, self._clean_time, context, self.store.new_kv_LPHSD)
         clean_ended = Moment(self._device)
         if encoded is None:
+            if self._view is not None:
+                self._view.show(latents, self.store.new_kv_LPHSD, context, first_mass)
             encoded = self._observe(latents, first_frame)
             self._search.join()  # the next clean pass overwrites the keys that were just read
         encode_began, encode_ended = encoded
@@ -293,8 +311,6 @@ class Rollout:
             origin = self._spec.start_latent
             if self._view is not None:
                 self._view.move_to(first_frame, origin)
-                if self._observes_late:
-                    self._view.show(latents, self.store.new_kv_LPHSD)
             began = Moment(self._device)
             self._strategy.observe(latents, first_frame - origin)
             return began, Moment(self._device)
@@ -311,6 +327,16 @@ class Rollout:
             # The flow is noise minus clean latents, so this is the estimate of the clean latents.
             latents = latents - sigma * self._flow(latents, time, context).float()
         return latents
+
+    def _first_mass(self, index: int, context: AttentionContext) -> Tensor:
+        """Return the attention mass of the first denoising pass of a block.
+
+        The pass runs once more for it, of a replayed block too, so both see the same bits.
+        """
+        shape = (self._spec.block_latents, *self._spec.latent_shape)
+        recording = self.store.recording(context)
+        self._flow(self._uploaded(self._noise.draw(index, 0, shape)), self._times[0], recording)
+        return attention_mass(recording, self._backbone.spec.shape)
 
     def _flow(
         self,

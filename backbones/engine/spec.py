@@ -171,6 +171,8 @@ class BackboneSpec:
             seed=seed,
             native_window=self.native_window,
             backbone=self.name,
+            layers=self.shape.layers,
+            heads=self.shape.heads,
             start_latent=start_latent,
         )
 

@@ -201,15 +201,18 @@ class TransformerBlock(nn.Module):
             own_values_HSD: receives the values.
             new_kv_PHSD: receives un-rotated keys and values, if given.
         """
-        shift, scale, *_ = (self.modulation[0] + time_6E).unbind(0)
-        y_SE = torch.addcmul(shift, self.norm1(x_SE), 1 + scale)
-        q_HSD, k_HSD, v_HSD = self.self_attn.project(y_SE)
+        q_HSD, k_HSD, v_HSD = self.project(x_SE, time_6E)
         if new_kv_PHSD is not None:
             new_kv_PHSD[0] = k_HSD
             new_kv_PHSD[1] = v_HSD
         own_keys_HSD.copy_(rotate(k_HSD, factors_SR2))
         own_values_HSD.copy_(v_HSD)
         return rotate(q_HSD, factors_SR2)
+
+    def project(self, x_SE: Tensor, time_6E: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return un-rotated queries, keys and values of the block."""
+        shift, scale, *_ = (self.modulation[0] + time_6E).unbind(0)
+        return self.self_attn.project(torch.addcmul(shift, self.norm1(x_SE), 1 + scale))
 
     def after_attention(
         self, x_SE: Tensor, y_SE: Tensor, time_6E: Tensor, keys_HTD: Tensor, values_HTD: Tensor
@@ -320,17 +323,21 @@ class CausalWanTransformer(nn.Module):
         own = slice(-context.num_block_tokens, None)
         x_SE = self.patchify(latents)
         for index, layer in enumerate(self.layers()):
-            keys_HKD, values_HKD = context.keys_LHKD[index], context.values_LHKD[index]
-            q_HSD = self._before_attention(
-                layer,
-                x_SE,
-                time.time_6E,
-                context.factors,
-                keys_HKD[:, own],
-                values_HKD[:, own],
-                None if new_kv_LPHSD is None else new_kv_LPHSD[index],
-            )
-            y_SE = attend(q_HSD, keys_HKD, values_HKD)
+            if context.is_plain:
+                keys_HKD, values_HKD = context.keys_LHKD[index], context.values_LHKD[index]
+                q_HSD = self._before_attention(
+                    layer,
+                    x_SE,
+                    time.time_6E,
+                    context.factors,
+                    keys_HKD[:, own],
+                    values_HKD[:, own],
+                    None if new_kv_LPHSD is None else new_kv_LPHSD[index],
+                )
+                y_SE = attend(q_HSD, keys_HKD, values_HKD)
+            else:
+                q_HSD, k_HSD, v_HSD = layer.project(x_SE, time.time_6E)
+                y_SE = context.attend(index, q_HSD, k_HSD, v_HSD, rotate, new_kv_LPHSD)
             x_SE = self._after_attention(
                 layer, x_SE, y_SE, time.time_6E, text.keys_HTD[index], text.values_HTD[index]
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from backbones.engine.kv.sizes import most_kept, plan_tiers
+from backbones.engine.kv.sizes import Kept, most_kept, plan_tiers
 from backbones.engine.noise import SeededNoise
 from backbones.engine.rollout import Rollout
 from harness.core.devices import free_device_bytes
@@ -59,8 +59,8 @@ class PreparedUnit:
         """
         check_identity(self.unit, self.source, self.strategy)
 
-    def kept_latents(self) -> int:
-        """Return the most past latent frames that must be kept at the same time."""
+    def kept(self) -> Kept:
+        """Return the most of the past that must be kept at the same time."""
         unit = self.unit
         rollouts = self.spec.rollouts(unit.script or unit.prompt, unit.num_latents, unit.seed)
         return most_kept(self.strategy, rollouts)
@@ -92,7 +92,7 @@ class PreparedUnit:
                 f"a context of {spec.budget_latents} latent frames; {free_bytes / GIB:.1f} GiB are "
                 "free. backbone.precision=bfloat16 and a smaller backbone.budget_latents need less."
             )
-        plan_tiers(spec, self.kept_latents(), limits, device, free_bytes - spec.weights_bytes)
+        plan_tiers(spec, self.kept(), limits, device, free_bytes - spec.weights_bytes)
 
     def start(
         self, backbone: Backbone, runtime: Runtime, num_latents: int | None = None

@@ -63,7 +63,7 @@ def attended_frames(sweep: Sweep) -> pd.DataFrame:
     """Return every past frame that every block of the generated units attended to.
 
     Columns are `ATTENDED`, in attention order; score is NaN for frames that were not retrieved by
-    similarity. A trace that cannot be read is left out.
+    similarity, frame_s for virtual ones. A trace that cannot be read is left out.
     """
     lines: list[tuple[Any, ...]] = []
     generated = sweep.units[sweep.units["num_latents"].notna()]
@@ -75,14 +75,14 @@ def attended_frames(sweep: Sweep) -> pd.DataFrame:
             scores = iter(plan.scores or ())
             places = zip(plan.frames, plan.roles, plan.positions, strict=True)
             starts = [
-                latent_start_s(frame, num_latents, num_frames, unit["fps"])
+                latent_start_s(frame, num_latents, num_frames, unit["fps"]) if frame >= 0 else None
                 for frame in (plan.first_frame, *plan.frames)
             ]
             for (frame, role, position), frame_s in zip(places, starts[1:], strict=True):
                 score = next(scores, None) if role is Role.memory else None
                 block = (unit["unit_id"], plan.block, plan.first_frame, starts[0])
                 lines.append((*block, frame, frame_s, str(role), position, score))
-    return pd.DataFrame(lines, columns=ATTENDED).astype({"score": float})
+    return pd.DataFrame(lines, columns=ATTENDED).astype({"score": float, "frame_s": float})
 
 
 def rope_scheme(trace: Path) -> str | None:

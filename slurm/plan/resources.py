@@ -64,7 +64,7 @@ def need_of(unit: Unit) -> Need:
     """Return the memory that a unit needs: with retrieval the keys and values of all its past."""
     prepared = PreparedUnit.of(unit)
     spec = prepared.spec
-    return Need(spec.weights_bytes, spec.kv_bytes_per_latent * prepared.kept_latents())
+    return Need(spec.weights_bytes, prepared.kept().kv_bytes(spec))
 
 
 def host_gib(need: Need, kv_host_gib: float, gpus: int) -> float:

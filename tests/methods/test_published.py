@@ -12,12 +12,28 @@ import torch
 
 from harness.core.errors import ConfigError
 from methods import METHODS
-from methods.base import ContextPlan, MemoryStrategy, Role, SeesModel, checked_plan, reachable
+from methods.base import (
+    ContextPlan,
+    MemoryStrategy,
+    Pass,
+    Role,
+    SeesModel,
+    checked_plan,
+    reachable,
+)
+from methods.merge_controls import MergedSink, RandomMerge
+from methods.published.deep_forcing import DeepForcing
 from methods.published.deep_sink import DeepSink
+from methods.published.ema_sink import EmaSink
+from methods.published.fademem import FadeMem
+from methods.published.head_split import HeadSplit
 from methods.published.infinity_rope import InfinityRope
+from methods.published.memrope import MemRope
 from methods.published.relax import Relax
 from methods.published.rolling_sink import RollingSink
+from methods.published.tethercache import TetherCache
 from methods.sliding_window import SlidingWindow
+from methods.virtual import Operation
 from tests.methods.test_strategies import SPEC
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +54,16 @@ class View:
     def segment(self) -> SimpleNamespace:
         return SimpleNamespace(first_frame=max(s for s in self._starts if s <= self.at))
 
+    def mean_queries(self) -> torch.Tensor:
+        return torch.tensor([[[1.0, 0.0]]] * 3)
+
+    def attention_mass(self, taken: Pass) -> torch.Tensor:
+        """Give head h of layer l the mass h on the block, of four, and l on the sink."""
+        mass = torch.full((3, 4, 12), 0.1)
+        mass[..., -3:] += torch.arange(4)[None, :, None]
+        mass[..., 0] += torch.arange(3)[:, None]
+        return mass
+
     def mean_keys(self) -> torch.Tensor:
         frames = range(self.at, self.at + 3)
         return torch.tensor([self._keys.get(frame, [1.0, 0.0]) for frame in frames])[:, None]
@@ -53,7 +79,7 @@ def plans(strategy: MemoryStrategy, view: View | None = None, spec=SPEC) -> list
     for first_frame in range(0, spec.num_latents, 3):
         view.at = first_frame
         made.append(checked_plan(strategy.plan(first_frame), strategy, first_frame, spec))
-        assert set(made[-1].frames) <= set(reachable(strategy, first_frame))
+        assert set(made[-1].past_frames()) <= set(reachable(strategy, first_frame))
         strategy.observe(torch.zeros(3, *spec.latent_shape), first_frame)
     return made
 
@@ -151,3 +177,140 @@ def test_the_table_of_methods_is_complete_and_true() -> None:
         lengths[name] = len(path.read_text().splitlines())
     assert {name: int(lines) for name, lines in listed.items()} == lengths
     assert max(lengths.values()) <= 60
+
+
+def writes_of(plan: ContextPlan) -> list[tuple[int, tuple[int, ...], list[float]]]:
+    """Slot, sources and rounded weights of each write."""
+    return [(w.slot, w.sources, [round(x, 6) for x in w.weights]) for w in plan.writes]
+
+
+def test_ema_sink_takes_a_thousandth_of_each_evicted_frame() -> None:
+    made = plans(EmaSink())
+    assert made[1].frames == (-1, -2, -3)
+    assert writes_of(made[1]) == [(-1, (0,), [1]), (-2, (1,), [1]), (-3, (2,), [1])]
+    assert made[3].frames == (-1, -2, -3, *range(3, 9))
+    assert not made[3].writes
+    assert made[20].frames == (-1, -2, -3, *range(54, 60))
+    assert writes_of(made[20]) == [
+        (-1, (-1, 51), [0.999, 0.001]),
+        (-2, (-2, 52), [0.999, 0.001]),
+        (-3, (-3, 53), [0.999, 0.001]),
+    ]
+    assert all(map(in_a_row, made))
+
+
+def test_memrope_keeps_three_sink_two_averages_and_four_recent() -> None:
+    made = plans(MemRope())
+    assert made[3].frames == tuple(range(9))
+    assert made[4].frames == (0, 1, 2, -1, -2, 8, 9, 10, 11)
+    third = [0.333333] * 3
+    assert writes_of(made[4]) == [(-1, (5, 6, 7), third), (-2, (5, 6, 7), third)]
+    assert made[20].frames == (0, 1, 2, -1, -2, *range(56, 60))
+    assert writes_of(made[20]) == [
+        (-1, (-1, 53, 54, 55), [0.99, *[0.003333] * 3]),
+        (-2, (-2, 53, 54, 55), [0.9, *[0.033333] * 3]),
+    ]
+    assert {write.operation for plan in made for write in plan.writes} == {Operation.pooled}
+    assert all(map(in_a_row, made))
+
+
+def test_fademem_merges_the_neighbours_whose_warped_ages_are_closest() -> None:
+    """At frame 12 neighbours of ages 12 and 11, 11 and 10, ... differ least at the old end."""
+    made = plans(FadeMem())
+    assert made[3].frames == tuple(range(9))
+    assert made[3].positions == tuple(range(9))
+    # Frame 9: 0 takes up 1. Frame 10: 2 3 merge, as 0 2 are 2 apart. Frame 11: 4 5.
+    assert made[4].frames == (0, -1, -2, 6, 7, 8, 9, 10, 11)
+    assert writes_of(made[4]) == [(-1, (2, 3), [0.5, 0.5]), (-2, (4, 5), [0.5, 0.5])]
+    assert made[4].positions == (0, 2, 4, *range(6, 12))
+    assert made[4].query_positions == (12, 13, 14)
+
+
+def test_full_fademem_is_dense_near_and_sparse_far_in_a_range_of_21() -> None:
+    made = plans(FadeMem())
+    for plan in made[6:]:
+        assert plan.positions[0] == 0
+        assert plan.positions[-3:] == (15, 16, 17)
+        assert plan.query_positions == (18, 19, 20)
+        assert list(plan.positions) == sorted(set(plan.positions))
+        assert plan.frames[0] == 0
+    assert made[-1].frames[-1] == 116
+    assert sum(frame < 0 for frame in made[-1].frames) == 7
+
+
+def test_random_merges_depend_on_the_seed() -> None:
+    one, again, other = (
+        [plan.writes for plan in plans(RandomMerge(), spec=replace(SPEC, seed=seed))]
+        for seed in (0, 0, 1)
+    )
+    assert one == again != other
+
+
+def test_a_merged_sink_is_the_sliding_window_with_the_mean_of_the_first_block() -> None:
+    made, window = plans(MergedSink()), plans(SlidingWindow())
+    assert [plan.frames[1:] for plan in made] == [plan.frames[1:] for plan in window]
+    assert [plan.positions for plan in made] == [plan.positions for plan in window]
+    assert writes_of(made[1]) == [(-1, (0, 1, 2), [0.333333] * 3)]
+    assert not any(plan.writes for plan in made[2:])
+
+
+def test_deep_forcing_keeps_the_two_evicted_frames_that_queries_like_best() -> None:
+    keys = {20: [9.0, 0.0], 31: [5.0, 0.0], 32: [7.0, 0.0]}
+    made = plans(DeepForcing(), View(keys))
+    assert made[3].frames == tuple(range(9))
+    assert 20 in made[8].frames
+    assert made[11].frames == (*range(6), 20, 31, 32)
+    assert made[12].frames == (*range(6), 20, 32, 35)
+    assert all(map(in_a_row, made))
+
+
+def test_deep_forcing_chooses_no_frame_more_than_seven_times() -> None:
+    made = plans(DeepForcing(), View({20: [9.0, 0.0]}))
+    assert sum(20 in plan.memory_frames() for plan in made) == 7
+
+
+def test_deep_forcing_of_the_authors_budget_has_their_sizes() -> None:
+    roles = plans(DeepForcing(), spec=replace(SPEC, budget_latents=16))[20].roles
+    assert [roles.count(role) for role in (Role.sink, Role.memory, Role.local)] == [10, 2, 1]
+
+
+def test_tethercache_styles_the_frames_that_win_a_place_like_the_trusted_ones() -> None:
+    made = plans(TetherCache())
+    assert made[2].frames == (0, 1, 2, -5, -4, 5)
+    assert [(w.slot, w.sources, w.towards) for w in made[2].writes] == [
+        (-5, (3,), (0, 1, 2)),
+        (-4, (4,), (0, 1, 2)),
+    ]
+    assert {write.strength for plan in made for write in plan.writes} == {0.35}
+    keys = {frame: [9.0, 0.0] for frame in (6, 15, 24, 33, 42)}
+    made = plans(TetherCache(alpha=0), View(keys))
+    assert made[20].frames[:3] == (0, 1, 2)
+    assert made[20].frames[8:] == (59,)
+    assert not any(plan.writes for plan in made[16:])
+    sources = {w.slot: w.sources[0] for plan in made for w in plan.writes}
+    assert [sources[slot] for slot in made[20].frames[3:8]] == [6, 15, 24, 33, 42]
+
+
+def test_tethercache_prefers_frames_that_no_near_one_makes_redundant() -> None:
+    """Of equal mass, a frame among near ones is worth less than one at the edge."""
+    tether = TetherCache()
+    tether.reset(SPEC)
+    tether.queries = [torch.tensor([[1.0, 0.0]])] * 3
+    tether.keys = {frame: torch.tensor([[1.0, 0.0]]) for frame in (3, 4, 5, 20)}
+    scores = tether.scores((3, 4, 5, 20), 24)
+    assert max(scores) == scores[3]
+    assert scores[1] == pytest.approx(scores[0])
+
+
+def test_head_split_ranks_heads_once_the_context_is_full() -> None:
+    made = plans(HeadSplit(), spec=replace(SPEC, layers=3, heads=4))
+    assert not any(plan.groups for plan in made[:4])
+    dummy, sinks = made[20].groups
+    # 3 of 12 heads: the last of each layer look at the block most, those of layer 2 at the sink.
+    assert dummy.heads == ((3,), (3,), (3,))
+    assert dummy.plan.frames == ()
+    assert dummy.plan.query_positions == (0, 1, 2)
+    assert sinks.heads == ((), (), (0, 1, 2))
+    assert sinks.plan.frames == (0, 59)
+    assert made[20].frames == plans(SlidingWindow())[20].frames
+    assert len({plan.groups and plan.groups[0].heads for plan in made[4:]}) == 1

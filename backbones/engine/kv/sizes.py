@@ -6,18 +6,19 @@ import math
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
 
 from backbones.engine.kv import pinned
 from backbones.engine.kv.tiers import TierSizes
 from harness.core.errors import ConfigError, DeviceError
 from harness.core.machine import GIB, available_host_bytes
 from methods.base import reachable
+from methods.virtual import num_slots
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import torch
 
     from backbones.engine.runtime import KVLimits
     from backbones.engine.spec import BackboneSpec
@@ -25,6 +26,32 @@ if TYPE_CHECKING:
 
 # Of the device memory that is free once the models are loaded; the rest is for activations.
 _SHARE_OF_FREE = 0.7
+
+
+class Kept(NamedTuple):
+    """The past that a rollout keeps at once.
+
+    Attributes:
+        latents: most latent frames, the block just made included.
+        slots: slots of virtual frames.
+    """
+
+    latents: int
+    slots: int
+
+    def kv_bytes(self, spec: BackboneSpec) -> int:
+        """Return the bytes of all keys and values."""
+        return self.latents * spec.kv_bytes_per_latent + slot_bytes(spec, self.slots)
+
+
+def slot_bytes(spec: BackboneSpec, slots: int) -> int:
+    """Return the bytes of slots of virtual frames, which are float32."""
+    return slots * spec.shape.kv_bytes(1, torch.float32)
+
+
+def spare_slabs(rollout: BackboneSpec | RolloutSpec, slots: int) -> int:
+    """Return the slabs to keep ready on the device: a context, a block, and what writes read."""
+    return rollout.budget_latents + (2 * rollout.block_latents if slots else 0)
 
 
 def most_reachable(strategy: MemoryStrategy, rollout: RolloutSpec) -> int:
@@ -39,23 +66,24 @@ def most_reachable(strategy: MemoryStrategy, rollout: RolloutSpec) -> int:
     return max(len(set(reachable(strategy, start))) for start in starts) + size
 
 
-def most_kept(strategy: MemoryStrategy, rollouts: Sequence[RolloutSpec]) -> int:
-    """Reset a strategy for the first rollout; return the most frames that any of them must keep.
+def most_kept(strategy: MemoryStrategy, rollouts: Sequence[RolloutSpec]) -> Kept:
+    """Reset a strategy for the first rollout; return the most that any of them must keep.
 
     Args:
         strategy: the strategy.
         rollouts: `BackboneSpec.rollouts` of the video, at least one.
     """
-    kept = 0
+    latents = slots = 0
     for rollout in reversed(rollouts):  # so that the last reset is that of the first rollout
         strategy.reset(rollout)
-        kept = max(kept, most_reachable(strategy, rollout))
-    return kept
+        latents = max(latents, most_reachable(strategy, rollout))
+        slots = max(slots, num_slots(strategy))
+    return Kept(latents, slots)
 
 
 def plan_tiers(
     spec: BackboneSpec,
-    kept_latents: int,
+    kept: Kept,
     limits: KVLimits,
     device: torch.device,
     free_bytes: int,
@@ -64,7 +92,7 @@ def plan_tiers(
 
     Args:
         spec: the backbone.
-        kept_latents: see `most_kept`.
+        kept: see `most_kept`.
         limits: the user's.
         device: where the rollout runs.
         free_bytes: memory of the device once the models are loaded.
@@ -75,10 +103,11 @@ def plan_tiers(
     return tier_sizes(
         limits,
         spec.kv_bytes_per_latent,
-        kept_latents,
-        spec.budget_latents,
+        kept.latents,
+        spare_slabs(spec, kept.slots),
         device,
         free_bytes - spec.context_bytes,
+        slot_bytes(spec, kept.slots),
     )
 
 
@@ -89,6 +118,7 @@ def tier_sizes(
     spare: int,
     device: torch.device,
     free_bytes: int,
+    taken_bytes: int = 0,
 ) -> TierSizes:
     """Share out the slabs of a rollout.
 
@@ -99,6 +129,7 @@ def tier_sizes(
         spare: slabs to keep ready on the device, those of a whole context and of a block.
         device: where the rollout runs.
         free_bytes: memory of the device that may be used.
+        taken_bytes: what virtual frames take of the device, within the same limit.
 
     Raises:
         ConfigError: a setting leaves too little; the message says how much is needed.
@@ -112,22 +143,23 @@ def tier_sizes(
         device_gib = _SHARE_OF_FREE * max(0, free_bytes) / GIB
     else:
         device_gib = limits.device_gib
-    on_device = math.floor(device_gib * GIB / slab_bytes)
+    on_device = math.floor((device_gib * GIB - taken_bytes) / slab_bytes)
     if on_device < spare:
+        needed = _gib(spare * slab_bytes + taken_bytes)
         raise ConfigError(
-            f"A context of {spare} latent frames needs {_gib(spare * slab_bytes)} of keys and "
-            f"values; {device_setting} leaves {_gib(device_gib * GIB)}. Raise it, or lower "
+            f"A context of {spare} latent frames needs {needed} of keys and values; "
+            f"{device_setting} leaves {_gib(device_gib * GIB)}. Raise it, or lower "
             "backbone.budget_latents."
         )
     on_device = min(on_device, num_slabs + spare)
     below = num_slabs + spare - on_device
     on_host = min(math.floor(limits.host_gib * GIB / slab_bytes), below) if on_gpu else 0
-    if on_gpu and on_device * slab_bytes > free_bytes:
+    if on_gpu and on_device * slab_bytes + taken_bytes > free_bytes:
         raise DeviceError(
-            f"Keys and values would take {_gib(on_device * slab_bytes)} of {device}; "
+            f"Keys and values would take {_gib(on_device * slab_bytes + taken_bytes)} of {device}; "
             f"{_gib(free_bytes)} are free. Lower kv.device_gib."
         )
-    host_bytes = (on_host if on_gpu else on_device) * slab_bytes
+    host_bytes = on_host * slab_bytes if on_gpu else on_device * slab_bytes + taken_bytes
     if host_bytes > (available := available_host_bytes() + pinned.idle_bytes()):
         raise DeviceError(
             f"Keys and values would take {_gib(host_bytes)} of host memory; {_gib(available)} is "

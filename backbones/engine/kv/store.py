@@ -14,17 +14,21 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from backbones.engine.kv.sizes import spare_slabs
 from backbones.engine.kv.tiers import FrameTiers, TierSizes
-from backbones.engine.protocol import AttentionContext, ModelShape
+from backbones.engine.kv.virtual import VirtualSlots
+from backbones.engine.protocol import AttentionContext, GroupContext, ModelShape
 from backbones.engine.transfer import upload
+from methods.groups import others
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from torch import Tensor
 
     from backbones.engine.lanes import Moment
     from methods.base import ContextPlan, RolloutSpec
+    from methods.groups import Heads
 
 
 class KVStore:
@@ -37,6 +41,8 @@ class KVStore:
         device: where the rollout runs.
         sizes: of the memory tiers.
         compiled: compile the rotation.
+        num_slots: slots of virtual frames.
+        records: keep room for the queries of a pass.
     """
 
     def __init__(
@@ -47,13 +53,16 @@ class KVStore:
         device: torch.device,
         sizes: TierSizes,
         compiled: bool = False,
+        num_slots: int = 0,
+        records: bool = False,
     ) -> None:
         self._tokens_per_latent = shape.tokens_per_latent
         self._block_latents = rollout.block_latents
         self._rotary = shape.rotary
         self._device = device
         self._slab_bytes = shape.kv_bytes(1, dtype)
-        spare = rollout.budget_latents  # the slabs of a whole context and of a block
+        spare = spare_slabs(rollout, num_slots)
+        self._slots = VirtualSlots(shape.kv_shape(1), num_slots, device)
         self._tiers = FrameTiers(shape.kv_shape(1), dtype, device, sizes, spare)
         # Allocated once: fresh pages for every block cost more than filling them, and compiled and
         # captured code requires its arguments at the same addresses.
@@ -67,12 +76,36 @@ class KVStore:
         self.new_kv_LPHSD = torch.empty(
             shape.kv_shape(rollout.block_latents), dtype=dtype, device=device
         )
-        self._placed: list[tuple[int, int]] = []
+        # Not a number until a model has recorded something.
+        self._queries_LHSD = (
+            torch.full(
+                (layers, heads, rollout.block_latents * shape.tokens_per_latent, head_dim),
+                torch.nan,
+                dtype=dtype,
+                device=device,
+            )
+            if records
+            else None
+        )
+        self._placed: list[tuple[int, int, int]] = []
         self._place = torch.compile(_place, fullgraph=True, dynamic=False) if compiled else _place
 
     def bring_up(self, plan: ContextPlan) -> None:
         """Start fetching the frames of a plan that the device lacks; call it early."""
-        self._tiers.bring_up(plan.frames)
+        self._tiers.bring_up(plan.past_frames())
+
+    def write(self, plan: ContextPlan) -> None:
+        """Compute the slots that a plan writes; call it after `arrive` and before `gather`.
+
+        Raises:
+            PlanError: a source was dropped or not written yet.
+        """
+        for write in plan.writes:
+            self._slots.write(write, self._slab)
+
+    def forget_slots(self) -> None:
+        """Make all slots unwritten."""
+        self._slots.forget()
 
     def append_block(self, first_frame: int) -> None:
         """Store what the clean pass wrote to `new_kv_LPHSD`, one slab per latent frame."""
@@ -94,8 +127,8 @@ class KVStore:
         self._tiers.copy_down_ahead()
 
     def holds(self, frame: int) -> bool:
-        """Tell if a frame is kept."""
-        return self._tiers.holds(frame)
+        """Tell if a frame is kept, or a slot written."""
+        return self._tiers.holds(frame) if frame >= 0 else self._slots.version(frame) > 0
 
     def drop_all_but(self, frames: Iterable[int]) -> None:
         """Forget all frames but those that a later plan may name."""
@@ -110,19 +143,24 @@ class KVStore:
 
         The buffers are reused: a context is valid until the next `gather`.
         """
+        if plan.groups:
+            return self._gather_groups(plan)
         tokens = self._tokens_per_latent
         num_tokens = (len(plan.frames) + self._block_latents) * tokens
         keys_LHKD = self._gathered_PLHKD[0, :, :, :num_tokens]
         values_LHKD = self._gathered_PLHKD[1, :, :, :num_tokens]
-        wanted = list(zip(plan.frames, plan.positions, strict=True))
-        for place, (frame, position) in enumerate(wanted):
+        wanted = [
+            (frame, position, self._slots.version(frame) if frame < 0 else 0)
+            for frame, position in zip(plan.frames, plan.positions, strict=True)
+        ]
+        for place, (frame, position, _) in enumerate(wanted):
             # Values are copied and keys rotated only where the frame or its position has changed.
-            if self._placed[place : place + 1] != [(frame, position)]:
+            if self._placed[place : place + 1] != [wanted[place]]:
                 span = slice(place * tokens, (place + 1) * tokens)
                 factors = upload(self._rotary.factors([position]), self._device)
                 self._place(
                     self._rotary.rotate,
-                    self._tiers.slab(frame),
+                    self._slab(frame).to(keys_LHKD.dtype),
                     factors,
                     keys_LHKD[:, :, span],
                     values_LHKD[:, :, span],
@@ -133,6 +171,46 @@ class KVStore:
         self._factors.copy_(factors, non_blocking=True)
         num_block_tokens = self._block_latents * tokens
         return AttentionContext(keys_LHKD, values_LHKD, self._factors, num_block_tokens)
+
+    def _gather_groups(self, plan: ContextPlan) -> AttentionContext:
+        """Fill the rows of each head with the context of its group; nothing of before is kept."""
+        tokens, block_tokens = (
+            self._tokens_per_latent,
+            self._block_latents * self._tokens_per_latent,
+        )
+        keys_LHKD, values_LHKD = self._gathered_PLHKD
+        contexts = []
+        for heads, part in rows_of(plan, len(keys_LHKD), keys_LHKD.shape[1]):
+            layers_R, heads_R = (
+                torch.tensor(index, device=self._device)
+                for index in zip(*((i, h) for i, row in enumerate(heads) for h in row), strict=True)
+            )
+            for place, (frame, position) in enumerate(
+                zip(part.frames, part.positions, strict=True)
+            ):
+                span = slice(place * tokens, (place + 1) * tokens)
+                factors = upload(self._rotary.factors([position]), self._device)
+                slab_RPTD = self._slab(frame)[layers_R, :, heads_R].to(keys_LHKD.dtype)
+                keys_LHKD[layers_R, heads_R, span] = self._rotary.rotate(slab_RPTD[:, 0], factors)
+                values_LHKD[layers_R, heads_R, span] = slab_RPTD[:, 1]
+            factors = upload(self._rotary.factors(part.query_positions), self._device)
+            index = tuple(_index(row, self._device) for row in heads)
+            num_tokens = len(part.frames) * tokens + block_tokens
+            contexts.append(GroupContext(index, num_tokens, factors))
+        self._placed = []
+        self._tiers.done_reading()
+        longest = max(context.num_tokens for context in contexts)
+        return AttentionContext(
+            keys_LHKD[:, :, :longest],
+            values_LHKD[:, :, :longest],
+            contexts[0].factors,
+            block_tokens,
+            groups=tuple(contexts),
+        )
+
+    def recording(self, context: AttentionContext) -> AttentionContext:
+        """Return a context whose pass records its queries as well."""
+        return context._replace(queries_LHSD=self._queries_LHSD)
 
     def close(self) -> None:
         """Give host memory back; call it after the last block."""
@@ -145,7 +223,31 @@ class KVStore:
     def allocated_mib(self) -> dict[str, float]:
         """Return the memory of the slabs by tier."""
         tiers = zip(("device", "host", "spilled"), self._tiers.num_allocated, strict=True)
-        return {name: count * self._slab_bytes / 2**20 for name, count in tiers}
+        allocated = {name: count * self._slab_bytes / 2**20 for name, count in tiers}
+        if self._slots.num_bytes:
+            allocated["virtual"] = self._slots.num_bytes / 2**20
+        return allocated
+
+    def _slab(self, frame: int) -> Tensor:
+        """Return the slab of a frame, or of a slot in float32."""
+        return self._tiers.slab(frame) if frame >= 0 else self._slots.slab(frame)
+
+
+def rows_of(plan: ContextPlan, layers: int, heads: int) -> Iterator[tuple[Heads, ContextPlan]]:
+    """Yield the heads of each layer with their plan: those of the plan itself, then the groups."""
+    yield others([group.heads for group in plan.groups], layers, heads), plan
+    for group in plan.groups:
+        if any(group.heads):
+            yield group.heads, group.plan
+
+
+def _index(heads: Sequence[int], device: torch.device) -> slice | Tensor:
+    """Return an index of heads; a slice, which copies nothing, where they are neighbours."""
+    if not heads:
+        return slice(0, 0)
+    if tuple(heads) == tuple(range(heads[0], heads[-1] + 1)):
+        return slice(heads[0], heads[-1] + 1)
+    return torch.tensor(heads, device=device)
 
 
 def _place(
