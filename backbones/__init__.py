@@ -9,6 +9,7 @@ BACKBONES = Registry(
         "street": "backbones.street.backbone:StreetBackbone",
         "self_forcing": "backbones.wan.backbone:SelfForcing",
         "causal_forcing": "backbones.wan.backbone:CausalForcing",
+        "external": "backbones.external.backbone:ExternalBackbone",
         "longlive": "backbones.wan.backbone:LongLive",
     },
     group="longtake.backbones",

@@ -15,6 +15,7 @@ METHODS = Registry(
         "oldest": "methods.controls:Oldest",
         "lag": "methods.controls:Lag",
         "oracle": "methods.controls:Oracle",
+        "external": "methods.external:External",
         "infinity_rope": "methods.published.infinity_rope:InfinityRope",
         "deep_sink": "methods.published.deep_sink:DeepSink",
         "rolling_sink": "methods.published.rolling_sink:RollingSink",

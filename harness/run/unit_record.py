@@ -89,11 +89,12 @@ def unit_record(
             machine=describe_machine(device),
             kernels=rollout.describe_kernels(),
         ),
-        script=_script(unit.script, spec) if unit.script else None,
+        script=recorded_script(unit.script, spec) if unit.script else None,
     )
 
 
-def _script(script: Script, spec: BackboneSpec) -> RecordedScript:
+def recorded_script(script: Script, spec: BackboneSpec) -> RecordedScript:
+    """Describe the segments of a video whose prompt changes."""
     starts = spec.schedule(script).starts
     return RecordedScript(
         script.switch,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from backbones.engine.backbone import Backbone, BackboneSource
     from backbones.engine.script import Script
+    from backbones.external.backbone import ExternalBackbone
     from eval.scoring.scorer import Scorer
     from harness.store.units import Unit
 
@@ -92,6 +93,7 @@ class _Worker:
 
     def generate(self) -> None:
         """Load the backbone that all units of the shard share, and make them."""
+        from backbones.external.backbone import ExternalBackbone
         from harness.store.units import build_backbone
 
         first, units = self._shard.units[0], list(self._shard.units)
@@ -99,10 +101,14 @@ class _Worker:
         try:
             device = pick_device(self._shard.device)
             source = build_backbone(first.family, first.backbone_args)
-            units = self._those_that_fit(source, device)
-            if not units:
-                return
-            backbone = source.load(device, [text for unit in units for text in unit.prompts])
+            if isinstance(source, ExternalBackbone):
+                make = partial(self._make_with_command, source, device)
+            else:
+                units = self._those_that_fit(source, device)
+                if not units:
+                    return
+                texts = [text for unit in units for text in unit.prompts]
+                make = partial(self._make, source, source.load(device, texts))
         except _ENDS_AN_ITEM as error:
             for unit in units:
                 self._fail(unit.id, error)
@@ -113,7 +119,7 @@ class _Worker:
                     return
                 if self._store.finished(unit) is not None:  # by another worker, since planning
                     self._emit(Event(EventKind.done, unit.id))
-                elif not self._attempt(unit.id, partial(self._make, unit, source, backbone)):
+                elif not self._attempt(unit.id, partial(make, unit)):
                     return
 
     def evaluate(self) -> None:
@@ -228,7 +234,16 @@ class _Worker:
         if disk := disk_error(unwritable, self._store.root):
             raise disk
 
-    def _make(self, unit: Unit, source: BackboneSource, backbone: Backbone) -> None:
+    def _make_with_command(
+        self, source: ExternalBackbone, device: torch.device, unit: Unit
+    ) -> None:
+        from harness.run.external import make_with_command
+        from harness.run.prepared import PreparedUnit
+
+        PreparedUnit.of(unit, source).check_identity()
+        make_with_command(unit, source, device, self._store, self._stop_requested)
+
+    def _make(self, source: BackboneSource, backbone: Backbone, unit: Unit) -> None:
         from harness.core.determinism import strictly_deterministic
         from harness.run.generate import generate_unit
         from harness.run.prepared import PreparedUnit

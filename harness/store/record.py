@@ -143,15 +143,17 @@ class Generation:
 
 @dataclass(frozen=True)
 class Origin:
-    """The origin of an imported video.
+    """The origin of a video that Longtake did not generate.
 
     Attributes:
-        file: name of the imported file.
+        file: name of the imported file, or "command" for the video of an external generator.
         fps: exact frame rate, as a fraction ("30000/1001").
+        num_latents: latent frames that the external generator was asked for; None for a file.
     """
 
     file: str
     fps: str
+    num_latents: int | None = None
 
     def __post_init__(self) -> None:
         if Fraction(self.fps) <= 0:
@@ -243,10 +245,11 @@ class Record:
     @property
     def length(self) -> Length:
         """Its length."""
+        made = self.generation or self.origin
         return Length(
             self.num_frames,
             self.duration_s,
-            self.generation.num_latents if self.generation else None,
+            made.num_latents if made else None,
             self.origin.fps if self.origin else None,
         )
 

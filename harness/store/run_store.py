@@ -93,9 +93,10 @@ class RunStore(StorePaths):
     def finished(self, unit: Unit) -> Record | None:
         """Return the record of a unit if it is long enough and its video is the recorded one."""
         record = self.record(unit.id)
-        if record is None or record.generation is None:
+        made = None if record is None else (record.generation or record.origin)
+        if record is None or made is None or made.num_latents is None:
             return None
-        if record.generation.num_latents < unit.num_latents:
+        if made.num_latents < unit.num_latents:
             return None
         return record if record.video.matches(self.unit_dir(unit.id)) else None
 

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from backbones import BACKBONES
 from backbones.engine.script import Script, Switch
+from backbones.external.backbone import ExternalBackbone
 from harness.core.devices import pick_device
 from harness.core.errors import ConfigError, LongtakeError, MissingWeights
 from harness.core.registry import PluginError, Registry
 from harness.core.schema import build
 from harness.store.lines import UnitLine
 from methods import METHODS
+from methods.external import External
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -175,6 +177,11 @@ def plan_units(config: SweepConfig, only_count: bool = False) -> list[Unit]:
         spec = source.spec()
         num_latents = max(spec.num_latents(duration_s) for duration_s in settings.duration)
         strategy = build(METHODS.load(row.method.target), row.method.args, "method")
+        if isinstance(source, ExternalBackbone) and not isinstance(strategy, External):
+            raise ConfigError(
+                f"backbone {row.backbone.label!r} makes whole videos with a command of its own; "
+                f"use method=external (method.label=NAME), not {row.method.label!r}."
+            )
         scripts = [_script(prompt, row.switch) for prompt in row.prompts.prompts]
         _check_rollouts(strategy, spec, row.prompts.prompts, scripts, num_latents)
         check_by_strategy = getattr(strategy, "check_prompt", _any_prompt)

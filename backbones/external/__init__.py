@@ -1,0 +1,1 @@
+"""Generators that are run as a command and make whole videos."""

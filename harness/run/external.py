@@ -1,0 +1,206 @@
+"""Making a unit with the command of an external generator."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from eval.video.decode import VideoDamaged, check_whole, count_frames, probe
+from harness.core.errors import LongtakeError
+from harness.core.events import Interrupted
+from harness.core.files import copy_file, replacing
+from harness.run.unit_record import recorded_script
+from harness.store.record import Origin, Prompt, Record, VideoFile, now
+
+if TYPE_CHECKING:
+    import torch
+
+    from backbones.engine.spec import BackboneSpec
+    from backbones.external.backbone import ExternalBackbone
+    from harness.store.run_store import RunStore
+    from harness.store.units import Unit
+
+_POLL_S = 0.2
+_LOG_CHARS = 4000
+
+
+class CommandFailed(LongtakeError):
+    """An external generator ended without a video of the right length and size."""
+
+
+def make_with_command(
+    unit: Unit,
+    source: ExternalBackbone,
+    device: torch.device,
+    store: RunStore,
+    stop_requested: Callable[[], bool],
+) -> None:
+    """Run the command of a unit, check its video and store it.
+
+    Args:
+        unit: the unit.
+        source: its backbone.
+        device: the one that the command shall use; a CUDA device becomes CUDA_VISIBLE_DEVICES.
+        store: store that receives video and record.
+        stop_requested: asked while the command runs.
+
+    Raises:
+        Interrupted: `stop_requested` returned True; the command was stopped.
+        CommandFailed: it ended with an error, took too long, or left no video or another one. The
+            end of its output is a note of the error.
+    """
+    spec = source.spec()
+    with tempfile.TemporaryDirectory(prefix="longtake-external-") as name:
+        folder = Path(name)
+        argv = source.template().fill(_values(unit, spec, folder))
+        with (folder / "command.log").open("w+b") as log:
+            try:
+                _run(argv, source, device, log, stop_requested)
+                video = _the_video(folder)
+                _check(video, spec, unit.num_latents)
+            except (CommandFailed, VideoDamaged) as error:
+                error.add_note(f"Output of {argv[0]}:\n{_end_of(log)}")
+                raise
+        target = store.unit_dir(unit.id) / "video.mp4"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(target) as fresh:
+            copy_file(video, fresh)
+    store.write_record(_record(unit, spec, target))
+
+
+def _values(unit: Unit, spec: BackboneSpec, folder: Path) -> dict[str, str]:
+    """Return what replaces each placeholder; prompt and segments are written to files too."""
+    num_latents = unit.num_latents
+    duration_s = num_latents / spec.geometry.latents_per_s
+    segments = [{"seconds": duration_s, "prompt": unit.prompt}]
+    if unit.script:
+        segments = [{"seconds": s.seconds, "prompt": s.prompt} for s in unit.script.segments]
+    (folder / "out").mkdir()
+    (folder / "script.json").write_text(json.dumps(segments, ensure_ascii=False))
+    # Programs read one prompt a line.
+    (folder / "prompt.txt").write_text(" ".join(unit.prompt.splitlines()) + "\n")
+    return {
+        "prompt": unit.prompt,
+        "prompt_file": str(folder / "prompt.txt"),
+        "script": str(folder / "script.json"),
+        "seed": str(unit.seed),
+        "duration_s": f"{duration_s:g}",
+        "num_frames": str(spec.geometry.num_frames(num_latents)),
+        "num_latents": str(num_latents),
+        "python": sys.executable,
+        "out": str(folder / "out" / "video.mp4"),
+        "out_folder": str(folder / "out"),
+    }
+
+
+def _run(
+    argv: list[str],
+    source: ExternalBackbone,
+    device: torch.device,
+    log: IO[bytes],
+    stop_requested: Callable[[], bool],
+) -> None:
+    environment = dict(os.environ)
+    if device.type == "cuda":
+        visible = environment.get("CUDA_VISIBLE_DEVICES", "").split(",")
+        index = device.index or 0
+        environment["CUDA_VISIBLE_DEVICES"] = visible[index] if visible[0] else str(index)
+    try:
+        # A session of its own, so that whatever the command starts ends with it.
+        process = subprocess.Popen(
+            argv,
+            cwd=source.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise CommandFailed(f"The command can't be started: {error}") from error
+    deadline = time.monotonic() + source.timeout_s
+    try:
+        while process.poll() is None:
+            if stop_requested():
+                raise Interrupted
+            if time.monotonic() > deadline:
+                raise CommandFailed(
+                    f"The command took longer than backbone.timeout_s={source.timeout_s:g}."
+                )
+            time.sleep(_POLL_S)
+    finally:
+        _end(process)
+    if process.returncode < 0:
+        raise CommandFailed(f"The command was ended by signal {-process.returncode}.")
+    if process.returncode:
+        raise CommandFailed(f"The command ended with exit status {process.returncode}.")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _the_video(folder: Path) -> Path:
+    """Return the one video that the command left."""
+    found = sorted(path for path in (folder / "out").rglob("*") if path.suffix.lower() == ".mp4")
+    if len(found) != 1:
+        raise CommandFailed(
+            f"The command left {len(found)} .mp4 files; expected one, at {{out}} or in "
+            "{out_folder}."
+        )
+    return found[0]
+
+
+def _check(video: Path, spec: BackboneSpec, num_latents: int) -> None:
+    info, geometry = probe(video), spec.geometry
+    check_whole(video)
+    found = (count_frames(video), info.width, info.height, info.fps)
+    expected = (
+        geometry.num_frames(num_latents),
+        geometry.width,
+        geometry.height,
+        Fraction(geometry.fps),
+    )
+    if found != expected:
+        raise CommandFailed(
+            "The video has {} frames of {} x {} pixels at {} a second; expected {} of {} x {} at "
+            "{} (backbone.width, height, fps, temporal_factor).".format(*found, *expected)
+        )
+
+
+def _end_of(log: IO[bytes]) -> str:
+    log.flush()
+    log.seek(0)
+    return log.read().decode(errors="replace")[-_LOG_CHARS:]
+
+
+def _record(unit: Unit, spec: BackboneSpec, video: Path) -> Record:
+    geometry, num_latents = spec.geometry, unit.num_latents
+    num_frames = geometry.num_frames(num_latents)
+    return Record(
+        unit_id=unit.id,
+        identity=unit.identity,
+        prompt=Prompt(unit.prompt_set, unit.prompt_id, unit.prompt, unit.evaluation_prompt),
+        seed=unit.seed,
+        num_frames=num_frames,
+        duration_s=num_latents / geometry.latents_per_s,
+        fps=geometry.fps,
+        width=geometry.width,
+        height=geometry.height,
+        video=VideoFile.of(video),
+        finished=now(),
+        origin=Origin("command", str(geometry.fps), num_latents),
+        script=recorded_script(unit.script, spec) if unit.script else None,
+    )

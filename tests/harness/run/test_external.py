@@ -1,0 +1,198 @@
+"""Videos made by commands: a renderer as a row, prompts as data, and every way to fail."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from backbones.external.backbone import ExternalBackbone
+from backbones.external.command import CommandTemplate
+from harness.core.errors import LongtakeError, MissingWeights
+from harness.store.frames import load_sweep
+from tests.harness.support import records
+
+STORE = Path("runs/main")
+EXAMPLES = Path(__file__).parents[3] / "examples"
+
+# Writes a video of grey frames and what it was given; MODE spoils it.
+GREY = """
+import json, os, sys, time
+from pathlib import Path
+import av
+import numpy as np
+
+mode, out, frames, *rest = sys.argv[1:]
+Path(f"given-{os.getpid()}.json").write_text(json.dumps(rest))
+print("working as", mode, flush=True)
+if mode == "status":
+    sys.exit(3)
+if mode == "slow":
+    time.sleep(600)
+count = int(frames) - (mode == "short")
+size = 32 if mode == "small" else 64
+for name in {"nothing": (), "two": ("a.mp4", "b.mp4")}.get(mode, ("a.mp4",)):
+    with av.open(str(Path(out) / name), "w") as container:
+        stream = container.add_stream("libx264", rate=8 if mode == "slower" else 16)
+        stream.width, stream.height, stream.pix_fmt = size, size, "yuv420p"
+        for _ in range(count):
+            grey = np.full((size, size, 3), 99, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
+        container.mux(stream.encode())
+if mode == "text":
+    (Path(out) / "a.mp4").write_text("no video")
+"""
+NASTY = "a \"cat\"; $(touch hacked) `touch hacked` '{seed}' && touch hacked | {out}"
+
+
+def sweep(mode: str, *arguments: str, rest: str = "{prompt}") -> list[str]:
+    """Arguments of a sweep whose command is GREY."""
+    Path("grey.py").write_text(GREY)
+    command = f"{{python}} grey.py {mode} {{out_folder}} {{num_frames}} {rest}"
+    sizes = ("backbone.width=64", "backbone.height=64", "method=external", "device=cpu")
+    given = ("sweep", "--no-report", "backbone=external", f"backbone.command='{command}'")
+    return [*given, *sizes, "duration=0.75", "suite=[]", "prompts.num=1", *arguments]
+
+
+@pytest.mark.slow
+def test_a_script_that_renders_the_world_is_a_row(cli, tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(EXAMPLES)
+    arguments = (
+        *("sweep", "--no-report", "backbone=examples/external/render_world.yaml", "device=cpu"),
+        *("method=external", "method.label=renderer", "duration=3", "prompts.num=1"),
+    )
+    assert cli(*arguments, "suite=sky_error").code == 0
+    (record,) = records(STORE).values()
+    assert (record["num_frames"], record["width"], record["fps"]) == (45, 128, 16)
+    assert record["origin"] == {"file": "command", "fps": "16", "num_latents": 12}
+    sweep_data = load_sweep(STORE)
+    assert set(sweep_data.units["method"]) == {"external label=renderer"}
+    assert float(sweep_data.scores["value"].iloc[0]) < 0.05  # the truth itself
+    again = cli(*arguments, "suite=sky_error")
+    assert "0 units to make" in again.out + again.err
+    assert cli("verify", "main").code == 0
+
+
+@pytest.mark.slow
+def test_a_prompt_is_data_and_never_executed(cli) -> None:
+    Path("nasty.jsonl").write_text(json.dumps({"id": "a", "prompt": f"{NASTY}\nline two"}))
+    command = sweep("fine", "prompts=nasty.jsonl", rest="--text={prompt} {prompt_file} {script}")
+    result = cli(*command)
+    assert result.code == 0, result
+    (given,) = Path().glob("given-*.json")
+    argument, prompt_file, script = json.loads(given.read_text())
+    assert argument == f"--text={NASTY}\nline two"
+    assert not Path("hacked").exists()
+    assert not Path(prompt_file).exists()  # its folder is gone
+    assert script.endswith("script.json")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("mode", "message"),
+    [
+        ("status", "ended with exit status 3"),
+        ("slow", "took longer than backbone.timeout_s=1"),
+        ("nothing", "left 0 .mp4 files"),
+        ("two", "left 2 .mp4 files"),
+        ("short", "has 8 frames of 64 x 64 pixels at 16 a second; expected 9 of 64 x 64"),
+        ("small", "has 9 frames of 32 x 32"),
+        ("slower", "at 8 a second; expected 9"),
+        ("text", "a.mp4"),
+    ],
+)
+def test_a_command_that_fails_fails_its_unit_with_its_log(cli, mode: str, message: str) -> None:
+    limit = "1" if mode == "slow" else "60"
+    assert cli(*sweep(mode, f"backbone.timeout_s={limit}")).code == 1
+    assert not records(STORE)
+    (failure,) = STORE.glob("units/*/failure*.json")
+    saved = json.loads(failure.read_text())
+    assert message in json.dumps(saved)
+    assert f"working as {mode}" in json.dumps(saved)
+
+
+@pytest.mark.slow
+def test_a_program_that_does_not_exist_fails_its_unit(cli) -> None:
+    assert cli(*sweep("fine", "backbone.command='no-such-program {prompt} {out}'")).code == 1
+    (failure,) = STORE.glob("units/*/failure*.json")
+    assert "can't be started" in failure.read_text()
+
+
+@pytest.mark.slow
+def test_a_stopped_sweep_stops_the_command(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "harness", *sweep("slow")], stdout=subprocess.DEVNULL
+    )
+    while not (given := list(tmp_path.glob("given-*.json"))):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    process.wait(60)
+    pid = int(given[0].stem.partition("-")[2])
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("", "needs the command"),
+        ("run 'it {prompt} {out}", "No closing quotation"),
+        ("run {promt} {out}", "Did you mean 'prompt'"),
+        ("run {prompt}", r"needs \{out\} or \{out_folder\}"),
+        ("run {out}", r"needs \{prompt\} or \{prompt_file\} or \{script\}"),
+    ],
+)
+def test_a_wrong_command_is_refused(command: str, message: str) -> None:
+    with pytest.raises(LongtakeError, match=message):
+        ExternalBackbone(command=command).spec()
+
+
+def test_values_are_not_read_for_placeholders_again() -> None:
+    template = CommandTemplate.parse("run --a={prompt} '{seed} {prompt}' {out}")
+    values = {"prompt": "{seed} 'x' $(y)", "seed": "7", "out": "o"}
+    assert template.fill(values) == ["run", "--a={seed} 'x' $(y)", "7 {seed} 'x' $(y)", "o"]
+
+
+def test_the_content_of_its_files_is_part_of_the_identity(tmp_path: Path) -> None:
+    script = tmp_path / "make.py"
+    script.write_text("one")
+    backbone = ExternalBackbone("run {prompt} {out}", str(tmp_path), ["make.py"])
+    before = backbone.identity()
+    script.write_text("two")
+    assert backbone.identity() != before
+    script.unlink()
+    with pytest.raises(MissingWeights, match=r"no file .*make\.py"):
+        backbone.identity()
+
+
+@pytest.mark.slow
+def test_strategies_and_commands_do_not_mix(cli) -> None:
+    mixed = cli(*sweep("fine", "method=rag"))
+    assert mixed.code == 2
+    assert "use method=external" in mixed.err
+    other = cli("sweep", "--no-report", "method=external", "duration=3", "prompts.num=1")
+    assert other.code == 2
+    assert "method=external is for backbone=external" in other.err
+
+
+@pytest.mark.parametrize(
+    "path", sorted((EXAMPLES / "external").glob("*.yaml")), ids=lambda p: p.stem
+)
+def test_the_example_commands_are_wellformed(path: Path) -> None:
+    from omegaconf import OmegaConf
+
+    given = OmegaConf.to_container(OmegaConf.load(path))
+    assert isinstance(given, dict)
+    assert given.pop("family") == "external"
+    spec = ExternalBackbone(**given).spec()
+    assert spec.geometry.num_frames(spec.num_latents(30)) == 477
+    if path.stem != "render_world":
+        assert "NOT RUN HERE" in path.read_text()
