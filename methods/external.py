@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class External:
-    """What the command of `backbone=external` does, by the name that the label gives it.
+    """The memory of the command of `backbone=external`, under the name of the label.
 
     Args:
         label: name of the method in tables.

@@ -65,6 +65,8 @@ class Backbone:
         start_decoder: begins decoding a new video.
         cut_tokens: tokens cut off each prompt that was longer than the text encoder takes.
         compile_models: makes all models run compiled, or as they are.
+        encode_video: frames in -1..1, as many as whole latent frames decode to, into latents; None
+            without an encoder.
     """
 
     spec: BackboneSpec
@@ -73,6 +75,7 @@ class Backbone:
     start_decoder: Callable[[], StreamingDecoder]
     cut_tokens: Mapping[str, int] = field(default_factory=dict)
     compile_models: Callable[[bool], object] = _keep_uncompiled
+    encode_video: Callable[[Tensor], Tensor] | None = None
 
     def compile(self, compiled: bool) -> None:
         """Run all models compiled, or as they are; compilation happens at their first use."""

@@ -27,6 +27,7 @@ from backbones.engine.graphs import GraphedPasses
 from backbones.engine.kv.sizes import most_kept, plan_tiers
 from backbones.engine.kv.store import KVStore
 from backbones.engine.lanes import Lane, Moment
+from backbones.engine.prefix import load_prefix
 from backbones.engine.runtime import Runtime
 from backbones.engine.script import Script, Switch
 from backbones.engine.timings import BlockMoments
@@ -54,6 +55,7 @@ class Block:
         plan: the context it was made with.
         moments: start and end of its parts.
         replayed: whether it was rebuilt from saved latents instead of denoised.
+        given: whether its latents are those of the script's given beginning.
         segment: index of its segment; None for a video with one prompt.
     """
 
@@ -63,6 +65,7 @@ class Block:
     plan: ContextPlan
     moments: BlockMoments
     replayed: bool
+    given: bool
     segment: int | None
 
     def timings(self) -> BlockTimings:
@@ -106,6 +109,8 @@ class Rollout:
         self._num_latents = num_latents
         self._schedule = spec.schedule(prompt)
         self._has_script = isinstance(prompt, Script)
+        prefix = load_prefix(prompt, backbone, num_latents) if isinstance(prompt, Script) else None
+        self._prefix = torch.empty(0, *spec.geometry.latent_shape) if prefix is None else prefix
         parts = spec.rollouts(prompt, num_latents, seed)
         self._parts = {part.start_latent: part for part in parts}
         self._spec = parts[0]
@@ -178,10 +183,12 @@ class Rollout:
         plan = self._plan(0)
         try:
             for first_frame in range(0, self._num_latents, size):
-                given = None
+                span, given = slice(first_frame, first_frame + size), None
                 if made is not None and first_frame < num_made:
-                    given = made[first_frame : first_frame + size]
-                block, plan = self._make_block(first_frame, plan, given)
+                    given = made[span]
+                elif first_frame < len(self._prefix):
+                    given = self._prefix[span]
+                block, plan = self._make_block(first_frame, plan, given, first_frame < num_made)
                 yield block
         finally:
             self.store.close()
@@ -238,7 +245,7 @@ class Rollout:
 
     @torch.inference_mode()
     def _make_block(
-        self, first_frame: int, plan: ContextPlan, given: Tensor | None
+        self, first_frame: int, plan: ContextPlan, given: Tensor | None, replayed: bool
     ) -> tuple[Block, ContextPlan]:
         """Make or replay one block; return it and the plan of the next one."""
         index = first_frame // self._spec.block_latents
@@ -300,7 +307,8 @@ class Rollout:
             append=(append_began, Moment(self._device)),
         )
         segment = self._schedule.index(first_frame) if self._has_script else None
-        block = Block(index, first_frame, latents, plan, moments, given is not None, segment)
+        is_given = first_frame < len(self._prefix)
+        block = Block(index, first_frame, latents, plan, moments, replayed, is_given, segment)
         self._window.append(block)
         return block, next_plan
 

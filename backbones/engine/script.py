@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import accumulate, pairwise
+from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError
+from harness.core.weights_files import file_sha256
 
 
 class Switch(StrEnum):
@@ -25,6 +27,17 @@ class Switch(StrEnum):
     flush = "flush"
 
 
+def given_sha256(path: str) -> str:
+    """Return the sha256 of the file of a given segment.
+
+    Raises:
+        ConfigError: there is no such file.
+    """
+    if not Path(path).is_file():
+        raise ConfigError(f"The given segment: there is no file {path!r}.")
+    return file_sha256(Path(path))
+
+
 @dataclass(frozen=True)
 class Segment:
     """A stretch of a video with one prompt.
@@ -33,11 +46,14 @@ class Segment:
         seconds: its length; the last segment of a script lasts to the end of the video.
         prompt: generation prompt.
         evaluation_prompt: text that metrics compare the segment with; None for the prompt itself.
+        given: file with the latents or the video of the segment, which is then not made; only the
+            first one of a script may be given.
     """
 
     seconds: float
     prompt: str
     evaluation_prompt: str | None = None
+    given: str | None = None
 
     def __post_init__(self) -> None:
         if not (self.seconds > 0 and math.isfinite(self.seconds)):
@@ -66,6 +82,15 @@ class Script:
     def __post_init__(self) -> None:
         if not self.segments:
             raise ValueError("a script needs at least one segment")
+        if any(segment.given for segment in self.segments[1:]):
+            raise ValueError("only the first segment may be given")
+        if self.given and len(self.segments) == 1:
+            raise ValueError("a given segment needs one after it, which is made")
+
+    @property
+    def given(self) -> str | None:
+        """Return the file of the given beginning; None without one."""
+        return self.segments[0].given
 
     @property
     def prompts(self) -> tuple[str, ...]:
@@ -84,10 +109,12 @@ class Script:
 
     def identity(self) -> dict[str, Any]:
         """Return what changes pixels, as JSON."""
-        segments = [
+        segments: list[dict[str, Any]] = [
             {"seconds": float(segment.seconds), "prompt": segment.prompt}
             for segment in self.segments
         ]
+        if self.given:
+            segments[0]["given_sha256"] = given_sha256(self.given)
         return {"segments": segments, "switch": str(self.switch)}
 
     def starts(self, latents_per_s: float, block_latents: int) -> tuple[int, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from backbones.engine.spec import BackboneSpec, Geometry, Precision, WeightsKind
 from backbones.external.command import CommandTemplate
 from backbones.wan.rope import Rope
 from harness.core.errors import ConfigError, MissingWeights
+from harness.core.weights_files import file_sha256
 
 if TYPE_CHECKING:
     import torch
@@ -99,8 +99,7 @@ class ExternalBackbone(BackboneSource):
             path = Path(self.folder) / name
             if not path.is_file():
                 raise MissingWeights(f"backbone.files_used: there is no file {str(path)!r}.")
-            with path.open("rb") as file:
-                digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
+            digests[name] = file_sha256(path)
         return {"files_used": digests, "folder": None, "timeout_s": None}
 
     def load(self, device: torch.device, prompts: Sequence[str]) -> Backbone:

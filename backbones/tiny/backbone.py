@@ -136,12 +136,18 @@ class TinyBackbone(BackboneSource):
         def encode_text(prompt: str) -> Float[Tensor, "token text_dim"]:
             return words_VE[list(ScenePrompt.parse(prompt).token_ids())]
 
+        @torch.inference_mode()
+        def encode_video(video: Float[Tensor, "frame 3 height width"]) -> Tensor:
+            latents = vae.encode(video.to(device))
+            return (latents - mean_C[:, None, None]) / std_C[:, None, None]
+
         return Backbone(
             spec,
             transformer,
             encode_text,
             lambda: TinyDecoder(vae, mean_C, std_C),
             compile_models=transformer.compile_layers,
+            encode_video=encode_video,
         )
 
     def _paths(self) -> dict[str, Path]:

@@ -188,6 +188,7 @@ class WanBackbone(BackboneSource):
             lambda: WanDecoder(models.vae),
             {prompt: item.num_cut_tokens for prompt, item in embedded.items()},
             models.compile,
+            models.vae.encode,
         )
 
     def _check(self) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.attention_command import attention
 from harness.cli.bench_command import bench
 from harness.cli.bench_metrics_command import bench_metrics
 from harness.cli.bench_search_command import bench_search
@@ -46,6 +47,7 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
         "serve": serve,
         "list": list_,
         "verify": verify,
+        "attention": attention,
     },
     "Prepare": {
         "doctor": doctor,
@@ -71,6 +73,7 @@ _CONF = Path(__file__).parents[1] / "config" / "conf"
 _SETTINGS = {
     sweep: "sweep.yaml",
     generate: "sweep.yaml",
+    attention: "sweep.yaml",
     latents: "sweep.yaml",
     bench: "sweep.yaml",
     train_encoder: "training/train_encoder.yaml",

@@ -50,7 +50,7 @@ def make_with_command(
     Args:
         unit: the unit.
         source: its backbone.
-        device: the one that the command shall use; a CUDA device becomes CUDA_VISIBLE_DEVICES.
+        device: the one that the command uses; a CUDA device becomes CUDA_VISIBLE_DEVICES.
         store: store that receives video and record.
         stop_requested: asked while the command runs.
 

@@ -115,8 +115,8 @@ def unit_timings_s(
         video: the pipeline that wrote its video.
         started: reading of `time.perf_counter` at the start of the work.
     """
-    replayed = [block.timings().whole_s for block in blocks if block.replayed]
-    made = [block.timings() for block in blocks if not block.replayed]
+    replayed = [b.timings().whole_s for b in blocks if b.replayed or b.given]
+    made = [b.timings() for b in blocks if not (b.replayed or b.given)]
     total = {"end_to_end": time.perf_counter() - started}
     if replayed:
         total["replay"] = sum(replayed)

@@ -77,6 +77,8 @@ def _fields(record: RecordSummary) -> dict[str, Any]:
         "imported": record.origin_fps is not None,
         **{name: getattr(record, name) for name in same},
         **(vars(record.facts) if record.facts else {}),
+        # Those that an external generator was asked for say nothing of latents that were kept.
+        **({} if record.origin_fps is None else {"num_latents": None}),
     }
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from backbones import BACKBONES
+from backbones.engine.prefix import check_prefix
 from backbones.engine.script import Script, Switch
 from backbones.external.backbone import ExternalBackbone
 from harness.core.devices import pick_device
@@ -265,6 +266,8 @@ def _check_rollouts(
     for prompt, script in zip(prompts, scripts, strict=True):
         try:
             found = spec.rollouts(script or prompt.text, num_latents, seed=0)
+            if script:
+                check_prefix(script, spec, num_latents)
         except ConfigError as error:
             raise ConfigError(f"{prompt.place or prompt.id}: {error}") from error
         rollouts |= dict.fromkeys(found)

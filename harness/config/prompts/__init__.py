@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from backbones.engine.script import Segment
+from backbones.engine.script import Segment, given_sha256
 from harness.config.prompts.segments import read_segments
 from harness.core.errors import ConfigError, LongtakeError, StoreError
 from harness.core.registry import Registry
@@ -55,7 +55,15 @@ class Prompt:
 
     def listing(self) -> list[Any]:
         """Return all its texts, and times if the prompt changes."""
-        segments = [[float(s.seconds), s.prompt, s.evaluation_text] for s in self.segments]
+        segments = [
+            [
+                float(s.seconds),
+                s.prompt,
+                s.evaluation_text,
+                *([given_sha256(s.given)] if s.given else []),
+            ]
+            for s in self.segments
+        ]
         return [self.text, self.evaluation_text, *([segments] if segments else [])]
 
 

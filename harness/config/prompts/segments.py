@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
-from backbones.engine.script import Segment
+from backbones.engine.script import Script, Segment
 from harness.core.errors import ConfigError, StoreError, unknown_name
 from harness.core.typed_files import from_plain
 
@@ -46,4 +47,13 @@ def read_segments(item: Mapping[str, Any], place: str) -> tuple[Segment, ...]:
         raise ConfigError(str(error)) from error
     if not found:
         raise ConfigError(f"{place}: segments is empty; expected objects with seconds and prompt.")
+    # Tasks on a cluster may run in another folder.
+    found = tuple(
+        replace(segment, given=str(Path(segment.given).absolute())) if segment.given else segment
+        for segment in found
+    )
+    try:
+        Script(found)
+    except ValueError as error:
+        raise ConfigError(f"{place}: {error}.") from error
     return found

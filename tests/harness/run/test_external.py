@@ -145,7 +145,7 @@ def test_a_stopped_sweep_stops_the_command(tmp_path: Path, monkeypatch) -> None:
     [
         ("", "needs the command"),
         ("run 'it {prompt} {out}", "No closing quotation"),
-        ("run {promt} {out}", "Did you mean 'prompt'"),
+        ("run {prompts} {out}", "Did you mean 'prompt'"),
         ("run {prompt}", r"needs \{out\} or \{out_folder\}"),
         ("run {out}", r"needs \{prompt\} or \{prompt_file\} or \{script\}"),
     ],

@@ -1,0 +1,148 @@
+"""Videos that continue a given beginning: latents or a video, replay, scores apart, bad files."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from backbones.engine.backbone import Backbone
+from backbones.engine.noise import SeededNoise
+from backbones.engine.prefix import check_prefix
+from backbones.engine.rollout import Block, Rollout
+from backbones.engine.script import Script, Segment, Switch
+from harness.core.errors import ConfigError
+from harness.run.video_writer import VideoWriter
+from methods.published.ema_sink import EmaSink
+from methods.rag import Rag
+from tests.small import small_backbone
+
+PROMPT = "dusk grassy blue yellowish striped ball drifting"
+OTHER = "noon sandy violet pinkish plain box pacing"
+
+
+@pytest.fixture(scope="module")
+def quick() -> Backbone:
+    return small_backbone(1000)
+
+
+@pytest.fixture
+def latents(tmp_path: Path) -> str:
+    """Nine latent frames in a file."""
+    made = torch.randn(9, 16, 16, 16, generator=torch.Generator().manual_seed(3))
+    save_file({"latents": made}, tmp_path / "given.safetensors")
+    return str(tmp_path / "given.safetensors")
+
+
+def script_of(given: str, seconds: float = 2.25, switch: Switch = Switch.keep) -> Script:
+    return Script((Segment(seconds, PROMPT, given=given), Segment(9, OTHER)), switch)
+
+
+def roll_out(
+    backbone: Backbone, script: Script | str, num_latents: int, made: Tensor | None = None, kind=Rag
+) -> list[Block]:
+    noise = SeededNoise(0, PROMPT)
+    return list(Rollout(backbone, kind(), script, noise, num_latents, 0).blocks(made))
+
+
+def latents_of(blocks: list[Block]) -> Tensor:
+    return torch.cat([block.latents for block in blocks])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("switch", list(Switch))
+def test_a_video_continues_given_latents(quick: Backbone, latents: str, switch: Switch) -> None:
+    from safetensors.torch import load_file
+
+    blocks = roll_out(quick, script_of(latents, switch=switch), 24)
+    assert [block.given for block in blocks] == [True] * 3 + [False] * 5
+    assert not any(block.replayed for block in blocks)
+    given = load_file(latents)["latents"]
+    assert torch.equal(latents_of(blocks)[:9], given)
+    # The rest is what a rollout makes whose first blocks happened to be these.
+    plain = Script((Segment(2.25, PROMPT), Segment(9, OTHER)), switch)
+    assert torch.equal(latents_of(blocks), latents_of(roll_out(quick, plain, 24, given)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [Rag, EmaSink])
+@pytest.mark.parametrize("num_made", [6, 9, 15])
+def test_it_is_replayed_and_shortened_exactly(
+    quick: Backbone, latents: str, kind: type, num_made: int
+) -> None:
+    script = script_of(latents)
+    whole = latents_of(roll_out(quick, script, 24, kind=kind))
+    assert torch.equal(latents_of(roll_out(quick, script, 24, whole[:num_made], kind)), whole)
+    assert torch.equal(latents_of(roll_out(quick, script, 15, kind=kind)), whole[:15])
+
+
+@pytest.mark.slow
+def test_a_given_video_is_encoded(quick: Backbone, tmp_path: Path) -> None:
+    path = tmp_path / "given.mp4"
+    colours = torch.linspace(0, 255, 33).byte()[:, None, None, None].expand(33, 128, 128, 3)
+    with VideoWriter(path, 16, 128, 128) as writer:
+        writer.write(colours.numpy())
+    blocks = roll_out(quick, script_of(str(path)), 12)
+    decoded = quick.start_decoder().decode(latents_of(blocks)[:9])
+    difference = (torch.as_tensor(decoded).float() - colours.float()).abs().mean()
+    assert difference < 12
+    blind = replace(quick, encode_video=None)
+    with pytest.raises(ConfigError, match="no video encoder; give latents"):
+        roll_out(blind, script_of(str(path)), 12)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "num_latents", "message"),
+    [
+        (2, 24, r"2 s, which is not a whole number of blocks of 0\.75 s"),
+        (2.3, 24, "not a whole number of blocks"),
+        (2.25, 9, "a longer duration leaves something to make"),
+        (1.5, 24, r"latents of shape \(9, 16, 16, 16\); tiny_short needs \(6, 16, 16, 16\)"),
+    ],
+)
+def test_a_beginning_of_another_length_is_refused(
+    quick: Backbone, latents: str, seconds: float, num_latents: int, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_prefix(script_of(latents, seconds), quick.spec, num_latents)
+
+
+def test_other_files_are_refused(quick: Backbone, tmp_path: Path) -> None:
+    def refused(path: Path) -> str:
+        with pytest.raises(ConfigError) as caught:
+            check_prefix(script_of(str(path)), quick.spec, 24)
+        return str(caught.value)
+
+    assert "there is no file" in refused(tmp_path / "none.mp4")
+    (tmp_path / "text.mp4").write_text("text")
+    assert "not a video" in refused(tmp_path / "text.mp4")
+    save_file({"other": torch.zeros(1)}, tmp_path / "other.safetensors")
+    assert "tensor 'latents'" in refused(tmp_path / "other.safetensors")
+    for name, fps, side, count in (
+        ("fps", 8, 128, 33),
+        ("size", 16, 64, 33),
+        ("short", 16, 128, 32),
+    ):
+        with VideoWriter(tmp_path / f"{name}.mp4", fps, side, side) as writer:
+            writer.write(torch.zeros(count, side, side, 3, dtype=torch.uint8).numpy())
+        assert "needs (33, 128, 128, 16)" in refused(tmp_path / f"{name}.mp4")
+
+
+def test_only_the_first_segment_may_be_given(latents: str) -> None:
+    with pytest.raises(ValueError, match="only the first segment"):
+        Script((Segment(3, PROMPT), Segment(3, OTHER, given=latents)))
+    with pytest.raises(ValueError, match="needs one after it"):
+        Script((Segment(3, PROMPT, given=latents),))
+
+
+def test_the_content_of_the_file_is_the_identity(latents: str, tmp_path: Path) -> None:
+    moved = tmp_path / "moved.safetensors"
+    before = script_of(latents).identity()
+    Path(latents).rename(moved)
+    assert script_of(str(moved)).identity() == before
+    save_file({"latents": torch.zeros(9, 16, 16, 16)}, moved)
+    assert script_of(str(moved)).identity() != before
