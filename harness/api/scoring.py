@@ -173,7 +173,7 @@ def _manifest(
                 "The order of the videos in a folder is not known: give prompts as a file, or "
                 "videos as a list or a mapping."
             )
-        return list_videos(dict.fromkeys(find_videos(Path(videos)), ""))
+        return list_videos(dict.fromkeys(find_videos(Path(videos))[0], ""))
     if isinstance(videos, Mapping):
         if prompts is not None:
             raise ConfigError("The mapping has the prompts already; leave out prompts.")

@@ -147,7 +147,7 @@ def evaluate(
             own = OwnVideos(read_manifest(videos, manifest), row, argv)
             imported = import_videos(own, store, durations_s)
         left_out = imported.left_out
-        for text in imported.damaged:
+        for text in imported.notes:
             terminal.say(text, style="yellow")
     elif sweep and not any((videos, manifest, name, runs, backbone, method)):
         store = RunStore(existing_store(sweep))

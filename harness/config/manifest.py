@@ -21,6 +21,8 @@ from harness.core.errors import ConfigError, StoreError, unknown_name
 from harness.core.untyped import json_object
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif")
+# Folders that VBench-Long writes into the folder of the videos ("cilps" is its own spelling).
+_OF_VBENCH = re.compile(r"split_clip|split_scene|temporal_filtered_cilps|.*_cat_firstframes_videos")
 _KEYS = ("video", "prompt", "evaluation_prompt", "id", "seed")
 # rank0-12-0_lora.mp4 (LongLive), 12-0_ema.mp4 (Self-Forcing): line of the prompt file, sample.
 _BY_LINE = re.compile(r"(?:rank\d+-)?(\d+)-(\d+)(?:_(?:lora|ema|regular))?")
@@ -57,12 +59,15 @@ class Manifest:
         videos: listed videos, in the order of the manifest.
         unlisted: video files of the folder that the manifest does not mention.
         file: name of the manifest's file; empty without one.
+        num_of_vbench: video files in folders that VBench-Long wrote, such as split_clip/, which are
+            left out unless the manifest lists them.
     """
 
     folder: Path
     videos: tuple[ListedVideo, ...]
     unlisted: tuple[Path, ...]
     file: str = ""
+    num_of_vbench: int = 0
 
 
 def read_manifest(folder: Path, path: Path) -> Manifest:
@@ -77,7 +82,7 @@ def read_manifest(folder: Path, path: Path) -> Manifest:
             id and seed or the same file.
         UnknownName: an unknown key in a line; names the nearest.
     """
-    files = find_videos(folder)
+    files, of_vbench = find_videos(folder)
     lines = _json_lines(path) if path.suffix == ".jsonl" else []
     if any("video" in line for line, _ in lines):
         known = {_composed(file.relative_to(folder).as_posix()): file for file in files}
@@ -95,22 +100,24 @@ def read_manifest(folder: Path, path: Path) -> Manifest:
     _refuse_doubles(videos, path)
     listed = {video.path.resolve() for video in videos}
     unlisted = tuple(file for file in files if file.resolve() not in listed)
-    return Manifest(folder, tuple(videos), unlisted, path.name)
+    left_out = sum(file.resolve() not in listed for file in of_vbench)
+    return Manifest(folder, tuple(videos), unlisted, path.name, left_out)
 
 
-def find_videos(folder: Path) -> list[Path]:
-    """Return the video files in a folder and its subfolders, sorted.
+def find_videos(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Return the video files in a folder and its subfolders, sorted, and apart those of VBench.
 
     Raises:
         ConfigError: no such folder.
     """
     if not folder.is_dir():
         raise ConfigError(f"videos={folder}: no such folder.")
-    return sorted(
-        file
-        for file in folder.rglob("*")
-        if file.suffix.lower() in VIDEO_SUFFIXES and not file.name.startswith(".")
-    )
+    found: tuple[list[Path], list[Path]] = ([], [])
+    for file in sorted(folder.rglob("*")):
+        if file.suffix.lower() in VIDEO_SUFFIXES and not file.name.startswith("."):
+            parents = file.relative_to(folder).parts[:-1]
+            found[any(_OF_VBENCH.fullmatch(name) for name in parents)].append(file)
+    return found
 
 
 def list_videos(prompts: Mapping[Path, str]) -> Manifest:

@@ -35,12 +35,12 @@ class ImportedVideos:
     Attributes:
         records: one for every video that can be read.
         left_out: why the others were left out, by their file names.
-        damaged: a text for each damaged part of the store's own files, which is dropped.
+        notes: a line for what is dropped: damaged parts of the store, clips that VBench cut.
     """
 
     records: tuple[Record, ...]
     left_out: Mapping[str, str]
-    damaged: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def import_videos(
@@ -77,4 +77,9 @@ def import_videos(
     labels = {"backbone": {"label": own.row.backbone}, "method": {"label": own.row.method}}
     durations = list(durations_s) if durations_s else whole_durations_s(records)
     damaged = store.add_command(units, list(own.command), [labels | {"duration": durations}])
+    if manifest.num_of_vbench:
+        damaged.append(
+            f"left out: {manifest.num_of_vbench} clips in folders that VBench-Long wrote, such as "
+            "split_clip"
+        )
     return ImportedVideos(tuple(records), left_out, tuple(damaged))

@@ -22,6 +22,8 @@ from harness.store.units import IDENTITY_VERSION, digest
 
 # A video of F latent frames has 4 F - 3 frames, so "30 s" at 16 fps has 477 frames.
 _MAY_LACK_S = Fraction(1, 4)
+_ONE_LENGTH = 1.15
+"""Videos whose lengths differ by less belong to one row, at the shortest of their lengths."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,11 @@ def import_video(store: RunStore, planned: PlannedImport, row: Row) -> Record:
 
 
 def whole_durations_s(records: Sequence[Record]) -> list[float]:
-    """Return the lengths of imported videos, rounded up if at most a quarter second is missing."""
+    """Return the lengths that rows of imported videos are scored at.
+
+    A length is rounded up if at most a quarter second is missing. Videos of 29.6 and 29.8 s, or of
+    4 and 4.5 s, are one row: all are scored over the shortest of such lengths.
+    """
     lengths = set()
     for record in records:
         assert record.origin is not None
@@ -136,7 +142,11 @@ def whole_durations_s(records: Sequence[Record]) -> list[float]:
         rounded = round(exact)
         near = rounded > 0 and rounded - _MAY_LACK_S <= exact <= rounded
         lengths.add(float(rounded) if near else float(exact))
-    return sorted(lengths)
+    rows: list[float] = []
+    for length in sorted(lengths):
+        if not rows or length > rows[-1] * _ONE_LENGTH:
+            rows.append(length)
+    return rows
 
 
 def _identity(content: str, video: ListedVideo) -> dict[str, Any]:

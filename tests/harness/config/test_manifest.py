@@ -72,6 +72,19 @@ def test_videos_without_a_line_are_listed(tmp_path: Path, folder: Path) -> None:
     assert [path.name for path in manifest.unlisted] == ["b.mp4"]
 
 
+def test_folders_that_vbench_wrote_are_counted_and_left_out(tmp_path: Path, folder: Path) -> None:
+    clips = [f"split_clip/a-0/a-0_{index}.mp4" for index in range(3)]
+    touch(folder, "a-0.mp4", *clips, "b_cat_firstframes_videos/b.mp4", "split/c.mp4")
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("a\n")
+    manifest = read_manifest(folder, prompts)
+    assert [video.path.name for video in manifest.videos] == ["a-0.mp4"]
+    assert [path.name for path in manifest.unlisted] == ["c.mp4"]
+    assert manifest.num_of_vbench == 4
+    listed = write(tmp_path, {"video": clips[0], "prompt": "p"})
+    assert read_manifest(folder, listed).num_of_vbench == 3
+
+
 @pytest.mark.parametrize(
     ("names", "expected"),
     [

@@ -144,3 +144,20 @@ def test_whole_seconds_may_lack_a_quarter_of_one(store: RunStore, video: ListedV
         for frames in (FPS * 2, FPS * 2 - 2, FPS * 2 - 3, FPS * 2 + 1)
     }
     assert lengths == {16: [2.0], 14: [2.0], 13: [1.625], 17: [2.125]}
+
+
+@pytest.mark.parametrize(
+    ("frames", "rows"),
+    [
+        ((474, 477), [59.25]),  # 477 frames are 59.6 s
+        ((32, 36), [4.0]),
+        ((40, 80, 84), [5.0, 10.0]),
+        ((80,), [10.0]),
+    ],
+)
+def test_lengths_that_hardly_differ_are_one_row(
+    store: RunStore, video: ListedVideo, frames: tuple[int, ...], rows: list[float]
+) -> None:
+    (planned,) = plan_import([video], ROW)
+    record = import_video(store, planned, ROW)
+    assert whole_durations_s([replace(record, num_frames=n) for n in frames]) == rows
