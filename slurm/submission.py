@@ -16,11 +16,15 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.core.errors import StoreError
 from harness.core.files import replacing
 from harness.core.typed_files import from_line, read_typed, to_line, write_typed
+from slurm.plan.resources import Request
+
+if TYPE_CHECKING:
+    from harness.config.slurm_profile import SlurmProfile
 
 
 class JobStage(StrEnum):
@@ -76,6 +80,10 @@ class Job:
         num_tasks: tasks of the array; 1 is a job without an array.
         job_id: SLURM's id; None if the job was not submitted.
         error: why it was not submitted.
+        waits: whether tasks of this submission will submit it once there is room.
+        request: resources of each task; None in headers of earlier versions.
+        after: names of jobs of this submission that it depends on.
+        after_jobs: ids of jobs of earlier submissions that must end first, successfully or not.
     """
 
     stage: JobStage
@@ -84,6 +92,10 @@ class Job:
     num_tasks: int
     job_id: str | None = None
     error: str = ""
+    waits: bool = False
+    request: Request | None = None
+    after: tuple[str, ...] = ()
+    after_jobs: tuple[str, ...] = ()
 
     def task_of(self, shard: int) -> tuple[str, int] | None:
         """Return job id and array index of a shard; None if not in this job or not submitted."""
@@ -116,6 +128,60 @@ class Submission:
     def with_job(self, place: int, job: Job) -> Submission:
         """Return a copy with the job at `place` replaced."""
         return replace(self, jobs=(*self.jobs[:place], job, *self.jobs[place + 1 :]))
+
+    def halved(self, place: int) -> Submission:
+        """Return a copy with the array at `place`, which is not submitted, cut into two."""
+        job = self.jobs[place]
+        half = job.num_tasks // 2
+        start = job.first_shard + half
+        second = replace(
+            job, name=f"{job.name}-{start}", first_shard=start, num_tasks=job.num_tasks - half
+        )
+        others = (
+            replace(other, after=(*other.after, second.name)) if job.name in other.after else other
+            for other in self.jobs[place + 1 :]
+        )
+        halves = (replace(job, num_tasks=half), second)
+        return replace(self, jobs=(*self.jobs[:place], *halves, *others))
+
+    def refused(self, error: str, is_limit: bool) -> Submission:
+        """Return a copy in which all jobs without an id were refused.
+
+        Args:
+            error: the reason.
+            is_limit: it is a limit on submitted jobs; they wait if any job was submitted at all.
+        """
+        waits = is_limit and any(job.job_id for job in self.jobs)
+        jobs = (
+            job
+            if job.job_id
+            else replace(job, error=error, waits=waits and job.request is not None)
+            for job in self.jobs
+        )
+        return replace(self, jobs=tuple(jobs))
+
+    def withdrawn(self) -> Submission:
+        """Return a copy in which no job waits any more."""
+        jobs = (
+            replace(job, waits=False, error="cancelled") if job.waits else job for job in self.jobs
+        )
+        return replace(self, jobs=tuple(jobs))
+
+    @property
+    def num_waiting(self) -> int:
+        """Number of tasks that wait to be submitted."""
+        return sum(job.num_tasks for job in self.jobs if job.waits)
+
+    def slurm_profile(self) -> SlurmProfile:
+        """Return the profile of the submission.
+
+        Raises:
+            ConfigError: a key or a value that does not exist any more.
+        """
+        from harness.config.slurm_profile import SlurmProfile
+        from harness.core.schema import build
+
+        return build(SlurmProfile, self.profile, "executor.slurm")
 
 
 def new_id() -> str:
@@ -167,7 +233,15 @@ class SubmissionFolder:
 
     @cached_property
     def submission(self) -> Submission:
-        """The header.
+        """The header as it was when it was first asked for.
+
+        Raises:
+            StoreError: it is damaged; names the field.
+        """
+        return self.read()
+
+    def read(self) -> Submission:
+        """Read the header, which changes while jobs are submitted.
 
         Raises:
             StoreError: it is damaged; names the field.
@@ -194,6 +268,11 @@ class SubmissionFolder:
             raise StoreError(f"{path} cannot be read: {error.strerror}.") from error
         if number != planned:
             raise StoreError(f"{path}: {number} shards; the jobs of the submission have {planned}.")
+
+
+def submit_lock(store: Path) -> Path:
+    """Return the file that is locked while jobs of a sweep are submitted."""
+    return store / "slurm" / ".lock"
 
 
 def submissions(store: Path) -> list[SubmissionFolder]:

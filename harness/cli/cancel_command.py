@@ -13,13 +13,12 @@ def cancel(sweep: Store) -> int:
     What is finished stays, and `resume` continues from there.
     """
     from harness.cli.local_sweep import cancel_sweep
-    from harness.cli.submit import submit_lock
     from harness.cli.terminal import Terminal
     from harness.core.files import locked
     from harness.store.run_store import RunStore
     from slurm import commands
     from slurm.status.state import read_state
-    from slurm.submission import submissions
+    from slurm.submission import submissions, submit_lock
 
     terminal = Terminal()
     store = existing_store(sweep).absolute()
@@ -28,6 +27,9 @@ def cancel(sweep: Store) -> int:
     # A submission in progress holds this lock: its later arrays would be missed.
     with terminal.console.status("waiting for a submission to end"), locked(submit_lock(store)):
         state = read_state(store)
+        for folder in () if state.unreachable else submissions(store):
+            if folder.submission.num_waiting:  # or tasks that end would submit more
+                folder.write(folder.submission.withdrawn())
     if state.unreachable:
         raise ClusterError(f"Nothing was cancelled: {state.unreachable}")
     jobs = state.queued_jobs

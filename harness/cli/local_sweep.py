@@ -25,6 +25,7 @@ from harness.store.run_store import RunStore
 if TYPE_CHECKING:
     from harness.cli.terminal import Terminal
     from harness.store.header import Command
+    from harness.studies.experiments.training_progress import EncoderProgress
 
 _MOST_FAILURES = 10
 
@@ -33,15 +34,17 @@ def show_status(store: RunStore, watch: bool, every_s: float, terminal: Terminal
     """Print what is done, missing and failed; with `watch` until no process works on it."""
     from rich.live import Live
 
-    progress = read_progress(store)
+    from harness.studies.experiments.training_progress import read_encoder_progress
+
+    progress, encoders = read_progress(store), read_encoder_progress(store)
     if watch:
-        with Live(_table(progress), console=terminal.console) as live:
+        with Live(_table(progress, encoders), console=terminal.console) as live:
             while progress.processes:
                 time.sleep(every_s)
-                progress = read_progress(store)
-                live.update(_table(progress))
+                progress, encoders = read_progress(store), read_encoder_progress(store)
+                live.update(_table(progress, encoders))
     elif not terminal.as_json:
-        terminal.console.print(_table(progress), soft_wrap=True)
+        terminal.console.print(_table(progress, encoders), soft_wrap=True)
     if terminal.as_json:
         terminal.print_json(
             {
@@ -53,6 +56,7 @@ def show_status(store: RunStore, watch: bool, every_s: float, terminal: Terminal
                 "suites": [asdict(suite) for suite in progress.suites],
                 "failures": progress.failures,
                 "processes": [asdict(process) for process in progress.processes],
+                "encoders": [asdict(encoder) for encoder in encoders],
             }
         )
     page = store.report_dir / "index.html"
@@ -61,7 +65,8 @@ def show_status(store: RunStore, watch: bool, every_s: float, terminal: Terminal
     name = shlex.quote(str(store.root))
     if progress.failures:
         terminal.say(f"{len(progress.failures)} failed: python -m harness logs {name}", style="red")
-    if not progress.processes and not (progress.is_complete and not progress.failures):
+    is_complete = progress.is_complete and all(encoder.is_trained for encoder in encoders)
+    if not progress.processes and not (is_complete and not progress.failures):
         for again in _commands_again(store, name):
             terminal.say(f"to do what is left: {again}")
     return 1 if progress.failures else 0
@@ -76,7 +81,7 @@ def _commands_again(store: RunStore, name: str) -> list[str]:
     return [shlex.join(command.argv) for command in commands]
 
 
-def _table(progress: Progress) -> RenderableType:
+def _table(progress: Progress, encoders: Sequence[EncoderProgress]) -> RenderableType:
     units = Table("backbone", "method", *STATES)
     for row in progress.rows:
         counts = [str(row.counts.get(state, 0)) for state in STATES]
@@ -88,6 +93,7 @@ def _table(progress: Progress) -> RenderableType:
             numbers = map(str, (suite.done, suite.failed, suite.missing))
             scores.add_row(Text(suite.suite), *numbers)
         parts.append(scores)
+    parts += [Text(str(encoder)) for encoder in encoders]
     for item, reason in list(progress.failures.items())[:_MOST_FAILURES]:
         parts.append(Text(f"failed: {_label(progress, item)}: {reason}", style="red"))
     parts += [Text(f"at work: {process}") for process in progress.processes]

@@ -27,7 +27,7 @@ from slurm.campaign import Campaign, stages_of
 from slurm.plan.arrays import Plan
 from slurm.plan.missing import MissingWork, missing_of_units
 from slurm.site import with_site_defaults
-from slurm.submission import JobStage
+from slurm.submission import JobStage, submit_lock
 from slurm.submit.dispatch import Dispatcher
 
 
@@ -115,11 +115,6 @@ def submitting(store: Path, dry_run: bool) -> Iterator[None]:
         yield
 
 
-def submit_lock(store: Path) -> Path:
-    """Return the file that is locked while jobs of a sweep are submitted."""
-    return store / "slurm" / ".lock"
-
-
 def work_of(units: list[Unit], settings: Settings) -> MissingWork:
     """Return the missing work of the units of a command with these settings."""
     return missing_of_units(
@@ -181,8 +176,17 @@ def submit_work(
         return 0
     with terminal.console.status("submitting"):
         folder = campaign.submit(plan)
-    ids = ", ".join(f"{job.stage} {job.job_id}" for job in folder.submission.jobs)
-    terminal.say(f"submitted: {ids}")
+    jobs = folder.submission.jobs
+    terminal.say(
+        f"submitted: {', '.join(f'{job.stage} {job.job_id}' for job in jobs if job.job_id)}"
+    )
+    if waiting := folder.submission.num_waiting:
+        terminal.say(
+            f"{counted(waiting, 'task')} found no room under the site's limit on submitted jobs: "
+            "tasks that end submit them. Longer tasks need less room (executor.slurm.shard_min). "
+            "If none runs any more, resume submits the rest.",
+            style="yellow",
+        )
     return _say_next(campaign, terminal)
 
 

@@ -173,6 +173,8 @@ def _prepare(
     from harness.cli.submit import must_submit, submit_corpus
     from harness.core.events import Interrupted
     from harness.run.worker import stopping_on_signals
+    from harness.store.processes import working
+    from harness.store.run_store import RunStore
     from harness.studies.experiments.prepare import prepare_encoders
 
     missing = plan.missing_encoders()
@@ -185,8 +187,12 @@ def _prepare(
     elif missing and must_submit(plan.corpus):
         return submit_corpus(plan.corpus, argv, terminal)
     elif missing:
+        store = RunStore(plan.store)
+        plan.note(store)  # with the command, so that `status` shows the training
+        for text in store.add_command([], argv, []):
+            terminal.say(text, style="yellow")
         try:
-            with stopping_on_signals() as stop_requested:
+            with working(store), stopping_on_signals() as stop_requested:
                 prepare_encoders(plan, terminal, stop_requested)
         except Interrupted:
             return terminal.say_stopped(argv)

@@ -19,7 +19,6 @@ import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -53,20 +52,22 @@ class FileIndex(Generic[F]):
 
     Attributes:
         stem: path of the index files, without their digit.
-        path_of: returns the file of a unit.
+        prefix: path of the file of a unit, before the unit's id.
+        suffix: the rest of that path. Both are texts, as objects of paths take most of the time.
         cls: type of the files.
         summary_of: returns what the index keeps of a file.
     """
 
     stem: Path
-    path_of: Callable[[str], Path]
+    prefix: str
+    suffix: str
     cls: type[F]
     summary_of: Callable[[F], object]
 
     def add(self, unit_id: str, content: F) -> None:
         """Add the line of a file that was just written; the next reader does it if this fails."""
         with contextlib.suppress(OSError):
-            line = self._line(unit_id, self.path_of(unit_id).stat(), content)
+            line = self._line(unit_id, self._stat(unit_id), content)
             self._append(_place(unit_id), [to_line(line)])
 
     def read(self, unit_ids: Iterable[str], part: type[P]) -> Iterator[tuple[str, P | StoreError]]:
@@ -91,9 +92,8 @@ class FileIndex(Generic[F]):
         lines, num_useless = self._lines(place)
         fresh: list[_Line] = []
         for unit_id in unit_ids:
-            path = self.path_of(unit_id)
             try:
-                stat = path.stat()
+                stat = self._stat(unit_id)
             except OSError:
                 continue
             line = lines.get(unit_id)
@@ -103,7 +103,7 @@ class FileIndex(Generic[F]):
                     found = msgspec.json.decode(line.summary, type=part)
             if found is None:
                 try:
-                    content = read_typed(path, self.cls)
+                    content = read_typed(Path(f"{self.prefix}{unit_id}{self.suffix}"), self.cls)
                 except FileNotFoundError:  # a running sweep replaces and removes files
                     continue
                 except StoreError as error:
@@ -121,6 +121,9 @@ class FileIndex(Generic[F]):
                     file.writelines(map(to_line, lines.values()))
             elif fresh:
                 self._append(place, map(to_line, fresh))
+
+    def _stat(self, unit_id: str) -> os.stat_result:
+        return os.stat(f"{self.prefix}{unit_id}{self.suffix}")  # noqa: PTH116
 
     def _line(self, unit_id: str, stat: os.stat_result, content: F) -> _Line:
         summary = msgspec.Raw(msgspec.json.encode(self.summary_of(content)))
@@ -162,13 +165,15 @@ def _place(unit_id: str) -> int:
 def record_index(paths: StorePaths) -> FileIndex[Record]:
     """Return the index of the records of a sweep."""
     stem = paths.index_dir / "records"
-    return FileIndex(stem, paths.record_path, Record, RecordSummary.of)
+    prefix, suffix = str(paths.record_path("\0")).split("\0")
+    return FileIndex(stem, prefix, suffix, Record, RecordSummary.of)
 
 
 def scores_index(paths: StorePaths, suite: str) -> FileIndex[Scores]:
     """Return the index of the scores of a suite."""
     stem = paths.index_dir / "scores" / suite
-    return FileIndex(stem, partial(paths.scores_path, suite), Scores, ScoresSummary.of)
+    prefix, suffix = str(paths.scores_path(suite, "\0")).split("\0")
+    return FileIndex(stem, prefix, suffix, Scores, ScoresSummary.of)
 
 
 def check_index(paths: StorePaths) -> Iterator[tuple[Path, str]]:

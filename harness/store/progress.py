@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -179,11 +180,11 @@ def _suite(
     """
     scored = dict(scores_index(store, suite).read(done, ScoresSummary))
     reader, counts = Reader(store.root), Counter[str]()
+    name, units_dir = store.failure_path(f"{suite}:any").name, str(store.units_dir)
     for unit_id, (longest_s, length) in done.items():
-        path = store.failure_path(f"{suite}:{unit_id}")
         # It comes first: a metric that failed leaves the scores of the others in a file.
-        if path.is_file():
-            failure = reader.read(path, Failure)
+        if os.path.isfile(f"{units_dir}/{unit_id}/{name}"):  # noqa: PTH113 - of a million
+            failure = reader.read(store.unit_dir(unit_id) / name, Failure)
             failures[f"{suite}:{unit_id}"] = failure.error if failure else "cannot be read"
             counts["failed"] += 1
         elif unit_id in scored and _is_scored(scored[unit_id], longest_s, length):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from submitit.helpers import Checkpointable
@@ -23,7 +23,8 @@ from slurm.attempts.attempt import AttemptFile, Ending, read_attempts
 from slurm.attempts.counts import AttemptCounts, count_attempts, read_counts, saved_chunks
 from slurm.node.requeue import StopSignals, requeue, stopped_early
 from slurm.plan.missing import still_missing
-from slurm.submission import SubmissionFolder
+from slurm.submission import JobStage, SubmissionFolder
+from slurm.submit.jobs import submit_waiting
 
 
 class ShardTask(Checkpointable):
@@ -64,6 +65,8 @@ class ShardTask(Checkpointable):
             attempt.end(Ending.preempted if early else Ending.stopped)
             requeue(task_id())
         attempt.end(Ending.finished)
+        if not signals.received():  # or the sweep may be being cancelled
+            submit_waiting(folder, TASKS)
 
 
 class ReportTask(Checkpointable):
@@ -81,6 +84,14 @@ class ReportTask(Checkpointable):
         paths = build_report(root)
         print(*paths.ablations, paths.index, sep="\n")
         attempt.end(Ending.finished)
+
+
+TASKS: Mapping[JobStage, Callable[[str], None]] = {
+    JobStage.generate: ShardTask(),
+    JobStage.evaluate: ShardTask(),
+    JobStage.report: ReportTask(),
+}
+"""The code that SLURM starts on a node, by stage."""
 
 
 def task_id() -> str:

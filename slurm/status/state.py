@@ -92,8 +92,17 @@ def read_state(store: Path) -> SweepState:
             if left and job.job_id and tasks.find(job, shard.number) is None
         )
         tasks.add(commands.accounting(forgotten))
+    alive = {
+        folder.path
+        for folder in folders
+        if any(tasks.in_queue(tasks.with_id(job)) for job in folder.submission.jobs)
+    }
     states = tuple(
-        judge(results, folder, shard, job, left, tasks.find(job, shard.number), bool(unreachable))
+        judge(
+            *(results, folder, shard, job, left, tasks.find(job, shard.number)),
+            unreachable=bool(unreachable),
+            goes_on=folder.path in alive,
+        )
         for folder, shard, job, left in shards
     )
     jobs = [tasks.with_id(job) for folder in folders for job in folder.submission.jobs]

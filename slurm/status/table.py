@@ -141,7 +141,7 @@ def _pending(shards: Sequence[ShardState]) -> Text:
     """List pending tasks, those of one job with one reason on one line."""
     groups: dict[tuple[str, str, str], list[ShardState]] = {}
     for shard in shards:
-        reason = shard.task.reason if shard.task else ""
+        reason = shard.task.reason if shard.task else shard.error
         if shard.task and shard.task.held:
             reason += "; `resume` releases it"
         key = (str(shard.shard.stage), shard.job.job_id or "", reason)

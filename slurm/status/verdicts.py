@@ -83,6 +83,7 @@ def judge(
     left: tuple[str, ...],
     task: TaskState | None,
     unreachable: bool,
+    goes_on: bool,
 ) -> ShardState:
     """Judge a shard: by its results, then by the queue, then by reasons that were recorded.
 
@@ -94,6 +95,8 @@ def judge(
         left: its items that are not done.
         task: state according to SLURM; None if SLURM does not know the task.
         unreachable: True if SLURM could not be asked.
+        goes_on: True if a job of the submission is in the queue, so that its tasks will submit
+            those that wait.
     """
     failed = tuple(item for item in left if results.has_failed(item, folder))
 
@@ -103,6 +106,10 @@ def judge(
     # A task may have been killed after its last result: the results count, not the exit code.
     if not left:
         return state(Verdict.done)
+    if job.waits and unreachable:
+        return state(Verdict.unknown)
+    if job.waits and goes_on:
+        return state(Verdict.pending, (), "waits for room under the limit on submitted jobs")
     if job.job_id is None:
         return state(Verdict.failed, left, f"not submitted: {job.error or 'interrupted'}")
     if task and task.runs:

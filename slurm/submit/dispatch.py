@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.core.errors import LongtakeError
 from harness.core.schema import with_defaults
 from slurm.attempts.counts import AttemptCounts, write_counts
-from slurm.node.task import ReportTask, ShardTask
-from slurm.plan.arrays import Piece, Plan, PlannedArray
+from slurm.node.task import TASKS
+from slurm.plan.arrays import Piece, Plan
 from slurm.submission import (
     Job,
     JobStage,
@@ -22,7 +21,8 @@ from slurm.submission import (
     SubmissionFolder,
     new_id,
 )
-from slurm.submit.sbatch import ArraySpec, script, submit
+from slurm.submit.jobs import dependency, spec_of, submit_jobs
+from slurm.submit.sbatch import script
 
 if TYPE_CHECKING:
     from harness.config.slurm_profile import SlurmProfile
@@ -49,20 +49,22 @@ class Dispatcher:
     def scripts(self, plan: Plan) -> list[str]:
         """Return the sbatch file of every array without submitting or writing anything."""
         folder = SubmissionFolder(self.store / "slurm" / "dry-run")
-        jobs = self._jobs(plan, "dry-run")
-        ids = [f"<{job.name}>" for job in jobs]
+        submission = self._header("dry-run", self._jobs(plan, "dry-run"))
+        jobs = [replace(job, job_id=f"<{job.name}>") for job in submission.jobs]
         return [
-            script(self._spec(folder, array, job, _dependency(plan, array, ids)))
-            for array, job in zip(plan.arrays, jobs, strict=True)
+            script(spec_of(folder, submission, job, self.profile, dependency(job, jobs)))
+            for job in jobs
         ]
 
     def trial_scripts(self, plan: Plan) -> list[str]:
         """Return one sbatch file per distinct request, without dependencies, for a trial."""
         folder = SubmissionFolder(self.store / "slurm" / "trial")
-        jobs = self._jobs(plan, "trial")
+        submission = self._header("trial", self._jobs(plan, "trial"))
         found = {
-            array.request: script(self._spec(folder, array, replace(job, num_tasks=1), ""))
-            for array, job in zip(plan.arrays, jobs, strict=True)
+            job.request: script(
+                spec_of(folder, submission, replace(job, num_tasks=1), self.profile, "")
+            )
+            for job in submission.jobs
         }
         return list(found.values())
 
@@ -70,7 +72,8 @@ class Dispatcher:
         """Write all files, then submit array after array.
 
         If one is refused, the arrays before it stay submitted: the error says so, `status` shows
-        them and `resume` submits the rest.
+        them and `resume` submits the rest. Under a limit on submitted jobs that is no error, and
+        tasks that end submit the rest (`slurm.submit.jobs`).
 
         Args:
             plan: arrays to submit.
@@ -80,37 +83,23 @@ class Dispatcher:
             ConfigError: the job requests something that the cluster does not have.
             ClusterError: SLURM refuses a job or does not answer.
         """
-        submission = Submission(
-            new_id(),
-            self.command,
-            self.cwd,
-            with_defaults(self.profile),
-            self.again,
-        )
-        folder = SubmissionFolder(self.store / "slurm" / submission.id)
-        submission = replace(submission, jobs=tuple(self._jobs(plan, submission.id)))
+        id_ = new_id()
+        submission = self._header(id_, self._jobs(plan, id_))
+        folder = SubmissionFolder(self.store / "slurm" / id_)
         self._write_shards(folder, plan, counts)
         # The header names the jobs before they exist. If a command is killed between sbatch and the
         # next write, `status` still finds the job by its name.
         folder.write(submission)
-        for place, array in enumerate(plan.arrays):
-            job = submission.jobs[place]
-            ids = [job.job_id for job in submission.jobs]
-            spec = self._spec(folder, array, job, _dependency(plan, array, ids))
-            try:
-                job = replace(job, job_id=submit(spec, *self._task(folder, job)))
-            except LongtakeError as error:
-                failed = (replace(job, error=str(error)) for job in submission.jobs[place:])
-                folder.write(replace(submission, jobs=(*submission.jobs[:place], *failed)))
-                raise type(error)(f"{error} {self._so_far(submission.jobs, place)}") from error
-            submission = submission.with_job(place, job)
-            folder.write(submission)
+        error = submit_jobs(folder, self.profile, TASKS)
+        jobs = folder.submission.jobs
+        if error and not folder.submission.num_waiting:
+            raise type(error)(f"{error} {self._so_far(jobs)}") from error
         return folder
 
-    def _so_far(self, jobs: Sequence[Job], place: int) -> str:
-        """Say what was submitted before the job at `place` was refused, and how to go on."""
-        ids = ", ".join(f"{job.stage} {job.job_id}" for job in jobs[:place])
-        left = sum(job.num_tasks for job in jobs[place:])
+    def _so_far(self, jobs: Sequence[Job]) -> str:
+        """Say what was submitted before a job was refused, and how to go on."""
+        ids = ", ".join(f"{job.stage} {job.job_id}" for job in jobs if job.job_id)
+        left = sum(job.num_tasks for job in jobs if not job.job_id)
         again = f"python -m harness resume {shlex.quote(str(self.store))}"
         return (
             f"Submitted before: {ids or 'nothing'}; {left} tasks are left. A limit on submitted "
@@ -118,35 +107,29 @@ class Dispatcher:
             f"(executor.slurm.max_array_tasks). To go on: {again}"
         )
 
+    def _header(self, submission_id: str, jobs: Sequence[Job]) -> Submission:
+        profile = with_defaults(self.profile)
+        return Submission(submission_id, self.command, self.cwd, profile, self.again, tuple(jobs))
+
     def _jobs(self, plan: Plan, submission_id: str) -> list[Job]:
-        jobs, first_shard = [], 0
+        jobs: list[Job] = []
+        first_shard = 0
         sweep = re.sub(r"[^A-Za-z0-9._-]", "_", self.store.name)[:40]
         for place, array in enumerate(plan.arrays):
             name = f"longtake-{sweep}-{submission_id}-{place}-{array.stage}"
-            jobs.append(Job(array.stage, name, first_shard, len(array.pieces)))
+            jobs.append(
+                Job(
+                    array.stage,
+                    name,
+                    first_shard,
+                    len(array.pieces),
+                    request=array.request,
+                    after=() if array.after is None else (jobs[array.after].name,),
+                    after_jobs=array.after_jobs,
+                )
+            )
             first_shard += len(array.pieces)
         return jobs
-
-    def _spec(
-        self, folder: SubmissionFolder, array: PlannedArray, job: Job, dependency: str
-    ) -> ArraySpec:
-        return ArraySpec(
-            job.name,
-            array.request,
-            self.profile,
-            folder.submitit,
-            self.cwd,
-            job.num_tasks,
-            dependency,
-        )
-
-    def _task(
-        self, folder: SubmissionFolder, job: Job
-    ) -> tuple[ShardTask | ReportTask, Sequence[str]]:
-        numbers = range(job.first_shard, job.first_shard + job.num_tasks)
-        if job.stage is JobStage.report:
-            return ReportTask(), [str(folder.attempts_path(number)) for number in numbers]
-        return ShardTask(), [str(folder.shard_path(number)) for number in numbers]
 
     def _write_shards(
         self, folder: SubmissionFolder, plan: Plan, counts: Mapping[str, AttemptCounts]
@@ -175,23 +158,3 @@ def _planned(number: int, stage: JobStage, piece: Piece) -> PlannedShard:
         return PlannedShard(number, stage, piece.label, ("report",), (1,), shard.device)
     items = tuple(shard.items)
     return PlannedShard(number, stage, piece.label, items, piece.amounts, shard.device)
-
-
-def _dependency(plan: Plan, array: PlannedArray, ids: Sequence[str | None]) -> str:
-    """Return the --dependency of an array.
-
-    Args:
-        plan: all arrays.
-        array: one of them.
-        ids: job ids of the arrays before it; None for those not submitted yet.
-    """
-    if array.stage is JobStage.report:
-        # The report shows what there is, whether or not all of it succeeded.
-        before = [id_ for id_, a in zip(ids, plan.arrays, strict=True) if a is not array and id_]
-        jobs = [*before, *array.after_jobs]
-        return f"afterany:{':'.join(jobs)}" if jobs else ""
-    if array.after is not None:
-        # Scoring needs its videos. By aftercorr a task waits for its own shard only; SLURM knows
-        # that for arrays alone.
-        return f"{'aftercorr' if len(array.pieces) > 1 else 'afterok'}:{ids[array.after]}"
-    return f"afterany:{':'.join(array.after_jobs)}" if array.after_jobs else ""

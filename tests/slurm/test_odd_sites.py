@@ -22,7 +22,7 @@ from slurm.plan.resources import Request
 from slurm.site import with_site_defaults
 from slurm.status import state as sweep_state
 from slurm.submission import JobStage
-from slurm.submit import dispatch
+from slurm.submit import jobs
 from slurm.submit.sbatch import ArraySpec, script
 from tests.slurm import simulation
 from tests.slurm.fake_slurm import FakeSlurm
@@ -63,17 +63,17 @@ def test_a_refusal_is_not_repeated(tmp_path: Path, fake_slurm: FakeSlurm) -> Non
         simulation.submitted(32, tmp_path)
 
 
-def test_what_was_submitted_before_a_limit_is_said(
+def test_what_was_submitted_before_a_refusal_is_said(
     tmp_path: Path, fake_slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = dispatch.submit
+    first = jobs.submit
 
     def limited(spec: ArraySpec, task: object, arguments: Sequence[str]) -> str:
         if spec.dependency:
-            raise ClusterError("sbatch failed: Job violates policy (job submit limit, ...)")
+            raise ClusterError("sbatch failed: the site is full today")
         return first(spec, task, arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(dispatch, "submit", limited)
+    monkeypatch.setattr(jobs, "submit", limited)
     with pytest.raises(ClusterError) as refused:
         simulation.submitted(32, tmp_path)
     said = str(refused.value)

@@ -17,6 +17,7 @@ from harness.studies.encoders.corpus_config import CorpusConfig
 from harness.studies.encoders.run_config import load_run
 from harness.studies.encoders.train import finished
 from harness.studies.experiments.experiment import Experiment, encoder_of, read_experiment
+from harness.studies.experiments.training_progress import encoder_folder
 
 # Settings of the command line that also apply to the rollouts of the corpus.
 _CORPUS_KEYS = ("backbone", "device", "executor", "runs", "save_every_blocks", "threads", "workers")
@@ -83,7 +84,7 @@ class ExperimentPlan:
             shared.append(f"threads={threads}")
         tasks = []
         for label, overrides in self.experiment.encoders.items():
-            place = [f"corpus={self.corpus.folder}", f"out={self._encoder_folder(label)}"]
+            place = [f"corpus={self.corpus.folder}", f"out={encoder_folder(self.store, label)}"]
             tasks.append(EncoderTask(label, [*place, *override_with(shared, overrides)]))
         return tasks
 
@@ -143,13 +144,10 @@ class ExperimentPlan:
         given = []
         for choice in split(overrides):
             if (label := encoder_of(choice)) is not None:
-                path = self._encoder_folder(label) / "best.safetensors"
+                path = encoder_folder(self.store, label) / "best.safetensors"
                 choice = replace(choice, value=str(path))
             given.append(str(choice))
         return given
-
-    def _encoder_folder(self, label: str) -> Path:
-        return self.store / "encoders" / label.replace(" ", "-").replace("=", "")
 
     def _given(self, key: str, default: str) -> str:
         values = [choice.value for choice in split(self.overrides) if choice.key == key]

@@ -60,6 +60,9 @@ def test_status_counts_what_is_done_failed_and_missing(cli, store: RunStore) -> 
         "pid",
         "host",
         "since",
+        "label",
+        "step",
+        "steps",
     } == documented_keys("status --json")
     assert [
         (row["method"], row["done"], row["failed"], row["missing"]) for row in found["rows"]

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from harness.core.errors import LongtakeError
+from harness.core.events import Interrupted
 from harness.core.schema import build, with_defaults
 from harness.core.typed_files import read_typed
 from harness.store.experiment import StoredExperiment
@@ -54,6 +55,9 @@ def test_from_nothing_to_a_table_and_nothing_twice(cli, tmp_path: Path) -> None:
     store = tmp_path / "runs" / "quick"
     # recon and recon K=6 are the same video: made once, shown in both tables.
     assert len(records(store)) == 2
+    shown = cli("status", "quick")
+    assert shown.code == 0
+    assert "encoder recon: " in shown.out and "to do what is left" not in shown.out
     assert (store / "report" / "ablation" / "index.html").is_file()
     text = (store / "report" / "ablation" / "ablation.md").read_text()
     assert "| Sky error ↓ |" in text
@@ -70,6 +74,25 @@ def test_from_nothing_to_a_table_and_nothing_twice(cli, tmp_path: Path) -> None:
     assert "loss.smooth_weight is 0.0, not 1.0" in cli(*command).err
     report = cli("report", f"sweep={store}")
     assert str(store / "report" / "ablation" / "index.html") in report.out
+
+
+def test_status_shows_encoders_while_they_are_trained(
+    cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "quick.yaml").write_text(QUICK)
+    seen: list[str] = []
+
+    def stop(*_: object) -> None:
+        seen.append(cli("status", "quick").out)
+        raise Interrupted
+
+    monkeypatch.setattr("harness.studies.experiments.prepare.prepare_encoders", stop)
+    command = ("sweep", "experiment=quick.yaml", "suite=sky_error", "device=cpu")
+    assert cli(*command).code == 130
+    assert "encoder recon: not trained yet" in seen[0]
+    after = cli("status", "quick")
+    assert after.code == 0
+    assert "to do what is left: python -m harness resume" in after.out
 
 
 def test_encoders_of_another_corpus_are_refused(tmp_path: Path) -> None:
@@ -139,16 +162,16 @@ def test_the_command_line_wins_and_choosing_a_group_drops_its_settings() -> None
     rows = plan.config().rows
     assert {row.backbone.label for row in rows} == {"tiny_long"}
     assert all("denoising_step_list" not in row.backbone.args for row in rows)
-    assert [len(row.prompts.prompts) for row in rows] == [1] * 4
+    assert [len(row.prompts.prompts) for row in rows] == [1] * 6
 
 
 def test_rope_times_retrieval_differs_in_nothing_else() -> None:
     plan = ExperimentPlan.load("rope", ["prompts.num=1"])
     methods = {row.method.label: row.method for row in plan.config().rows}
-    assert len(methods) == 4
+    assert len(methods) == 6
     relative, absolute = (
         with_defaults(build(METHODS.load(method.target), method.args, "method"))
-        for method in (methods["relative, retrieval"], methods["absolute, retrieval"])
+        for method in (methods["relative, rag"], methods["absolute, rag"])
     )
     assert (relative.pop("layout"), absolute.pop("layout")) == ("released", "absolute")
     assert relative == absolute

@@ -123,6 +123,19 @@ def test_the_working_folder_of_the_command_comes_last(folder: SubmissionFolder) 
     assert sys.path[-1] == "/home/me"
 
 
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_a_task_that_ends_submits_what_waits_unless_it_was_asked_to_stop(
+    folder: SubmissionFolder, monkeypatch: pytest.MonkeyPatch, cancelled: bool
+) -> None:
+    waiting: list[Path] = []
+    monkeypatch.setattr(task, "submit_waiting", lambda of, tasks: waiting.append(of.path))
+    monkeypatch.setattr(StopSignals, "received", lambda self: cancelled)
+    shard = Shard.read(folder.shard_path(0))
+    replace(shard, units=()).write(folder.shard_path(0))  # nothing to do
+    ShardTask()(str(folder.shard_path(0)))
+    assert waiting == ([] if cancelled else [folder.path])
+
+
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGUSR2])
 def test_signals_request_a_stop(signum: int) -> None:
     signals = StopSignals()
