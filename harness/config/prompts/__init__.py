@@ -20,6 +20,7 @@ GENERATORS = Registry(
     {
         "tiny": "backbones.world.prompts:make_prompts",
         "street": "backbones.world.street.walks:make_walks",
+        "interactive": "harness.config.prompts.interactive:make_interactive",
         "street_turns": "backbones.world.street.walks:make_turns",
     },
     group="longtake.prompts",

@@ -175,3 +175,22 @@ def test_the_shipped_stories_change_sky_and_motion_alone() -> None:
         assert len({scene.sky for scene in scenes}) == 3
         assert len({scene.motion for scene in scenes}) == 3
         assert len({replace(scene, sky="noon", motion="pacing") for scene in scenes}) == 1
+
+
+def test_interactive_scripts_change_one_thing_at_a_time_and_return() -> None:
+    scripts = load("interactive", num=160)
+    assert scripts.sha256 == "c496787d4836a5a0c97c1302314d12c9e4fef6e88268d8eb03716010118250ae"
+    for prompt in scripts.prompts:
+        segments = prompt.segments
+        assert [segment.seconds for segment in segments] == [10] * 6
+        # The subject and where it is, word by word; the fifth segment is elsewhere.
+        scenes = [segment.prompt.partition(". ")[0] for segment in segments]
+        home, away = scenes[0], scenes[4]
+        assert scenes == [home] * 4 + [away, home]
+        look = home.rpartition(", ")[0].rpartition(", ")[0]
+        assert away.startswith(look)
+        assert home != away
+        assert len({segment.prompt for segment in segments}) == 6
+    assert len({prompt.text for prompt in scripts.prompts}) == 160
+    assert load("interactive", num=5).prompts == scripts.prompts[:5]
+    assert load("interactive", num=5, seed=1).prompts != scripts.prompts[:5]
