@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from eval.metric import Kind, MetricInfo
+from eval.metric import Heading, Kind, MetricInfo
 from eval.statistics import Interval
 from harness.store.frames import Sweep, as_dicts
 from reports.site import schema
@@ -40,37 +40,99 @@ def boards(
         recall: of `reports.tables.recall.recall_points`.
     """
     by_suite = {suite: [t for t in comparisons if t.suite == suite] for suite in sweep.metrics}
-    found = [_board(tables, points, recall) for tables in by_suite.values() if tables]
+    by_suite = {suite: tables for suite, tables in by_suite.items() if tables}
+    order = sorted(by_suite, key=lambda suite: FIRST.index(by_suite[suite][0].kind))
+    own = [suite for suite in order if by_suite[suite][0].kind is Kind.own]
+    hosts: dict[str, list[str]] = {suite: [] for suite in order if suite not in own}
+    for guest in own:
+        host = next((h for h in hosts if _fit(by_suite[guest], by_suite[h])), None)
+        hosts.setdefault(guest if host is None else host, [])
+        if host is not None:
+            hosts[host].append(guest)
+    found = [
+        _board(by_suite[host], [by_suite[guest] for guest in guests], points, recall)
+        for host, guests in hosts.items()
+    ]
     return sorted(found, key=lambda board: FIRST.index(Kind(board.kind)))
 
 
+def _fit(guest: Sequence[Comparison], host: Sequence[Comparison]) -> bool:
+    """Check if the columns of a suite are over the same videos as those of another."""
+    pairs = {key: group.pairs for key, group in _groups(host).items()}
+    names = {info.name for table in host for info in table.metrics}
+    return all(pairs.get(key) == group.pairs for key, group in _groups(guest).items()) and not any(
+        info.name in names for table in guest for info in table.metrics
+    )
+
+
+def _groups(tables: Sequence[Comparison]) -> dict[tuple[float, str, str], Group]:
+    return {
+        (table.duration_s, group.backbone, group.prompt_set): group
+        for table in tables
+        for group in table.groups
+    }
+
+
 def _board(
-    tables: Sequence[Comparison], points: pd.DataFrame, recall: pd.DataFrame
+    tables: Sequence[Comparison],
+    guests: Sequence[Sequence[Comparison]],
+    points: pd.DataFrame,
+    recall: pd.DataFrame,
 ) -> schema.Board:
+    """Build the board of one suite, with the columns of own metrics over the same videos."""
     tables = longest_first(tables)
     first = tables[0]
-    metrics = {info.name: info for table in tables for info in table.metrics}
     groups = [(table, group) for table in tables for group in table.groups]
     rows = [(index, row) for index, (_, group) in enumerate(groups) for row in group.rows]
-    sparks = _sparks(first.suite, list(metrics), points)
+    metrics, headings = _metrics(tables, groups, rows)
+    suites = [first.suite, *(guest[0].suite for guest in guests)]
+    for guest in guests:
+        more, under = _metrics(guest, groups, rows)
+        metrics += more
+        headings += under
+    shown = [*tables, *(table for guest in guests for table in guest)]
+    sparks = _sparks(first.suite, [metric.name for metric in metrics], points)
     return schema.Board(
         suite=first.suite,
         version=first.version,
         kind=str(first.kind),
         note=NOTES[first.kind],
         durations_s=sorted(table.duration_s for table in tables),
-        metrics=[
-            _metric(info, tables, [row.cells.get(info.name, _UNMEASURED) for _, row in rows])
-            for info in metrics.values()
-        ],
-        headings=[
-            schema.ColumnHeading(heading, [info.name for info in infos])
-            for heading, infos in grouped(metrics.values())
-        ],
-        groups=[_group(table, group) for table, group in groups],
+        metrics=metrics,
+        headings=headings,
+        groups=[_group(table, group, shown) for table, group in groups],
         rows=[_row(row, index, sparks) for index, row in rows],
-        recall=recall_curves(recall[recall["suite"] == first.suite]),
+        recall=recall_curves(recall[recall["suite"].isin(suites)]),
     )
+
+
+def _metrics(
+    tables: Sequence[Comparison],
+    groups: Sequence[tuple[Comparison, Group]],
+    rows: Sequence[tuple[int, Row]],
+) -> tuple[list[schema.Metric], list[schema.ColumnHeading]]:
+    """Return the columns of a suite for the rows of a board, and the headings over them."""
+    infos = {info.name: info for table in tables for info in table.metrics}
+    own = {(*key, row.method): row for key, group in _groups(tables).items() for row in group.rows}
+    cells: list[Mapping[str, Cell]] = []
+    for index, row in rows:
+        table, group = groups[index]
+        found = own.get((table.duration_s, group.backbone, group.prompt_set, row.method))
+        cells.append(found.cells if found else {})
+    metrics = [
+        _metric(info, tables, [of_row.get(info.name, _UNMEASURED) for of_row in cells])
+        for info in infos.values()
+    ]
+    headings = [
+        schema.ColumnHeading(
+            str(Kind.own).capitalize()
+            if tables[0].kind is Kind.own and heading == Heading.other
+            else heading,
+            [info.name for info in under],
+        )
+        for heading, under in grouped(infos.values())
+    ]
+    return metrics, headings
 
 
 def longest_first(tables: Sequence[Comparison]) -> list[Comparison]:
@@ -78,7 +140,8 @@ def longest_first(tables: Sequence[Comparison]) -> list[Comparison]:
     return sorted(tables, key=lambda table: -table.duration_s)
 
 
-def _group(table: Comparison, group: Group) -> schema.BoardGroup:
+def _group(table: Comparison, group: Group, tables: Sequence[Comparison]) -> schema.BoardGroup:
+    shown = [one for one in tables if one.duration_s == table.duration_s]
     pairs = "\n".join(f"{prompt_id}\t{seed}" for prompt_id, seed in group.pairs)
     return schema.BoardGroup(
         backbone=group.backbone,
@@ -88,8 +151,10 @@ def _group(table: Comparison, group: Group) -> schema.BoardGroup:
         num_videos=len(group.pairs),
         fingerprint=hashlib.sha256(pairs.encode()).hexdigest()[:8],
         baseline=group.baseline,
-        decimals={info.name: table.decimals(info.name) for info in table.metrics},
-        difference_decimals={i.name: table.difference_decimals(i.name) for i in table.metrics},
+        decimals={i.name: one.decimals(i.name) for one in shown for i in one.metrics},
+        difference_decimals={
+            i.name: one.difference_decimals(i.name) for one in shown for i in one.metrics
+        },
         settings=list(group.settings),
         left_out=list(group.left_out[:MAX_LEFT_OUT]),
         num_left_out=len({(out.prompt_id, out.seed) for out in group.left_out}),
@@ -121,6 +186,7 @@ def _row(row: Row, group: int, sparks: _Sparks) -> schema.BoardRow:
 def _metric(info: MetricInfo, tables: Sequence[Comparison], cells: Sequence[Cell]) -> schema.Metric:
     return schema.Metric(
         name=info.name,
+        suite=tables[0].suite,
         title=info.title,
         unit=info.unit,
         higher_is_better=info.higher_is_better,

@@ -101,11 +101,13 @@ class Metric:
     """A metric of a leaderboard with its numbers.
 
     Attributes:
+        suite: the one it was scored by; an own metric may stand beside the columns of another.
         quality: whether a better number is a better video; others have no rank and no mark.
         decimals: most decimal places of its columns.
     """
 
     name: str
+    suite: str
     title: str
     unit: str
     higher_is_better: bool

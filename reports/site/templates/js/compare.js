@@ -11,7 +11,7 @@ async function comparePage(page, params) {
   }
   const asked = [...new Set(params.getAll("row"))].filter((name) => known.includes(name)).slice(0, MAX_COMPARED);
   const state = { rows: asked.length ? asked : known.slice(0, 2), prompt: params.get("prompt"), seed: params.get("seed"), metric: params.get("metric"), time: Number(params.get("t")) || 0 };
-  const metrics = data.boards.flatMap(({ suite, metrics: ofSuite }) => ofSuite.map((metric) => ({ ...metric, suite, key: `${suite}/${metric.name}` })));
+  const metrics = data.boards.flatMap(({ metrics: ofBoard }) => ofBoard.map((metric) => ({ ...metric, key: `${metric.suite}/${metric.name}` })));
   if (!metrics.some(({ key }) => key === state.metric)) state.metric = metrics[0]?.key ?? null;
   const stage = new Stage((time) => {
     state.time = time;

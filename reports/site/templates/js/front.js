@@ -133,7 +133,7 @@ function driftSection(board) {
   const state = { metric: board.metrics[0].name };
   const draw = async () => {
     const drift = await load("drift");
-    const curves = drift[board.suite]?.[state.metric] ?? [];
+    const curves = drift[board.metrics.find(({ name }) => name === state.metric).suite]?.[state.metric] ?? [];
     const metric = board.metrics.find(({ name }) => name === state.metric);
     const panelOf = (curve) => `${curve.backbone}\n${curve.prompt_set}`;
     const groups = new Map(curves.map((curve) => [panelOf(curve), curve]));

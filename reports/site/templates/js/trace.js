@@ -83,18 +83,18 @@ async function traceCell(board, row, index) {
   openDialog(title, ["number", ...groupNames(board, group), row.method, metric.name],
     h("p", { class: "figure" }, h("strong", {}, number(cell.mean, decimals)), " ", cellWords(cell, decimals)),
     cell.difference !== null && h("p", {}, `Against ${group.baseline} on the same prompts and noise: `, differenceWords(metric, cell, differenceDecimalsOf(board, row, metric))),
-    h("p", { class: "fine" }, `It ${metric.quality ? `is a metric of quality: ${directionWords(metric)}` : directionWords(metric)}${metric.unit ? `, in ${metric.unit}` : ""}. ${metric.description} Suite ${board.suite} (${board.kind}), version ${board.version}.`),
+    h("p", { class: "fine" }, `It ${metric.quality ? `is a metric of quality: ${directionWords(metric)}` : directionWords(metric)}${metric.unit ? `, in ${metric.unit}` : ""}. ${metric.description} ${metric.suite === board.suite ? `Suite ${board.suite} (${board.kind}), version ${board.version}.` : `Your own metric ${metric.suite}, with tests of its own.`}`),
     place);
   const videos = (await loadVideos((piece) => rowName(piece) === rowName(row))).filter(({ prompt_id: id }) => promptSet(id) === group.prompt_set);
   const length = String(group.duration_s);
-  const valueIn = (video) => valueOf(video, board.suite, length, metric.name);
-  const counted = (video) => row.competes && valueIn(video) !== null && Boolean(video.piece.counted[board.suite][length][video.index]);
+  const valueIn = (video) => valueOf(video, metric.suite, length, metric.name);
+  const counted = (video) => row.competes && valueIn(video) !== null && Boolean(video.piece.counted[metric.suite][length][video.index]);
   const table = new DataTable({ label: "Videos behind the number", columns: [
     { title: "Video", rowHead: true, value: (video) => video.prompt_id, cell: (video) => h("a", { href: href("video", { id: video.unit_id }), click: () => byId("dialog").close() }, video.prompt_id) },
     { title: "Seed", value: (video) => video.seed, cell: (video) => video.seed },
     { title: "Value", number: true, first: metric.higher_is_better ? "descending" : "ascending", value: valueIn, cell: (video) => (valueIn(video) === null ? (video.status === "done" ? DASH : video.status) : number(valueIn(video), metric.decimals)) },
     { title: "Counted", value: (video) => (counted(video) ? "yes" : "no"), cell: (video) => (counted(video) ? "yes" : "no") },
-    { title: "Files", className: () => "links", cell: (video) => [fileLink(video.piece.scores[board.suite]?.[video.index], "scores"), " ", fileLink(video.record, "record")] },
+    { title: "Files", className: () => "links", cell: (video) => [fileLink(video.piece.scores[metric.suite]?.[video.index], "scores"), " ", fileLink(video.record, "record")] },
   ] });
   refill(place,
     table.node,

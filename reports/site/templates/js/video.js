@@ -29,7 +29,7 @@ async function videoPage(page, params) {
       h("section", {}, h("h2", {}, "Files"), factsList([["sha256", unit.sha256], ["unit", unit.unit_id], ["made on", unit.device ?? "unknown"], ...unit.files.map(({ name, address }) => [name, h("a", { href: address }, decodeURIComponent(address))])])),
       h("section", { class: "wide" }, h("h2", {}, "Commands"), commandsFor(unit.source, unit.backbone, unit.method).map(({ text, time }) => h("div", {}, commandBlock(text), h("p", { class: "fine" }, time))),
         h("details", {}, h("summary", {}, "The whole record"), h("pre", { class: "manifest", tabindex: "0", "aria-label": "Record" }, h("code", {}, unit.record))))));
-  await stage.show([{ name: rowName(unit), line: { unit_id: unit.unit_id, status: "done" } }], first && { ...first.metrics[0], suite: first.suite }, Number(params.get("t")) || 0);
+  await stage.show([{ name: rowName(unit), line: { unit_id: unit.unit_id, status: "done" } }], first && first.metrics[0], Number(params.get("t")) || 0);
   return () => stage.stop();
 }
 
@@ -48,7 +48,7 @@ function scoreTable(unit) {
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Metric"), board.durations_s.map((d) => h("th", { scope: "col", class: "number" }, seconds(d))))),
       h("tbody", {}, board.metrics.map((metric) => h("tr", {}, h("th", { scope: "row" }, h("span", { tabindex: "0", "data-tip": metricWords(metric) }, metricTitle(metric))),
         board.durations_s.map((d) => {
-          const value = unit.scores[board.suite][metric.name]?.[String(d)];
+          const value = unit.scores[metric.suite]?.[metric.name]?.[String(d)];
           return h("td", { class: "number" }, typeof value === "number" ? number(value, metric.decimals) : h("span", { tabindex: "0", "data-tip": `No value: ${value ?? "not measured at this length"}.` }, DASH));
         }))))))));
 }
@@ -57,7 +57,7 @@ function scoreTable(unit) {
 function driftTable(unit) {
   return site().boards.filter(({ suite }) => unit.drift[suite]).map((board) => {
     const longest = String(Math.max(...board.durations_s));
-    const lines = board.metrics.map((metric) => ({ metric, drift: unit.drift[board.suite][metric.name]?.[longest] })).filter(({ drift }) => drift);
+    const lines = board.metrics.map((metric) => ({ metric, drift: unit.drift[metric.suite]?.[metric.name]?.[longest] })).filter(({ drift }) => drift);
     return lines.length ? h("details", { open: true }, h("summary", {}, `Drift over ${longest} s, ${board.kind}`), tableBox(`Drift, suite ${board.suite}`, h("table", { class: "plain" },
       h("thead", {}, h("tr", {}, ["Metric", "Slope per min", "Early half", "Late half", "Similarity to the first clip, late half"].map((text, i) => h("th", { scope: "col", class: i ? "number" : null }, text)))),
       h("tbody", {}, lines.map(({ metric, drift }) => h("tr", {}, h("th", { scope: "row" }, metric.title),
@@ -67,9 +67,9 @@ function driftTable(unit) {
 
 // A small chart per metric; a click seeks, and `cursors` follow the time.
 function curveGrid(unit, stage, cursors) {
-  const charts = site().boards.flatMap((board) => board.metrics.filter(({ name }) => unit.curves[board.suite]?.values[name]).map((metric) => {
+  const charts = site().boards.flatMap((board) => board.metrics.filter(({ name, suite }) => unit.curves[suite]?.values[name]).map((metric) => {
     const holder = h("div", { class: "chart small" });
-    whenNear(holder, () => cursors.push(drawChart(holder, { lines: [{ label: unit.method, colour: methodOf(unit.method).colour, dash: "", points: clipPoints(unit.curves[board.suite], metric.name) }], length: unit.length_s, title: metric.title, height: 120, seek: (time) => stage.player.seek(time) })));
+    whenNear(holder, () => cursors.push(drawChart(holder, { lines: [{ label: unit.method, colour: methodOf(unit.method).colour, dash: "", points: clipPoints(unit.curves[metric.suite], metric.name) }], length: unit.length_s, title: metric.title, height: 120, seek: (time) => stage.player.seek(time) })));
     return h("figure", {}, h("figcaption", {}, metricTitle(metric)), holder);
   }));
   return charts.length ? h("section", { class: "flush" }, h("h2", {}, "Over time"), h("div", { class: "panels tight" }, charts)) : null;

@@ -26,7 +26,7 @@ async function videosPage(page, params) {
       { title: "Seed", number: true, value: (video) => video.seed, cell: (video) => video.seed },
       { title: "Status", value: (video) => video.status, cell: (video) => h("span", { class: `status ${video.status}` }, video.status) },
       ...(board?.metrics ?? []).map((metric) => {
-        const valueIn = (video) => valueOf(video, board.suite, String(length), metric.name);
+        const valueIn = (video) => valueOf(video, metric.suite, String(length), metric.name);
         return { title: metricTitle(metric), tip: metricWords(metric), number: true, first: metric.higher_is_better ? "descending" : "ascending", value: valueIn, text: (video) => number(valueIn(video), metric.decimals), cell: (video) => number(valueIn(video), metric.decimals) };
       }),
     ];

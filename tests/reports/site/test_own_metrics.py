@@ -1,0 +1,51 @@
+"""Own metrics on the page: beside the columns of a suite over the same videos, or else apart."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from reports.site.build import build_report
+from tests.reports.conftest import PAGE_ONLY, Opened, data_of
+
+
+def add_own_metric(store: Path) -> Path:
+    """Score all videos with a metric of one's own, which has the numbers of "subject"."""
+    folder = store / "metrics" / "Brightness"
+    folder.mkdir()
+    for path in (store / "metrics" / "offline").iterdir():
+        content = json.loads(path.read_text()) | {"suite": "Brightness"}
+        subject = content["metrics"]["subject"]
+        names = {"name": "brightness", "title": "Mean brightness", "kind": "own metric"}
+        subject["info"] |= names
+        content["metrics"] = {"brightness": subject}
+        (folder / path.name).write_text(json.dumps(content))
+    return folder
+
+
+def test_an_own_metric_stands_beside_a_suite_over_the_same_videos(
+    store: Path, open_page: Callable[..., Opened]
+) -> None:
+    add_own_metric(store)
+    index = build_report(store, options=PAGE_ONLY).index
+    (board,) = data_of(index, "site")["boards"]
+    assert board["suite"] == "offline"
+    own = board["metrics"][-1]
+    assert (own["title"], own["suite"]) == ("Mean brightness", "Brightness")
+    assert board["headings"][-1] == {"title": "Own metric", "metrics": ["brightness"]}
+    subject = board["metrics"][0]["cells"]
+    assert (own["cells"]["mean"], own["cells"]["p"]) == (subject["mean"], subject["p"])
+    assert own["cells"]["rank"] == subject["rank"]
+    page = open_page(index).page
+    page.locator("#leaderboard tbody tr").nth(1).locator(".cell").last.click()
+    page.locator("#dialog tbody tr").nth(5).wait_for()
+    assert "Your own metric Brightness" in page.locator("#dialog").inner_text()
+    assert page.locator("#dialog tbody a", has_text="scores").count() == 6
+
+
+def test_an_own_metric_over_other_videos_has_a_table_of_its_own(store: Path) -> None:
+    folder = add_own_metric(store)
+    (folder / "tiny_short-random-p0-0.json").unlink()
+    boards = data_of(build_report(store, options=PAGE_ONLY).index, "site")["boards"]
+    assert [board["suite"] for board in boards] == ["Brightness", "offline"]
