@@ -19,8 +19,8 @@ import msgspec
 from backbones.engine.runtime import Runtime
 from backbones.engine.script import Script
 from harness.core.errors import StoreError
-from harness.core.files import write_text
-from harness.core.typed_files import read_typed
+from harness.core.files import read_bytes, write_text
+from harness.core.typed_files import from_line, to_line
 from harness.store.units import Unit, UnitRow
 
 
@@ -120,13 +120,13 @@ class Shard:
             evaluations=tuple(task for task in self.evaluations if task.item not in items),
         )
 
-    def to_json(self) -> str:
+    def to_line(self) -> bytes:
         """Return the shard as JSON, on one line: a sweep may have thousands of shards."""
-        return msgspec.json.encode(_StoredShard.of(self)).decode()
+        return to_line(_StoredShard.of(self))
 
     def write(self, path: Path) -> None:
         """Write the shard as JSON."""
-        write_text(path, self.to_json() + "\n")
+        write_text(path, self.to_line().decode())
 
     @classmethod
     def read(cls, path: Path, shared: SharedParts | None = None) -> Shard:
@@ -139,7 +139,7 @@ class Shard:
         Raises:
             StoreError: the file is damaged.
         """
-        stored = read_typed(path, _StoredShard)
+        stored = from_line(read_bytes(path), _StoredShard, str(path))
         if any(not 0 <= unit.row < len(stored.rows) for unit in stored.units):
             raise StoreError(f"{path}: it names a row of units that it does not have.")
         return stored.restore(shared or SharedParts())

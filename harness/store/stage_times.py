@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from harness.core.errors import StoreError
-from harness.core.typed_files import from_json
+from harness.core.typed_files import from_line, to_line
 from harness.store.paths import StorePaths
 from harness.store.record import now
 
@@ -38,19 +37,18 @@ class StageTime:
 
 def add_stage_times(paths: StorePaths, times: list[StageTime]) -> None:
     """Append stages; a line at a time, so that several commands may do so at once."""
-    with paths.stages_path.open("a", encoding="utf-8") as file:
-        for time in times:
-            file.write(json.dumps(asdict(time)) + "\n")
+    with paths.stages_path.open("ab") as file:
+        file.writelines(map(to_line, times))
 
 
 def read_stage_times(paths: StorePaths) -> list[StageTime]:
     """Return all stages; lines that can't be read are left out."""
     found: list[StageTime] = []
     try:
-        text = paths.stages_path.read_text(encoding="utf-8", errors="replace")
+        lines = paths.stages_path.read_bytes().splitlines()
     except FileNotFoundError:
         return found
-    for line in text.splitlines():
+    for line in lines:
         with contextlib.suppress(StoreError):
-            found.append(from_json(line, StageTime, paths.stages_path.name))
+            found.append(from_line(line, StageTime, paths.stages_path.name))
     return found

@@ -146,7 +146,7 @@ class Dispatcher:
                 path = folder.shard_path(shard.number)
                 # A submission takes effect only once its header exists, so these writes need not
                 # be atomic.
-                path.write_text(array.shard_of(piece).to_json())
+                path.write_bytes(array.shard_of(piece).to_line())
                 if before := {item: counts[item] for item in shard.items if item in counts}:
                     write_counts(path, before)
         folder.write_plan(planned)
