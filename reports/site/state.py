@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import ClassVar
 
 import reports
 from harness.core.errors import StoreError
-from harness.core.typed_files import read_typed, write_typed
+from harness.core.files import read_bytes, replacing
+from harness.core.typed_files import from_line, to_line
 from reports.site.inputs import digest
 from reports.tables.table import Cell, Comparison
 
@@ -31,8 +31,6 @@ class State:
         tables, plots, ablations: addresses seen from the page.
         counts, settled, headline, comparisons: of `ReportPaths`, without the sums of prompts.
     """
-
-    SCHEMA: ClassVar[int] = 1
 
     setting: str
     files: str
@@ -57,15 +55,16 @@ class State:
 def read_state(out: Path) -> State | None:
     """Return the state of the report in a folder; None without one, or one that can't be read."""
     try:
-        return read_typed(_path(out), State)
+        return from_line(read_bytes(_path(out)), State, "state.json", sealed=True)
     except (FileNotFoundError, StoreError):
         return None
 
 
 def write_state(out: Path, state: State) -> None:
     """Write the state of a finished report."""
-    comparisons = tuple(map(_light, state.comparisons))
-    write_typed(_path(out), replace(state, comparisons=comparisons))
+    light = replace(state, comparisons=tuple(map(_light, state.comparisons)))
+    with replacing(_path(out), durable=False) as fresh:
+        fresh.write_bytes(to_line(light))  # on one line, because thousands of units are listed
 
 
 def remove_state(out: Path) -> None:

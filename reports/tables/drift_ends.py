@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
+from pandas.core.groupby import SeriesGroupBy
 
 from eval.statistics import mean_and_stderr
 from harness.store.frames import Sweep
@@ -41,8 +42,8 @@ def drift_ends(sweep: Sweep, comparisons: Sequence[Comparison]) -> pd.DataFrame:
     videos = [*KEYS, "prompt_id", "unit_id"]
     joined = pd.concat(
         {
-            "first": first.groupby(videos, sort=False)["value"].agg(_whole),
-            "last": last.groupby(videos, sort=False)["value"].agg(_whole),
+            "first": _whole(first.groupby(videos, sort=False)["value"]),
+            "last": _whole(last.groupby(videos, sort=False)["value"]),
             "last_similarity": last.groupby(videos, sort=False)["first_similarity"].mean(),
         },
         axis=1,
@@ -79,7 +80,7 @@ def drift_intervals(sweep: Sweep, comparisons: Sequence[Comparison]) -> pd.DataF
     videos = curves.groupby([*KEYS, "interval_s", "prompt_id", "unit_id"], sort=False)
     joined = pd.concat(
         {
-            "value": videos["value"].agg(_whole),
+            "value": _whole(videos["value"]),
             "first_similarity": videos["first_similarity"].mean(),
             "end_s": videos["end_s"].max(),
         },
@@ -108,9 +109,9 @@ def _curves(sweep: Sweep, comparisons: Sequence[Comparison]) -> pd.DataFrame:
     return curves.assign(second=(curves["start_s"] + curves["end_s"]) / 2)
 
 
-def _whole(values: pd.Series) -> float:
-    """Return the mean; NaN if a clip has no value."""
-    return float(values.mean(skipna=False))
+def _whole(groups: SeriesGroupBy) -> pd.Series:
+    """Return the mean of each group; NaN if one of its clips has no value."""
+    return groups.mean().where(groups.count() == groups.size())
 
 
 def _lines(
