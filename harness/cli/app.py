@@ -16,8 +16,10 @@ from harness.cli.bench_search_command import bench_search
 from harness.cli.cancel_command import cancel
 from harness.cli.doctor_command import doctor
 from harness.cli.eval_command import evaluate
+from harness.cli.export_command import export
 from harness.cli.fetch_weights_command import fetch_weights
 from harness.cli.generate_command import generate
+from harness.cli.grid_command import grid
 from harness.cli.latents_command import latents
 from harness.cli.list_command import list_
 from harness.cli.logs_command import logs
@@ -45,6 +47,8 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
     "Look": {
         "report": report,
         "serve": serve,
+        "export": export,
+        "grid": grid,
         "list": list_,
         "verify": verify,
         "attention": attention,

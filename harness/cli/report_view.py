@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -91,3 +93,25 @@ def _bar(console: Console) -> Progress:
         disable=not console.is_terminal,
         transient=True,
     )
+
+
+def report_json(paths: ReportPaths) -> dict[str, Any]:
+    """Return a report as plain values: its sentence, tables in full precision, and files."""
+    return {
+        "headline": paths.headline,
+        "counts": paths.counts,
+        "settled": paths.settled,
+        "tables": [
+            {
+                "suite": table.suite,
+                "duration_s": table.duration_s,
+                "kind": str(table.kind),
+                # pandas writes a missing number as null.
+                "rows": json.loads(table.frame().to_json(orient="records", double_precision=15)),
+            }
+            for table in paths.comparisons
+        ],
+        "files": [
+            str(path) for path in (paths.index, *paths.ablations, *paths.tables, *paths.plots)
+        ],
+    }

@@ -59,10 +59,15 @@ def write_recall(points: pd.DataFrame, folder: Path) -> list[Path]:
 def _write_frame(frame: pd.DataFrame, stem: Path) -> list[Path]:
     csv, parquet = (stem.with_name(stem.name + suffix) for suffix in (".csv", ".parquet"))
     write_csv(frame, csv)
-    # A column without any value has no type of its own, and Parquet needs one.
-    untyped = [name for name in frame if frame[name].isna().all()]
-    frame.astype(dict.fromkeys(untyped, "float64")).to_parquet(parquet, index=False)
+    write_parquet(frame, parquet)
     return [csv, parquet]
+
+
+def write_parquet(frame: pd.DataFrame, path: Path) -> None:
+    """Write a frame as Parquet, columns without any value as numbers."""
+    # Such a column has no type of its own, and Parquet needs one.
+    untyped = [name for name in frame if frame[name].isna().all()]
+    frame.astype(dict.fromkeys(untyped, "float64")).to_parquet(path, index=False)
 
 
 def markdown(comparison: Comparison) -> str:

@@ -1,0 +1,87 @@
+"""Exports of a run store for other tools: data sets, JSON and grids."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from eval.video.decode import probe
+from tests.reports.synthetic import METHODS, write_store, write_video
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("runs")
+    write_video(root / "video.mp4", hue=0.5)
+    write_store(root / "demo", dict.fromkeys(METHODS, root / "video.mp4"))
+    return root / "demo"
+
+
+@pytest.fixture
+def store(pristine: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(pristine, tmp_path / "runs" / "demo"))
+
+
+def test_data_set_has_tables_a_card_and_videos(cli, store: Path, tmp_path: Path) -> None:
+    result = cli("export", "demo", "out=data", "--videos")
+    assert result.code == 0, result.err
+    card = (tmp_path / "data" / "README.md").read_text()
+    header = yaml.safe_load(card.split("---\n")[1])
+    names = {config["config_name"]: config for config in header["configs"]}
+    assert set(names) == {"units", "scores", "curves", "timings", "videos"}
+    frames = {
+        name: pd.read_parquet(tmp_path / "data" / config["data_files"])
+        for name, config in names.items()
+        if "data_files" in config
+    }
+    assert (len(frames["units"]), len(frames["scores"])) == (36, 35 * 2 * 4)
+    assert {"backbone", "method", "prompt", "metric", "value"} <= set(frames["scores"])
+    assert str(tmp_path) not in card
+    metadata = pd.read_parquet(tmp_path / "data" / "videos" / "metadata.parquet")
+    assert len(metadata) == 35
+    assert all((tmp_path / "data" / "videos" / name).is_file() for name in metadata["file_name"])
+    again = cli("export", "demo", "out=data")
+    assert again.code == 2 and "expected an empty folder" in again.err
+
+
+def test_report_prints_json(cli, store: Path) -> None:
+    result = cli("report", "demo", "--json", "assets=none")
+    assert result.code == 0, result.err
+    printed = json.loads(result.out)
+    table = next(t for t in printed["tables"] if t["duration_s"] == 30)
+    row = next(r for r in table["rows"] if r["method"] == "rag layout=aged")
+    assert (table["suite"], row["subject"], row["text"]) == ("offline", pytest.approx(0.85), None)
+    assert printed["counts"]["failed"] == 1
+    assert all(Path(path).is_file() for path in printed["files"])
+
+
+def test_grid_shows_the_chosen_rows(cli, store: Path, tmp_path: Path) -> None:
+    chosen = ("backbone=tiny_short", "method=random,sliding_window", "columns=2")
+    result = cli("grid", "demo", *chosen, "duration=0.5", "height=64", "out=g.mp4")
+    assert result.code == 0, result.err
+    assert "2 videos of p0" in result.out
+    info = probe(tmp_path / "g.mp4")
+    assert (info.width, info.num_frames) == (192, 8)
+    labelled = ("backbone=tiny_short", "method=rag layout=aged", "duration=0.2", "out=h.webp")
+    assert cli("grid", "demo", *labelled).code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("method=randm",), "Did you mean 'random'"),
+        (("prompt=p9",), "Unknown prompt 'p9'"),
+        (("seed=7",), "Unknown seed '7'"),
+        (("out=grid.gif",), "written as .mp4 or .webp"),
+    ],
+)
+def test_mistake_of_a_grid_is_one_line(cli, store: Path, arguments, said: str) -> None:
+    result = cli("grid", "demo", *arguments)
+    assert result.code == 2 and said in result.err and result.err.count("\n") == 1
