@@ -21,6 +21,7 @@ METHODS = Registry(
         "rolling_sink": "methods.published.rolling_sink:RollingSink",
         "relax": "methods.published.relax:Relax",
         "deep_forcing": "methods.published.deep_forcing:DeepForcing",
+        "memflow": "methods.published.memflow:MemFlow",
         "tethercache": "methods.published.tethercache:TetherCache",
         "head_split": "methods.published.head_split:HeadSplit",
         "ema_sink": "methods.published.ema_sink:EmaSink",

@@ -3,7 +3,7 @@
 Before a block is denoised the rollout engine asks the strategy for one `ContextPlan`: which past
 latent frames the block attends to, in which order, and at which temporal RoPE positions. The plan
 holds for all denoising passes and the clean pass of the block. A strategy sees clean latents and
-frame numbers; it knows nothing of layers, keys or values.
+frame numbers and, if it asks, keys, queries and attention mass; it never holds keys and values.
 """
 
 from __future__ import annotations
@@ -343,6 +343,15 @@ class BlockView(Protocol):
 
     def mean_keys(self) -> Float[Tensor, "frame layer chan"]:
         """Return the un-rotated keys of the clean pass, averaged over the tokens of a frame."""
+
+    def mean_text_keys(self) -> Float[Tensor, "layer chan"]:
+        """Return the keys of the prompt of `segment` in cross-attention, averaged over its tokens.
+
+        Can be called in `observe` and in `plan`.
+
+        Raises:
+            PlanError: the model has no keys of prompts.
+        """
 
     def mean_queries(self) -> Float[Tensor, "frame layer chan"]:
         """Return the same of the queries; needs `Pass.clean` in `evidence`."""

@@ -12,6 +12,9 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from backbones.engine.evidence import attention_mass, recorded_queries
+from backbones.engine.transfer import upload
+from harness.core.errors import PlanError
+from harness.core.machine import one_thread
 from methods.base import Pass, PromptSegment
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ class RolloutView:
         self._decoder: StreamingDecoder | None = None
         self._num_shown = 0
         self._num_decoded = 0
+        self._text_keys: dict[int, Tensor] = {}
 
     def move_to(self, first_frame: int, origin: int) -> None:
         """Go to a block.
@@ -56,6 +60,23 @@ class RolloutView:
         """Return the segment after `segment`; None for the last one of the script."""
         index = self._schedule.index(self._first_frame) + 1
         return self._segment(index) if index < len(self._schedule.starts) else None
+
+    def mean_text_keys(self) -> Float[Tensor, "layer chan"]:
+        """Return the keys of the prompt of `segment` in cross-attention, as a mean of its tokens.
+
+        Raises:
+            PlanError: the model has no keys of prompts.
+        """
+        index, transformer = self._schedule.index(self._first_frame), self._backbone.transformer
+        if index not in self._text_keys:
+            text_keys = getattr(transformer, "text_keys", None)
+            if text_keys is None:
+                raise PlanError("The strategy asks for keys of the prompt; this model has none.")
+            text = upload(self._segment(index).text, self._backbone.device)
+            with torch.inference_mode(), one_thread():
+                context = transformer.text_context(text.to(self._backbone.spec.precision.dtype))
+                self._text_keys[index] = text_keys(context)
+        return self._text_keys[index]
 
     def _segment(self, index: int) -> PromptSegment:
         prompt = self._schedule.prompts[index]

@@ -223,5 +223,8 @@ class BlockTransformer(Protocol):
             new_kv_LPHSD: where to write the un-rotated keys and values of the block, if wanted.
         """
 
+    # A model whose prompts have keys in cross-attention also has
+    # `text_keys(text: TextContext) -> Float[Tensor, "layer chan"]`: their means over the prompt.
+
     def parameters(self) -> Iterator[nn.Parameter]:
         """Return all parameters, as any `torch.nn.Module` does."""

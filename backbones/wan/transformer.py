@@ -296,6 +296,10 @@ class CausalWanTransformer(nn.Module):
         pairs = [layer.cross_attn.text_kv(text_TE) for layer in self.layers()]
         return TextContext([keys for keys, _ in pairs], [values for _, values in pairs])
 
+    def text_keys(self, text: TextContext) -> Float[Tensor, "layer chan"]:
+        """Return the cross-attention keys of a prompt, averaged over its tokens, in float32."""
+        return torch.stack([keys.float().mean(1).flatten() for keys in text.keys_HTD])
+
     def time_context(self, timestep: float) -> TimeContext:
         """Return the embedding of a noise level, 0 (clean) to 1000."""
         weight = self.patch_embedding.weight

@@ -28,6 +28,7 @@ from methods.published.ema_sink import EmaSink
 from methods.published.fademem import FadeMem
 from methods.published.head_split import HeadSplit
 from methods.published.infinity_rope import InfinityRope
+from methods.published.memflow import MemFlow
 from methods.published.memrope import MemRope
 from methods.published.relax import Relax
 from methods.published.rolling_sink import RollingSink
@@ -54,6 +55,10 @@ class View:
     def segment(self) -> SimpleNamespace:
         return SimpleNamespace(first_frame=max(s for s in self._starts if s <= self.at))
 
+    def mean_text_keys(self) -> torch.Tensor:
+        """Give the prompt of the first segment another direction than that of the others."""
+        return torch.tensor([[1.0, 0.0] if self.segment().first_frame == 0 else [0.0, 1.0]])
+
     def mean_queries(self) -> torch.Tensor:
         return torch.tensor([[[1.0, 0.0]]] * 3)
 
@@ -77,7 +82,7 @@ def plans(strategy: MemoryStrategy, view: View | None = None, spec=SPEC) -> list
         strategy.attach(view)
     made = []
     for first_frame in range(0, spec.num_latents, 3):
-        view.at = first_frame
+        view.at = first_frame  # planned, then observed
         made.append(checked_plan(strategy.plan(first_frame), strategy, first_frame, spec))
         assert set(made[-1].past_frames()) <= set(reachable(strategy, first_frame))
         strategy.observe(torch.zeros(3, *spec.latent_shape), first_frame)
@@ -154,7 +159,14 @@ def test_relax_looks_back_no_further_than_its_reservoir() -> None:
 
 @pytest.mark.parametrize(
     "strategy",
-    [InfinityRope(13), InfinityRope(4), DeepSink(0.8), DeepSink(-1), Relax(candidates=1)],
+    [
+        InfinityRope(13),
+        InfinityRope(4),
+        DeepSink(0.8),
+        DeepSink(-1),
+        Relax(candidates=1),
+        MemFlow(bank_latents=6),
+    ],
 )
 def test_numbers_that_do_not_fit_are_refused_before_the_rollout(strategy: MemoryStrategy) -> None:
     with pytest.raises(ConfigError):
@@ -314,3 +326,19 @@ def test_head_split_ranks_heads_once_the_context_is_full() -> None:
     assert sinks.plan.frames == (0, 59)
     assert made[20].frames == plans(SlidingWindow())[20].frames
     assert len({plan.groups and plan.groups[0].heads for plan in made[4:]}) == 1
+
+
+def test_memflow_keeps_the_frames_that_fit_the_prompt_of_the_block_to_come() -> None:
+    keys = {6: [5.0, 4.0], 12: [4.0, 5.0], 18: [2.0, 9.0], 24: [1.0, 8.0]}
+    made = plans(MemFlow(), View(keys, (0, 45)))
+    assert made[1].frames == (0, 1, 2)
+    assert made[2].frames == (0, 1, 2, 3, 3, 4, 5)
+    assert made[9].frames == (0, 1, 2, 6, 12, 24, 24, 25, 26)
+    # At frame 45 the prompt changes; what the bank had dropped before can't come back.
+    assert made[14].frames[3:6] == (6, 12, 39)
+    assert made[15].frames[3:6] == (6, 12, 42)
+    assert made[15].roles[3:6] == (Role.memory,) * 3
+    late = plans(MemFlow(), View(keys, (0, 21)))
+    assert late[9].frames[3:6] == (12, 18, 24)
+    assert late[12].frames[3:6] == (18, 24, 33)
+    assert all(map(in_a_row, made))

@@ -14,9 +14,13 @@ from backbones.engine.kv.store import KVStore
 from backbones.engine.noise import SeededNoise
 from backbones.engine.protocol import AttentionContext
 from backbones.engine.rollout import Rollout
+from backbones.engine.script import Script, Segment
 from backbones.wan.transformer import CausalWanTransformer
 from harness.core.errors import PlanError
-from methods.base import BlockView, Pass, RolloutSpec
+from methods.base import BlockView, ContextPlan, Pass, RolloutSpec
+from methods.published.deep_forcing import DeepForcing
+from methods.published.memflow import MemFlow
+from methods.published.tethercache import TetherCache
 from methods.sliding_window import SlidingWindow
 from tests.small import small_backbone
 
@@ -81,6 +85,49 @@ def test_a_replayed_block_gives_the_same_evidence(quick: Backbone, num_made: int
     for taken in Pass:
         pairs = zip(watcher.masses[taken], again.masses[taken], strict=True)
         assert all(torch.equal(*pair) for pair in pairs)
+
+
+@pytest.mark.slow
+def test_keys_of_the_prompt_are_those_of_the_segment(quick: Backbone) -> None:
+    other = "noon sandy violet pinkish plain box pacing"
+    seen: list[Tensor] = []
+
+    class Reader(Watcher):
+        evidence = ()
+
+        def plan(self, first_frame: int) -> ContextPlan:
+            seen.append(self.view.mean_text_keys())
+            return super().plan(first_frame)
+
+    script = Script((Segment(1.5, PROMPT), Segment(9, other)))
+    list(Rollout(quick, Reader(), script, SeededNoise(0, PROMPT), 12, 0).blocks())
+    assert [torch.equal(keys, seen[0]) for keys in seen] == [True, True, False, False]
+    text = quick.transformer.text_context(quick.encode_text(other))
+    expected = torch.stack([keys_HTD.mean(1).flatten() for keys_HTD in text.keys_HTD])
+    torch.testing.assert_close(seen[2], expected)
+    assert seen[2].shape == (2, quick.spec.shape.heads * quick.spec.shape.head_dim)
+
+
+@pytest.mark.slow
+def test_a_model_without_keys_of_the_prompt_is_named(
+    quick: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(CausalWanTransformer, "text_keys")
+    with pytest.raises(PlanError, match="asks for keys of the prompt"):
+        list(Rollout(quick, MemFlow(), PROMPT, SeededNoise(0, PROMPT), 9, 0).blocks())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [DeepForcing, MemFlow, TetherCache])
+def test_methods_that_ask_for_evidence_are_replayed(quick: Backbone, kind: type) -> None:
+    def made(num_latents: int, given: Tensor | None = None) -> Tensor:
+        rollout = Rollout(quick, kind(), PROMPT, SeededNoise(0, PROMPT), num_latents, 0)
+        return torch.cat([block.latents for block in rollout.blocks(given)])
+
+    whole = made(36)
+    for num_made in (12, 27):
+        assert torch.equal(made(36, whole[:num_made]), whole)
+    assert torch.equal(made(24), whole[:24])
 
 
 def test_mass_is_the_softmax_of_rotated_queries_and_keys(quick: Backbone) -> None:
