@@ -22,7 +22,7 @@ VBENCH_VENV := .venv-vbench
 VBENCH_INSTALLED := $(VBENCH_VENV)/.installed
 
 .PHONY: help install install-vbench demo cluster-demo check test test-fast test-lean test-cluster \
-	test-vbench faults lint types docs constraints debian chromium slurm clean
+	test-vbench faults lint types docs gpu-bundle constraints debian chromium slurm clean
 
 help:
 	@echo "make demo          install, run a small sweep, print the path of the leaderboard"
@@ -35,6 +35,7 @@ help:
 	@echo "make lint          ruff check and format, codespell"
 	@echo "make types         mypy"
 	@echo "make docs          build the documentation into site/, strictly"
+	@echo "make gpu-bundle    pack the GPU self-test for a machine with torch alone; docs/gpu.md"
 	@echo "make clean         remove the environments, the site and the results of the demos"
 
 $(INSTALLED): pyproject.toml constraints.txt requirements-weights.txt
@@ -100,6 +101,9 @@ types: $(INSTALLED)
 
 docs: $(INSTALLED)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+gpu-bundle: $(INSTALLED)
+	$(BIN)/python -m harness.studies.gpu_selftest.bundle dist/gpu-bundle.tar.gz
 
 chromium:
 	@command -v chromium > /dev/null || { \

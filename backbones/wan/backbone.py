@@ -17,7 +17,7 @@ from backbones.engine.spec import (
     network_bytes,
 )
 from backbones.wan import catalogue
-from backbones.wan.catalogue import BLOCK_LATENTS, DEBUG, WAN_1_3B, Release, Shape
+from backbones.wan.catalogue import BLOCK_LATENTS, DEBUG, THIN, WAN_1_3B, Release, Shape
 from backbones.wan.files import ReleasedFiles
 from backbones.wan.loading import Models
 from backbones.wan.prompts import LongPrompt, Prompts, RandomPrompts, ReleasedPrompts
@@ -43,15 +43,20 @@ class WanWeights(StrEnum):
 
 
 class Flavor(StrEnum):
-    """Sizes of the models; debug is small enough for a processor and has random weights only."""
+    """Sizes of the models; only wan_1_3b has released weights.
+
+    thin has two layers of the full size, for checks of kernels and memory on a GPU; debug is small
+    enough for a processor.
+    """
 
     wan_1_3b = "wan_1_3b"
+    thin = "thin"
     debug = "debug"
 
     @property
     def shape(self) -> Shape:
         """Return the sizes of this name."""
-        return DEBUG if self is Flavor.debug else WAN_1_3B
+        return {Flavor.thin: THIN, Flavor.debug: DEBUG}.get(self, WAN_1_3B)
 
 
 class Setting(StrEnum):
@@ -68,7 +73,7 @@ class WanBackbone(BackboneSource):
     Args:
         weights: released, or random to try and time everything without files.
         seed: seed of random weights.
-        flavor: sizes of the models; debug requires random weights.
+        flavor: sizes of the models; all but wan_1_3b require random weights.
         setting: the equal context budget, or that of the authors (with method=native their own
             rollout).
         budget_latents: context budget in latent frames, the block included; by default that of the
@@ -192,9 +197,10 @@ class WanBackbone(BackboneSource):
         )
 
     def _check(self) -> None:
-        if self.flavor is Flavor.debug and self.weights is not WanWeights.random:
+        if self.flavor is not Flavor.wan_1_3b and self.weights is not WanWeights.random:
             raise ConfigError(
-                "backbone.flavor=debug has no released weights; add backbone.weights=random."
+                f"backbone.flavor={self.flavor} has no released weights; "
+                "add backbone.weights=random."
             )
         if self.lora and self.release.lora is None:
             raise ConfigError(f"backbone.lora: {self.release.name} has no LoRA.")

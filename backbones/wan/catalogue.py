@@ -7,7 +7,7 @@ themselves have not been opened here (docs/wan.md).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backbones.wan.lora import LoraConfig
 from backbones.wan.text import UMT5_XXL, TextEncoderConfig
@@ -206,6 +206,9 @@ WAN_1_3B = Shape(
     height=480,
     width=832,
 )
+
+# Every shape of the full model, in less than a tenth of the time.
+THIN = replace(WAN_1_3B, transformer=replace(WAN_1_3B.transformer, num_layers=2))
 
 _DEBUG_TEXT = TextEncoderConfig(dim=64, ffn_dim=128, num_heads=2, num_layers=2)
 # Runs every stage on a processor in seconds; there are no weights of this shape.

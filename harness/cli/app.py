@@ -19,6 +19,7 @@ from harness.cli.eval_command import evaluate
 from harness.cli.export_command import export
 from harness.cli.fetch_weights_command import fetch_weights
 from harness.cli.generate_command import generate
+from harness.cli.gpu_selftest_command import gpu_selftest
 from harness.cli.grid_command import grid
 from harness.cli.latents_command import latents
 from harness.cli.list_command import list_
@@ -67,6 +68,7 @@ DEV: Mapping[str, Command] = {
     "bench": bench,
     "bench-metrics": bench_metrics,
     "bench-search": bench_search,
+    "gpu-selftest": gpu_selftest,
     "selftest-metrics": selftest_metrics,
     "selftest-statistics": selftest_statistics,
     "worker": worker,

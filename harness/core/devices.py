@@ -89,6 +89,22 @@ def peak_device_mib(device: torch.device) -> float | None:
     return torch.cuda.max_memory_allocated(device) / 2**20
 
 
+def device_lost(error: BaseException) -> bool:
+    """Tell if a GPU or its driver failed, so that every later call of this process fails too.
+
+    An illegal access, a failed assertion, an ECC error or a device that fell off the bus stays with
+    the process; running out of memory does not.
+    """
+    import torch
+
+    if isinstance(error, torch.OutOfMemoryError):
+        return False
+    if type(error).__name__ == "AcceleratorError":  # since torch 2.8
+        return True
+    text = str(error)
+    return isinstance(error, RuntimeError) and text.startswith("CUDA error")
+
+
 def memory_hint(error: BaseException) -> str:
     """Return advice to append to an error message if a device ran out of memory, else ""."""
     import torch

@@ -14,8 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from harness.core.errors import StoreError
 
 _FICLONE = 0x40049409  # linux/fs.h
@@ -94,6 +92,8 @@ def remove_leftovers(folder: Path, below: bool = True) -> None:
         folder: the folder; it may be missing.
         below: in all folders below it as well.
     """
+    import psutil  # not where the GPU self-test runs with torch alone
+
     pattern = f".*-{socket.gethostname()}-*"
     for path in folder.rglob(pattern) if below else folder.glob(pattern):
         pid = path.stem.rpartition("-")[2]

@@ -16,8 +16,6 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import psutil
-
 from harness.core.errors import ConfigError
 
 GIB = 2**30
@@ -105,7 +103,7 @@ def available_host_bytes() -> int:
 
     That is the free memory of the machine, or less if the limit of a cgroup is tighter.
     """
-    return min(psutil.virtual_memory().available, _cgroup_room_bytes())
+    return min(_free_bytes(), _cgroup_room_bytes())
 
 
 def peak_host_mib() -> float:
@@ -129,9 +127,23 @@ def reset_peak_host() -> None:
 
 def give_memory_back() -> None:
     """Return freed memory to the system, which malloc keeps after `prepare_process`."""
+    import psutil
+
     gc.collect()
     if hasattr(psutil, "heap_trim"):  # not on every platform
         psutil.heap_trim()
+
+
+def _free_bytes() -> int:
+    """Return the memory that programs of this machine may still take."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:  # not Linux
+        import psutil
+
+        return int(psutil.virtual_memory().available)
+    (line,) = (line for line in lines if line.startswith("MemAvailable:"))
+    return 1024 * int(line.split()[1])
 
 
 def _cgroup_room_bytes(
@@ -139,8 +151,8 @@ def _cgroup_room_bytes(
 ) -> int:
     """Return what the tightest memory limit of this process's cgroups leaves.
 
-    psutil knows the machine only. A limit may be set on the process's own cgroup or on any of its
-    parents; cached file pages count as free, since the kernel drops them under pressure.
+    `_free_bytes` knows the machine only. A limit may be set on the process's own cgroup or on one
+    of its parents; cached file pages count as free, since the kernel drops them under pressure.
     """
     room = sys.maxsize
     with contextlib.suppress(OSError, ValueError):

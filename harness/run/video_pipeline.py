@@ -10,19 +10,33 @@ import queue
 import threading
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from backbones.engine.lanes import Lane, Moment
 from backbones.engine.transfer import Download
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from torch import Tensor
 
     from backbones.engine.backbone import StreamingDecoder
-    from harness.run.video_writer import VideoWriter
 
 _BLOCKS_AHEAD = 2
+
+
+class FrameWriter(Protocol):
+    """What takes the frames: a `VideoWriter`, or anything else."""
+
+    def write(self, frames_FHWC: np.ndarray) -> None:
+        """Take the next frames: RGB, uint8."""
+
+
+class NoWriter:
+    """Drops all frames, where only decoding is wanted."""
+
+    def write(self, frames_FHWC: np.ndarray) -> None:
+        """Drop the frames."""
 
 
 class VideoPipeline:
@@ -37,7 +51,7 @@ class VideoPipeline:
     """
 
     def __init__(
-        self, decoder: StreamingDecoder, writer: VideoWriter, device: torch.device
+        self, decoder: StreamingDecoder, writer: FrameWriter, device: torch.device
     ) -> None:
         self._decoder = decoder
         self._writer = writer

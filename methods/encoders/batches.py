@@ -8,13 +8,16 @@ from __future__ import annotations
 import hashlib
 import random
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from harness.core.errors import ConfigError
-from methods.encoders.corpus import Corpus
+
+if TYPE_CHECKING:
+    from methods.encoders.corpus import Corpus
 
 
 @dataclass(frozen=True)

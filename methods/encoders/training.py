@@ -19,13 +19,14 @@ import torch
 from harness.core.errors import ConfigError, TrainingDiverged
 from harness.core.sealed import read_state, write_state
 from methods.encoders.batches import draw_batch, split_corpus
-from methods.encoders.corpus import Corpus
 from methods.encoders.losses import LossParts, LossSettings, all_losses
 from methods.encoders.network import AutoencoderConfig, LatentAutoencoder
 from methods.encoders.retrieval_estimates import retrieval_estimates
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from methods.encoders.corpus import Corpus
 
 _VALIDATION_CHUNKS = 64
 

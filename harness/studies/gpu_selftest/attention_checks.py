@@ -1,0 +1,241 @@
+"""Checks of attention kernels and of compiled halves of a layer."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest import mock
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from backbones.engine import attention
+from backbones.engine.attention import AttentionShape, using
+from backbones.engine.lanes import Moment
+from backbones.engine.runtime import AttentionKernel, Kernels, Runtime
+from backbones.engine.spec import Precision
+from backbones.wan.rope import rotate
+from backbones.wan.transformer import CausalWanTransformer, TransformerBlock
+from harness.studies.gpu_selftest.claims import Claim, Outcome, at_most, exactly, true
+from harness.studies.gpu_selftest.setup import CPU, Setup, relative, retrieval, window
+from methods.sliding_window import SlidingWindow
+
+_HEADS = 2
+_KERNEL_LIMIT = 4e-3
+_HALF_LIMIT, _HALF_LIMIT_FLOAT32 = 6e-3, 1.5e-2
+# Two halves, the first with and without keys kept; the rotation; a latent frame, first and later.
+_GRAPHS = 6
+
+
+def kernels(setup: Setup) -> Outcome:
+    """Every attention kernel at every length of a rollout, against float32 without TF32."""
+    claims: list[Claim] = []
+    figures: dict[str, float] = {}
+    refused: dict[str, str] = {}
+    for kernel in _candidates(setup):
+        worst = -1.0
+        for shape in _shapes(setup):
+            name = f"{kernel} {shape.queries}x{shape.keys}"
+            try:
+                error, seconds = _against_float32(kernel, shape, setup.device)
+            except torch.OutOfMemoryError:
+                raise
+            except RuntimeError as problem:
+                if type(problem).__name__ == "AcceleratorError":
+                    raise
+                refused[name] = str(problem).splitlines()[0]
+                continue
+            # A maximum would drop NaN, which must not hold.
+            worst = error if not error <= worst else worst
+            flops = 4 * shape.heads * shape.queries * shape.keys * shape.head_dim
+            figures[name] = flops / seconds / 1e12
+        if worst >= 0 or worst != worst:
+            claims.append(at_most(f"{kernel} rel", worst, _KERNEL_LIMIT))
+    claims.append(
+        true("a kernel other than math runs", any(not name.startswith("math") for name in figures))
+    )
+    return Outcome.of(claims, tflops_per_s=figures, refused=refused)
+
+
+def choice(setup: Setup) -> Outcome:
+    """`auto` twice: the second time the choice comes from the file, and it computes right."""
+    shape = _shapes(setup)[-1]
+    kernels_here = _candidates(setup)
+    timed: list[AttentionKernel] = []
+
+    def seconds_of(kernel: AttentionKernel) -> float:
+        timed.append(kernel)
+        return attention._time(kernel, shape, setup.device)[0]
+
+    with _empty_cache():
+        first = attention.fastest("selftest", kernels_here, seconds_of)
+        num_timed = len(timed)
+        second = attention.fastest("selftest", kernels_here, seconds_of)
+    error, _ = _against_float32(first, shape, setup.device)
+    return Outcome.of(
+        [
+            true("the same choice twice", first is second),
+            exactly("kernels timed the first time", num_timed, len(kernels_here)),
+            exactly("kernels timed the second time", len(timed) - num_timed, 0),
+            at_most(f"{first} rel", error, _KERNEL_LIMIT),
+        ],
+        choice=str(first),
+    )
+
+
+@torch.inference_mode()
+def compiled_halves(setup: Setup) -> Outcome:
+    """Rotation and halves of a layer: compiled against eager, and against float32."""
+    backbone = setup.backbone(precision=Precision.bfloat16)
+    exact = setup.backbone(precision=Precision.float32, device=CPU)
+    shape, spec = backbone.spec.shape, backbone.spec
+    tokens = spec.block_latents * shape.tokens_per_latent
+    turned = _Halves(backbone.transformer, setup.device, tokens)
+    reference = _Halves(exact.transformer, CPU, tokens)
+    factors = shape.rotary.factors(range(spec.block_latents)).to(setup.device)
+    with setup.compiling():
+        rotate_compiled = torch.compile(rotate, fullgraph=True, dynamic=False)
+        eager, compiled = (f(turned.keys_HSD, factors) for f in (rotate, rotate_compiled))
+        eager_halves = turned.run(factors, compiled=False)
+        compiled_halves_ = turned.run(factors, compiled=True)
+    exact_halves = reference.run(factors.cpu(), compiled=False)
+    back = factors * torch.tensor([1.0, -1.0], device=setup.device)  # turns the other way
+    kept, placed = compiled_halves_[3], compiled_halves_[1]
+    return Outcome.of(
+        [
+            true("rotation has the same bits compiled", torch.equal(eager, compiled)),
+            *(
+                at_most(f"{name} rel", relative(c, e), _HALF_LIMIT)
+                for name, c, e in zip(_PARTS, compiled_halves_, eager_halves, strict=True)
+            ),
+            *(
+                at_most(f"{name} rel to float32", relative(c, e), _HALF_LIMIT_FLOAT32)
+                for name, c, e in zip(_PARTS, compiled_halves_, exact_halves, strict=True)
+            ),
+            at_most("keys kept, turned", relative(rotate(placed, back), kept), _KERNEL_LIMIT),
+        ]
+    )
+
+
+_PARTS = ("queries", "keys", "values", "keys kept", "layer")
+
+
+class _Halves:
+    """One layer with seeded inputs, drawn in float32 so that all devices see the same."""
+
+    def __init__(self, model: object, device: torch.device, tokens: int) -> None:
+        assert isinstance(model, CausalWanTransformer)
+        self._model, self._layer = model, next(model.layers())
+        config = model.config
+        dtype = model.patch_embedding.weight.dtype
+        generator = torch.Generator().manual_seed(1)
+
+        def draw(*shape: int) -> Tensor:
+            return torch.randn(shape, generator=generator).bfloat16().to(device, dtype)
+
+        self._x_SE = draw(tokens, config.dim)
+        self._y_SE = draw(tokens, config.dim)
+        self._time_6E = 0.1 * draw(6, config.dim)
+        self._text = [draw(config.num_heads, config.text_len, config.head_dim) for _ in range(2)]
+        self.keys_HSD = draw(config.num_heads, tokens, config.head_dim)
+
+    def run(self, factors: Tensor, compiled: bool) -> tuple[Tensor, ...]:
+        """Return the tensors that `_PARTS` names."""
+        before, after = TransformerBlock.before_attention, TransformerBlock.after_attention
+        if compiled:
+            before = torch.compile(before, fullgraph=True, dynamic=False)
+            after = torch.compile(after, fullgraph=True, dynamic=False)
+        own_keys, own_values = (torch.empty_like(self.keys_HSD) for _ in range(2))
+        kept = torch.empty(2, *self.keys_HSD.shape, dtype=own_keys.dtype, device=own_keys.device)
+        layer, time = self._layer, self._time_6E
+        queries = before(layer, self._x_SE, time, factors, own_keys, own_values, kept)
+        whole = after(layer, self._x_SE, self._y_SE, time, *self._text)
+        return queries, own_keys, own_values, kept[0], whole
+
+
+def graphs(setup: Setup) -> Outcome:
+    """Compiled graphs of two methods and two videos each, half decoded: few, none made twice."""
+    counts = []
+    runtime = Runtime(Kernels(compile=True))
+    counters = torch._dynamo.utils.counters
+    with setup.compiling():
+        counters.clear()
+        backbone = setup.backbone()
+        for seed in range(2):
+            for strategy in (window(), retrieval()):
+                decode = isinstance(strategy, SlidingWindow)
+                setup.roll_out(strategy, runtime, backbone=backbone, decode=decode, seed=seed)
+                counts.append(counters["stats"]["unique_graphs"])
+        backbone.compile(False)
+    return Outcome.of(
+        [
+            at_most("graphs of two methods", counts[1], _GRAPHS),
+            exactly("graphs made for their second videos", counts[-1] - counts[1], 0),
+            true("something was compiled", counts[0] > 0),
+        ],
+        graphs=counts,
+    )
+
+
+def _candidates(setup: Setup) -> tuple[AttentionKernel, ...]:
+    if setup.on_gpu:
+        return (*attention._ON_GPU, AttentionKernel.math)
+    return (AttentionKernel.flash, AttentionKernel.math)
+
+
+def _shapes(setup: Setup) -> list[AttentionShape]:
+    """Return a block with itself alone, and with growing contexts; the full one is the last."""
+    spec = setup.backbone().spec
+    tokens, block = spec.shape.tokens_per_latent, spec.block_latents
+    frames = (block, block + 1, spec.budget_latents - block, spec.budget_latents)
+    keys = [512, *(count * tokens for count in frames)]
+    queries, head_dim = block * tokens, spec.shape.head_dim
+    return [AttentionShape(_HEADS, queries, k, head_dim, torch.bfloat16) for k in keys]
+
+
+@torch.inference_mode()
+def _against_float32(
+    kernel: AttentionKernel, shape: AttentionShape, device: torch.device
+) -> tuple[float, float]:
+    """Return the relative error of a kernel, and its seconds."""
+    generator = torch.Generator().manual_seed(shape.keys)
+
+    def draw(tokens: int) -> Tensor:
+        size = (1, shape.heads, tokens, shape.head_dim)
+        return torch.randn(size, generator=generator).to(device, shape.dtype)
+
+    q, k, v = draw(shape.queries), draw(shape.keys), draw(shape.keys)
+    expected = _softmax_attention(q.float(), k.float(), v.float())
+    with using(kernel):
+        F.scaled_dot_product_attention(q, k, v)  # warm
+        # The next result of this size takes the place of this one: what a kernel leaves out is NaN.
+        poison = torch.full_like(q, float("nan"))
+        del poison
+        before = Moment(device)
+        found = F.scaled_dot_product_attention(q, k, v)
+        seconds = Moment(device).seconds_since(before)
+    return relative(found, expected), max(seconds, 1e-9)
+
+
+def _softmax_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Return attention by its definition, in full float32."""
+    allowed = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        weights = (q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5).softmax(-1)
+        return weights @ v
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = allowed
+
+
+@contextmanager
+def _empty_cache() -> Iterator[None]:
+    """Use an empty folder for the user's cache."""
+    with (
+        tempfile.TemporaryDirectory(prefix="longtake-cache-") as folder,
+        mock.patch.dict(os.environ, LONGTAKE_CACHE=folder),
+    ):
+        yield

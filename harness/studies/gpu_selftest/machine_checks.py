@@ -1,0 +1,126 @@
+"""Checks of the machine: versions, compiler, copies between host and device."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from backbones.engine import transfer
+from backbones.engine.kv import pinned
+from backbones.engine.lanes import Lane, Moment
+from harness.core.compiler import compiler_problem
+from harness.core.environment import describe_machine
+from harness.studies.gpu_selftest.claims import Claim, Outcome, at_least, at_most, true
+from harness.studies.gpu_selftest.setup import Setup
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Older ones fault with numbers of tokens that 128 does not divide (pytorch issue 169849).
+CUDNN_THAT_IS_RIGHT = 91500
+_SLEEP_CYCLES = 10**8  # about 50 ms
+_SLABS = 4
+
+
+def environment(setup: Setup) -> Outcome:
+    """Versions, the C compiler, and on a GPU a kernel of ten lines in Triton."""
+    problem = compiler_problem()
+    claims = [true(f"compiler and Python.h{f': {problem}' if problem else ''}", problem is None)]
+    machine = describe_machine(setup.device)
+    figures: dict[str, Any] = {"machine": vars(machine), "cuda_build": torch.version.cuda}
+    if setup.on_gpu:
+        properties = torch.cuda.get_device_properties(setup.device)
+        figures["gpu"] = {
+            "name": properties.name,
+            "memory_gib": properties.total_memory / 2**30,
+            "capability": f"{properties.major}.{properties.minor}",
+            "multiprocessors": properties.multi_processor_count,
+            "free_gib": torch.cuda.mem_get_info(setup.device)[0] / 2**30,
+        }
+        version = torch.backends.cudnn.version() or 0
+        claims.append(at_least("cuDNN", version, CUDNN_THAT_IS_RIGHT + 1))
+        has_triton = importlib.util.find_spec("triton") is not None
+        claims.append(true("Triton is installed", has_triton))
+        if has_triton:
+            claims.append(true("a Triton kernel adds", _triton_adds(setup.device)))
+    return Outcome.of(claims, **figures)
+
+
+def _triton_adds(device: torch.device) -> bool:
+    """Compile a sum of two vectors with Inductor, which writes a Triton kernel for it."""
+    add = torch.compile(lambda x, y: (x + y).sin(), fullgraph=True, dynamic=False)
+    x, y = (torch.arange(1000, device=device, dtype=torch.float32) * k for k in (1, 2))
+    return bool(torch.allclose(add(x, y), (x + y).sin(), atol=1e-5))
+
+
+def copies(setup: Setup) -> Outcome:
+    """Pinning, and copies of one slab up and down while the device is busy."""
+    num_bytes = setup.backbone().spec.kv_bytes_per_latent
+    host = _noise(num_bytes)
+    device_slab = transfer.upload(host, setup.device)
+    back = transfer.Download(device_slab).wait()
+    claims = [true("a slab comes back with its bytes", torch.equal(back, host))]
+    figures: dict[str, Any] = {"slab_mib": num_bytes / 2**20}
+    if setup.on_gpu:
+        claims += _pinned_copies(setup.device, host, device_slab, figures)
+    return Outcome.of(claims, **figures)
+
+
+def _pinned_copies(
+    device: torch.device, host: Tensor, device_slab: Tensor, figures: dict[str, Any]
+) -> list[Claim]:
+    num_bytes = host.numel()
+    started = time.perf_counter()
+    slabs = [pinned.take(num_bytes) for _ in range(_SLABS)]
+    pin_ms = 1e3 * (time.perf_counter() - started) / _SLABS
+    slabs[0].copy_(host)
+    up, down = Lane(device, "up"), Lane(device, "down")
+    other = torch.empty_like(device_slab)
+
+    def timed(upwards: bool, downwards: bool) -> float:
+        """Return the seconds of copies, on lanes that begin together."""
+        torch.cuda.synchronize(device)
+        before = Moment(device)
+        with up.entered(after=before):
+            if upwards:
+                device_slab.copy_(slabs[0], non_blocking=True)
+            up_ended = Moment(device)
+        with down.entered(after=before):
+            if downwards:
+                slabs[1].copy_(other, non_blocking=True)
+            down_ended = Moment(device)
+        return max(m.seconds_since(before) for m in (up_ended, down_ended))
+
+    timed(True, True)  # warm
+    rates = {
+        name: num_bytes / timed(*ways) / 1e9
+        for name, ways in {
+            "up": (True, False),
+            "down": (False, True),
+            "each_at_once": (True, True),
+        }.items()
+    }
+    torch.cuda._sleep(_SLEEP_CYCLES)
+    started = time.perf_counter()
+    device_slab.copy_(slabs[0], non_blocking=True)
+    host_ms = 1e3 * (time.perf_counter() - started)
+    torch.cuda.synchronize(device)
+    arrived = torch.equal(device_slab.cpu(), host)
+    pinned.give_back(slabs)
+    figures |= {"pin_ms_per_slab": pin_ms, "gb_per_s": rates, "host_ms": host_ms}
+    return [
+        true("a pinned slab arrives with its bytes", arrived),
+        at_most("host waits ms", host_ms, 1),
+        at_most("pinning ms a slab", pin_ms, 60),
+        at_least("up GB/s", rates["up"], 45),
+        at_least("down GB/s", rates["down"], 45),
+        at_least("share of it when both", rates["each_at_once"] / rates["up"], 0.8),
+    ]
+
+
+def _noise(num_bytes: int) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (num_bytes,), dtype=torch.uint8, generator=generator)

@@ -1,0 +1,328 @@
+"""Checks of whole rollouts: equal bits wherever only place, time or order differ."""
+
+from __future__ import annotations
+
+import random
+import time
+import warnings
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from backbones.engine.kv.tiers import FrameTiers
+from backbones.engine.lanes import Lane
+from backbones.engine.runtime import AttentionKernel, Kernels, KVLimits, Runtime
+from backbones.engine.spec import Precision
+from backbones.wan.backbone import Flavor
+from backbones.wan.transformer import CausalWanTransformer
+from harness.core.determinism import strictly_deterministic
+from harness.core.machine import GIB
+from harness.studies.gpu_selftest.claims import (
+    Claim,
+    NotHere,
+    Outcome,
+    at_least,
+    at_most,
+    exactly,
+    true,
+)
+from harness.studies.gpu_selftest.setup import CPU, Made, Setup, relative, retrieval, window
+from methods.encoders.base import Source
+
+_TIERS = (12, 4)  # latent frames on the device and, of the rest, on the host
+_MOST_SLEEP_CYCLES = 4 * 10**7  # about 20 ms
+_MOST_SLEEP_S = 2e-4
+_RESUMED_BLOCKS = 5
+
+
+def parity(setup: Setup) -> Outcome:
+    """A small float32 rollout on the device and on the processor: the same contexts and video."""
+    precision, flavor = Precision.float32, Flavor.debug
+    length = 36 if setup.on_gpu else setup.num_latents
+    # Without a GPU another attention kernel stands for the other device.
+    other = AttentionKernel.auto if setup.on_gpu else AttentionKernel.math
+    with no_tf32():
+        here = setup.roll_out(
+            retrieval(),
+            Runtime(Kernels(compile=False, attention=other)),
+            backbone=setup.backbone(flavor, precision),
+            num_latents=length,
+            decode=True,
+        )
+        there = setup.roll_out(
+            retrieval(),
+            backbone=setup.backbone(flavor, precision, CPU),
+            num_latents=length,
+            decode=True,
+        )
+    assert here.frames is not None and there.frames is not None
+    return Outcome.of(
+        [
+            at_most("latents rel", relative(here.latents, there.latents), 1e-4),
+            true("the same contexts", _frames_of(here) == _frames_of(there)),
+            *alike(here.frames, there.frames),
+        ]
+    )
+
+
+def tiers(setup: Setup) -> Outcome:
+    """Keys and values on the device, on the host, in the file: the same video."""
+    slab_gib = setup.backbone().spec.kv_bytes_per_latent / GIB
+    on_device, on_host = ((count + 0.5) * slab_gib for count in _TIERS)
+    if setup.on_gpu:
+        limits = {
+            "host": KVLimits(device_gib=on_device),
+            "file": KVLimits(device_gib=on_device, host_gib=on_host),
+        }
+    else:  # the processor has no tier between memory and file
+        limits = {"file": KVLimits(host_gib=on_device)}
+    length = 30  # so long that frames which left the device are retrieved
+    ample = setup.roll_out(retrieval(), num_latents=length)
+    claims, figures = [], {}
+    for place, limit in limits.items():
+        with fetches() as fetched:
+            made = setup.roll_out(retrieval(), Runtime(kv=limit), num_latents=length)
+        figures[place] = made.rollout.store.allocated_mib()
+        used = figures[place]["spilled" if place == "file" else "host"]
+        claims += [
+            true(f"the {place} tier changes nothing", made.same_as(ample)),
+            true(f"the {place} tier was used", used > 0),
+            at_least("frames that came back", len(fetched), 1),
+        ]
+    return Outcome.of(claims, mib=figures)
+
+
+def order(setup: Setup) -> Outcome:
+    """Random delays at every entry of a lane and after every pass change nothing.
+
+    A copy that starts before its source is ready, or after its target is read, shows as other bits.
+    """
+    claims = []
+    strategies = {
+        "latents": retrieval,
+        "keys": lambda: retrieval(descriptor="mean_keys"),
+        "frames": lambda: retrieval(descriptor=f"{__name__}:MeanColours"),
+    }
+    for seed, (name, strategy) in enumerate(strategies.items()):
+        plain = setup.roll_out(strategy(), _forced_tiers(setup), decode=True)
+        with _delays(setup, seed):
+            delayed = setup.roll_out(strategy(), _forced_tiers(setup), decode=True)
+        claims.append(true(f"delays change nothing, retrieval by {name}", delayed.same_as(plain)))
+    return Outcome.of(claims)
+
+
+def prefix(setup: Setup) -> Outcome:
+    """A short video is the beginning of a longer one."""
+    whole = setup.roll_out(retrieval(), decode=True)
+    short = setup.roll_out(retrieval(), decode=True, num_latents=setup.num_latents // 2)
+    assert whole.frames is not None and short.frames is not None
+    return Outcome.of(
+        [
+            true("latents are a prefix", _begins(whole.latents, short.latents)),
+            true("frames are a prefix", _begins(whole.frames, short.frames)),
+        ]
+    )
+
+
+def resume(setup: Setup) -> Outcome:
+    """A rollout resumed after five blocks ends as if it had not stopped."""
+    whole = setup.roll_out(retrieval(), decode=True)
+    made = whole.latents[: _RESUMED_BLOCKS * setup.backbone().spec.block_latents]
+    resumed = setup.roll_out(retrieval(), decode=True, made=made)
+    replayed = sum(block.replayed for block in resumed.blocks)
+    return Outcome.of(
+        [
+            true("resumed equals uninterrupted", resumed.same_as(whole)),
+            exactly("blocks replayed", replayed, _RESUMED_BLOCKS),
+        ]
+    )
+
+
+def repeat(setup: Setup) -> Outcome:
+    """The same rollout twice, and twice with deterministic kernels only."""
+    first, second = (setup.roll_out(retrieval(), decode=True) for _ in range(2))
+    with strictly_deterministic(True):
+        third, fourth = (
+            setup.roll_out(retrieval(), Runtime(deterministic=True), decode=True) for _ in range(2)
+        )
+    return Outcome.of(
+        [
+            true("twice the same", first.same_as(second)),
+            true("deterministic: twice the same", third.same_as(fourth)),
+        ]
+    )
+
+
+def cuda_graphs(setup: Setup) -> Outcome:
+    """Passes replayed as CUDA graphs give the same bits."""
+    if not graphs_here(setup):
+        raise NotHere("CUDA graphs need a GPU")
+    plain = setup.roll_out(retrieval())
+    captured = setup.roll_out(retrieval(), Runtime(Kernels(cuda_graphs=True)))
+    return Outcome.of([true("captured passes change nothing", captured.same_as(plain))])
+
+
+def graphs_here(setup: Setup) -> bool:
+    """Tell if passes can be captured."""
+    return setup.on_gpu
+
+
+def waiting(setup: Setup) -> Outcome:
+    """The host waits for nothing but the strategy's choice."""
+    claims: list[Claim] = []
+    setup.roll_out(window())  # compiled and measured before
+    for strategy in (window(), retrieval()):
+        reads = _HostReads()
+        with reads, _sync_warnings(setup) as warned:
+            made = setup.roll_out(strategy)
+        name = type(strategy).__name__
+        searches = sum(bool(plan.memory_frames()) for plan in made.plans)
+        claims.append(exactly(f"host reads of {name}", len(reads.found), 2 * searches))
+        if setup.on_gpu:
+            # Of a search: is every descriptor finite, which are alike, and two copies of them. The
+            # latents are read once, at the end.
+            claims.append(at_most(f"waits of {name}", len(warned), 4 * searches + 1))
+    claims.append(true("retrieval retrieved", searches > 0))
+    return Outcome.of(claims)
+
+
+@contextmanager
+def fetches() -> Iterator[list[int]]:
+    """Collect the frames that are brought back to the device from a slower tier."""
+    found: list[int] = []
+    bring_up = FrameTiers.bring_up
+
+    def noting(tiers: FrameTiers, frames: Collection[int]) -> None:
+        found.extend(f for f in frames if tiers.holds(f) and f not in tiers._device_tier.slabs)
+        bring_up(tiers, frames)
+
+    with mock.patch.object(FrameTiers, "bring_up", noting):
+        yield found
+
+
+class MeanColours:
+    """An encoder of decoded frames for these checks: the mean colours of a grid of cells."""
+
+    source = Source.frames
+
+    def __init__(self, checkpoint: str | None) -> None:
+        assert checkpoint is None
+
+    def prepare(self, latent_shape: tuple[int, int, int]) -> None:
+        """Accept any latent shape."""
+
+    def embed(self, inputs: Tensor) -> Tensor:
+        """Return unit vectors of RGB frames (frame, height, width, 3)."""
+        colours = inputs.permute(0, 3, 1, 2).float() - 127.5
+        cells = torch.nn.functional.adaptive_avg_pool2d(colours, 4).flatten(1)
+        return torch.nn.functional.normalize(cells, dim=-1)
+
+    def fingerprint(self) -> str:
+        """Return a fixed word, because there are no weights."""
+        return "none"
+
+
+class _HostReads(TorchDispatchMode):
+    """Records the operations that make the host wait for a device."""
+
+    _WAITING = ("item", "_local_scalar_dense", "is_nonzero", "nonzero", "equal", "masked_select")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> object:
+        name = func.overloadpacket.__name__
+        if name in self._WAITING:
+            self.found.append(name)
+        return func(*args, **(kwargs or {}))
+
+
+@contextmanager
+def _sync_warnings(setup: Setup) -> Iterator[list[str]]:
+    """Collect the texts of torch's warnings about operations that wait for a GPU."""
+    found: list[str] = []
+    if not setup.on_gpu:
+        yield found
+        return
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            yield found
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    found += [str(w.message) for w in caught if "synchronizing CUDA" in str(w.message)]
+
+
+@contextmanager
+def _delays(setup: Setup, seed: int) -> Iterator[None]:
+    """Delay the device at random at every entry of a lane, and after every pass."""
+    draw = random.Random(seed)
+
+    def delay() -> None:
+        if setup.on_gpu:
+            torch.cuda._sleep(draw.randrange(_MOST_SLEEP_CYCLES))
+        else:
+            time.sleep(draw.uniform(0, _MOST_SLEEP_S))
+
+    entered, forward = Lane.entered, CausalWanTransformer.forward
+
+    @contextmanager
+    def late(lane: Lane, after: Any = None) -> Iterator[None]:
+        with entered(lane, after):
+            delay()
+            yield
+
+    def slow(*arguments: Any, **named: Any) -> Any:
+        flow = forward(*arguments, **named)
+        delay()
+        return flow
+
+    with ExitStack() as stack:
+        stack.enter_context(mock.patch.object(Lane, "entered", late))
+        stack.enter_context(mock.patch.object(CausalWanTransformer, "forward", slow))
+        yield
+
+
+def alike(found: Tensor, expected: Tensor) -> list[Claim]:
+    """Claim that frames differ by rounding only."""
+    levels = (found.int() - expected.int()).abs()
+    return [
+        at_most("levels of a pixel", float(levels.max()), 1),
+        at_most("share of other pixels", float((levels > 0).float().mean()), 1e-3),
+    ]
+
+
+@contextmanager
+def no_tf32() -> Iterator[None]:
+    """Compute float32 products and convolutions in full."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = (matmul.allow_tf32, cudnn.allow_tf32)
+    matmul.allow_tf32 = cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = before
+
+
+def _forced_tiers(setup: Setup) -> Runtime:
+    """Return settings under which retrieved frames have left the device."""
+    gib = (_TIERS[0] + 0.5) * setup.backbone().spec.kv_bytes_per_latent / GIB
+    limits = KVLimits(device_gib=gib) if setup.on_gpu else KVLimits(host_gib=gib)
+    return Runtime(kv=limits)
+
+
+def _frames_of(made: Made) -> list[tuple[int, ...]]:
+    return [plan.frames for plan in made.plans]
+
+
+def _begins(whole: Tensor, part: Tensor) -> bool:
+    return len(part) < len(whole) and torch.equal(whole[: len(part)], part)
