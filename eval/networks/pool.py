@@ -10,6 +10,7 @@ import numpy as np
 from eval.clip import Clip
 from eval.network import Network, Runner
 from eval.networks.foreign_warnings import kept_in_log
+from harness.core.devices import ran_out_of_memory
 from harness.core.errors import ConfigError
 from harness.core.machine import give_memory_back
 
@@ -35,14 +36,22 @@ class NetworkPool:
     def run(self, network: Network, clip: Clip) -> np.ndarray:
         """Run a network on a clip.
 
+        If memory runs out, all other networks are unloaded, and it is tried once more.
+
         Raises:
-            MetricUnavailable: the network could not be loaded. This and any other error of loading
-                is raised again for every later clip, without another attempt.
+            MetricUnavailable: the network could not be loaded. This and any other error of loading,
+                but lack of memory, is raised again for every later clip, without another attempt.
         """
         runner = self._runner(network)
         work_mib = getattr(network, "work_mib", _no_work_mib)(clip)
         self._make_room(network, network.size_mib + work_mib)
         with kept_in_log(network.name):
+            try:
+                return runner(clip)
+            except Exception as error:
+                if not ran_out_of_memory(error):
+                    raise
+            self._unload_all_but(network.name)
             return runner(clip)
 
     def could_not_load(self, network: Network) -> bool:
@@ -57,16 +66,36 @@ class NetworkPool:
             return self._loaded[network.name][0]
         # While it loads, the file's tensors and the network's own exist side by side.
         self._make_room(network, 2 * network.size_mib)
-        try:
-            with kept_in_log(network.name):
-                runner = network.load(self.device)
-        except Exception as error:
-            self._failed[network.name] = error
-            raise
+        with kept_in_log(network.name):
+            try:
+                runner = self._load(network)
+            except Exception as error:
+                if not ran_out_of_memory(error):  # that may pass
+                    self._failed[network.name] = error
+                raise
         give_memory_back()  # the file's tensors
         self.num_loads += 1
         self._loaded[network.name] = (runner, network.size_mib)
         return runner
+
+    def _load(self, network: Network) -> Runner:
+        try:
+            return network.load(self.device)
+        except Exception as error:
+            if not ran_out_of_memory(error):
+                raise
+        self._unload_all_but(network.name)
+        return network.load(self.device)
+
+    def _unload_all_but(self, kept: str) -> None:
+        """Free what other networks hold, after memory ran out."""
+        for name in [name for name in self._loaded if name != kept]:
+            del self._loaded[name]
+        give_memory_back()
+        if self.device != "cpu":
+            import torch
+
+            torch.cuda.empty_cache()
 
     def _make_room(self, network: Network, wanted_mib: int) -> None:
         """Unload others, the least recently used first, until `wanted_mib` fit beside them."""

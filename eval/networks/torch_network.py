@@ -73,15 +73,30 @@ class TorchNetwork(ABC):
         """
         import torch
 
+        from harness.core.determinism import full_float32
+
         self.check()
         with without_side_effects():
-            runner = load_weights(self.files, lambda: self.build(device), self._named)
+            runner = self._loaded(device)
 
         def run(clip: Clip) -> np.ndarray:
-            with torch.inference_mode():
+            with torch.inference_mode(), full_float32():
                 return np.asarray(runner(clip))
 
         return run
+
+    def _loaded(self, device: str) -> Callable[[Clip], np.ndarray]:
+        """Build the network on a device.
+
+        Whether a failure on a GPU is the fault of the weights is found out on the processor.
+        """
+        if device != "cpu":
+            try:
+                return self.build(device)
+            except Exception:
+                load_weights(self.files, lambda: self.build("cpu"), self._named)
+                raise
+        return load_weights(self.files, lambda: self.build("cpu"), self._named)
 
     @abstractmethod
     def build(self, device: str) -> Callable[[Clip], np.ndarray]:

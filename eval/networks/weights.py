@@ -17,6 +17,7 @@ from typing import Any, ClassVar, TypeVar
 from zipfile import BadZipFile
 
 from eval.errors import MetricUnavailable
+from harness.core.devices import ran_out_of_memory
 from harness.core.errors import StoreError
 from harness.core.files import cache_root, write_json
 from harness.core.tensor_files import loading_tensors
@@ -105,7 +106,7 @@ def load_weights(files: Sequence[LayoutFile], load: Callable[[], T], network: st
         if isinstance(error, OSError) and error.errno != errno.EINVAL:
             raise
         # torch raises a plain RuntimeError for lack of memory too, which says nothing of the file.
-        if "out of memory" in str(error):
+        if ran_out_of_memory(error):
             raise
         line = " ".join(str(error).split())[:300]
         names = ", ".join(str(file.path) for file in files)

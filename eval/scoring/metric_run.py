@@ -24,6 +24,7 @@ from eval.metric import (
 from eval.scoring.drift import Drift, drift, similarity
 from eval.scoring.results import ScoredClip, ScoredDuration, ScoredMetric
 from eval.scoring.segments import segment_means
+from harness.core.devices import device_lost
 from harness.core.disk import disk_error
 from harness.core.errors import LongtakeError
 
@@ -197,7 +198,10 @@ def reason_of(error: Exception) -> str:
 
     Raises:
         DiskError: the disk is to blame. That says nothing about the metric, so no null is written.
+        DeviceLost: the GPU is to blame; the same holds.
     """
+    if lost := device_lost(error):
+        raise lost from error
     if disk := disk_error(error, Path(tempfile.gettempdir())):
         raise disk
     text = " ".join(str(error).split())

@@ -1,4 +1,4 @@
-"""Strict determinism: an operation without a deterministic kernel is an error."""
+"""Strict determinism (an operation without a deterministic kernel is an error), full float32."""
 
 from __future__ import annotations
 
@@ -46,3 +46,18 @@ def strictly_deterministic(enabled: bool) -> Iterator[None]:
         torch.use_deterministic_algorithms(False)
         fill.fill_uninitialized_memory = True
         torch.backends.cudnn.benchmark = benchmark
+
+
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """Compute float32 products and convolutions in full, not in TF32, on every GPU.
+
+    TF32 has the mantissa of float16, and is what cuDNN takes for convolutions by default.
+    """
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = (matmul.allow_tf32, cudnn.allow_tf32)
+    matmul.allow_tf32 = cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = before

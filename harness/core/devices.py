@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import gc
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.core.errors import ConfigError, DeviceError
+from harness.core.errors import ConfigError, DeviceError, DeviceLost
 from harness.core.machine import available_host_bytes, reset_peak_host
 
 if TYPE_CHECKING:
     import torch
+
+# What the driver of an NVIDIA GPU makes.
+_GPUS, _DRIVER = Path("/proc/driver/nvidia/gpus"), Path("/sys/module/nvidia/version")
+_LOST = "The GPU or its driver failed"
 
 
 def pick_device(name: str) -> torch.device:
@@ -21,11 +26,12 @@ def pick_device(name: str) -> torch.device:
 
     Raises:
         ConfigError: another name.
-        DeviceError: the device doesn't exist here.
+        DeviceError: the device doesn't exist here, or "auto" finds a GPU that torch cannot use.
     """
     import torch
 
     if name == "auto":
+        refuse_unseen_gpu()
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
@@ -44,20 +50,52 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
+def refuse_unseen_gpu() -> None:
+    """Refuse to compute on the processor where a GPU is, and torch cannot use it.
+
+    A GPU that CUDA_VISIBLE_DEVICES hides was not meant to be used.
+
+    Raises:
+        DeviceError: the message has the versions of driver and CUDA.
+    """
+    if not _GPUS.is_dir() or not any(_GPUS.iterdir()):
+        return
+    import torch
+
+    if torch.cuda.is_available() or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return
+    driver = _DRIVER.read_text().strip() if _DRIVER.is_file() else "unknown"
+    cuda = torch.version.cuda
+    built = f"is built for CUDA {cuda}" if cuda else "is a build for processors"
+    raise DeviceError(
+        f"device=auto: there is a GPU (driver {driver}), but torch {torch.__version__}, which "
+        f"{built}, cannot use it. Install a torch that fits the driver, or set device=cpu."
+    )
+
+
 def visible_gpus(device: str) -> list[str]:
     """List the GPUs of a device setting, as CUDA_VISIBLE_DEVICES names them; none for "cpu".
 
     A cluster assigns GPUs to a job through that variable, so "cuda:1" is its second entry.
+
+    Raises:
+        DeviceError: see `pick_device`.
     """
     if device == "cpu":
         return []
     import torch
 
+    if device == "auto":
+        refuse_unseen_gpu()
     count = torch.cuda.device_count()
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     names = given.split(",")[:count] if given else [str(index) for index in range(count)]
     _, _, index = device.partition(":")
-    return [names[int(index)]] if index else names
+    if not index:
+        return names
+    if not index.isdecimal() or int(index) >= count:
+        pick_device(device)  # says what is wrong with it
+    return [names[int(index)]]
 
 
 def free_device_bytes(device: torch.device) -> int:
@@ -89,20 +127,36 @@ def peak_device_mib(device: torch.device) -> float | None:
     return torch.cuda.max_memory_allocated(device) / 2**20
 
 
-def device_lost(error: BaseException) -> bool:
-    """Tell if a GPU or its driver failed, so that every later call of this process fails too.
+def device_lost(error: BaseException | None) -> DeviceLost | None:
+    """Return the loss of a device behind an error; None if it is about something else.
 
     An illegal access, a failed assertion, an ECC error or a device that fell off the bus stays with
-    the process; running out of memory does not.
+    the process, so that nothing it computes later can be right; running out of memory does not.
     """
-    import torch
+    while error is not None:
+        if isinstance(error, DeviceLost):
+            return error
+        text = str(error)
+        # AcceleratorError is a RuntimeError since torch 2.8; by name, as torch may not be imported.
+        sticky = type(error).__name__ == "AcceleratorError" or text.startswith("CUDA error")
+        if sticky and isinstance(error, RuntimeError) and not ran_out_of_memory(error):
+            line = text.splitlines()[0] if text else type(error).__name__
+            return DeviceLost(f"{_LOST}: {line}. What is finished is kept.")
+        error = error.__cause__ if error.__cause__ is not error else None
+    return None
 
-    if isinstance(error, torch.OutOfMemoryError):
-        return False
-    if type(error).__name__ == "AcceleratorError":  # since torch 2.8
-        return True
-    text = str(error)
-    return isinstance(error, RuntimeError) and text.startswith("CUDA error")
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Tell if memory of a device or of the host did not suffice."""
+    texts = ("out of memory", "can't allocate memory")
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(text in str(error) for text in texts)
+    )
+
+
+def is_device_lost_text(text: str) -> bool:
+    """Return whether a message is that of a `device_lost`, as another process printed it."""
+    return text.startswith(_LOST)
 
 
 def memory_hint(error: BaseException) -> str:

@@ -61,6 +61,10 @@ class DeviceError(EnvironmentFailed):
     """A compute device is missing, was lost, or ran out of memory."""
 
 
+class DeviceLost(DeviceError):
+    """A GPU or its driver failed in mid-work; every later call of this process would fail too."""
+
+
 class DiskError(EnvironmentFailed):
     """The disk is full or read-only, or a quota or a limit on file size is reached."""
 

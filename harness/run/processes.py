@@ -1,6 +1,7 @@
 """A pool of worker processes on this machine: every shard runs in its own process.
 
-When a worker dies, its current unit has failed and the rest of its shard returns to the queue.
+When a worker dies, its current unit has failed and the rest of its shard returns to the queue. When
+it loses its GPU, the current unit returns to the queue as well, once.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from harness.core.devices import is_device_lost_text
 from harness.core.disk import is_disk_text
 from harness.core.errors import DiskError, EnvironmentFailed
 from harness.core.events import Emit, Event, EventKind, StopRequested
@@ -42,6 +44,7 @@ class ProcessPool:
         self._num_workers = min(num_workers, len(shards))
         self._gpus = gpus
         self._events: queue.SimpleQueue[Event | Exception | None] = queue.SimpleQueue()
+        self._lost_with: set[str] = set()  # items during which a GPU failed
         self._stopping = threading.Event()
         self._killing = threading.Event()
 
@@ -129,6 +132,9 @@ class ProcessPool:
                 printed = log_path.read_text(errors="replace")
                 if code == EnvironmentFailed.exit_code:
                     said = _last_line(printed, "error: ").removeprefix("error: ")
+                    if is_device_lost_text(said):
+                        self._try_again(shard, ended, current, said, printed)
+                        return
                     raise DiskError(said) if is_disk_text(said) else EnvironmentFailed(said)
                 self._clean_up(shard, ended, current, code, printed)
 
@@ -148,6 +154,28 @@ class ProcessPool:
             self._events.put(event)
         return ended, current if current not in ended else None
 
+    def _try_again(
+        self, shard: Shard, ended: set[str], current: str | None, said: str, log: str
+    ) -> None:
+        """Queue what is left after a GPU failed; an item with which it fails again has failed."""
+        left = [item for item in shard.items if item not in ended]
+        item = current or left[0]
+        if item in self._lost_with:
+            self._give_up(shard, [item], said, log)
+            left.remove(item)
+        else:
+            self._lost_with.add(item)
+            text = f"{said} A new process tries again"
+            self._events.put(Event(EventKind.note, item, text=text))
+        if left:
+            self._waiting.put(shard.only(left))
+
+    def _give_up(self, shard: Shard, items: Sequence[str], reason: str, log: str) -> None:
+        """Record items as failed."""
+        for item in items:
+            RunStore(Path(shard.store)).write_failure(item, reason, log)
+            self._events.put(Event(EventKind.failed, item, text=reason))
+
     def _clean_up(
         self, shard: Shard, ended: set[str], current: str | None, code: int, log: str
     ) -> None:
@@ -156,9 +184,7 @@ class ProcessPool:
         # A worker that died before its first item would die again, so all its items have failed.
         lost = [current] if current else left
         reason = f"worker process ended with status {code}: {_last_line(log)}"
-        for item in lost:
-            RunStore(Path(shard.store)).write_failure(item, reason, log)
-            self._events.put(Event(EventKind.failed, item, text=reason))
+        self._give_up(shard, lost, reason, log)
         if rest := [item for item in left if item not in lost]:
             self._waiting.put(shard.only(rest))
 

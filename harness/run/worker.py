@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, TypeVar
 
-from harness.core.devices import memory_hint, pick_device
+from harness.core.devices import device_lost, memory_hint, pick_device
 from harness.core.disk import disk_error
 from harness.core.errors import LongtakeError
 from harness.core.events import Emit, Event, EventKind, Interrupted, StopRequested
@@ -52,6 +52,7 @@ def run_shard(
 
     Raises:
         DiskError: the disk is full or read-only. No item counts as failed, and progress is kept.
+        DeviceLost: a GPU failed. No item counts as failed; another process can go on.
     """
     prepare_process(shard.threads)
     worker = _Worker(shard, emit, stop_requested, wait_for_others)
@@ -220,7 +221,10 @@ class _Worker:
         Raises:
             DiskError: the disk failed, now or while recording the failure. The next item would fail
                 too, so the shard ends.
+            DeviceLost: the device failed, and would for the next item.
         """
+        if lost := device_lost(error):
+            raise lost from error
         if disk := disk_error(error, self._store.root):
             raise disk
         text, unwritable = _describe(error), None

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from harness.core.determinism import full_float32
 from harness.core.errors import ConfigError, MissingWeights
 from methods.encoders.checkpoint import find_checkpoint, load_part, read_checkpoint
 from methods.encoders.network import ConvEncoder
@@ -54,7 +55,7 @@ class AutoencoderDescriptor:
         self, latents: Float[Tensor, "frame chan height width"]
     ) -> Float[Tensor, "frame dim"]:
         encoder = self._encoder.to(latents.device)
-        with torch.inference_mode():
+        with torch.inference_mode(), full_float32():
             return F.normalize(encoder(latents.float()), dim=-1)
 
     def fingerprint(self) -> str:

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from harness.core.determinism import full_float32
 from harness.studies.gpu_selftest.claims import Claim, Outcome, at_most, true
-from harness.studies.gpu_selftest.rollout_checks import no_tf32
 from harness.studies.gpu_selftest.setup import CPU, Setup, relative
 from methods.encoders.index import DescriptorIndex
 from methods.encoders.network import AutoencoderConfig, ConvEncoder
@@ -36,7 +36,7 @@ def encoder(setup: Setup) -> Outcome:
     channels, height, width = setup.backbone().spec.geometry.latent_shape
     config = AutoencoderConfig(channels, height, width, _DIM, (16, 32))
     latents = _draw(3, channels, height, width)
-    with no_tf32():
+    with full_float32():
         network = _seeded(lambda: ConvEncoder(config)).eval()
         there = F.normalize(network(latents), dim=-1)
         here = F.normalize(network.to(setup.device)(latents.to(setup.device)), dim=-1)
@@ -110,7 +110,7 @@ def judges(setup: Setup) -> Outcome:
         network = VisionTransformer(_vit_tensors(depth, dim)).eval()
         there = network(images)
         network.to(setup.device)
-        with no_tf32():
+        with full_float32():
             claims.append(_near(f"{name} rel", network(images.to(setup.device)), there, 1e-4))
         with _tf32():
             claims.append(

@@ -20,7 +20,7 @@ from backbones.engine.runtime import AttentionKernel, Kernels, KVLimits, Runtime
 from backbones.engine.spec import Precision
 from backbones.wan.backbone import Flavor
 from backbones.wan.transformer import CausalWanTransformer
-from harness.core.determinism import strictly_deterministic
+from harness.core.determinism import full_float32, strictly_deterministic
 from harness.core.machine import GIB
 from harness.studies.gpu_selftest.claims import (
     Claim,
@@ -46,7 +46,7 @@ def parity(setup: Setup) -> Outcome:
     length = 36 if setup.on_gpu else setup.num_latents
     # Without a GPU another attention kernel stands for the other device.
     other = AttentionKernel.auto if setup.on_gpu else AttentionKernel.math
-    with no_tf32():
+    with full_float32():
         here = setup.roll_out(
             retrieval(),
             Runtime(Kernels(compile=False, attention=other)),
@@ -299,18 +299,6 @@ def alike(found: Tensor, expected: Tensor) -> list[Claim]:
         at_most("levels of a pixel", float(levels.max()), 1),
         at_most("share of other pixels", float((levels > 0).float().mean()), 1e-3),
     ]
-
-
-@contextmanager
-def no_tf32() -> Iterator[None]:
-    """Compute float32 products and convolutions in full."""
-    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = (matmul.allow_tf32, cudnn.allow_tf32)
-    matmul.allow_tf32 = cudnn.allow_tf32 = False
-    try:
-        yield
-    finally:
-        matmul.allow_tf32, cudnn.allow_tf32 = before
 
 
 def _forced_tiers(setup: Setup) -> Runtime:

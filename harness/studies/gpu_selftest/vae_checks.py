@@ -9,8 +9,9 @@ from torch import Tensor
 
 from backbones.engine.lanes import Lane
 from backbones.engine.spec import Precision
+from harness.core.determinism import full_float32
 from harness.studies.gpu_selftest.claims import Outcome, at_least, true
-from harness.studies.gpu_selftest.rollout_checks import alike, no_tf32
+from harness.studies.gpu_selftest.rollout_checks import alike
 from harness.studies.gpu_selftest.setup import CPU, Setup
 
 _LATENTS = 6
@@ -23,12 +24,12 @@ def decoder(setup: Setup) -> Outcome:
     latents = _latents(setup)
     backbone = setup.backbone(precision=Precision.bfloat16)
     exact = setup.backbone(precision=Precision.float32)
-    with setup.compiling(), no_tf32():
+    with setup.compiling(), full_float32():
         backbone.compile(setup.on_gpu)  # tracing alone takes as long as all the rest
         compiled = _decode(backbone.start_decoder(), latents, _CHUNK)
         backbone.compile(False)
         plain = _decode(exact.start_decoder(), latents, _CHUNK)
-    with no_tf32():
+    with full_float32():
         small = latents[:_CHUNK, :, : _SMALL[0], : _SMALL[1]]
         on_cpu = setup.backbone(precision=Precision.float32, device=CPU)
         here = _decode(exact.start_decoder(), small, 1)

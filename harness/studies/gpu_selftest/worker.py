@@ -45,7 +45,7 @@ def run_check(check: Check, setup: Setup) -> tuple[CheckResult, bool]:
         failed = result(
             Verdict.failed, f"{type(error).__name__}: {line}", details=traceback.format_exc()
         )
-        return failed, not device_lost(error)
+        return failed, device_lost(error) is None
     holds = all(claim.holds for claim in outcome.claims)
     verdict = Verdict.passed if holds else Verdict.failed
     return result(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from eval.metric import (
     Clip,
@@ -20,9 +21,10 @@ from eval.metric import (
 )
 from eval.networks.output_cache import OutputCache
 from eval.networks.pool import NetworkPool
+from eval.scoring.network_runs import NetworkRuns
 from eval.scoring.scorer import Scorer, Workspace
 from eval.scoring.suite import Suite
-from harness.core.errors import LongtakeError
+from harness.core.errors import DeviceLost, LongtakeError
 
 
 class Counting:
@@ -90,6 +92,56 @@ def test_pool_tries_a_failing_network_once() -> None:
         with pytest.raises(MetricUnavailable, match="not these weights"):
             pool.run(broken, clip())
     assert broken.loads == 1
+
+
+class OutOfMemory(Counting):
+    """A network for which memory runs out a few times while it loads, and while it runs."""
+
+    def __init__(self, name: str, while_loading: int, while_running: int) -> None:
+        super().__init__(name)
+        self.while_loading, self.while_running = while_loading, while_running
+
+    def load(self, device: str) -> Callable[[Clip], np.ndarray]:
+        run_it = super().load(device)
+        if self.loads <= self.while_loading:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+        def run(clip: Clip) -> np.ndarray:
+            output = run_it(clip)
+            if self.runs <= self.while_running:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+            return output
+
+        return run
+
+
+@pytest.mark.parametrize("times", [(1, 0), (0, 1), (1, 1)])
+def test_pool_unloads_the_others_and_tries_again_when_memory_runs_out(
+    times: tuple[int, int],
+) -> None:
+    pool, other, short = NetworkPool("cpu", 100), Counting("other"), OutOfMemory("short", *times)
+    pool.run(other, clip())
+    np.testing.assert_array_equal(pool.run(short, clip(7)), 5 * [7])
+    pool.run(other, clip())
+    assert other.loads == 2
+
+
+def test_pool_forgets_that_memory_ran_out() -> None:
+    pool, short = NetworkPool("cpu", 100), OutOfMemory("short", 2, 0)
+    with pytest.raises(torch.OutOfMemoryError):
+        pool.run(short, clip())
+    assert not pool.could_not_load(short)
+    pool.run(short, clip())
+
+
+def test_a_lost_device_is_no_property_of_a_metric(tmp_path: Path) -> None:
+    class Losing(Counting):
+        def load(self, device: str) -> Callable[[Clip], np.ndarray]:
+            raise torch.AcceleratorError("CUDA error: device-side assert triggered")
+
+    runs = NetworkRuns(NetworkPool("cpu", 100), OutputCache(None, "cpu"))
+    with pytest.raises(DeviceLost, match="device-side assert"):
+        runs.output(Losing("losing"), clip(), "hash")
 
 
 class WithoutPackage(Counting):

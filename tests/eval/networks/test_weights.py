@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
+from eval.clip import Clip
 from eval.metric import MetricUnavailable
+from eval.networks.torch_network import TorchNetwork
 from eval.networks.weights import (
     LayoutFile,
     WeightsUnusable,
@@ -94,3 +99,38 @@ def test_other_errors_do_not_mark_the_file_as_unusable(error: Exception) -> None
     with pytest.raises(type(error)):
         load_weights([FILE], load, "DINO")
     check_files([FILE], "DINO")
+
+
+class OnDevice(TorchNetwork):
+    """A network that a device refuses, and the processor too if its file says so."""
+
+    name = "on_device"
+    size_mib = 1
+    packages = ()
+    files = (FILE,)
+
+    def build(self, device: str) -> Callable[[Clip], np.ndarray]:
+        if device != "cpu":
+            raise torch.AcceleratorError("CUDA error: no kernel image is available")
+        if FILE.path.read_bytes() == b"bad":
+            raise RuntimeError("Missing key(s) in state_dict")
+        return lambda clip: np.array(torch.backends.cudnn.allow_tf32)
+
+
+def test_weights_that_only_a_device_refuses_are_not_called_unusable() -> None:
+    put(b"good")
+    with pytest.raises(torch.AcceleratorError):
+        OnDevice().load("cuda")
+    check_files([FILE], "on_device v1")
+    put(b"still bad"[6:])
+    with pytest.raises(WeightsUnusable, match="Missing key"):
+        OnDevice().load("cuda")
+    with pytest.raises(WeightsUnusable):
+        check_files([FILE], "on_device v1")
+
+
+def test_networks_compute_without_tf32() -> None:
+    put(b"good")
+    frames = np.zeros((1, 2, 2, 3), np.uint8)
+    assert not OnDevice().load("cpu")(Clip(frames, 0, 16, ""))
+    assert torch.backends.cudnn.allow_tf32
