@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import Overrides
+from harness.cli.options import Overrides, one_of
 
 _PLAIN_WIDTH = 180  # width of the tables in a file or pipe
 
@@ -18,6 +18,10 @@ def bench(
         str | None,
         typer.Option(metavar="NAME", help="Sets backbone.weights=; random needs no download."),
     ] = None,
+    video: Annotated[
+        str,
+        one_of("choice", ("off", "on"), "Write the .mp4 while measuring; it takes a core."),
+    ] = "off",
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Also write the figures to this JSON file."),
@@ -29,15 +33,15 @@ def bench(
         ),
     ] = None,
 ) -> int:
-    """Time rollout, decode, encoding and scoring on this machine.
+    """Time rollout, decode, both at once, and scoring on this machine.
 
-    Every method is one row of the tables.
+    Every method is one row of the tables, measured once everything has run before.
 
     ```
     python -m harness dev bench method=sliding_window,rag duration=30 suite=[]
     ```
     """
-    from harness.cli.bench_tables import block_table, machine_lines, video_table
+    from harness.cli.bench_tables import block_table, machine_lines, sharing_table, video_table
     from harness.cli.terminal import Terminal
     from harness.config.sweep import load_sweep
     from harness.core.files import write_json
@@ -50,10 +54,11 @@ def bench(
     units = list({(u.backbone, u.method): u for u in reversed(plan_units(config))}.values())[::-1]
     terminal = Terminal(plain_width=_PLAIN_WIDTH)
     with terminal.console.status("bench") as status:
-        result = rollout.bench(units, config.settings, status.update, profile)
+        result = rollout.bench(units, config.settings, status.update, profile, video == "on")
     for number, row in enumerate(result.rows, start=1):
         terminal.say(f"row {number}: {row.backbone} | {row.method}")
     terminal.console.print(block_table(result))
+    terminal.console.print(sharing_table(result))
     terminal.console.print(video_table(result))
     for line in machine_lines(result):
         terminal.say(line)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
 if TYPE_CHECKING:
+    from backbones.engine.backbone import Backbone
     from backbones.engine.spec import BackboneSpec
     from harness.studies.bench.rates import Rates
 
@@ -24,3 +28,16 @@ def floor_s(spec: BackboneSpec, rates: Rates) -> float:
     """Return the seconds of the arithmetic at the rate of a large product and one context copy."""
     arithmetic_s = block_flops(spec) / rates.matmul_flops_per_s
     return arithmetic_s + gather_bytes(spec) / rates.copy_bytes_per_s
+
+
+@torch.inference_mode()
+def decode_flops(backbone: Backbone) -> int:
+    """Count the multiplications and additions of decoding a block, by decoding one uncompiled."""
+    spec = backbone.spec
+    latents = torch.zeros(spec.block_latents, *spec.geometry.latent_shape, device=backbone.device)
+    backbone.compile(False)
+    decoder = backbone.start_decoder()
+    decoder.decode(latents)  # the first latent frame of a video costs less
+    with FlopCounterMode(display=False) as counter:
+        decoder.decode(latents)
+    return int(counter.get_total_flops())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,13 +15,13 @@ from backbones.engine.transfer import upload
 if TYPE_CHECKING:
     from backbones.engine.backbone import Backbone
 
-_TRIALS = 5
+_WARM_UP_S, _IN_A_ROW = 0.5, 20
 _COPY_BYTES = 2**28
 
 
 @dataclass(frozen=True)
 class Rates:
-    """Rates of a device, the best of a few trials.
+    """Rates that a device sustains.
 
     Attributes:
         matmul_flops_per_s: multiplications and additions of a product as in a feed-forward network:
@@ -50,19 +51,24 @@ def measure_rates(backbone: Backbone) -> Rates:
     upload_rate = None
     if device.type == "cuda":
         host = torch.zeros(_COPY_BYTES, dtype=torch.uint8).pin_memory()
-        upload_rate = _COPY_BYTES / _best_s(lambda: upload(host, device), device)
+        upload_rate = _COPY_BYTES / _sustained_s(lambda: upload(host, device), device)
     return Rates(
-        flops / _best_s(lambda: x @ weight, device),
-        _COPY_BYTES / _best_s(lambda: target.copy_(source), device),
+        flops / _sustained_s(lambda: x @ weight, device),
+        _COPY_BYTES / _sustained_s(lambda: target.copy_(source), device),
         upload_rate,
     )
 
 
-def _best_s(work: Callable[[], object], device: torch.device) -> float:
-    work()
-    best_s = float("inf")
-    for _ in range(_TRIALS):
-        before = Moment(device)
+def _sustained_s(work: Callable[[], object], device: torch.device) -> float:
+    """Return the seconds of a piece of work, the mean of many in a row.
+
+    Clocks fall within the first half second of work, so a few single launches would be too fast.
+    """
+    started = time.perf_counter()
+    while time.perf_counter() - started < _WARM_UP_S:
         work()
-        best_s = min(best_s, Moment(device).seconds_since(before))
-    return best_s
+        Moment(device).seconds_since(Moment(device))  # waits, so that no long queue builds up
+    before = Moment(device)
+    for _ in range(_IN_A_ROW):
+        work()
+    return Moment(device).seconds_since(before) / _IN_A_ROW

@@ -66,12 +66,9 @@ def run_checks(run: Run) -> Iterator[CheckResult]:
     left = list(run.checks)
     while left:
         with _Worker(run, [check.name for check in left]) as worker:
-            while left:
-                result = worker.result_of(left[0])
+            while left and (result := worker.result_of(left[0])) is not None:
                 left.pop(0)
                 yield result
-                if not worker.works_on(bool(left)):
-                    break
 
 
 class _Worker:
@@ -99,16 +96,21 @@ class _Worker:
         self._lines: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self._ended = False
+        self._ended, self._num_results = False, 0
 
-    def result_of(self, check: Check) -> CheckResult:
-        """Wait for the result of the next check, within its limit."""
+    def result_of(self, check: Check) -> CheckResult | None:
+        """Wait for the result of the next check, within its limit; None after the last one here."""
+        if self._ended:
+            return None
         started = time.perf_counter()
         begun = self._next(_START_LIMIT_S)
+        if self._ended and self._num_results:  # it lost the device during the check before
+            return None
         if begun is not None and "begun" in begun:
             started = time.perf_counter()
             told = self._next(check.limit_s)
             if told is not None:
+                self._num_results += 1
                 return _read_result(told["result"])
         seconds = time.perf_counter() - started
         if self._ended:
@@ -120,10 +122,6 @@ class _Worker:
         return CheckResult(
             check.name, Verdict.failed, reason, seconds, details=self._printed()[-_LOG_CHARS:]
         )
-
-    def works_on(self, wanted: bool) -> bool:
-        """Return whether the process can run another check."""
-        return wanted and not self._ended and self._process.poll() is None
 
     def __enter__(self) -> _Worker:
         return self
