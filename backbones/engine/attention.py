@@ -6,8 +6,9 @@ and kept in a file: a resumed rollout continues with the kernel that it started 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,8 @@ _BACKENDS = {
 }
 _ON_GPU = (AttentionKernel.cudnn, AttentionKernel.flash, AttentionKernel.efficient)
 _TRIALS = 5
+
+_current: ContextVar[AttentionKernel] = ContextVar("kernel", default=AttentionKernel.auto)
 
 
 @dataclass(frozen=True)
@@ -104,9 +107,24 @@ def fastest(
     return choices[key]
 
 
-def using(kernel: AttentionKernel) -> AbstractContextManager[None]:
+@contextmanager
+def using(kernel: AttentionKernel) -> Iterator[None]:
     """Restrict attention inside the block to one kernel."""
-    return sdpa_kernel(_BACKENDS[kernel])
+    with sdpa_kernel(_BACKENDS[kernel]):
+        before = _current.set(kernel)
+        try:
+            yield
+        finally:
+            _current.reset(before)
+
+
+def current_kernel() -> AttentionKernel:
+    """Return the kernel of the innermost `using`; auto outside of one: torch chooses.
+
+    Compiled code that computes attention keeps the kernel it was compiled with, so it must take
+    this as an argument.
+    """
+    return _current.get()
 
 
 def _key(shape: AttentionShape, device: torch.device) -> str:

@@ -25,8 +25,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from backbones.engine.attention import attend
+from backbones.engine.attention import attend, current_kernel
 from backbones.engine.protocol import AttentionContext, ModelShape
+from backbones.engine.runtime import AttentionKernel
 from backbones.engine.transfer import upload
 from backbones.wan.rope import Rope, rotate
 
@@ -162,6 +163,7 @@ class CrossAttention(Attention):
         return self.heads(self.norm_k(self.k(text_TE))), self.heads(self.v(text_TE))
 
     def forward(self, x_SE: Tensor, keys_HTD: Tensor, values_HTD: Tensor) -> Tensor:
+        """Return the attention of the block's tokens to the prompt."""
         return self.o(attend(self.heads(self.norm_q(self.q(x_SE))), keys_HTD, values_HTD))
 
 
@@ -215,7 +217,13 @@ class TransformerBlock(nn.Module):
         return self.self_attn.project(torch.addcmul(shift, self.norm1(x_SE), 1 + scale))
 
     def after_attention(
-        self, x_SE: Tensor, y_SE: Tensor, time_6E: Tensor, keys_HTD: Tensor, values_HTD: Tensor
+        self,
+        x_SE: Tensor,
+        y_SE: Tensor,
+        time_6E: Tensor,
+        keys_HTD: Tensor,
+        values_HTD: Tensor,
+        kernel: AttentionKernel = AttentionKernel.auto,
     ) -> Tensor:
         """Return the tokens that leave the layer: cross-attention and feed-forward network.
 
@@ -225,12 +233,25 @@ class TransformerBlock(nn.Module):
             time_6E: modulation by the noise level.
             keys_HTD: keys of the prompt.
             values_HTD: values of the prompt.
+            kernel: the one in use. Compiled code keeps that of its first call, so it is compiled
+                for each.
         """
+        assert kernel in AttentionKernel  # read here, so that compiled code depends on it
         _, _, gate1, shift2, scale2, gate2 = (self.modulation[0] + time_6E).unbind(0)
         x_SE = torch.addcmul(x_SE, self.self_attn.o(y_SE), gate1)
         x_SE = x_SE + self.cross_attn(self.norm3(x_SE), keys_HTD, values_HTD)
         y_SE = torch.addcmul(shift2, self.norm2(x_SE), 1 + scale2)
-        return torch.addcmul(x_SE, self.ffn(y_SE), gate2)
+        return torch.addcmul(x_SE, self.feed_forward(y_SE), gate2)
+
+    def feed_forward(self, x_SE: Tensor) -> Tensor:
+        """Return the result of the feed-forward network; on a GPU, GELU is part of the product."""
+        widen, narrow = self.ffn[0], self.ffn[2]
+        assert isinstance(widen, nn.Linear) and isinstance(narrow, nn.Linear)
+        if not x_SE.is_cuda or torch.is_grad_enabled():  # the joint product has no gradient
+            return self.ffn(x_SE)
+        # The tanh form on CUDA, as in `self.ffn`; that of the processor would be the exact one.
+        hidden = torch._addmm_activation(widen.bias, x_SE, widen.weight.t(), use_gelu=True)
+        return narrow(hidden)
 
 
 class Head(nn.Module):
@@ -325,6 +346,7 @@ class CausalWanTransformer(nn.Module):
             new_kv_LPHSD: receives the block's un-rotated keys and values, if given.
         """
         own = slice(-context.num_block_tokens, None)
+        kernel = current_kernel()
         x_SE = self.patchify(latents)
         for index, layer in enumerate(self.layers()):
             if context.is_plain:
@@ -343,7 +365,13 @@ class CausalWanTransformer(nn.Module):
                 q_HSD, k_HSD, v_HSD = layer.project(x_SE, time.time_6E)
                 y_SE = context.attend(index, q_HSD, k_HSD, v_HSD, rotate, new_kv_LPHSD)
             x_SE = self._after_attention(
-                layer, x_SE, y_SE, time.time_6E, text.keys_HTD[index], text.values_HTD[index]
+                layer,
+                x_SE,
+                y_SE,
+                time.time_6E,
+                text.keys_HTD[index],
+                text.values_HTD[index],
+                kernel,
             )
         return self.unpatchify(self.head(x_SE, time.time_E), latents.shape)
 

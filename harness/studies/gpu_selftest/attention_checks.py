@@ -152,7 +152,8 @@ class _Halves:
         kept = torch.empty(2, *self.keys_HSD.shape, dtype=own_keys.dtype, device=own_keys.device)
         layer, time = self._layer, self._time_6E
         queries = before(layer, self._x_SE, time, factors, own_keys, own_values, kept)
-        whole = after(layer, self._x_SE, self._y_SE, time, *self._text)
+        keys, values = self._text
+        whole = after(layer, self._x_SE, self._y_SE, time, keys, values)
         return queries, own_keys, own_values, kept[0], whole
 
 

@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from backbones.engine.attention import current_kernel, using
 from backbones.engine.protocol import AttentionContext
+from backbones.engine.runtime import AttentionKernel
 from backbones.wan.rope import Rope, rotate
-from backbones.wan.transformer import CausalWanTransformer, WanConfig
+from backbones.wan.transformer import CausalWanTransformer, TransformerBlock, WanConfig
 from tests.backbones.wan.diffusers_names import diffusers_name
 
 WAN_1_3B = {
@@ -94,3 +96,59 @@ def test_the_compiled_form_of_the_rotation_is_the_same(monkeypatch: pytest.Monke
     torch.testing.assert_close(
         plain.double(), torch.view_as_real(exact).flatten(-2), rtol=1e-6, atol=1e-6
     )
+
+
+SMALL = WanConfig(
+    dim=64,
+    ffn_dim=128,
+    num_heads=2,
+    num_layers=1,
+    in_dim=16,
+    out_dim=16,
+    freq_dim=32,
+    text_dim=32,
+    text_len=8,
+)
+
+
+@pytest.mark.usefixtures("shapes_unchecked")
+def test_a_layer_is_compiled_for_each_attention_kernel() -> None:
+    """Compiled code keeps the kernel it was first run with, whatever is enabled later."""
+    graphs = []
+
+    def count(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> torch.fx.GraphModule:
+        graphs.append(graph)
+        return graph
+
+    torch._dynamo.reset()
+    half = TransformerBlock.after_attention
+    compiled = torch.compile(half, fullgraph=True, dynamic=False, backend=count)
+    layer = TransformerBlock(SMALL).eval()
+    x, text = torch.randn(12, 64), torch.randn(2, 8, 32)
+    numbers = []
+    with torch.inference_mode():
+        for kernel in (AttentionKernel.flash, AttentionKernel.math, AttentionKernel.flash):
+            with using(kernel):
+                compiled(layer, x, x, torch.randn(6, 64), text, text, current_kernel())
+            numbers.append(len(graphs))
+    assert numbers == [1, 2, 2]
+    assert current_kernel() is AttentionKernel.auto
+
+
+def test_gelu_is_part_of_the_product_on_a_gpu() -> None:
+    """A tensor that says it is on a GPU; the processor computes GELU's exact form there."""
+
+    class OnGpu(torch.Tensor):
+        is_cuda = True
+
+    layer = TransformerBlock(SMALL).eval()
+    x = torch.randn(12, 64)
+    widen, _, narrow = layer.ffn
+    with torch.inference_mode():
+        joint = layer.feed_forward(x.as_subclass(OnGpu))
+        torch.testing.assert_close(
+            joint.as_subclass(torch.Tensor), narrow(torch.nn.functional.gelu(widen(x)))
+        )
+        torch.testing.assert_close(layer.feed_forward(x), layer.ffn(x), rtol=0, atol=0)
+    # The joint product has no gradient, so training computes the parts.
+    torch.testing.assert_close(layer.feed_forward(x.as_subclass(OnGpu)), layer.ffn(x))
