@@ -6,10 +6,10 @@ only name shapes are packed as well, because they are small and of Python alone.
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 import tarfile
 from collections.abc import Iterator
+from importlib.metadata import distribution
 from pathlib import Path
 
 from harness.core.version import __version__
@@ -37,9 +37,10 @@ def _files() -> Iterator[tuple[Path, Path]]:
     for package in _OURS:
         yield from _sources(_ROOT / package)
     for package in _PACKED_TOO:
-        spec = importlib.util.find_spec(package)
-        assert spec is not None and spec.origin is not None
-        yield from _sources(Path(spec.origin).parent)
+        installed = distribution(package)
+        for file in installed.files or ():  # with its licence
+            if file.suffix != ".pyc":
+                yield Path(str(installed.locate_file(file))), Path(file)
     yield _ROOT / "LICENSE", Path("LICENSE")
 
 
