@@ -19,8 +19,9 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from backbones.wan.parts import sinusoid
 from backbones.wan.rope import rotate
-from backbones.wan.transformer import CausalWanTransformer, CrossAttention, sinusoid
+from backbones.wan.transformer import CausalWanTransformer, CrossAttention
 
 if TYPE_CHECKING:
     from backbones.engine.protocol import Rotary

@@ -29,6 +29,7 @@ from backbones.engine.attention import attend, current_kernel
 from backbones.engine.protocol import AttentionContext, ModelShape
 from backbones.engine.runtime import AttentionKernel
 from backbones.engine.transfer import upload
+from backbones.wan.parts import RMSNorm, sinusoid
 from backbones.wan.rope import Rope, rotate
 
 
@@ -104,18 +105,6 @@ class TimeContext(NamedTuple):
 
     time_E: Tensor
     time_6E: Tensor
-
-
-class RMSNorm(nn.Module):
-    """Root-mean-square norm over all heads together, in float32."""
-
-    def __init__(self, dim: int, eps: float) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(dim))
-        self.eps = eps
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.rms_norm(x.float(), self.weight.shape, eps=self.eps).type_as(x) * self.weight
 
 
 class Attention(nn.Module):
@@ -405,11 +394,3 @@ class CausalWanTransformer(nn.Module):
 @cache
 def _compiled(half: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return torch.compile(half, fullgraph=True, dynamic=False)
-
-
-def sinusoid(timestep: float, dim: int) -> Float[Tensor, " dim"]:
-    """Return the sinusoidal embedding of a timestep: cosines, then sines; angles in float64."""
-    half = dim // 2
-    frequencies = 10000.0 ** -(torch.arange(half, dtype=torch.float64) / half)
-    angles = timestep * frequencies
-    return torch.cat([angles.cos(), angles.sin()]).float()

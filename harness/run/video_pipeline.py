@@ -26,7 +26,7 @@ _BLOCKS_AHEAD = 2
 
 
 class FrameWriter(Protocol):
-    """What takes the frames: a `VideoWriter`, or anything else."""
+    """Receiver of the frames: a `VideoWriter`, or anything else."""
 
     def write(self, frames_FHWC: np.ndarray) -> None:
         """Take the next frames: RGB, uint8."""

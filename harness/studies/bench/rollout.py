@@ -129,7 +129,7 @@ class BenchResult:
 
 @dataclass(frozen=True)
 class _Speed:
-    """What the floors are reckoned from."""
+    """Rates and counts that the floors are reckoned from."""
 
     rates: Rates
     decode_flops: int

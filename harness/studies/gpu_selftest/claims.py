@@ -1,4 +1,4 @@
-"""What a check found: claims that hold or not, and figures that nothing is claimed of."""
+"""Results of checks: claims that hold or not, and figures that nothing is claimed of."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Verdict(StrEnum):
-    """How a check ended."""
+    """The end of a check."""
 
     passed = "PASS"
     failed = "FAIL"
@@ -69,7 +69,7 @@ def true(text: str, value: bool) -> Claim:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a check found.
+    """Claims and figures of a check.
 
     Attributes:
         claims: statements that must all hold.
@@ -101,7 +101,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """How one check ended.
+    """The result of one check.
 
     Attributes:
         name: name of the check.

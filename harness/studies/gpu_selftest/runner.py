@@ -31,7 +31,7 @@ _LOG_CHARS = 4000
 
 @dataclass(frozen=True)
 class Run:
-    """What to run.
+    """Checks to run, and where.
 
     Attributes:
         device: auto, cpu, cuda or cuda:N.

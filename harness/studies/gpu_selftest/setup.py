@@ -1,4 +1,4 @@
-"""What the checks share: the device, seeded models of its size, and rollouts of them."""
+"""Parts that the checks share: the device, seeded models of its size, and rollouts of them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class KeptFrames:
 
 @dataclass(frozen=True)
 class Made:
-    """What a rollout made, on the processor.
+    """Latents, plans and frames of a rollout, on the processor.
 
     Attributes:
         latents: clean latents.
@@ -94,7 +94,7 @@ class Setup:
 
     @property
     def on_gpu(self) -> bool:
-        """Whether the device is a GPU, where speed and memory are judged as well."""
+        """Tell if the device is a GPU, where speed and memory are judged as well."""
         return self.device.type == "cuda"
 
     @property
@@ -114,7 +114,7 @@ class Setup:
 
     @property
     def backend(self) -> str:
-        """What compiles: Inductor for the GPU; elsewhere tracing alone, as it takes minutes."""
+        """Name of the compiler: Inductor on a GPU; elsewhere tracing alone, as it takes minutes."""
         return "inductor" if self.on_gpu else "aot_eager"
 
     def backbone(
