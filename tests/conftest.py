@@ -29,7 +29,6 @@ from backbones.engine.backbone import Backbone  # noqa: E402
 from tests.small import small_backbone  # noqa: E402
 
 TESTS = Path(__file__).parent
-GOLDEN = TESTS / "golden"
 PROMPT = "dusk grassy blue yellowish striped ball drifting"
 
 # A loaded machine must not fail a test, and neither may an example that CI is the first to draw.
@@ -42,6 +41,8 @@ TIERS = {
     "vbench": "eval/vbench_long/parity",
     "slow": "harness/studies",
 }
+# Tests that take a minute or more.
+LONGEST = ("test_docs.py", "test_every_dimension", "scored_by_both_suites")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -91,4 +92,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(mark)
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker("browser")
-    items.sort(key=lambda item: "test_docs.py" not in item.nodeid)
+    items.sort(key=lambda item: not any(name in item.nodeid for name in LONGEST))

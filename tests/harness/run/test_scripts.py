@@ -67,7 +67,9 @@ def run(folder: Path, *arguments: str, **environment: str) -> int:
     ).returncode
 
 
-def test_kill_9_between_segments_and_resume_gives_equal_bytes(tmp_path: Path) -> None:
+def test_kill_9_between_segments_and_resume_gives_equal_bytes(
+    cli: Callable[..., Result], tmp_path: Path
+) -> None:
     (tmp_path / "mortal.py").write_text(MORTAL)
     script = write_script(tmp_path, (3, WALK), (3, BACK))
     common = (script, "method=mortal:Mortal", "save_every_blocks=1")
@@ -75,9 +77,9 @@ def test_kill_9_between_segments_and_resume_gives_equal_bytes(tmp_path: Path) ->
         (tmp_path / "kill").touch()
         assert run(tmp_path, *common, f"method.switch={switch}") == -signal.SIGKILL
     assert not records(tmp_path / "runs/main")
-    every = f"method.switch={','.join(SWITCHES)}"
-    assert run(tmp_path, *common, every) == 0
-    assert run(tmp_path, *common, every, "name=undisturbed") == 0
+    every = sweep("duration=6", *common, f"method.switch={','.join(SWITCHES)}")
+    assert cli(*every).code == 0
+    assert cli(*every, "name=undisturbed").code == 0
     resumed = records(tmp_path / "runs/main").values()
     assert all(record["generation"]["timings_s"]["replay"] > 0 for record in resumed)
     undisturbed = files_of(tmp_path / "runs/undisturbed")

@@ -316,7 +316,7 @@ def test_a_sweep_without_scores_can_be_scored_and_reported_later(cli) -> None:
     assert "Nothing to do" in cli("eval", "sweep=runs/main", "suite=sky_error").out
     reported = cli("report", "sweep=runs/main", "out=elsewhere")
     assert reported.code == 0
-    assert Path(reported.out.strip()) == Path("elsewhere/index.html").resolve()
+    assert Path(reported.out.splitlines()[-1]) == Path("elsewhere/index.html").resolve()
     data = [path.read_text() for path in Path("elsewhere/data").rglob("*.js")]
     assert any("sky_error" in text for text in data)
 
