@@ -24,7 +24,6 @@ from reports.site.inputs import digest, file_stamp, fingerprint, unit_stamps
 from reports.site.laps import write_laps
 from reports.site.leaderboard import boards, drift_curves, end_lines
 from reports.site.page import write_page
-from reports.site.plots import write_plots
 from reports.site.progress import Advance, silent
 from reports.site.published import published, without_folders
 from reports.site.site_data import site_data
@@ -39,7 +38,6 @@ from reports.site.state import (
 from reports.site.store_differences import store_differences
 from reports.site.video_data import video_data
 from reports.site.video_list import showcase, video_pieces
-from reports.studies.ablation_page import build_ablation
 from reports.tables.comparison import compare_all
 from reports.tables.drift import drift_points
 from reports.tables.drift_ends import drift_ends, drift_intervals
@@ -212,6 +210,9 @@ def _build(
     plots = _files(out / "plots")
     write_page(out, _with_files(site, assets, [*tables, *plots]))
     if options.papers:
+        # Imported here: matplotlib takes as long as finding that nothing changed.
+        from reports.site.plots import write_plots
+
         (out / "plots").mkdir(parents=True, exist_ok=True)
         drawn = write_plots(sweep, comparisons, points, out / "plots", advance)
         plots = [path for plot in drawn for path in plot.files]
@@ -330,6 +331,8 @@ def _ablations(
         if len(experiments) > 1:
             folder /= file_stem(name)
         if write:
+            from reports.studies.ablation_page import build_ablation  # likewise
+
             own = sweep if len(sweep.sources) == 1 else _load([source.folder], for_others)
             try:
                 build_ablation(own, folder)
