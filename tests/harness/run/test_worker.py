@@ -15,8 +15,9 @@ import pytest
 
 from backbones.engine.runtime import Runtime
 from harness.config.sweep import load_sweep
-from harness.core.errors import DiskError
+from harness.core.errors import DeviceLost, DiskError
 from harness.core.events import Event, EventKind
+from harness.run.processes import ProcessPool
 from harness.run.worker import run_shard, stopping_on_signals
 from harness.store.run_store import RunStore
 from harness.store.shards import Evaluation, Shard, Stage
@@ -134,6 +135,57 @@ def test_a_unit_that_raises_is_recorded_and_the_next_one_made(store: RunStore) -
     failure = json.loads((store.unit_dir(bad.id) / "failure.json").read_text())
     assert failure["error"] == heard.text(bad.id)
     assert "Traceback" in failure["traceback"]
+
+
+LOSING = """
+from dataclasses import dataclass
+from pathlib import Path
+import torch
+from methods.sliding_window import SlidingWindow
+
+class LosesTheDevice(SlidingWindow):
+    def plan(self, first_frame):
+        raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+@dataclass
+class Always(LosesTheDevice):
+    pass
+
+@dataclass
+class Once(LosesTheDevice):
+    def plan(self, first_frame):
+        if Path("lost").exists():
+            return SlidingWindow.plan(self, first_frame)
+        Path("lost").touch()
+        return super().plan(first_frame)
+"""
+
+
+def test_a_lost_device_ends_the_shard_and_fails_no_unit(store: RunStore) -> None:
+    Path("losing_worker.py").write_text(LOSING)
+    lost, next_one = units_of("method=losing_worker:Always,sliding_window")
+    heard = Heard()
+    with pytest.raises(DeviceLost, match="an illegal memory access"):
+        run_shard(shard_of(store, (lost, next_one)), heard, never)
+    assert heard.ends() == []
+    assert not (store.unit_dir(lost.id) / "failure.json").exists()
+    assert store.finished(next_one) is None
+
+
+@pytest.mark.slow
+def test_a_lost_device_costs_one_attempt_and_a_second_one_the_unit(store: RunStore) -> None:
+    Path("losing_processes.py").write_text(LOSING)
+    methods = ("losing_processes:Once", "losing_processes:Always", "sliding_window")
+    once, always, plain = units_of(f"method={','.join(methods)}")
+    heard = Heard()
+    ProcessPool([shard_of(store, (once, always, plain))], 1, []).run(heard, never)
+    assert [item for _, item in heard.of(EventKind.note)] == [once.id, always.id]
+    assert heard.ends() == [
+        (EventKind.done, once.id),
+        (EventKind.failed, always.id),
+        (EventKind.done, plain.id),
+    ]
+    assert "an illegal memory access" in heard.text(always.id)
 
 
 def test_a_backbone_that_cannot_be_loaded_fails_every_unit_of_the_shard(

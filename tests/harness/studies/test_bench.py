@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
 import torch
 
+from backbones.wan.vae import WanDecoder, WanVAE, WanVAEConfig
 from harness.store.units import build_backbone
-from harness.studies.bench.floor import block_flops, gather_bytes
+from harness.studies.bench.floor import block_flops, decode_flops, gather_bytes
 from harness.studies.bench.rates import measure_rates
 
 WAN = ("backbone=self_forcing", "weights=random", "backbone.flavor=debug", "prompts=scenes")
@@ -30,13 +33,19 @@ def test_every_part_of_a_video_is_timed(cli, tmp_path: Path) -> None:
             "clean_pass",
             "gather",
             "decode",
+            "both",
             "floor",
+            "decode_floor",
         ):
             assert block[part] > 0, part
         # Blocks are parts of the rollout. A steady block counts from its begin to that of the
         # next one, with what lies between them, so it is a part of the total only.
         assert video["total_s"] > video["rollout_s"] > block["first"]
-        assert video["total_s"] > block["steady"]
+        assert video["total_s"] > video["first_frames_s"] > 0
+        # On one processor nothing overlaps but by noise; what is claimed is the arithmetic.
+        hidden = block["steady"] + block["decode"] - block["both"]
+        assert block["overlap"] == pytest.approx(hidden / min(block["steady"], block["decode"]))
+        assert video["encode_s"] is None  # x264 only if asked
         assert row["rates"]["upload_bytes_per_s"] is None  # no GPU
         assert row["kernels"]["attention"] == "flash"
     window, rag = (row["video"]["kv_mib"]["device"] for row in content["rows"])
@@ -44,6 +53,30 @@ def test_every_part_of_a_video_is_timed(cli, tmp_path: Path) -> None:
     events = json.loads(profile.read_text())["traceEvents"]
     assert any("scaled_dot_product" in event.get("name", "") for event in events)
     assert not list(Path().glob("runs"))  # nothing is left behind
+
+
+def test_frames_are_encoded_only_if_asked_or_scored(cli, tmp_path: Path) -> None:
+    figures = tmp_path / "bench.json"
+    for extra, writes in ((("--video", "on"), True), (("suite=offline",), True)):
+        short = ("method=sliding_window", "duration=0.75", "--out", str(figures))
+        assert cli("dev", "bench", *WAN, *QUICK, *short, *extra).code == 0
+        video = json.loads(figures.read_text())["rows"][0]["video"]
+        assert (video["encode_s"] is not None) == writes
+
+
+def test_the_decoder_of_the_released_shape_costs_what_was_reckoned() -> None:
+    """On the meta device, which counts and computes nothing."""
+    with torch.device("meta"):
+        vae = WanVAE(WanVAEConfig()).prepare()
+    spec = build_backbone("self_forcing", {"weights": "random"}).spec()
+    on_meta = SimpleNamespace(
+        spec=spec,
+        device=torch.device("meta"),
+        compile=lambda _: None,
+        start_decoder=lambda: WanDecoder(vae),
+    )
+    per_latent = decode_flops(on_meta) / spec.block_latents
+    assert per_latent == pytest.approx(13.55e12, rel=0.005)
 
 
 def test_the_floor_counts_the_arithmetic_of_the_released_shape() -> None:

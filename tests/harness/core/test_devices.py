@@ -1,0 +1,114 @@
+"""The choice of a device, and what its errors mean, without a GPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from harness.core import devices
+from harness.core.determinism import full_float32
+from harness.core.devices import device_lost, pick_device, ran_out_of_memory, visible_gpus
+from harness.core.errors import ConfigError, DeviceError
+
+
+@pytest.fixture
+def gpu_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver that knows a GPU, and a torch that cannot use it."""
+    (tmp_path / "gpus" / "0000:01:00.0").mkdir(parents=True)
+    (tmp_path / "version").write_text("535.104.05\n")
+    monkeypatch.setattr(devices, "_GPUS", tmp_path / "gpus")
+    monkeypatch.setattr(devices, "_DRIVER", tmp_path / "version")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+
+@pytest.mark.usefixtures("gpu_there")
+def test_auto_says_that_torch_cannot_use_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    for choose in (pick_device, visible_gpus):
+        with pytest.raises(DeviceError, match=r"driver 535\.104\.05.*built for CUDA 13\.0"):
+            choose("auto")
+    monkeypatch.setattr(torch.version, "cuda", None)
+    with pytest.raises(DeviceError, match="is a build for processors"):
+        pick_device("auto")
+    assert pick_device("cpu").type == "cpu"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # hidden on purpose
+    assert pick_device("auto").type == "cpu"
+
+
+def test_auto_is_the_processor_where_no_gpu_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "_GPUS", tmp_path / "none")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert pick_device("auto").type == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("device", "visible", "expected"),
+    [("cuda:1", "4,7", ["7"]), ("cuda", "4,7", ["4", "7"]), ("cuda:0", None, ["0"])],
+)
+def test_gpus_are_named_as_the_cluster_names_them(
+    device: str, visible: str | None, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    if visible is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert visible_gpus(device) == expected
+
+
+@pytest.mark.parametrize("device", ["cuda:2", "cuda:0"])
+def test_a_gpu_that_is_not_there_is_named(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: int(device == "cuda:2"))
+    with pytest.raises(DeviceError, match=f"device='{device}', but this machine has"):
+        visible_gpus(device)
+    with pytest.raises(ConfigError, match="is not auto, cpu, cuda"):
+        visible_gpus("cuda:x")
+
+
+def caused_by(cause: Exception) -> Exception:
+    error = ValueError("a wrapper")
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "lost"),
+    [
+        (torch.AcceleratorError("CUDA error: an illegal memory access was encountered"), True),
+        (RuntimeError("CUDA error: device-side assert triggered\nMore"), True),
+        (caused_by(RuntimeError("CUDA error: uncorrectable ECC error encountered")), True),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), False),
+        (RuntimeError("CUDA error: out of memory"), False),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (ValueError("CUDA error: said by somebody else"), False),
+    ],
+)
+def test_only_errors_that_stay_with_the_process_mean_a_lost_device(
+    error: Exception, lost: bool
+) -> None:
+    found = device_lost(error)
+    assert (found is not None) == lost
+    if found is not None:
+        assert "\n" not in str(found) and device_lost(found) is found
+
+
+def test_lack_of_memory_is_told_from_other_errors() -> None:
+    assert ran_out_of_memory(torch.OutOfMemoryError("CUDA out of memory."))
+    assert ran_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory"))
+    assert ran_out_of_memory(MemoryError())
+    assert not ran_out_of_memory(RuntimeError("shapes differ"))
+    assert not ran_out_of_memory(ValueError("out of memory"))
+
+
+def test_tf32_is_off_in_full_float32_and_as_before_after_it() -> None:
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = (cudnn.allow_tf32, matmul.allow_tf32)
+    assert before[0]
+    with full_float32():
+        assert not cudnn.allow_tf32 and not matmul.allow_tf32
+    assert (cudnn.allow_tf32, matmul.allow_tf32) == before
