@@ -19,6 +19,7 @@ from harness.core.machine import cpu_name, num_cores
 from harness.store.units import build_backbone
 from methods import METHODS
 from methods.encoders import ENCODERS
+from methods.virtual import MERGES
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def _machine() -> dict[str, str]:
 
 
 def _plugin_problems() -> Iterator[str]:
-    for registry in (BACKBONES, METHODS, ENCODERS, METRICS, GENERATORS):
+    for registry in (BACKBONES, METHODS, ENCODERS, METRICS, GENERATORS, MERGES):
         yield from registry.conflicts()
         yield from registry.problems().values()
 
