@@ -153,10 +153,10 @@ class ContextPlan:
         """Return the same plan with these writes."""
         return replace(self, writes=tuple(writes))
 
-    def past_frames(self) -> tuple[int, ...]:
-        """Return every past latent frame that is attended to or read by a write, once."""
+    def past_frames(self, groups: bool = True) -> tuple[int, ...]:
+        """Return every past frame that is attended to, by groups too, or read by a write; once."""
         numbers = [*self.frames]
-        for group in self.groups:
+        for group in self.groups if groups else ():
             numbers += group.plan.frames
         for write in self.writes:
             numbers += write.read
@@ -217,7 +217,7 @@ class ContextPlan:
             write.check(first_frame, num_slots)
         if self.groups:
             self._check_groups(first_frame, rollout, num_slots)
-        others = set(replace(self, groups=()).past_frames()) - set(self.frames)
+        others = set(self.past_frames(groups=False)) - set(self.frames)
         if len(others) > rollout.written_latents:
             raise PlanError(
                 f"Plan of the block at latent {first_frame}: its writes read {len(others)} past "

@@ -91,8 +91,11 @@ class KVStore:
         self._place = torch.compile(_place, fullgraph=True, dynamic=False) if compiled else _place
 
     def bring_up(self, plan: ContextPlan) -> None:
-        """Start fetching the frames of a plan that the device lacks; call it early."""
-        self._tiers.bring_up(plan.past_frames())
+        """Start fetching the frames of a plan that the device lacks; call it early.
+
+        Those of groups are fetched group by group by `gather`: the device need not hold them all.
+        """
+        self._tiers.bring_up(plan.past_frames(groups=False))
 
     def write(self, plan: ContextPlan) -> None:
         """Compute the slots that a plan writes; call it after `arrive` and before `gather`.
@@ -179,12 +182,16 @@ class KVStore:
             self._block_latents * self._tokens_per_latent,
         )
         keys_LHKD, values_LHKD = self._gathered_PLHKD
-        contexts = []
+        contexts: list[GroupContext] = []
         for heads, part in rows_of(plan, len(keys_LHKD), keys_LHKD.shape[1]):
             layers_R, heads_R = (
                 torch.tensor(index, device=self._device)
                 for index in zip(*((i, h) for i, row in enumerate(heads) for h in row), strict=True)
             )
+            # The main context, which comes first, has been brought up.
+            if contexts:
+                self._tiers.bring_up(part.past_frames())
+                self._tiers.arrive()
             for place, (frame, position) in enumerate(
                 zip(part.frames, part.positions, strict=True)
             ):
@@ -193,12 +200,12 @@ class KVStore:
                 slab_RPTD = self._slab(frame)[layers_R, :, heads_R].to(keys_LHKD.dtype)
                 keys_LHKD[layers_R, heads_R, span] = self._rotary.rotate(slab_RPTD[:, 0], factors)
                 values_LHKD[layers_R, heads_R, span] = slab_RPTD[:, 1]
+            self._tiers.done_reading()
             factors = upload(self._rotary.factors(part.query_positions), self._device)
             index = tuple(_index(row, self._device) for row in heads)
             num_tokens = len(part.frames) * tokens + block_tokens
             contexts.append(GroupContext(index, num_tokens, factors))
         self._placed = []
-        self._tiers.done_reading()
         longest = max(context.num_tokens for context in contexts)
         return AttentionContext(
             keys_LHKD[:, :, :longest],

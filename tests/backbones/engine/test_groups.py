@@ -12,6 +12,7 @@ from torch import Tensor
 from backbones.engine.backbone import Backbone
 from backbones.engine.noise import SeededNoise
 from backbones.engine.rollout import Block, Rollout
+from backbones.engine.runtime import KVLimits, Runtime
 from harness.core.errors import PlanError
 from methods.base import BlockView, ContextPlan, Group, Pass, Role
 from methods.groups import Heads, by_layer, others, problem_of
@@ -106,6 +107,42 @@ def test_replayed_latents_lead_to_the_same_continuation(quick: Backbone, num_mad
     assert [block.plan for block in resumed] == [block.plan for block in whole]
     assert all(len(block.plan.groups) == 2 for block in whole[4:])
     assert torch.equal(latents_of(roll_out(quick, HeadSplit(), 21)), latents_of(whole)[:21])
+
+
+@dataclass
+class Apart(Split):
+    """Keeps all frames, and gives each of three heads another third of the last 27."""
+
+    def reach(self, first_frame: int) -> range:
+        return range(first_frame)
+
+    def plan(self, first_frame: int) -> ContextPlan:
+        plan = super().plan(first_frame)
+        if first_frame < 27:
+            return plan
+        parts = [range(first_frame - 9 * n - 9, first_frame - 9 * n) for n in range(3)]
+        heads: tuple[Heads, ...] = (((0,), ()), ((1,), ()), ((), (0,)))
+        return replace(
+            plan,
+            groups=tuple(
+                Group(some, in_a_row(3, (Role.local, part)))
+                for some, part in zip(heads, parts, strict=True)
+            ),
+        )
+
+
+@pytest.mark.slow
+def test_groups_of_more_frames_than_the_device_holds_are_fetched_one_by_one(
+    quick: Backbone,
+) -> None:
+    slab_gib = quick.spec.shape.kv_bytes(1, torch.float32) / 2**30
+    whole = roll_out(quick, Apart(), 36)
+    noise = SeededNoise(0, PROMPT)
+    limits = Runtime(kv=KVLimits(host_gib=12.5 * slab_gib))
+    small = Rollout(quick, Apart(), PROMPT, noise, 36, 0, limits)
+    assert torch.equal(latents_of(list(small.blocks())), latents_of(whole))
+    assert small.store.allocated_mib()["device"] <= 12.5 * slab_gib * 2**10
+    assert small.store.allocated_mib()["spilled"] > 0
 
 
 ALL: Heads = ((0, 1), (0, 1))
