@@ -103,7 +103,8 @@ function remember(path, params) {
 
 const unseen = new Map(); // nodes not shown yet, and what shows them
 
-// Calls `show` once `node` comes near the window.
+// Calls `show` once `node` comes near the window, or there is nothing else to do: a picture of the
+// whole page is complete without scrolling.
 function whenNear(node, show) {
   const observer = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && unseen.get(node)?.(), { rootMargin: "400px" });
   unseen.set(node, () => {
@@ -112,6 +113,8 @@ function whenNear(node, show) {
     show();
   });
   observer.observe(node);
+  const idle = window.requestIdleCallback ?? ((call) => setTimeout(call, 1000));
+  idle(() => node.isConnected && unseen.get(node)?.());
 }
 
 // Shows all of the page, for paper.
