@@ -23,6 +23,7 @@ from reports.site.data_files import write_data
 from reports.site.inputs import digest, file_stamp, fingerprint, unit_stamps
 from reports.site.laps import write_laps
 from reports.site.leaderboard import boards, drift_curves, end_lines
+from reports.site.orders import order_tables
 from reports.site.page import write_page
 from reports.site.progress import Advance, silent
 from reports.site.published import published, without_folders
@@ -183,6 +184,7 @@ def _build(
     _remove_others(data / "videos", {f"{piece.name}.js" for piece in pieces})
     write_data(data / "drift.js", "drift", drift_curves(points))
     write_data(data / "ends.js", "ends", end_lines(ends))
+    write_data(data / "orders.js", "orders", order_tables(comparisons, quoted))
     write_data(data / "differences.js", "differences", _differences(sweep))
     tables = _tables(sweep, comparisons, ends, recall, out, write=options.papers)
     ablations, not_compared = _ablations(sweep, out, for_others, write=options.papers)

@@ -32,6 +32,7 @@ SCRIPTS = (
     "findings",
     "published",
     "ends",
+    "orders",
     "front",
     "compare",
     "video",

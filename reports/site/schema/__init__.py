@@ -27,6 +27,7 @@ from reports.site.schema.differences import (
     RowDifferences,
     StoreDifferences,
 )
+from reports.site.schema.orders import OrderColumn, OrderRow, OrderTable
 from reports.site.schema.site import (
     Command,
     Conflict,
@@ -78,6 +79,9 @@ __all__ = [
     "Metric",
     "MetricDifference",
     "Number",
+    "OrderColumn",
+    "OrderRow",
+    "OrderTable",
     "Piece",
     "Prompt",
     "RecallCurve",

@@ -209,3 +209,10 @@ def test_quoted_numbers_are_separate_and_have_no_rank(
     assert page.locator("#leaderboard th button, #leaderboard .best").count() == 0
     assert page.locator("#leaderboard a[href^='https://example.org']").get_attribute("rel")
     assert page.locator("#cost-title, #drift-title").count() == 0
+    page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    page.locator("#orders-quoted").wait_for()
+    figure = page.locator("figure", has_text="FRAMEMORROW, 60 s: LongLive")
+    assert "The winner depends on the aggregate" in page.locator("main").inner_text()
+    figure.get_by_role("button", name="Mean of six").click()
+    rows = figure.locator("tbody th").all_inner_texts()
+    assert rows.index("Infinity-RoPE") < rows.index("LongLive-RAG")

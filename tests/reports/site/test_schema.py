@@ -21,6 +21,7 @@ FILES = {
     "site": schema.Site,
     "drift": dict[str, dict[str, list[schema.DriftCurve]]],
     "ends": dict[str, dict[str, list[schema.DriftEnds]]],
+    "orders": dict[str, list[schema.OrderTable]],
     "differences": list[schema.StoreDifferences],
     "live": schema.Live,
     "unit": schema.Video,

@@ -49,7 +49,7 @@ function frontPage(page, params) {
   const lower = h("div", {});
   function showLower() {
     const board = data.boards.find(({ suite }) => suite === state.board);
-    refill(lower, ...(board ? [driftSection(board), costSection(board)] : []));
+    refill(lower, ...(board ? [driftSection(board), costSection(board), ordersSection(board.suite)] : [ordersSection("quoted")]));
     refill(upper, findings(data, board));
   }
   add(page, strips, lower);

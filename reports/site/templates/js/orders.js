@@ -1,0 +1,36 @@
+// The order of methods by each aggregate: a click on a column orders by it.
+function ordersSection(name) {
+  const place = h("div", {});
+  const section = h("section", { "aria-labelledby": `orders-${name}` }, place);
+  whenNear(section, async () => {
+    const tables = (await load("orders"))[name] ?? [];
+    if (!tables.length) return;
+    refill(place, h("h2", { id: `orders-${name}` }, "Order by aggregate"),
+      h("p", { class: "fine" }, "Papers order methods by different numbers of the same table, and the winner changes with the number. A small figure is the place by that column."),
+      tables.map(orderTable));
+  });
+  return section;
+}
+
+function orderTable(table) {
+  const columns = [
+    { title: "Method", rowHead: true, value: (row) => row.label, cell: (row) => row.label },
+    ...table.columns.map((column) => ({
+      title: column.title, tip: column.description, number: true, first: column.higher_is_better ? "descending" : "ascending",
+      value: (row) => row.values[column.name],
+      cell: (row) => h("span", { class: row.places[column.name] === 1 ? "best" : null }, orderValue(row.values[column.name], column), row.places[column.name] ? h("sub", {}, ` ${row.places[column.name]}`) : null),
+    })),
+  ];
+  const data = new DataTable({ label: `Aggregates, ${table.title}`, columns });
+  data.setRows(table.rows);
+  return h("figure", {}, h("figcaption", {}, table.title), data.node, h("p", { class: "fine" }, winnerWords(table)));
+}
+
+const orderValue = (value, column) => (column.higher_is_better ? number(value === null ? null : 100 * value, 2) : number(value, 2));
+
+function winnerWords(table) {
+  const titles = new Map(table.columns.map(({ name, title }) => [name, title.toLowerCase()]));
+  const by = Map.groupBy(Object.entries(table.winners).filter(([name]) => titles.has(name)), ([, winner]) => winner);
+  const parts = [...by].map(([winner, names]) => `${winner} by ${names.map(([name]) => titles.get(name)).join(", ")}`);
+  return by.size > 1 ? `The winner depends on the aggregate: ${parts.join("; ")}.` : `The same winner by every aggregate: ${[...by.keys()][0]}.`;
+}
