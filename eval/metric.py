@@ -61,6 +61,7 @@ class Kind(StrEnum):
     """The scale a number belongs to; numbers of different kinds are never ranked together."""
 
     vbench_long = "VBench-Long"
+    vbench_whole = "VBench, whole videos"
     proxy = "proxy metrics"
     truth = "ground truth"
     own = "own metric"

@@ -16,8 +16,11 @@ from reports.papers.quoted import Quoted, QuotedRow, QuotedTable
 from reports.tables.formatting import bounds
 from reports.tables.table import Cell, Comparison, Row
 
-MEASURED_AS = {"vbench_long": Kind.vbench_long}
-"""The kind of our own numbers that has the scale of a clip protocol."""
+MEASURED_AS = {
+    "vbench_long": (Kind.vbench_long, ""),
+    "whole_video": (Kind.vbench_whole, "whole_"),
+}
+"""The kind of our own numbers on the scale of a clip protocol, and the prefix of its metrics."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ def spreads(quoted: Quoted, comparisons: Sequence[Comparison]) -> list[Spread]:
     for (backbone, method, duration_s, clips), rows in groups.items():
         own = list(_own_rows(quoted, comparisons, backbone, method, duration_s, clips))
         if len(rows) > 1 or own:
-            metrics = tuple(_metrics(rows, own))
+            metrics = tuple(_metrics(rows, own, MEASURED_AS.get(clips, (None, ""))[1]))
             found.append(Spread(backbone, method, duration_s, clips, metrics))
     return sorted(found, key=lambda one: (one.clips != "vbench_long", one.duration_s))
 
@@ -112,15 +115,16 @@ def _own_rows(
 ) -> Iterator[Row]:
     backbones = quoted.backbones.get(backbone, (backbone,))
     methods = quoted.methods.get(method, (method,))
+    kind, _ = MEASURED_AS.get(clips, (None, ""))
     for comparison in comparisons:
-        if comparison.kind is MEASURED_AS.get(clips) and comparison.duration_s == duration_s:
+        if comparison.kind is kind and comparison.duration_s == duration_s:
             for row in comparison.rows:
                 if row.backbone in backbones and row.method in methods:
                     yield row
 
 
 def _metrics(
-    rows: Sequence[tuple[QuotedTable, QuotedRow]], own: Sequence[Row]
+    rows: Sequence[tuple[QuotedTable, QuotedRow]], own: Sequence[Row], prefix: str
 ) -> Iterator[MetricSpread]:
     for name in (*QUALITY, *SEMANTIC):
         reported = []
@@ -131,7 +135,8 @@ def _metrics(
                     title = column.title
                     reported.append(Reported(table.title, _percent(row.values[name], column.high)))
         if reported:
-            measured = [(row, row.cells[name]) for row in own if name in row.cells]
+            own_name = f"{prefix}{name}"
+            measured = [(row, row.cells[own_name]) for row in own if own_name in row.cells]
             yield MetricSpread(
                 title,
                 tuple(sorted(reported, key=lambda one: one.value)),
