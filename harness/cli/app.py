@@ -18,6 +18,7 @@ from harness.cli.doctor_command import doctor
 from harness.cli.eval_command import evaluate
 from harness.cli.export_command import export
 from harness.cli.fetch_weights_command import fetch_weights
+from harness.cli.fidelity_command import fidelity
 from harness.cli.generate_command import generate
 from harness.cli.gpu_selftest_command import gpu_selftest
 from harness.cli.grid_command import grid
@@ -50,6 +51,7 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
         "serve": serve,
         "export": export,
         "grid": grid,
+        "fidelity": fidelity,
         "list": list_,
         "verify": verify,
         "attention": attention,

@@ -85,3 +85,16 @@ def test_grid_shows_the_chosen_rows(cli, store: Path, tmp_path: Path) -> None:
 def test_mistake_of_a_grid_is_one_line(cli, store: Path, arguments, said: str) -> None:
     result = cli("grid", "demo", *arguments)
     assert result.code == 2 and said in result.err and result.err.count("\n") == 1
+
+
+def test_fidelity_compares_pairs_with_one_method(cli, store: Path) -> None:
+    for record in (store / "units").glob("*/record.json"):
+        if not record.parent.name.startswith("tiny_short") or record.parent.name[-4:] != "p0-1":
+            record.unlink()
+    result = cli("fidelity", "demo", "reference=sliding_window")
+    assert result.code == 0, result.err
+    pairs = pd.read_csv(store / "fidelity.csv")
+    assert pairs["method"].tolist() == ["rag layout=aged", "random"]
+    assert pairs["psnr_db"].eq(100).all() and pairs["reason"].isna().all()  # one file for all
+    assert result.out.count("1 of 1") == 2
+    assert "Did you mean 'random'" in cli("fidelity", "demo", "reference=randm").err

@@ -1,0 +1,56 @@
+"""`python -m harness fidelity`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.options import Stores
+from harness.store.folders import existing_store
+
+
+def fidelity(
+    sweep: Stores,
+    reference: Annotated[
+        str, typer.Option(metavar="METHOD", help="Label of the method to compare with.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="All pairs as CSV; by default fidelity.csv in the sweep."
+        ),
+    ] = None,
+) -> int:
+    """Compare videos with those of one method, such as a full cache: PSNR and SSIM.
+
+    Only videos of the same backbone, prompt and seed are compared, every fourth frame.
+
+    ```
+    python -m harness fidelity main reference=sliding_window
+    ```
+    """
+    from rich.progress import Progress
+
+    from harness.cli.terminal import Terminal
+    from harness.store.frames import load_sweeps
+    from reports.tables.fidelity import fidelity_pairs, fidelity_rows
+    from reports.tables.spreadsheet import write_csv
+
+    terminal = Terminal()
+    folders = [existing_store(folder) for folder in sweep]
+    console = terminal.console
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("compare", total=None)
+        pairs = fidelity_pairs(
+            load_sweeps(folders),
+            reference,
+            lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    target = out or folders[0] / "fidelity.csv"
+    write_csv(pairs, target)
+    header = ("backbone", "method", "PSNR, dB", "SSIM", "pairs")
+    terminal.print_table(header, list(fidelity_rows(pairs)))
+    terminal.say(f"all pairs: {target}")
+    return 0
