@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from harness.core.errors import LongtakeError
-from harness.core.files import remove_leftovers
+from harness.core.files import locked, remove_leftovers
 from harness.core.names import file_stem
 from harness.store.folders import require_sweep
 from harness.store.frames import Sweep, as_dicts, load_sweeps
@@ -101,7 +101,8 @@ def build_report(
     """Read one or several sweep folders and write their report, that of experiments included.
 
     Where nothing changed since the last report, its files stay; else the pages of single videos are
-    made only for what changed. Figures for papers are drawn last.
+    made only for what changed. Figures for papers are drawn last. Of several processes with the
+    same `out` one builds, and the others wait for it.
 
     Args:
         sweep_dir: runs/<sweep>, or several to merge.
@@ -125,14 +126,19 @@ def build_report(
     quoted_stamps = [file_stamp(Path(path)) for path in options.quoted]
     setting = digest(code_digest(), repr(options), str(out), *map(str, folders), *quoted_stamps)
     files = fingerprint(folders, stamps)
-    earlier = read_state(out)
-    if earlier and earlier.setting == setting and earlier.files == files and earlier.is_whole(out):
-        return _paths(out, earlier)
-    remove_state(out)
-    state = _build(folders, out, options, stamps, earlier, advance)
-    state = replace(state, setting=setting, files=files, num_files=count_files(out))
-    # What is made now may be called stopped later, without any change of a file.
-    if not state.counts["running"]:
+    with locked(out / ".lock"):
+        earlier = read_state(out)
+        if (
+            earlier
+            and (earlier.setting, earlier.files) == (setting, files)
+            and earlier.is_whole(out)
+        ):
+            return _paths(out, earlier)
+        remove_state(out)
+        state = _build(folders, out, options, stamps, earlier, advance)
+        # What is made now may be called stopped later, without any change of a file.
+        files = "" if state.counts["running"] else files
+        state = replace(state, setting=setting, files=files, num_files=count_files(out))
         write_state(out, state)
     return _paths(out, state)
 
@@ -286,7 +292,7 @@ def _remove_others(folder: Path, kept: Collection[str]) -> None:
     """Remove the data files of an earlier report that this one does not have."""
     for path in folder.glob("*.js"):
         if path.name not in kept:
-            path.unlink()
+            path.unlink(missing_ok=True)
 
 
 def _tables(

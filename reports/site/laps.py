@@ -70,7 +70,7 @@ def write_laps(
     walk = _choose(sweep, comparisons, shown)
     drawn = _drawn(sweep, walk, shown, folder, writer) if walk else []
     for path in set(folder.glob("*.jpg")).difference(target for _, target in drawn):
-        path.unlink()
+        path.unlink(missing_ok=True)
     if walk is None or not drawn:
         return None
     return schema.Laps(

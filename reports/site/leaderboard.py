@@ -45,7 +45,7 @@ def boards(
     own = [suite for suite in order if by_suite[suite][0].kind is Kind.own]
     hosts: dict[str, list[str]] = {suite: [] for suite in order if suite not in own}
     for guest in own:
-        host = next((h for h in hosts if _fit(by_suite[guest], by_suite[h])), None)
+        host = next((h for h in hosts if _fit(guest, [h, *hosts[h]], by_suite)), None)
         hosts.setdefault(guest if host is None else host, [])
         if host is not None:
             hosts[host].append(guest)
@@ -56,13 +56,19 @@ def boards(
     return sorted(found, key=lambda board: FIRST.index(Kind(board.kind)))
 
 
-def _fit(guest: Sequence[Comparison], host: Sequence[Comparison]) -> bool:
-    """Check if the columns of a suite are over the same videos as those of another."""
-    pairs = {key: group.pairs for key, group in _groups(host).items()}
-    names = {info.name for table in host for info in table.metrics}
-    return all(pairs.get(key) == group.pairs for key, group in _groups(guest).items()) and not any(
-        info.name in names for table in guest for info in table.metrics
-    )
+def _fit(guest: str, board: Sequence[str], by_suite: Mapping[str, Sequence[Comparison]]) -> bool:
+    """Check if a suite can join a board: the same videos as its host's, and names of its own.
+
+    Args:
+        guest: the suite.
+        board: the suites on the board, its host first.
+        by_suite: the tables of each suite.
+    """
+    pairs = {key: group.pairs for key, group in _groups(by_suite[board[0]]).items()}
+    names = {i.name for suite in board for table in by_suite[suite] for i in table.metrics}
+    return all(
+        pairs.get(key) == group.pairs for key, group in _groups(by_suite[guest]).items()
+    ) and not any(info.name in names for table in by_suite[guest] for info in table.metrics)
 
 
 def _groups(tables: Sequence[Comparison]) -> dict[tuple[float, str, str], Group]:

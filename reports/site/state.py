@@ -7,14 +7,19 @@ from functools import cache
 from pathlib import Path
 
 import reports
+from harness.core.environment import package_versions
 from harness.core.errors import StoreError
 from harness.core.files import read_bytes, replacing
 from harness.core.typed_files import from_line, to_line
 from reports.site.inputs import digest
 from reports.tables.table import Cell, Comparison
 
-_PACKAGES = ("reports", "eval/statistics", "eval/recall", "harness/store", "methods")
-_SUFFIXES = (".py", ".js", ".css", ".j2", ".yaml")
+# The rooms that a report may import from: their code, and their data as text.
+_ROOMS = (
+    *("harness/core", "methods", "backbones", "eval", "harness/config", "harness/store"),
+    *("harness/run", "reports"),
+)
+_SUFFIXES = (".py", ".js", ".css", ".j2", ".yaml", ".json")
 _COUNTED = ("data", "data/units", "data/videos", "strips", "laps", "videos", "files", "ablation")
 
 
@@ -24,7 +29,8 @@ class State:
 
     Attributes:
         setting: digest of the code, the options, and all that is no file of a run store.
-        files: of `reports.site.inputs.fingerprint`.
+        files: of `reports.site.inputs.fingerprint`; empty if the report has to be made again even
+            if they stay as they are.
         pages: by unit what its page was made from.
         page_warnings: warnings of the pages.
         num_files: files of each folder of the report.
@@ -80,12 +86,16 @@ def count_files(out: Path) -> dict[str, int]:
 
 @cache
 def code_digest() -> str:
-    """Return a digest of the code that reports are made with."""
+    """Return a digest of the code that reports are made with, and of the versions of packages."""
+    texts = (path.read_text(encoding="utf-8") for path in code_files())
+    return digest(str(package_versions()), *texts)
+
+
+def code_files() -> list[Path]:
+    """Return the files of Longtake that may change a report."""
     root = Path(next(iter(reports.__path__))).parent
-    sources: list[Path] = []
-    for package in _PACKAGES:
-        sources += sorted(p for p in (root / package).rglob("*") if p.suffix in _SUFFIXES)
-    return digest(*(path.read_text(encoding="utf-8") for path in sources))
+    files = (path for room in _ROOMS for path in (root / room).rglob("*"))
+    return sorted(path for path in files if path.suffix in _SUFFIXES)
 
 
 def _path(out: Path) -> Path:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
-from reports.site import build
+from harness.core.environment import package_versions
+from harness.core.files import locked_if_free
+from reports.papers.quoted_files import SHIPPED
+from reports.site import build, state
 from reports.site.build import build_report
-from tests.reports.conftest import PAGE_ONLY
+from reports.site.state import code_digest, code_files
+from tests.reports.conftest import PAGE_ONLY, data_of
+from tests.test_rooms import imported_files
 
 UNIT = "tiny_short-rag-p1-0"
 
@@ -75,11 +83,68 @@ def test_other_options_make_another_report(store: Path) -> None:
     assert contents(out)["data/site.js"] != before["data/site.js"]
 
 
-def test_a_unit_at_work_is_read_each_time(store: Path) -> None:
+def test_a_unit_at_work_is_read_each_time(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (store / "units" / UNIT / "record.json").unlink()
     chunk = store / "units" / UNIT / "partial" / "000012.safetensors"
     chunk.parent.mkdir()
     chunk.write_bytes(b"")
-    paths = build_report(store, options=PAGE_ONLY)
-    assert paths.counts["running"] == 1
-    assert not (paths.index.parent / "state.json").exists()
+    monkeypatch.setattr(build, "_build", made := Mock(side_effect=build._build))
+    for number in (1, 2):
+        paths = build_report(store, options=PAGE_ONLY)
+        assert (made.call_count, paths.counts["running"]) == (number, 1)
+        # Pages of finished videos stay, however often the others are looked at.
+        written = times(paths.index.parent)
+        if number == 1:
+            before = written
+    assert written == before
+
+
+def test_a_changed_quoted_file_makes_another_report(store: Path, tmp_path: Path) -> None:
+    quoted = tmp_path / "quoted.yaml"
+    shutil.copy(SHIPPED["field_2026"], quoted)
+    options = replace(PAGE_ONLY, quoted=(quoted,))
+    index = build_report(store, options=options).index
+    quoted.write_text(quoted.read_text().replace("title: ", "title: New ", 1))
+    build_report(store, options=options)
+    assert data_of(index, "site")["quoted"][0]["title"].startswith("New ")
+
+
+def test_changed_code_and_packages_make_another_report(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_report(store, options=PAGE_ONLY)
+    monkeypatch.setattr(build, "_build", made := Mock(side_effect=RuntimeError("made again")))
+    code_digest.cache_clear()
+    versions = package_versions() | {"numpy": "0.1"}
+    monkeypatch.setattr(state, "package_versions", lambda: versions)
+    with pytest.raises(RuntimeError, match="made again"):
+        build_report(store, options=PAGE_ONLY)
+    assert made.call_count == 1
+    code_digest.cache_clear()
+
+
+def test_all_code_that_a_report_imports_counts() -> None:
+    found: set[Path] = set()
+    todo = [Path(build.__file__)]
+    while todo:
+        path = todo.pop()
+        if path not in found:
+            found.add(path)
+            todo += imported_files(path)
+    assert not found.difference(code_files())
+
+
+def test_two_reports_never_write_into_one_folder_at_once(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = []
+
+    def building(*_: object) -> None:
+        with locked_if_free(tmp_path / "site" / ".lock") as is_free:
+            free.append(is_free)
+        raise InterruptedError
+
+    monkeypatch.setattr(build, "_build", building)
+    with pytest.raises(InterruptedError):
+        build_report(store, tmp_path / "site", PAGE_ONLY)
+    assert free == [False]

@@ -10,12 +10,12 @@ from reports.site.build import build_report
 from tests.reports.conftest import PAGE_ONLY, Opened, data_of
 
 
-def add_own_metric(store: Path) -> Path:
+def add_own_metric(store: Path, suite: str = "Brightness") -> Path:
     """Score all videos with a metric of one's own, which has the numbers of "subject"."""
-    folder = store / "metrics" / "Brightness"
+    folder = store / "metrics" / suite
     folder.mkdir()
     for path in (store / "metrics" / "offline").iterdir():
-        content = json.loads(path.read_text()) | {"suite": "Brightness"}
+        content = json.loads(path.read_text()) | {"suite": suite}
         subject = content["metrics"]["subject"]
         names = {"name": "brightness", "title": "Mean brightness", "kind": "own metric"}
         subject["info"] |= names
@@ -49,3 +49,15 @@ def test_an_own_metric_over_other_videos_has_a_table_of_its_own(store: Path) -> 
     (folder / "tiny_short-random-p0-0.json").unlink()
     boards = data_of(build_report(store, options=PAGE_ONLY).index, "site")["boards"]
     assert [board["suite"] for board in boards] == ["Brightness", "offline"]
+
+
+def test_columns_of_one_board_have_different_names(store: Path) -> None:
+    add_own_metric(store)
+    add_own_metric(store, "Light")
+    boards = data_of(build_report(store, options=PAGE_ONLY).index, "site")["boards"]
+    assert sorted(board["suite"] for board in boards) == ["Light", "offline"]
+    for board in boards:
+        names = [metric["name"] for metric in board["metrics"]]
+        assert len(names) == len(set(names))
+        under = [name for heading in board["headings"] for name in heading["metrics"]]
+        assert sorted(under) == sorted(names)
