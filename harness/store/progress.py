@@ -145,7 +145,7 @@ def _state(
     else:
         if isinstance(length, StoreError):
             return "failed", f"{store.record_path(unit_id).name} cannot be read"
-        if not longest_s or _reaches(length, longest_s):
+        if not longest_s or reaches(length, longest_s):
             return "done", ""
         # It is to be made longer. Failures of its scores, as it is, are those of a suite.
         making = store.failure_path(unit_id)
@@ -154,9 +154,9 @@ def _state(
     return found["status"], found["reason"]
 
 
-def _reaches(length: Length, duration_s: float) -> bool:
-    """Return whether a video has that many seconds; imported ones are never made longer."""
-    return length.origin_fps is not None or length.frames_of(duration_s) is not None
+def reaches(length: Length, duration_s: float) -> bool:
+    """Return whether a video has that many seconds; imported files are never made longer."""
+    return length.num_latents is None or length.frames_of(duration_s) is not None
 
 
 def _suites(store: RunStore, header: Header | None) -> list[str]:

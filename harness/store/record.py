@@ -167,8 +167,10 @@ class Length:
     Attributes:
         num_frames: video frames.
         duration_s: seconds.
-        num_latents: generated latent frames; None for an imported video.
-        origin_fps: exact frame rate of an imported video, as a fraction; None for a generated one.
+        num_latents: latent frames that were generated, or that an external generator was asked
+            for; None for an imported file.
+        origin_fps: exact frame rate of a video made elsewhere, as a fraction; None for one made
+            here.
     """
 
     num_frames: int
@@ -178,11 +180,11 @@ class Length:
 
     def frames_of(self, duration_s: float) -> int | None:
         """Count the video frames of the first `duration_s` seconds; None if there are fewer."""
-        if self.origin_fps is not None:
+        if self.num_latents is None:
+            assert self.origin_fps is not None
             # The frames of a latent frame are unknown: a video reaches a duration if at most a
             # quarter of a second is missing, as at the end of a decoded latent frame.
             return frames_by_time(duration_s, Fraction(self.origin_fps), self.num_frames)
-        assert self.num_latents is not None
         exact = duration_s * self.num_latents / self.duration_s
         num_latents = round(exact)
         if abs(exact - num_latents) > 1e-6 or not 0 < num_latents <= self.num_latents:

@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from backbones.engine.spec import Geometry
 from backbones.external.backbone import ExternalBackbone
 from backbones.external.command import CommandTemplate
 from harness.core.errors import LongtakeError, MissingWeights
 from harness.store.frames import load_sweep
+from harness.store.progress import reaches
+from harness.store.record import Length
 from tests.harness.support import records
 
 STORE = Path("runs/main")
@@ -153,6 +156,29 @@ def test_a_stopped_sweep_stops_the_command(tmp_path: Path, monkeypatch) -> None:
 def test_a_wrong_command_is_refused(command: str, message: str) -> None:
     with pytest.raises(LongtakeError, match=message):
         ExternalBackbone(command=command).spec()
+
+
+@pytest.mark.parametrize(
+    ("fps", "temporal_factor", "duration_s"),
+    [(24, 8, 5), (16, 8, 30), (25, 8, 9.6), (16, 4, 30), (24, 1, 2)],
+)
+def test_a_video_reaches_the_durations_that_were_asked_for(
+    fps: int, temporal_factor: int, duration_s: float
+) -> None:
+    made = Geometry((0, 0, 0), temporal_factor, fps, 64, 64)
+
+    def frames(seconds: float) -> int:
+        return made.num_frames(round(seconds * made.latents_per_s))
+
+    longer = round(2 * duration_s * made.latents_per_s)
+    for num_latents in (round(duration_s * made.latents_per_s), longer):
+        seconds = num_latents / made.latents_per_s
+        length = Length(made.num_frames(num_latents), seconds, num_latents, str(fps))
+        # The first part of a longer video is what the shorter one would be.
+        assert length.frames_of(duration_s) == frames(duration_s)
+        assert length.frames_of(seconds) == frames(seconds)
+        assert length.frames_of(3 * duration_s) is None
+        assert (reaches(length, seconds), reaches(length, 3 * duration_s)) == (True, False)
 
 
 def test_values_are_not_read_for_placeholders_again() -> None:
