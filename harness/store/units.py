@@ -281,7 +281,7 @@ def build_backbone(family: str, args: dict[str, Any]) -> BackboneSource:
 
 
 def check_identity(unit: Unit, source: BackboneSource, strategy: MemoryStrategy) -> None:
-    """Refuse a unit whose plug-ins, weights or files changed since it was planned.
+    """Refuse a unit whose plug-ins, weights or given file changed since it was planned.
 
     Args:
         unit: the unit as planned.
@@ -295,10 +295,11 @@ def check_identity(unit: Unit, source: BackboneSource, strategy: MemoryStrategy)
         "backbone": _identity(BACKBONES, unit.family, source),
         "method": _identity(METHODS, unit.strategy, strategy),
     }
-    if json.loads(json.dumps(found)) != json.loads(json.dumps(unit.identity)):
+    # The id is what was planned: the parts of a unit that read files give those of now.
+    if digest(found) != unit.id:
         raise ConfigError(
-            f"The backbone or method of unit {unit.id} changed after the sweep was planned; "
-            "run the command again."
+            f"The backbone, method or given file of unit {unit.id} changed after the sweep was "
+            "planned; run the command again."
         )
 
 

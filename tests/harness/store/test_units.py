@@ -7,10 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given
+from safetensors.torch import save_file
 
 from harness.config.sweep import load_sweep
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError, LongtakeError
+from harness.run.prepared import PreparedUnit
 from harness.store.units import Unit, digest, plan_units
 from tests.harness.store.test_shards import OBJECTS, TEXTS, VALUES
 
@@ -239,3 +242,19 @@ def test_positions_that_restart_allow_longer_videos(stories: Callable[..., str])
 def test_a_strategy_that_cannot_read_the_prompts_is_refused_before_anything_is_made() -> None:
     with pytest.raises(LongtakeError, match="street_oracle reads the walk from prompts of the st"):
         plan("backbone=tiny_short", "method=street_oracle")
+
+
+def test_a_given_file_that_changes_after_planning_is_not_used_under_the_old_id(
+    tmp_path: Path,
+) -> None:
+    path, prompts = tmp_path / "given.safetensors", tmp_path / "given.jsonl"
+    save_file({"latents": torch.zeros(3, 16, 16, 16)}, path)
+    text = "dusk grassy blue yellowish striped ball drifting"
+    segments = [{"seconds": 0.75, "prompt": text, "given": str(path)}]
+    segments.append({"seconds": 3, "prompt": text})
+    prompts.write_text(json.dumps({"id": "a", "segments": segments}))
+    unit = only(f"prompts={prompts}", "method=sliding_window")
+    PreparedUnit.of(unit).check_identity()
+    save_file({"latents": torch.ones(3, 16, 16, 16)}, path)
+    with pytest.raises(ConfigError, match=r"given file of unit .* changed after the sweep was"):
+        PreparedUnit.of(unit).check_identity()
