@@ -65,14 +65,14 @@ def run_cases(cases: Sequence[Case], folder: Path, jobs: int) -> Mapping[Case, i
     console.print("making the undisturbed results")
     sys.path.insert(0, str(workspace.ROOT))
     workspace.make_workspace(base, subjects.STAGES)
-    known: dict[str, kills.Undisturbed] = {}
     if any(case.kind == "input" for case in cases):
         inputs.complete(base)
-    if any(case.kind == "kill" for case in cases):
-        known = {
-            stage.name: kills.undisturbed(stage, base, folder / stage.name.replace(" ", "_"))
-            for stage in kills.STAGES
-        }
+    drawn = {kills.draw_stage(case.seed)[0].name for case in cases if case.kind == "kill"}
+    known = {
+        stage.name: kills.undisturbed(stage, base, folder / stage.name.replace(" ", "_"))
+        for stage in kills.STAGES
+        if stage.name in drawn
+    }
 
     def judge(case: Case) -> inputs.Verdict:
         own = folder / f"{case.kind}{case.seed}"

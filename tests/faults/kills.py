@@ -104,6 +104,13 @@ def undisturbed(stage: Stage, base: Path, folder: Path) -> Undisturbed:
     return Undisturbed(results_of(folder), ended.code, int(counter.read_text()))
 
 
+def draw_stage(seed: int) -> tuple[Stage, Random]:
+    """Return the stage of a trial, and what draws the rest of it."""
+    draw = Random(f"kill {seed}")
+    weights = [_WEIGHTS.get(stage.name, 1) for stage in STAGES]
+    return draw.choices(STAGES, weights)[0], draw
+
+
 def judge_trial(seed: int, base: Path, folder: Path, known: Mapping[str, Undisturbed]) -> Verdict:
     """Run the trial of a seed in `folder`, which must not exist.
 
@@ -111,11 +118,9 @@ def judge_trial(seed: int, base: Path, folder: Path, known: Mapping[str, Undistu
         seed: decides stage, fault and moment.
         base: the undisturbed working folder.
         folder: working folder of the trial.
-        known: what undisturbed runs gave, by stage; other stages are not drawn.
+        known: what undisturbed runs gave, by stage.
     """
-    draw = Random(f"kill {seed}")
-    stages = [stage for stage in STAGES if stage.name in known]
-    stage = draw.choices(stages, [_WEIGHTS.get(stage.name, 1) for stage in stages])[0]
+    stage, draw = draw_stage(seed)
     fault = draw.choice(stage.faults)
     number, pause = draw.randint(1, known[stage.name].changes), draw.choice((1, 1, 3))
     what = f"{stage.name}: {fault} at change {number} of {known[stage.name].changes}"
