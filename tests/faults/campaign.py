@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tests.faults import inputs, kills, subjects, workspace
+from tests.slurm.fake_slurm import FakeSlurm
 
 _KEYS = ("inputs", "kills", "seed", "jobs", "input", "kill")
 # Stages whose workers are started as new interpreters take ten times as long.
@@ -62,6 +63,7 @@ def run_cases(cases: Sequence[Case], folder: Path, jobs: int) -> Mapping[Case, i
     """Make the undisturbed working folder, then run each case in a process of its own."""
     console = Console(stderr=True)
     base = folder / "base"
+    os.environ["PATH"] = FakeSlurm(folder / "slurm").path
     console.print("making the undisturbed results")
     sys.path.insert(0, str(workspace.ROOT))
     workspace.make_workspace(base, subjects.STAGES)

@@ -50,7 +50,7 @@ SUBJECTS = (
         "runs/main/index/**/*.jsonl",
         "jsonl",
         (("status", "main"), ("list", "runs"), workspace.VERIFY, workspace.REPORT),
-        written=True,
+        without="runs/main/slurm",
     ),
     Subject("sweep.yaml", "runs/main/sweep.yaml", "yaml", (*_STORE, workspace.REPORT)),
     Subject("scores", "runs/main/metrics/*/*.json", "json", (*_STORE, workspace.REPORT)),
