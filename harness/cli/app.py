@@ -38,6 +38,7 @@ from harness.cli.sweep_command import sweep
 from harness.cli.train_encoder_command import train_encoder
 from harness.cli.train_world_command import train_world
 from harness.cli.verify_command import verify
+from harness.cli.vote_command import vote
 from harness.cli.worker_command import worker
 from harness.core.version import __version__
 
@@ -52,6 +53,7 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
         "export": export,
         "grid": grid,
         "fidelity": fidelity,
+        "vote": vote,
         "list": list_,
         "verify": verify,
         "attention": attention,

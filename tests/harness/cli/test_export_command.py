@@ -98,3 +98,18 @@ def test_fidelity_compares_pairs_with_one_method(cli, store: Path) -> None:
     assert pairs["psnr_db"].eq(100).all() and pairs["reason"].isna().all()  # one file for all
     assert result.out.count("1 of 1") == 2
     assert "Did you mean 'random'" in cli("fidelity", "demo", "reference=randm").err
+
+
+def test_votes_are_counted_with_the_key_of_their_page(cli, store: Path, tmp_path: Path) -> None:
+    no_page = cli("vote", "demo", "votes=a.json")
+    assert no_page.code == 2 and "make the page first" in no_page.err
+    made = cli("vote", "demo", "pairs=4")
+    assert made.code == 0 and "about 194 votes" in made.out
+    key = json.loads((store / "vote_key.json").read_text())
+    ballot = {"page": key["page"], "voter": "1", "votes": dict.fromkeys(key["pairs"], "tie")}
+    (tmp_path / "a.json").write_text(json.dumps(ballot))
+    (tmp_path / "b.json").write_text(json.dumps(ballot | {"page": "other"}))
+    counted = cli("vote", "demo", "votes=a.json", "votes=b.json")
+    assert counted.code == 1
+    assert "left out: b.json: cast on build 'other'" in counted.out
+    assert "1 voters" in counted.out and "+0.00" in counted.out
