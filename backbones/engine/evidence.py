@@ -53,7 +53,8 @@ def attention_mass(
                 rows.append(_mass(shape, q_HSD, k_HKD, context.factors))
                 continue
             size = context.num_block_tokens // shape.tokens_per_latent
-            mass_HF = q_HSD.new_zeros(shape.heads, k_HKD.shape[1] // shape.tokens_per_latent)
+            frames = k_HKD.shape[1] // shape.tokens_per_latent
+            mass_HF = q_HSD.new_zeros(shape.heads, frames, dtype=torch.float32)
             for group in context.groups:
                 heads, end = group.heads[layer], group.num_tokens
                 part_HF = _mass(shape, q_HSD[heads], k_HKD[heads, :end], group.factors)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 SIZE = (32, 18)
@@ -71,5 +70,7 @@ def looping(levels: Sequence[np.ndarray]) -> Looping | None:
 
 
 def _small(frame_HWC: np.ndarray) -> np.ndarray:
+    import cv2  # status and list read these results without any picture
+
     luma = cv2.cvtColor(frame_HWC, cv2.COLOR_RGB2GRAY)
     return cv2.resize(luma, SIZE, interpolation=cv2.INTER_AREA).astype(np.float64)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from harness.core.errors import ConfigError
-from methods.base import ContextPlan, Group, Pass, Role, RolloutSpec
+from methods.base import ContextPlan, Group, Pass, Role, RolloutSpec, RopeScheme
 from methods.groups import Heads, by_layer
 from methods.layout import in_a_row
 from methods.sliding_window import SlidingWindow
@@ -38,6 +38,8 @@ class HeadSplit(SlidingWindow):
         self._heads: tuple[Heads, ...] = ()
         if not 0 <= self.share < 0.5:
             raise ConfigError(f"share={self.share:g} must be from 0 to below 0.5.")
+        if self.rope is not RopeScheme.relative or self.sink_latents >= rollout.past_latents:
+            raise ConfigError("head_split needs rope=relative and a frame beside the sink.")
 
     def attach(self, view: BlockView) -> None:
         self._view = view

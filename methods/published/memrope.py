@@ -42,8 +42,8 @@ class MemRope:
         """Do nothing: the context follows from the frame number alone."""
 
     def reach(self, first_frame: int) -> tuple[int, ...]:
-        sink = range(min(self.sink_latents, first_frame))
-        return (*sink, *range(max(len(sink), first_frame - self._past), first_frame))
+        start = first_frame - max(self._past, self._recent + self._size)  # of the evicted block
+        return tuple(f for f in range(first_frame) if f < self.sink_latents or f >= start)
 
     def plan(self, first_frame: int) -> ContextPlan:
         sink = range(min(self.sink_latents, first_frame))

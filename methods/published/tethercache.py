@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from harness.core.errors import ConfigError
 from methods.base import ContextPlan, Role, RolloutSpec
 from methods.competing import Competing
 from methods.layout import in_a_row
@@ -17,17 +18,14 @@ from methods.virtual import adain
 class TetherCache(Competing):
     """TetherCache: memory by attention and diversity (GRAB), in the style of trusted frames (TAME).
 
-    S = 3 sink frames, R = 4 recent with the block, the rest M is memory: 14 of K = 21, 5 of 12. A
-    frame's score is its share of attention plus 0.35 times how little a nearby frame with mass
-    makes it redundant. One that enters moves by 0.35 towards mean and deviation of sink and memory
-    (AdaIN). The authors score each layer apart, by queries of the block; here all layers together,
-    by those of the block before, and keys as they were before AdaIN. Source: my4f175/TetherCache.
+    S = 3 sink frames, R = 4 recent with the block, the rest is memory: 14 of K = 21, 5 of 12. A
+    score is the share of attention plus 0.35 times how little a near frame makes it redundant. What
+    enters moves by 0.35 towards mean and deviation of sink and memory (AdaIN). Unlike the authors',
+    all layers score at once, by queries of the block before. Source: my4f175/TetherCache.
 
     Args:
-        alpha: weight of diversity.
-        tau: strength of AdaIN.
-        sink_latents: S.
-        recent_latents: R.
+        alpha, tau: weight of diversity, strength of AdaIN.
+        sink_latents, recent_latents: S, R.
     """
 
     alpha: float = 0.35
@@ -36,6 +34,8 @@ class TetherCache(Competing):
     recent_latents: int = 4
 
     def reset(self, rollout: RolloutSpec) -> None:
+        if self.sink_latents < 1:
+            raise ConfigError("sink_latents must be at least 1: memory takes the sink's style.")
         newest = self.recent_latents - rollout.block_latents
         self.divide(rollout, rollout.past_latents - self.sink_latents - newest, self.sink_latents)
         self.num_slots, self._slots, self._heads = self.places, dict[int, int](), rollout.heads

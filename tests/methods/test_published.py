@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +18,7 @@ from methods.base import (
     MemoryStrategy,
     Pass,
     Role,
+    RopeScheme,
     SeesModel,
     checked_plan,
     reachable,
@@ -171,6 +173,28 @@ def test_relax_looks_back_no_further_than_its_reservoir() -> None:
 def test_numbers_that_do_not_fit_are_refused_before_the_rollout(strategy: MemoryStrategy) -> None:
     with pytest.raises(ConfigError):
         strategy.reset(SPEC)
+
+
+@pytest.mark.parametrize("budget", [4, 6, 9, 12, 15])
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
+def test_what_reset_accepts_has_plans_to_the_end(name: str, budget: int) -> None:
+    """Plans are checked as the engine does: what does not fit must be refused before a rollout."""
+    kind, accepted = METHODS.load(name), 0
+    spec = replace(SPEC, budget_latents=budget, layers=3, heads=4)
+    for sink in range(budget):
+        given = {"sink_latents": sink} if "sink_latents" in signature(kind).parameters else {}
+        try:
+            kind(**given).reset(spec)
+        except ConfigError:
+            continue
+        accepted += 1
+        assert plans(kind(**given), spec=spec)
+    assert accepted or budget < 12
+
+
+def test_head_split_is_refused_at_absolute_positions() -> None:
+    with pytest.raises(ConfigError, match="rope=relative"):
+        HeadSplit(rope=RopeScheme.absolute).reset(SPEC)
 
 
 def test_rolling_sink_refuses_a_budget_without_whole_blocks() -> None:

@@ -13,6 +13,8 @@ from backbones.engine.backbone import Backbone
 from backbones.engine.noise import SeededNoise
 from backbones.engine.rollout import Block, Rollout
 from backbones.engine.runtime import KVLimits, Runtime
+from backbones.engine.spec import Precision
+from backbones.wan.transformer import CausalWanTransformer
 from harness.core.errors import PlanError
 from methods.base import BlockView, ContextPlan, Group, Pass, Role
 from methods.groups import Heads, by_layer, others, problem_of
@@ -59,6 +61,26 @@ def test_groups_with_equal_contexts_are_one_context(quick: Backbone, heads: Head
     split = roll_out(quick, Split(groups=lambda plan: (Group(heads, plan),)))
     whole = roll_out(quick, SlidingWindow())
     torch.testing.assert_close(latents_of(split), latents_of(whole), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_attention_mass_of_groups_is_float32_in_a_bfloat16_model(quick: Backbone) -> None:
+    assert isinstance(quick.transformer, CausalWanTransformer)
+    transformer = CausalWanTransformer(quick.transformer.config)
+    transformer.load_state_dict(quick.transformer.state_dict())
+    spec = replace(quick.spec, precision=Precision.bfloat16)
+    rounded = replace(quick, spec=spec, transformer=transformer.bfloat16().prepare())
+    seen: list[Tensor] = []
+
+    @dataclass
+    class Watched(HeadSplit):
+        def observe(self, latents: Tensor, first_frame: int) -> None:
+            super().observe(latents, first_frame)
+            seen.append(self._view.attention_mass(Pass.clean))
+
+    roll_out(rounded, Watched())
+    assert {mass.dtype for mass in seen} == {torch.float32}
+    torch.testing.assert_close(seen[-1].sum(2), torch.ones(2, 2))
 
 
 @pytest.mark.slow
