@@ -13,8 +13,10 @@ from eval.metric import MetricUnavailable
 from eval.scoring.suite import METRICS, SUITES, find_suite
 from harness.config.prompts import GENERATORS
 from harness.config.sweep import load_sweep, options
+from harness.core.compiler import compiler_problem
+from harness.core.devices import refuse_unseen_gpu
 from harness.core.environment import package_versions
-from harness.core.errors import LongtakeError
+from harness.core.errors import DeviceError, LongtakeError
 from harness.core.machine import cpu_name, num_cores
 from harness.store.units import build_backbone
 from methods import METHODS
@@ -88,6 +90,14 @@ def _machine() -> dict[str, str]:
         )
     if not torch.cuda.is_available():
         machine["GPU"] = "none; device=auto uses the processor"
+        try:
+            refuse_unseen_gpu()
+        except DeviceError as error:
+            machine["GPU"] = str(error)
+    problem = compiler_problem()
+    machine["compiled kernels"] = (
+        f"on GPUs kernels.compile=false is needed: {problem}" if problem else "can be built"
+    )
     machine["system"] = f"{platform.platform()}, Python {platform.python_version()}"
     return machine
 
