@@ -30,6 +30,9 @@ _BACKENDS = {
 }
 _ON_GPU = (AttentionKernel.cudnn, AttentionKernel.flash, AttentionKernel.efficient)
 _TRIALS = 5
+# Up to this version cuDNN reads beyond the end of keys whose number 128 does not divide, as ours
+# (pytorch issues 169849, 171627). Torch then leaves it out of its own choice, but not when asked.
+FAULTY_CUDNN = 91500
 
 _current: ContextVar[AttentionKernel] = ContextVar("kernel", default=AttentionKernel.auto)
 
@@ -153,6 +156,10 @@ def _time(
     kernel: AttentionKernel, shape: AttentionShape, device: torch.device
 ) -> tuple[float, str | None]:
     """Return the best seconds of a few trials and None, or infinity and the reason of a failure."""
+    if kernel is AttentionKernel.cudnn and device.type == "cuda":
+        version = torch.backends.cudnn.version() or 0
+        if version <= FAULTY_CUDNN:
+            return float("inf"), f"cuDNN {version} is faulty up to {FAULTY_CUDNN}"
 
     def random(tokens: int) -> torch.Tensor:
         return torch.randn(1, shape.heads, tokens, shape.head_dim, dtype=shape.dtype, device=device)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from backbones.engine import transfer
+from backbones.engine.attention import FAULTY_CUDNN
 from backbones.engine.kv import pinned
 from backbones.engine.lanes import Lane, Moment
 from harness.core.compiler import compiler_problem
@@ -19,8 +20,6 @@ from harness.studies.gpu_selftest.setup import Setup
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Older ones fault with numbers of tokens that 128 does not divide (pytorch issue 169849).
-CUDNN_THAT_IS_RIGHT = 91500
 _SLEEP_CYCLES = 10**8  # about 50 ms
 _SLABS = 4
 
@@ -41,7 +40,7 @@ def environment(setup: Setup) -> Outcome:
             "free_gib": torch.cuda.mem_get_info(setup.device)[0] / 2**30,
         }
         version = torch.backends.cudnn.version() or 0
-        claims.append(at_least("cuDNN", version, CUDNN_THAT_IS_RIGHT + 1))
+        claims.append(at_least("cuDNN", version, FAULTY_CUDNN + 1))
         has_triton = importlib.util.find_spec("triton") is not None
         claims.append(true("Triton is installed", has_triton))
         if has_triton:

@@ -8,6 +8,7 @@ import torch
 
 from backbones.engine.attention import AttentionShape, fastest, pick_kernel
 from backbones.engine.runtime import AttentionKernel
+from harness.core.errors import ConfigError
 
 SHAPE = AttentionShape(heads=2, queries=8, keys=16, head_dim=16, dtype=torch.float32)
 KERNELS = (AttentionKernel.cudnn, AttentionKernel.flash, AttentionKernel.efficient)
@@ -51,3 +52,10 @@ def test_the_processor_takes_its_fused_kernel_without_measuring(
     assert kernel is AttentionKernel.flash
     assert not cache.exists()
     assert pick_kernel(AttentionKernel.math, SHAPE, torch.device("cpu")) is AttentionKernel.math
+
+
+def test_a_faulty_cudnn_is_refused_before_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "version", lambda: 91002)
+    shape = AttentionShape(heads=1, queries=8, keys=8, head_dim=8, dtype=torch.float32)
+    with pytest.raises(ConfigError, match=r"attention=cudnn doesn't run on cuda.*91002 is faulty"):
+        pick_kernel(AttentionKernel.cudnn, shape, torch.device("cuda"))
