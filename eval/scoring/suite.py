@@ -36,6 +36,8 @@ METRICS = Registry(
         "whole_background_consistency": "eval.vbench_long.whole_video:WholeBackgroundConsistency",
         "whole_aesthetic_quality": "eval.vbench_long.whole_video:WholeAestheticQuality",
         "whole_imaging_quality": "eval.vbench_long.whole_video:WholeImagingQuality",
+        "judge_quality": "eval.metrics.judge:JudgeQuality",
+        "judge_opening": "eval.metrics.judge:JudgeOpening",
         "text_alignment": "eval.metrics.text_alignment:TextAlignment",
         "subject_color_error": "eval.recall.world_metrics:SubjectColorError",
         "subject_shape_error": "eval.recall.world_metrics:SubjectShapeError",
@@ -90,6 +92,7 @@ SUITES = {
     "street": Suite(
         "street", version="2", metrics=("figure_recall", "figure_identity", "place_recall")
     ),
+    "judge": Suite("judge", version="1", metrics=("judge_quality", "judge_opening"), clip_s=10),
     "vbench_long": Suite(
         "vbench_long",
         version="1",
@@ -147,7 +150,7 @@ def network_keys(suite: str) -> dict[str, set[str]]:
     for entry in find_suite(suite).metrics:
         metric = METRICS.load(entry)()
         for network in (*networks_of(metric), *opening_networks_of(metric)):
-            found[network.name] = set()
+            found[network.name] = getattr(network, "current_keys", set)()
             if getattr(network, "files", ()):
                 with contextlib.suppress(OSError):
                     found[network.name] = {network.key(device) for device in ("cpu", "cuda")}

@@ -18,12 +18,14 @@ NOTES = {
     Kind.vbench_long: "VBench-Long dimensions, measured here by this suite's own pipeline.",
     Kind.vbench_whole: "Dimensions of VBench on whole videos as one clip, lower than those of "
     "VBench-Long for the same videos and not to be set beside them.",
+    Kind.judge: "Judged by a language model that sees frames. Another model, or another version of "
+    "its questions, is another scale.",
     Kind.truth: "Differences from the ground truth of the embedded world.",
     Kind.own: "A metric of your own, scored alone.",
 }
 
 
-FIRST = (Kind.truth, Kind.vbench_long, Kind.vbench_whole, Kind.own, Kind.proxy)
+FIRST = (Kind.truth, Kind.vbench_long, Kind.vbench_whole, Kind.judge, Kind.own, Kind.proxy)
 """Kinds of suites in the order of a report: what is known exactly first, proxies last."""
 
 
