@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import signal
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from eval.video.decode import VideoDamaged, check_whole, count_frames, probe
-from harness.core.errors import LongtakeError
-from harness.core.events import Interrupted
 from harness.core.files import copy_file, replacing
+from harness.run.external_process import CommandFailed, command_folder, run_command
 from harness.run.unit_record import recorded_script
 from harness.store.record import Origin, Prompt, Record, VideoFile, now
 
@@ -30,12 +23,7 @@ if TYPE_CHECKING:
     from harness.store.run_store import RunStore
     from harness.store.units import Unit
 
-_POLL_S = 0.2
 _LOG_CHARS = 4000
-
-
-class CommandFailed(LongtakeError):
-    """An external generator ended without a video of the right length and size."""
 
 
 def make_with_command(
@@ -60,12 +48,14 @@ def make_with_command(
             end of its output is a note of the error.
     """
     spec = source.spec()
-    with tempfile.TemporaryDirectory(prefix="longtake-external-") as name:
-        folder = Path(name)
+    store.remove_leftovers(unit.id)
+    with command_folder() as folder:
         argv = source.template().fill(_values(unit, spec, folder))
         with (folder / "command.log").open("w+b") as log:
             try:
-                _run(argv, source, device, log, stop_requested)
+                run_command(
+                    argv, folder, source.folder, source.timeout_s, device, log, stop_requested
+                )
                 video = _the_video(folder)
                 _check(video, spec, unit.num_latents)
             except (CommandFailed, VideoDamaged) as error:
@@ -86,9 +76,9 @@ def _values(unit: Unit, spec: BackboneSpec, folder: Path) -> dict[str, str]:
     if unit.script:
         segments = [{"seconds": s.seconds, "prompt": s.prompt} for s in unit.script.segments]
     (folder / "out").mkdir()
-    (folder / "script.json").write_text(json.dumps(segments, ensure_ascii=False))
+    (folder / "script.json").write_text(json.dumps(segments, ensure_ascii=False), encoding="utf-8")
     # Programs read one prompt a line.
-    (folder / "prompt.txt").write_text(" ".join(unit.prompt.splitlines()) + "\n")
+    (folder / "prompt.txt").write_text(" ".join(unit.prompt.splitlines()) + "\n", encoding="utf-8")
     return {
         "prompt": unit.prompt,
         "prompt_file": str(folder / "prompt.txt"),
@@ -101,55 +91,6 @@ def _values(unit: Unit, spec: BackboneSpec, folder: Path) -> dict[str, str]:
         "out": str(folder / "out" / "video.mp4"),
         "out_folder": str(folder / "out"),
     }
-
-
-def _run(
-    argv: list[str],
-    source: ExternalBackbone,
-    device: torch.device,
-    log: IO[bytes],
-    stop_requested: Callable[[], bool],
-) -> None:
-    environment = dict(os.environ)
-    if device.type == "cuda":
-        visible = environment.get("CUDA_VISIBLE_DEVICES", "").split(",")
-        index = device.index or 0
-        environment["CUDA_VISIBLE_DEVICES"] = visible[index] if visible[0] else str(index)
-    try:
-        # A session of its own, so that whatever the command starts ends with it.
-        process = subprocess.Popen(
-            argv,
-            cwd=source.folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise CommandFailed(f"The command can't be started: {error}") from error
-    deadline = time.monotonic() + source.timeout_s
-    try:
-        while process.poll() is None:
-            if stop_requested():
-                raise Interrupted
-            if time.monotonic() > deadline:
-                raise CommandFailed(
-                    f"The command took longer than backbone.timeout_s={source.timeout_s:g}."
-                )
-            time.sleep(_POLL_S)
-    finally:
-        _end(process)
-    if process.returncode < 0:
-        raise CommandFailed(f"The command was ended by signal {-process.returncode}.")
-    if process.returncode:
-        raise CommandFailed(f"The command ended with exit status {process.returncode}.")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def _the_video(folder: Path) -> Path:
