@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from backbones.engine.spec import GivenKind
 from backbones.engine.weights import sha256_of
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Backbone:
         cut_tokens: tokens cut off each prompt that was longer than the text encoder takes.
         compile_models: makes all models run compiled, or as they are.
         encode_video: frames in -1..1, as many as whole latent frames decode to, into latents; None
-            without an encoder.
+            unless `spec.given` is videos.
     """
 
     spec: BackboneSpec
@@ -76,6 +77,13 @@ class Backbone:
     cut_tokens: Mapping[str, int] = field(default_factory=dict)
     compile_models: Callable[[bool], object] = _keep_uncompiled
     encode_video: Callable[[Tensor], Tensor] | None = None
+
+    def __post_init__(self) -> None:
+        # Planning reads the spec, before any models are loaded.
+        if (self.encode_video is not None) != (self.spec.given is GivenKind.videos):
+            raise ValueError(
+                f"{self.spec.name}: spec.given is {self.spec.given}, which doesn't fit encode_video"
+            )
 
     def compile(self, compiled: bool) -> None:
         """Run all models compiled, or as they are; compilation happens at their first use."""

@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backbones.engine.spec import GivenKind
 from harness.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from backbones.engine.backbone import Backbone
     from backbones.engine.script import Script
-    from backbones.engine.spec import BackboneSpec
+    from backbones.engine.spec import BackboneSpec, Geometry
 
 LATENTS = ".safetensors"
 
@@ -31,11 +32,21 @@ def check_prefix(script: Script, spec: BackboneSpec, num_latents: int) -> None:
         num_latents: latent frames of the longest video asked for.
 
     Raises:
-        ConfigError: it has no whole blocks, leaves nothing to make, or its file is missing, or has
-            another size, length or frame rate.
+        ConfigError: the backbone can't continue such a file, it has no whole blocks, leaves nothing
+            to make, or its file is missing, or has another size, length or frame rate.
     """
     if script.given is None:
         return
+    if spec.given is GivenKind.none:
+        raise ConfigError(
+            f"{spec.name} makes whole videos; it can't continue the given segment {script.given!r}."
+        )
+    path = Path(script.given)
+    if path.suffix != LATENTS and spec.given is not GivenKind.videos:
+        raise ConfigError(
+            f"{spec.name} has no video encoder; give latents ({LATENTS}) instead of "
+            f"{script.given!r}."
+        )
     length, block_s = prefix_latents(script, spec), spec.block_latents / spec.geometry.latents_per_s
     seconds = script.segments[0].seconds
     exact = seconds * spec.geometry.latents_per_s
@@ -48,7 +59,6 @@ def check_prefix(script: Script, spec: BackboneSpec, num_latents: int) -> None:
         raise ConfigError(
             f"The given segment lasts {seconds:g} s: a longer duration leaves something to make."
         )
-    path = Path(script.given)
     if not path.is_file():
         raise ConfigError(f"The given segment: there is no file {script.given!r}.")
     geometry = spec.geometry
@@ -80,7 +90,7 @@ def load_prefix(
     """Return the clean latents of the given segment; None without one.
 
     Raises:
-        ConfigError: see `check_prefix`; or a video is given and the backbone has no encoder.
+        ConfigError: see `check_prefix`.
     """
     check_prefix(script, backbone.spec, num_latents)
     if script.given is None:
@@ -88,12 +98,9 @@ def load_prefix(
     path = Path(script.given)
     if path.suffix == LATENTS:
         return _read_latents(path)
-    if backbone.encode_video is None:
-        raise ConfigError(
-            f"{backbone.spec.name} has no video encoder; give latents ({LATENTS}) instead of "
-            f"{script.given!r}."
-        )
-    return backbone.encode_video(_read_video(path)).float().cpu()
+    assert backbone.encode_video is not None
+    video = _read_video(path, backbone.spec.geometry, prefix_latents(script, backbone.spec))
+    return backbone.encode_video(video).float().cpu()
 
 
 def _read_latents(path: Path) -> Tensor:
@@ -118,10 +125,15 @@ def _video_facts(path: Path) -> tuple[int, int, int, Fraction]:
         raise ConfigError(f"{path}: not a video ({error}).") from error
 
 
-def _read_video(path: Path) -> Float[Tensor, "frame 3 height width"]:
+def _read_video(
+    path: Path, geometry: Geometry, num_latents: int
+) -> Float[Tensor, "frame 3 height width"]:
     import av
     import torch
 
+    video = torch.empty(geometry.num_frames(num_latents), geometry.height, geometry.width, 3)
     with av.open(str(path)) as container:
-        frames = [torch.from_numpy(f.to_ndarray(format="rgb24")) for f in container.decode(video=0)]
-    return torch.stack(frames).permute(0, 3, 1, 2).float() / 127.5 - 1
+        for pixels, frame in zip(video, container.decode(video=0), strict=True):
+            # In place: a copy of half a minute of 832 x 480 takes 2.3 GB.
+            pixels.copy_(torch.from_numpy(frame.to_ndarray(format="rgb24"))).div_(127.5).sub_(1)
+    return video.permute(0, 3, 1, 2)

@@ -51,6 +51,17 @@ class WeightsKind(StrEnum):
     embedded = "embedded"
 
 
+class GivenKind(StrEnum):
+    """The given beginnings that a backbone can continue.
+
+    none: it makes whole videos. latents: it has no encoder. videos: and latents.
+    """
+
+    none = "none"
+    latents = "latents"
+    videos = "videos"
+
+
 @dataclass(frozen=True)
 class Geometry:
     """Shapes of latents and video.
@@ -98,6 +109,7 @@ class BackboneSpec:
         official: this is the setting of the backbone's authors, not the equal-budget one.
         long_setting: the authors have a setting for videos longer than the training clips.
         native_window: the window of the authors; None if there is none.
+        given: beginnings that it can continue.
     """
 
     name: str
@@ -114,6 +126,7 @@ class BackboneSpec:
     official: bool = False
     long_setting: bool = False
     native_window: NativeWindow | None = None
+    given: GivenKind = GivenKind.latents
 
     @property
     def kv_bytes_per_latent(self) -> int:

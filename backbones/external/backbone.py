@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from backbones.engine.backbone import Backbone, BackboneSource
 from backbones.engine.protocol import ModelShape
 from backbones.engine.sampler import SamplingConfig
-from backbones.engine.spec import BackboneSpec, Geometry, Precision, WeightsKind
+from backbones.engine.spec import BackboneSpec, Geometry, GivenKind, Precision, WeightsKind
 from backbones.external.command import CommandTemplate
 from backbones.wan.rope import Rope
 from harness.core.errors import ConfigError, MissingWeights
@@ -77,6 +77,7 @@ class ExternalBackbone(BackboneSource):
             weights=WeightsKind.own,
             licence=self.licence,
             weights_bytes=0,
+            given=GivenKind.none,
         )
 
     def template(self) -> CommandTemplate:

@@ -23,6 +23,7 @@ from backbones.engine.sampler import SamplingConfig
 from backbones.engine.spec import (
     BackboneSpec,
     Geometry,
+    GivenKind,
     Precision,
     WeightsKind,
     network_bytes,
@@ -109,6 +110,7 @@ class TinyBackbone(BackboneSource):
                 network_bytes(CausalWanTransformer, self.precision, transformer)
                 + network_bytes(TinyVAE, Precision.float32)
             ),
+            given=GivenKind.videos,
         )
 
     def files(self) -> Sequence[LocatedFile]:

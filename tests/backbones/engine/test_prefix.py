@@ -5,16 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from backbones.engine.backbone import Backbone
+from backbones.engine.backbone import Backbone, BackboneSource
 from backbones.engine.noise import SeededNoise
-from backbones.engine.prefix import check_prefix
+from backbones.engine.prefix import _read_video, check_prefix
 from backbones.engine.rollout import Block, Rollout
 from backbones.engine.script import Script, Segment, Switch
+from backbones.engine.spec import GivenKind
+from backbones.external.backbone import ExternalBackbone
+from backbones.street.backbone import StreetBackbone
 from harness.core.errors import ConfigError
 from harness.run.video_writer import VideoWriter
 from methods.published.ema_sink import EmaSink
@@ -90,9 +94,6 @@ def test_a_given_video_is_encoded(quick: Backbone, tmp_path: Path) -> None:
     decoded = quick.start_decoder().decode(latents_of(blocks)[:9])
     difference = (torch.as_tensor(decoded).float() - colours.float()).abs().mean()
     assert difference < 12
-    blind = replace(quick, encode_video=None)
-    with pytest.raises(ConfigError, match="no video encoder; give latents"):
-        roll_out(blind, script_of(str(path)), 12)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +131,38 @@ def test_other_files_are_refused(quick: Backbone, tmp_path: Path) -> None:
         with VideoWriter(tmp_path / f"{name}.mp4", fps, side, side) as writer:
             writer.write(torch.zeros(count, side, side, 3, dtype=torch.uint8).numpy())
         assert "needs (33, 128, 128, 16)" in refused(tmp_path / f"{name}.mp4")
+
+
+@pytest.mark.parametrize("source", [StreetBackbone(), ExternalBackbone("run {prompt} {out}")])
+def test_what_a_backbone_cannot_continue_is_refused_before_it_is_loaded(
+    source: BackboneSource, tmp_path: Path
+) -> None:
+    for name in ("given.mp4", "given.safetensors"):
+        script, spec = script_of(str(tmp_path / name)), source.spec()
+        refused = spec.given is GivenKind.none or name == "given.mp4"
+        message = "no video encoder; give latents|makes whole videos" if refused else "no file"
+        with pytest.raises(ConfigError, match=message):
+            check_prefix(script, spec, 24)
+
+
+def test_the_description_says_if_there_is_an_encoder(quick: Backbone) -> None:
+    for wrong in (
+        {"encode_video": None},
+        {"spec": replace(quick.spec, given=GivenKind.latents)},
+    ):
+        with pytest.raises(ValueError, match="doesn't fit encode_video"):
+            replace(quick, **wrong)
+
+
+def test_a_video_is_read_as_levels_from_minus_one_to_one(quick: Backbone, tmp_path: Path) -> None:
+    path = tmp_path / "given.mp4"
+    levels = torch.linspace(0, 255, 9).byte()[:, None, None, None].expand(9, 128, 128, 3)
+    with VideoWriter(path, 16, 128, 128) as writer:
+        writer.write(levels.numpy())
+    video = _read_video(path, quick.spec.geometry, 3)
+    with av.open(str(path)) as container:
+        frames = [torch.from_numpy(f.to_ndarray(format="rgb24")) for f in container.decode(video=0)]
+    assert torch.equal(video, torch.stack(frames).permute(0, 3, 1, 2).float() / 127.5 - 1)
 
 
 def test_only_the_first_segment_may_be_given(latents: str) -> None:
