@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _ending_on_sigterm() -> Iterator[None]:
-    """End a command on SIGTERM as on Ctrl-C: with a word, and without temporary files.
+    """End a command on SIGTERM as on Ctrl-C: with a message, and without temporary files.
 
     Commands with long work replace this by `stopping_on_signals`, which saves it first.
     """

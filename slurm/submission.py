@@ -144,18 +144,23 @@ class Submission:
         halves = (replace(job, num_tasks=half), second)
         return replace(self, jobs=(*self.jobs[:place], *halves, *others))
 
-    def refused(self, error: str, is_limit: bool) -> Submission:
+    def refused(self, error: str, is_limit: bool, may_pass: bool) -> Submission:
         """Return a copy in which all jobs without an id were refused.
 
         Args:
             error: the reason.
             is_limit: it is a limit on submitted jobs; they wait if any job was submitted at all.
+            may_pass: the same jobs may be accepted later; those that waited go on waiting.
         """
-        waits = is_limit and any(job.job_id for job in self.jobs)
+        begin = is_limit and any(job.job_id for job in self.jobs)
         jobs = (
             job
             if job.job_id
-            else replace(job, error=error, waits=waits and job.request is not None)
+            else replace(
+                job,
+                error=error,
+                waits=job.request is not None and (begin or (may_pass and job.waits)),
+            )
             for job in self.jobs
         )
         return replace(self, jobs=tuple(jobs))

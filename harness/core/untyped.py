@@ -1,7 +1,7 @@
 """JSON objects and YAML files whose fields are checked later.
 
 Refused here, with the reason: other encodings, nesting deeper than that of any real file, texts
-that no UTF-8 file can hold, values that contain themselves.
+that no UTF-8 file can hold, integers that no float can hold, values that contain themselves.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from harness.core.typed_files import from_json
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MOST_LEVELS = 100
 _MOST_VALUES = 10**7
+_MOST_BITS = 1023
 
 
 def json_object(data: bytes | str, name: str) -> dict[str, Any]:
@@ -62,6 +63,8 @@ def _refused(value: Any, level: int, seen: list[int]) -> str | None:
         return f"more than {_MOST_VALUES} values"
     if isinstance(value, str):
         return f"{value!a} is no valid text" if not_utf8(value) else None
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        return f"an integer of {value.bit_length()} bits"
     parts: list[Any] = []
     if isinstance(value, dict):
         parts = [*value.keys(), *value.values()]

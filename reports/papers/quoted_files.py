@@ -81,7 +81,7 @@ def _table(content: Any, place: str, file: str) -> QuotedTable:
     needed = ("source", "hand", "protocol", "metrics", "rows")
     content = _mapping(content, _TABLE_KEYS, place, needed)
     link = content.get("link")
-    if link is not None and urlsplit(str(link)).scheme not in ("http", "https"):
+    if link is not None and not _is_address(str(link)):
         raise ConfigError(f"{place}: link {link!r} is not an http or https address.")
     unit = _one_of(content.get("unit", "percent"), tuple(SCALES), f"{place}: unit")
     columns = tuple(
@@ -112,6 +112,13 @@ def _table(content: Any, place: str, file: str) -> QuotedTable:
         rows=rows,
         file=Path(file).name,
     )
+
+
+def _is_address(link: str) -> bool:
+    try:
+        return urlsplit(link).scheme in ("http", "https")
+    except ValueError:  # brackets without an IPv6 address
+        return False
 
 
 def _protocol(content: Any, place: str) -> Protocol:

@@ -169,7 +169,7 @@ def read_counts(shard_path: Path) -> dict[str, AttemptCounts]:
 
 @dataclass(frozen=True)
 class _Earlier:
-    """The content of a file of counts, by item; files of before it existed read as empty."""
+    """The content of a file of counts, by item; a file without this field reads as empty."""
 
     counts: dict[str, AttemptCounts] = field(default_factory=dict)
 

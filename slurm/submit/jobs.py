@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError, LongtakeError
 from harness.core.files import locked_if_free
 from slurm import commands
 from slurm.submission import (
@@ -66,7 +66,8 @@ def submit_jobs(
                     submission = submission.halved(place)
                     folder.write(submission)
                     continue
-                folder.write(submission.refused(str(error), is_limit))
+                may_pass = not isinstance(error, ConfigError)
+                folder.write(submission.refused(str(error), is_limit, may_pass))
                 return error
             submitted = replace(job, job_id=job_id, error="", waits=False)
             submission = submission.with_job(place, submitted)
@@ -91,7 +92,9 @@ def submit_waiting(folder: SubmissionFolder, tasks: Tasks) -> None:
             names = [job.name for other in folders for job in other.read().jobs]
             alive = {task.job_id for task in commands.queue(names) if task.waits or task.runs}
             refusal = submit_jobs(folder, folder.read().slurm_profile(), tasks, alive)
-        if refusal:
+        if refusal and not folder.read().num_waiting:
+            print(f"Waiting tasks were refused, and wait no longer: {refusal}", file=sys.stderr)
+        elif refusal:
             raise refusal
     except (LongtakeError, OSError) as error:
         print(f"Some tasks still wait to be submitted: {error}", file=sys.stderr)

@@ -80,6 +80,9 @@ def test_table_is_read_with_its_source(file: Path) -> None:
     [
         ('source: "Nobody et al., An Imaginary Paper (2099), Table 7"', "", "source is missing"),
         ("https://example.org/imaginary", "'javascript:alert(1)'", "not an http or https address"),
+        ("https://example.org/imaginary", "'http://[x'", "not an http or https address"),
+        ("[12.5, 99]", f"[{'9' * 400}, 99]", "an integer of 1329 bits"),
+        ("duration_s: 30", f"duration_s: 0x{'f' * 5000}", "an integer of 20000 bits"),
         ("protocol", "protocoll", "Did you mean 'protocol'"),
         (
             "protocol: {prompts: 11 imaginary prompts, clips: vbench_long}",
@@ -170,9 +173,27 @@ def test_spread_counts_measurements_and_not_copies(field_2026: Quoted) -> None:
     subject = found["LongLive", "native", 60, "vbench_long"].metrics[0]
     assert [one.value for one in subject.reported] == [97.13, 97.39, 97.85]
     assert subject.measured == ()
-    assert all(
-        s.clips != "vbench_long" for (*_, clips), s in found.items() if clips == "whole_video"
-    )
+
+
+def test_spread_brings_tables_of_one_protocol_together(field_2026: Quoted) -> None:
+    others = [
+        replace(
+            table,
+            title=f"{table.title}, whole",
+            protocol=replace(table.protocol, clips="whole_video"),
+        )
+        for table in field_2026.tables
+    ]
+    both = replace(field_2026, tables=(*field_2026.tables, *others))
+    clips = {table.title: table.protocol.clips for table in both.tables}
+    found = {
+        (spread.clips, clips[one.table])
+        for spread in spreads(both, [])
+        for metric in spread.metrics
+        for one in metric.reported
+    }
+    assert found >= {("vbench_long", "vbench_long"), ("whole_video", "whole_video")}
+    assert all(of_spread == of_table for of_spread, of_table in found)
 
 
 def test_own_interval_stands_beside_the_same_model_only(field_2026: Quoted) -> None:

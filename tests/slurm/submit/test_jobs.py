@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from harness.__main__ import main
-from harness.core.errors import ClusterError
+from harness.core.errors import ClusterError, ConfigError
 from harness.core.files import locked
 from slurm import commands
 from slurm.commands import TaskState
@@ -122,6 +123,35 @@ def test_without_room_for_one_more_the_rest_needs_resume(
     state = read_state(folder.path.parents[1])  # nothing of it is in the queue any more
     (error,) = {s.error for s in state.with_verdict(Verdict.failed)}
     assert error.startswith("not submitted: sbatch failed: AssocMaxSubmitJobLimit")
+
+
+@pytest.mark.parametrize(
+    ("error", "waits", "said"),
+    [
+        (ClusterError("sbatch failed: Unable to contact slurm controller"), True, "still wait"),
+        (OSError("no space left"), True, "still wait"),
+        (ConfigError("no node has 9 GPUs"), False, "wait no longer"),
+    ],
+)
+def test_a_failure_that_passes_does_not_end_the_waiting(
+    folder: SubmissionFolder,
+    site: Site,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+    waits: bool,
+    said: str,
+) -> None:
+    before = folder.read().num_waiting
+    with monkeypatch.context() as failing:
+        failing.setattr(jobs, "submit", Mock(side_effect=error))
+        submit_waiting(folder, TASKS)
+    assert said in capsys.readouterr().err
+    assert folder.read().num_waiting == (before if waits else 0)
+    site.limit = 100
+    submit_waiting(folder, TASKS)
+    assert folder.read().num_waiting == 0
+    assert all(job.job_id for job in folder.read().jobs) == waits
 
 
 def test_nothing_is_submitted_after_a_cancel_or_beside_a_command(
