@@ -80,6 +80,12 @@ def without_digest(data: bytes, name: str) -> bytes:
     return data[: end.start()] + b"\n}\n"
 
 
+def without_digests(text: str) -> str:
+    """Return the text of a JSON or .jsonl file without digests, so that it may be edited."""
+    lines = _DIGEST.sub(b"\n}\n", text.encode()).split(b"\n")
+    return b"\n".join(_LINE_DIGEST.sub(b"}", line) for line in lines).decode()
+
+
 def to_line(value: Any) -> bytes:
     """Return a dataclass as a line of a .jsonl file, with its digest and the line break."""
     body = msgspec.json.encode(value).removesuffix(b"}")

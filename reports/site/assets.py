@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+import shutil
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,12 +17,13 @@ import av
 
 from harness.core.disk import disk_error
 from harness.core.machine import num_cores
+from harness.core.typed_files import without_digests
 from harness.store.frames import Sweep, as_dicts
 from harness.store.paths import RECORD, TRACE, StorePaths
 from reports.site.data_files import update_text
 from reports.site.filmstrips import write_strip
 from reports.site.progress import Advance, silent
-from reports.site.published import without_folders
+from reports.site.published import Hide
 from reports.site.web_video import copy_playable, why_not_playable
 
 
@@ -56,12 +58,14 @@ class AssetWriter:
         sweep: the loaded run stores.
         out: the folder of the page.
         mode: see `Assets`.
+        hide: applied to the texts of files that are copied.
     """
 
-    def __init__(self, sweep: Sweep, out: Path, mode: Assets) -> None:
+    def __init__(self, sweep: Sweep, out: Path, mode: Assets, hide: Hide = str) -> None:
         self._sweep = sweep
         self._out = out
         self._mode = mode
+        self._hide = hide
         self.warnings: list[str] = []
         self._folders: dict[Path, Path] = {}
 
@@ -125,10 +129,12 @@ class AssetWriter:
         scores = {suite: self._scores_file(suite, unit) for suite in self._sweep.metrics}
         if self._mode is Assets.copy:
             copies = self._out / "files" / unit["unit_id"]
-            files = {name: _copy(path, copies / name) for name, path in files.items()}
+            files = {name: self._copy(path, copies / name) for name, path in files.items()}
             scores = {
-                suite: _copy(path, copies / f"{suite}.json") for suite, path in scores.items()
+                suite: self._copy(path, copies / f"{suite}.json") for suite, path in scores.items()
             }
+            for path in set(copies.glob("*")).difference(files.values(), scores.values()):
+                path.unlink(missing_ok=True)  # scores of a suite that is no longer there
         present = {name: self.address_of(path) for name, path in files.items() if path.is_file()}
         return UnitAssets(
             video=None if video is None else self.address_of(video),
@@ -146,6 +152,21 @@ class AssetWriter:
         own = stores.pop(unit["source"])
         paths = [store.scores_path(suite, unit["unit_id"]) for store in (own, *stores)]
         return next((path for path in paths if path.is_file()), paths[0])
+
+    def _copy(self, source: Path, target: Path) -> Path:
+        """Copy a file of text; without one that can be read there is no copy either."""
+        try:
+            text = source.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            target.unlink(missing_ok=True)
+            if not isinstance(error, FileNotFoundError):
+                reason = getattr(error, "strerror", None) or error
+                self._warn(source, f"cannot be copied: {reason}.")
+            return target
+        shown = self._hide(text)
+        # What is written elsewhere than the original no longer has its digest.
+        update_text(target, text if shown == text else without_digests(shown))
+        return target
 
     def attempt(
         self, video: Path, action: Callable[[], None], failure: str = "cannot be shown"
@@ -169,19 +190,21 @@ class AssetWriter:
         if (reason := why_not_playable(video)) is not None:
             self._warn(video, f"{reason}; assets=copy makes a copy that every browser plays.")
 
-    def _warn(self, video: Path, text: str) -> None:
-        self.warnings.append(f"units/{video.parent.name}/{video.name}: {text}")
+    def _warn(self, path: Path, text: str) -> None:
+        self.warnings.append(f"{'/'.join(path.parts[-3:])}: {text}")
 
-    def _remove_outdated(self, units: Iterable[dict[str, Any]]) -> None:
-        """Remove strips and videos of an earlier report that this one does not show."""
-        kept = {unit["video_sha256"][:20] for unit in units}
-        for folder in (self._out / "strips", self._out / "videos"):
-            for path in folder.glob("[0-9a-f]" * 20 + ".*"):
+    def _remove_outdated(self, units: Sequence[dict[str, Any]]) -> None:
+        """Remove strips, videos and files of an earlier report that this one does not show."""
+        shown = {unit["video_sha256"][:20] for unit in units}
+        copied = self._mode is Assets.copy
+        strips = set() if self._mode is Assets.none else shown
+        for name, kept in (("strips", strips), ("videos", shown if copied else set())):
+            for path in (self._out / name).glob("[0-9a-f]" * 20 + ".*"):
                 if path.stem not in kept:
-                    path.unlink()
-
-
-def _copy(source: Path, target: Path) -> Path:
-    if source.is_file():
-        update_text(target, without_folders(source.read_text(encoding="utf-8")))
-    return target
+                    path.unlink(missing_ok=True)
+        kept = {unit["unit_id"] for unit in units} if copied else set()
+        # The pages of the earlier report tell which folders are its own.
+        earlier = {path.stem for path in (self._out / "data" / "units").glob("*.js")}
+        for unit_id in earlier - kept:
+            if (folder := self._out / "files" / unit_id).is_dir():
+                shutil.rmtree(folder)

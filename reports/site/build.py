@@ -26,7 +26,7 @@ from reports.site.leaderboard import boards, drift_curves, end_lines
 from reports.site.orders import order_tables
 from reports.site.page import write_page
 from reports.site.progress import Advance, silent
-from reports.site.published import published, without_folders
+from reports.site.published import Hide, folder_hider, published
 from reports.site.site_data import site_data
 from reports.site.state import (
     State,
@@ -171,7 +171,10 @@ def _build(
     """Build the report, and return its state without what names the inputs."""
     for_others = options.assets is not Assets.link
     advance("records and scores", 0, 0)
-    sweep = _load(folders, for_others)
+    sweep = load_sweeps(folders)
+    hide = folder_hider(sweep) if for_others else str
+    if for_others:
+        sweep = published(sweep)
     quoted = load_quoted(options.quoted)
     remove_leftovers(out)
     advance("tables", 0, 0)
@@ -179,9 +182,11 @@ def _build(
     points = drift_points(sweep, comparisons)
     ends = drift_ends(sweep, comparisons)
     recall = recall_points(sweep, comparisons)
-    assets = AssetWriter(sweep, out, options.assets)
+    assets = AssetWriter(sweep, out, options.assets, hide)
     addresses = assets.prepare(advance)
-    pages, page_warnings = _write_pages(sweep, addresses, out, options, stamps, earlier, advance)
+    pages, page_warnings = _write_pages(
+        sweep, addresses, out, options, stamps, earlier, hide, advance
+    )
     data = out / "data"
     pieces = []
     for piece, videos in video_pieces(sweep, comparisons, addresses):
@@ -207,12 +212,10 @@ def _build(
     )
     trace_warnings = dict.fromkeys(text for texts in page_warnings.values() for text in texts)
     more_warnings = [*assets.warnings, *trace_warnings, *not_compared]
-    if for_others:
-        more_warnings = [without_folders(text) for text in more_warnings]
     site = replace(
         site,
         live=options.live,
-        warnings=[*site.warnings, *more_warnings],
+        warnings=[*site.warnings, *map(hide, more_warnings)],
         ablations=[schema.Link(name, assets.address_of(p)) for name, p in ablations.items()],
     )
     plots = _files(out / "plots")
@@ -253,6 +256,7 @@ def _write_pages(
     options: ReportOptions,
     stamps: Mapping[str, str],
     earlier: State | None,
+    hide: Hide,
     advance: Advance,
 ) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
     """Write the data of each video's page where it changed; return their stamps and warnings."""
@@ -274,7 +278,7 @@ def _write_pages(
     kept = {u for u, stamp in pages.items() if before.get(u) == stamp and f"{u}.js" in there}
     fresh = [unit for unit in units if unit["unit_id"] not in kept]
     warnings = {u: w for u, w in (earlier.page_warnings if earlier else {}).items() if u in kept}
-    made = video_data(sweep, addresses, fresh, options.assets is not Assets.link)
+    made = video_data(sweep, addresses, fresh, hide)
     for count, (video, texts) in enumerate(made, start=1):
         write_data(folder / f"{video.unit_id}.js", f"unit/{video.unit_id}", video)
         if texts:

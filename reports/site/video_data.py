@@ -18,14 +18,14 @@ from harness.store.trace import retrieval_lines
 from reports.site import schema
 from reports.site.assets import UnitAssets
 from reports.site.data_files import short
-from reports.site.published import without_folders
+from reports.site.published import Hide
 
 
 def video_data(
     sweep: Sweep,
     assets: Mapping[str, UnitAssets],
     units: Sequence[Mapping[str, Any]],
-    for_others: bool = False,
+    hide: Hide = str,
 ) -> Iterator[tuple[schema.Video, list[str]]]:
     """Yield the data of finished units, and warnings about the files of each.
 
@@ -33,7 +33,7 @@ def video_data(
         sweep: the loaded run stores.
         assets: by unit the addresses of its files.
         units: lines of `Sweep.units`, those to yield.
-        for_others: leave folders of this machine out of the records.
+        hide: applied to the texts of the records.
     """
     if not units:
         return
@@ -76,7 +76,7 @@ def video_data(
             memory_mib=dict(sorted(generation.memory_mib.items())) if generation else {},
             drift=_drift(sweep.drift.get(unit_id, {})),
             frozen_s=frozen_s.get(unit_id, []),
-            record=without_folders(text) if for_others else text,
+            record=hide(text),
         )
         yield video, reader.warnings
 

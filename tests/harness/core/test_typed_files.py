@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.errors import StoreError
-from harness.core.typed_files import from_json, from_plain, read_typed, write_typed
+from harness.core.typed_files import (
+    from_json,
+    from_line,
+    from_plain,
+    read_typed,
+    to_line,
+    with_digest,
+    without_digests,
+    write_typed,
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,15 @@ def test_written_files_are_read_back(tmp_path_factory, name: str, seconds: list[
     written = Outer(name, tuple(Inner(s) for s in seconds if math.isfinite(s)))
     write_typed(path, written)
     assert read_typed(path, Outer) == written
+
+
+def test_texts_without_digests_can_be_edited_and_read() -> None:
+    lines = b"".join(to_line(Inner(seconds)) for seconds in (1.0, 2.0)).decode()
+    edited = without_digests(lines).replace("2.0", "3.0")
+    assert edited.count("sha256") == 0
+    read_back = [from_line(line.encode(), Inner, "a line") for line in edited.splitlines()]
+    assert read_back == [Inner(1.0), Inner(3.0)]
+    assert without_digests(with_digest('{\n "name": "x"\n}')) == '{\n "name": "x"\n}\n'
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf])
