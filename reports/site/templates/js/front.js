@@ -146,7 +146,7 @@ function driftSection(board) {
       return h("figure", {}, h("figcaption", {}, several ? `${backbone}, ${prompt_set}` : backbone), holder);
     }));
     if (!groups.size) refill(panels, h("p", { class: "fine" }, "This metric has no curve."));
-    fillEnds(ends, board, metric);
+    fillEnds(ends, metric);
   };
   const section = h("section", { "aria-labelledby": "drift-title" }, h("div", { class: "section-head" }, h("h2", { id: "drift-title" }, "Drift over time"), select("Metric", board.metrics.map(({ name, title }) => [name, title]), state.metric, (value) => {
     state.metric = value;

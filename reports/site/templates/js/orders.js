@@ -1,10 +1,11 @@
 // The order of methods by each aggregate: a click on a column orders by it.
 function ordersSection(name) {
   const place = h("div", {});
-  const section = h("section", { "aria-labelledby": `orders-${name}` }, place);
+  const section = h("section", {}, place);
   whenNear(section, async () => {
     const tables = (await load("orders"))[name] ?? [];
     if (!tables.length) return;
+    section.setAttribute("aria-labelledby", `orders-${name}`);
     refill(place, h("h2", { id: `orders-${name}` }, "Order by aggregate"),
       h("p", { class: "fine" }, "Papers order methods by different numbers of the same table, and the winner changes with the number. A small figure is the place by that column."),
       tables.map(orderTable));
@@ -18,7 +19,7 @@ function orderTable(table) {
     ...table.columns.map((column) => ({
       title: column.title, tip: column.description, number: true, first: column.higher_is_better ? "descending" : "ascending",
       value: (row) => row.values[column.name],
-      cell: (row) => h("span", { class: row.places[column.name] === 1 ? "best" : null }, orderValue(row.values[column.name], column), row.places[column.name] ? h("sub", {}, ` ${row.places[column.name]}`) : null),
+      cell: (row) => h("span", {}, orderValue(row.values[column.name], column), row.places[column.name] ? h("sub", {}, ` ${row.places[column.name]}`) : null),
     })),
   ];
   const data = new DataTable({ label: `Aggregates, ${table.title}`, columns });
