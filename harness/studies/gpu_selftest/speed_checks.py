@@ -66,9 +66,11 @@ def speed(setup: Setup) -> Outcome:
         periods = [later.seconds_since(begin) for begin, later in pairwise(begins)]
         return median_of(periods[len(periods) // 2 :]), made
 
-    for strategy, runtime in ((window(), None), (retrieval(), None), (retrieval(), fetched)):
+    warm_up = ((window(), None), (retrieval(), None), (retrieval(), fetched))
+    for strategy, runtime in warm_up if setup.on_gpu else ():
         period_s(strategy, runtime, decode=True)  # compiled, pinned and measured before
-    rounds = [(period_s(window())[0], period_s(retrieval())[0]) for _ in range(2)]
+    num_rounds = 2 if setup.on_gpu else 1
+    rounds = [(period_s(window())[0], period_s(retrieval())[0]) for _ in range(num_rounds)]
     alone, rag = (min(column) for column in zip(*rounds, strict=True))
     with fetches() as from_below:
         from_host, made = period_s(retrieval(), fetched)
