@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from harness.core.errors import ConfigError, unknown_name
 
@@ -22,6 +23,10 @@ PLACEHOLDERS = {
     "out_folder": "an empty folder; the one video in it is taken, whatever its name",
 }
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
+# Programs that run the argument after -c, and those of their options that take an argument.
+_INTERPRETER = re.compile(r"(ba|da|z|k|fi)?sh|python[\d.]*|\{python\}")
+_RUNS_CODE = re.compile(r"-[^-mWX]*?c")
+_WITH_ARGUMENT = ("-o", "+o", "-O", "+O", "-W", "-X", "--rcfile", "--init-file")
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,8 @@ class CommandTemplate:
         """Split a command line at spaces, as a shell does, quotes included.
 
         Raises:
-            ConfigError: quotes that don't close, placeholders that don't exist or are lacking.
+            ConfigError: quotes that don't close, placeholders that don't exist or are lacking, or
+                a prompt that would become code.
         """
         try:
             arguments = tuple(shlex.split(text))
@@ -58,6 +64,11 @@ class CommandTemplate:
             if not set(found) & set(needed):
                 names = " or ".join(f"{{{name}}}" for name in needed)
                 raise ConfigError(f"backbone.command needs {names}: {text!r}.")
+        if code := next((code for code in _code_of(arguments) if "{prompt}" in code), None):
+            raise ConfigError(
+                f"backbone.command: the prompt would be run as code in {code!r}. Pass it behind "
+                "the code, bash -c 'python make.py \"$1\"' _ {prompt}, or use {prompt_file}."
+            )
         return cls(arguments)
 
     def fill(self, values: Mapping[str, str]) -> list[str]:
@@ -69,3 +80,22 @@ class CommandTemplate:
             _PLACEHOLDER.sub(lambda match: values[match[1]], argument)
             for argument in self.arguments
         ]
+
+
+def _code_of(arguments: Sequence[str]) -> Iterator[str]:
+    """Yield the arguments that a shell or Python runs as code: those of -c."""
+    for start, program in enumerate(arguments, start=1):
+        if not _INTERPRETER.fullmatch(PurePath(program).name):
+            continue
+        rest, runs_code = iter(arguments[start:]), False
+        for argument in rest:
+            if not argument.startswith(("-", "+")):
+                if runs_code:
+                    yield argument
+                break
+            if argument in _WITH_ARGUMENT:
+                next(rest, None)
+            # Options may be written together, -lc, and for Python with the code.
+            elif _RUNS_CODE.match(argument):
+                runs_code = True
+                yield argument

@@ -150,6 +150,15 @@ def test_a_stopped_sweep_stops_the_command(tmp_path: Path, monkeypatch) -> None:
         ("run 'it {prompt} {out}", "No closing quotation"),
         ("run {prompts} {out}", "Did you mean 'prompt'"),
         ("run {prompt}", r"needs \{out\} or \{out_folder\}"),
+        ("bash -c 'run {prompt} > {out}'", "prompt would be run as code"),
+        (
+            "nice -n 5 /bin/sh -elc 'run --text={prompt}' {out}",
+            r"bash -c 'python make.py \"\$1\"' _",
+        ),
+        ("bash -o pipefail -c 'run \"{prompt}\" | tee {out}'", "as code"),
+        ("zsh -c -e 'run {prompt} {out}'", "as code"),
+        ("{python} -X utf8 -c 'print(\"{prompt}\")' {out}", "as code"),
+        ("python3.12 '-cprint(\"{prompt}\")' {out}", "as code"),
         ("run {out}", r"needs \{prompt\} or \{prompt_file\} or \{script\}"),
     ],
 )
@@ -179,6 +188,22 @@ def test_a_video_reaches_the_durations_that_were_asked_for(
         assert length.frames_of(seconds) == frames(seconds)
         assert length.frames_of(3 * duration_s) is None
         assert (reaches(length, seconds), reaches(length, 3 * duration_s)) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        'bash -c \'run "$1" > "$2"\' _ {prompt} {out}',
+        "bash -c 'run $(cat {prompt_file}) {out}'",
+        "bash run.sh -c {prompt} {out}",
+        "bash -o pipefail run.sh {prompt} {out}",
+        "{python} make.py -c {prompt} {out}",
+        "python3 -mrecord {prompt} {out}",
+        "run -c {prompt} {out}",
+    ],
+)
+def test_a_prompt_beside_the_code_is_accepted(command: str) -> None:
+    assert ExternalBackbone(command=command).template().arguments
 
 
 def test_values_are_not_read_for_placeholders_again() -> None:
