@@ -178,7 +178,7 @@ def scores_index(paths: StorePaths, suite: str) -> FileIndex[Scores]:
 
 def check_index(paths: StorePaths) -> Iterator[tuple[Path, str]]:
     """Yield the files of the index that have damaged lines, with the reason of the first."""
-    for path in sorted(paths.index_dir.rglob("*.jsonl")):
+    for path in sorted(paths.index_dir.rglob("[!.]*.jsonl")):  # others are being written
         with path.open("rb") as file:
             for number, text in enumerate(file, start=1):
                 try:

@@ -248,6 +248,7 @@ class RunStore(StorePaths):
         damaged: list[str] = []
         with locked(self.lock_path):
             remove_leftovers(self.root, below=False)
+            remove_leftovers(self.index_dir)
             try:
                 before = self.header()
             except StoreError as error:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,7 +18,7 @@ from harness.core.errors import StoreError
 from harness.core.typed_files import read_typed, to_line
 from harness.store import index
 from harness.store.frames import load_sweep
-from harness.store.index import FileIndex, record_index
+from harness.store.index import FileIndex, check_index, record_index
 from harness.store.paths import StorePaths
 from harness.store.progress import read_progress
 from harness.store.record import Length, Record
@@ -199,6 +202,21 @@ def test_lines_that_no_record_has_any_more_are_removed(case: Case) -> None:
         path.write_text(path.read_text() + " ")
     assert case.read() == case.expected()
     assert sum(path.stat().st_size for path in case.files) < before / 3
+
+
+def test_a_killed_rewrite_is_no_damage_and_is_removed(case: Case) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left = [
+        case.store.index_dir / place / f".{name}-{socket.gethostname()}-{dead.pid}.jsonl"
+        for place, name in (("", "records-3"), ("scores", "offline-3"))
+    ]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("torn")
+    assert list(check_index(case.store)) == []
+    case.store.add_command([], ["sweep"], [])
+    assert not any(path.exists() for path in left)
 
 
 def test_several_writers_at_once_lose_nothing(case: Case, opened: list[Path]) -> None:
