@@ -94,14 +94,14 @@ class ExternalBackbone(BackboneSource):
             raise ConfigError("a prompt for an external command can't hold a zero byte")
 
     def identity(self) -> dict[str, Any]:
-        """Return the digests of `files_used`; where and how long the command runs is left out."""
+        """Return the digests of `files_used`; place, time limit and licence change no pixels."""
         digests = {}
         for name in self.files_used:
             path = Path(self.folder) / name
             if not path.is_file():
                 raise MissingWeights(f"backbone.files_used: there is no file {str(path)!r}.")
             digests[name] = file_sha256(path)
-        return {"files_used": digests, "folder": None, "timeout_s": None}
+        return {"files_used": digests, "folder": None, "timeout_s": None, "licence": None}
 
     def load(self, device: torch.device, prompts: Sequence[str]) -> Backbone:
         """Refuse, because there are no models to load.

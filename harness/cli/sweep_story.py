@@ -31,10 +31,13 @@ def estimate_lines(cost: Estimate, with_report: bool = True) -> list[str]:
     lines = []
     if cost.generate.seconds is None:
         names = ", ".join(cost.unknown)
-        lines.append(
-            f"generation: unknown, no earlier record of {names}; sweep --dry-run --measure times a "
-            "few blocks"
+        only_commands = len(cost.commands) == len(cost.unknown)
+        advice = (
+            "the first video of a command tells"
+            if only_commands
+            else "sweep --dry-run --measure times a few blocks"
         )
+        lines.append(f"generation: unknown, no earlier record of {names}; {advice}")
     elif cost.generate.num_items:
         lines.append(f"generation: about {duration_text(cost.generate.seconds)} ({cost.source})")
     if cost.score.num_items:

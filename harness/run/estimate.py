@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
+from backbones.external.backbone import ExternalBackbone
 from eval.scoring.suite import find_suite
 from harness.core.devices import pick_device
 from harness.core.disk import free_bytes
@@ -62,6 +63,7 @@ class Estimate:
         generate, score, report: the stages.
         source: origin of the seconds of generating.
         unknown: backbones whose speed no earlier record tells.
+        commands: those of them that are external generators, which can't be timed by blocks.
         disk_bytes: size of latents and videos.
         free_bytes: free space where the run store is; None if unknown.
     """
@@ -72,6 +74,7 @@ class Estimate:
     report: StageCost
     source: str
     unknown: tuple[str, ...]
+    commands: tuple[str, ...]
     disk_bytes: int
     free_bytes: int | None
 
@@ -94,22 +97,26 @@ def estimate(
         store: its run store.
         settings: its settings.
         measure: time a few blocks of each backbone and method without earlier records, which loads
-            the weights.
+            the weights; external generators are left out.
     """
     runs = Path(settings.runs)
     recorded = recorded_latent_s(runs) if missing else {}
     latent_s: dict[tuple[str, str], float | None] = {}
     geometries: dict[str, Geometry] = {}
+    commands: dict[str, None] = {}
     sources: dict[str, None] = {}
     unknown: dict[str, None] = {}
     seconds = 0.0
     for unit in {unit.backbone: unit for unit in units}.values():
         source = build_backbone(unit.family, unit.backbone_args)
         geometries[unit.backbone] = source.spec().geometry
+        if isinstance(source, ExternalBackbone):
+            commands[unit.backbone] = None
     for unit in missing:
         row = (unit.backbone, unit.method)
         if row not in latent_s:
-            latent_s[row], origin = _latent_s(unit, recorded, settings, measure)
+            by_blocks = measure and unit.backbone not in commands
+            latent_s[row], origin = _latent_s(unit, recorded, settings, by_blocks)
             sources[origin] = None
         per_latent_s = latent_s[row]
         if per_latent_s is None:
@@ -133,6 +140,7 @@ def estimate(
         report=StageCost(1, 0, recorded_report_s(runs, len(units))),
         source=" and ".join(sources) or "nothing is missing",
         unknown=tuple(unknown),
+        commands=tuple(label for label in unknown if label in commands),
         disk_bytes=disk_bytes(missing),
         free_bytes=free_bytes(store.root),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -47,7 +48,7 @@ def make_with_command(
         CommandFailed: it ended with an error, took too long, or left no video or another one. The
             end of its output is a note of the error.
     """
-    spec = source.spec()
+    spec, started = source.spec(), time.perf_counter()
     store.remove_leftovers(unit.id)
     with command_folder() as folder:
         argv = source.template().fill(_values(unit, spec, folder))
@@ -65,7 +66,7 @@ def make_with_command(
         target.parent.mkdir(parents=True, exist_ok=True)
         with replacing(target) as fresh:
             copy_file(video, fresh)
-    store.write_record(_record(unit, spec, target))
+    store.write_record(_record(unit, spec, target, time.perf_counter() - started))
 
 
 def _values(unit: Unit, spec: BackboneSpec, folder: Path) -> dict[str, str]:
@@ -127,7 +128,7 @@ def _end_of(log: IO[bytes]) -> str:
     return log.read().decode(errors="replace")[-_LOG_CHARS:]
 
 
-def _record(unit: Unit, spec: BackboneSpec, video: Path) -> Record:
+def _record(unit: Unit, spec: BackboneSpec, video: Path, end_to_end_s: float) -> Record:
     geometry, num_latents = spec.geometry, unit.num_latents
     num_frames = geometry.num_frames(num_latents)
     return Record(
@@ -142,6 +143,6 @@ def _record(unit: Unit, spec: BackboneSpec, video: Path) -> Record:
         height=geometry.height,
         video=VideoFile.of(video),
         finished=now(),
-        origin=Origin("command", str(geometry.fps), num_latents),
+        origin=Origin("command", str(geometry.fps), num_latents, spec.licence, end_to_end_s),
         script=recorded_script(unit.script, spec) if unit.script else None,
     )

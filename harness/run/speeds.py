@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from harness.store.record import Record
 from harness.store.run_store import RunStore
 from harness.store.stage_times import read_stage_times
 
@@ -40,14 +41,20 @@ def recorded_latent_s(runs: Path) -> dict[str, list[float]]:
     for store in _newest(runs):
         for path in _some_of(store.units_dir, "*"):
             record = store.record(path.name)
-            generation = record.generation if record else None
-            times = generation.timings_s if generation else {}
-            # Imported videos were not made here; a resumed one replayed its first blocks.
-            if record and generation and "end_to_end" in times and "replay" not in times:
-                latent_s = times["end_to_end"] / generation.num_latents
+            seconds = _end_to_end_s(record) if record else None
+            if record and seconds is not None and record.length.num_latents:
+                latent_s = seconds / record.length.num_latents
                 for key in (pair_key(record.identity), backbone_key(record.identity)):
                     found.setdefault(key, []).append(latent_s)
     return found
+
+
+def _end_to_end_s(record: Record) -> float | None:
+    """Return the seconds of making a whole video; None if it was not made here, or in parts."""
+    if record.generation is None:
+        return record.origin.end_to_end_s if record.origin else None
+    times = record.generation.timings_s
+    return None if "replay" in times else times.get("end_to_end")
 
 
 def recorded_clip_pixel_s(runs: Path, suite: str) -> float | None:

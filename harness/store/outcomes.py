@@ -76,7 +76,7 @@ def _fields(record: RecordSummary) -> dict[str, Any]:
         "video_sha256": record.video.sha256,
         "imported": record.origin_fps is not None,
         **{name: getattr(record, name) for name in same},
-        **(vars(record.facts) if record.facts else {}),
+        **(vars(record.facts) if record.facts else {"licence": record.licence}),
         # Those that an external generator was asked for say nothing of latents that were kept.
         **({} if record.origin_fps is None else {"num_latents": None}),
     }

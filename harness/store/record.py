@@ -149,11 +149,15 @@ class Origin:
         file: name of the imported file, or "command" for the video of an external generator.
         fps: exact frame rate, as a fraction ("30000/1001").
         num_latents: latent frames that the external generator was asked for; None for a file.
+        licence: that of the weights of the external generator; None for a file.
+        end_to_end_s: seconds that its command and the checks of the video took; None for a file.
     """
 
     file: str
     fps: str
     num_latents: int | None = None
+    licence: str | None = None
+    end_to_end_s: float | None = None
 
     def __post_init__(self) -> None:
         if Fraction(self.fps) <= 0:

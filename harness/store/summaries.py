@@ -25,6 +25,7 @@ class RecordSummary(Length):
         peak_host_mib: peak memory of the process.
         peak_device_mib: peak memory of the GPU.
         budget_latents: most latent frames in the attention.
+        licence: licence of the weights, of an external generator too.
         facts: facts for the leaderboard.
         timings_s: seconds by stage.
         backbone_args: arguments of the backbone.
@@ -43,6 +44,7 @@ class RecordSummary(Length):
     peak_host_mib: float | None
     peak_device_mib: float | None
     budget_latents: int | None
+    licence: str | None
     facts: Facts | None
     timings_s: dict[str, float]
     backbone_args: dict[str, Any] | None
@@ -53,6 +55,7 @@ class RecordSummary(Length):
         """Return the summary of a record."""
         made = record.generation
         memory = made.memory_mib if made else {}
+        external = record.origin.licence if record.origin else None
         return cls(
             **asdict(record.length),
             fps=record.fps,
@@ -65,6 +68,7 @@ class RecordSummary(Length):
             peak_host_mib=memory.get("peak_host"),
             peak_device_mib=memory.get("peak_device"),
             budget_latents=made.context_budget_latents if made else None,
+            licence=made.facts.licence if made else external,
             facts=made.facts if made else None,
             timings_s=dict(made.timings_s) if made else {},
             backbone_args=_arguments(record, "backbone"),

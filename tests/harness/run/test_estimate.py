@@ -8,6 +8,7 @@ import pytest
 
 from harness.run.speeds import recorded_clip_pixel_s, recorded_latent_s, recorded_report_s
 from harness.store.paths import StorePaths
+from harness.store.record import Origin
 from harness.store.run_store import RunStore
 from harness.store.stage_times import StageTime, add_stage_times, read_stage_times
 from tests.harness.support import FAST
@@ -90,3 +91,13 @@ def test_scoring_takes_as_long_as_for_earlier_videos(tmp_path: Path) -> None:
         scores = json.loads(path.read_text()) | {"timings_s": {"decode": 1.0, "sky": 2.0}}
         path.write_text(json.dumps(scores))
     assert recorded_clip_pixel_s(tmp_path, "offline") == pytest.approx(3.0 / pixels)
+
+
+def test_videos_of_commands_tell_their_speed_and_those_of_files_none(tmp_path: Path) -> None:
+    store = RunStore(make_store(tmp_path / "main", {"a": {"p": 0.0, "q": 0.0}}))
+    made, file = (store.record(unit_id) for unit_id in ("a-p", "a-q"))
+    assert made and file
+    command = Origin("command", "16", 12, "MIT", 36.0)
+    store.write_record(replace(made, generation=None, origin=command))
+    store.write_record(replace(file, generation=None, origin=Origin("a.mp4", "16")))
+    assert {tuple(found) for found in recorded_latent_s(tmp_path).values()} == {(3.0,)}

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,14 +70,22 @@ def test_a_script_that_renders_the_world_is_a_row(cli, tmp_path: Path) -> None:
     arguments = (
         *("sweep", "--no-report", "backbone=examples/external/render_world.yaml", "device=cpu"),
         *("method=external", "method.label=renderer", "duration=3", "prompts.num=1"),
+        "backbone.licence=Apache-2.0",
     )
+    first = cli(*arguments, "suite=[]", "--dry-run", "--measure").out
+    assert "generation: unknown" in first and "the first video of a command tells" in first
     assert cli(*arguments, "suite=sky_error").code == 0
     (record,) = records(STORE).values()
     assert (record["num_frames"], record["width"], record["fps"]) == (45, 128, 16)
-    assert record["origin"] == {"file": "command", "fps": "16", "num_latents": 12}
+    assert record["origin"].pop("end_to_end_s") > 0
+    same = {"file": "command", "fps": "16", "num_latents": 12, "licence": "Apache-2.0"}
+    assert record["origin"] == same
     sweep_data = load_sweep(STORE)
     assert set(sweep_data.units["method"]) == {"external label=renderer"}
+    assert set(sweep_data.units["licence"]) == {"Apache-2.0"}
     assert float(sweep_data.scores["value"].iloc[0]) < 0.05  # the truth itself
+    longer = cli(*arguments, "suite=[]", "duration=6", "--dry-run", "--measure").out
+    assert "(from earlier records)" in longer
     again = cli(*arguments, "suite=sky_error")
     assert "0 units to make" in again.out + again.err
     assert cli("verify", "main").code == 0
@@ -217,6 +226,7 @@ def test_the_content_of_its_files_is_part_of_the_identity(tmp_path: Path) -> Non
     script.write_text("one")
     backbone = ExternalBackbone("run {prompt} {out}", str(tmp_path), ["make.py"])
     before = backbone.identity()
+    assert replace(backbone, licence="MIT", timeout_s=5).identity() == before
     script.write_text("two")
     assert backbone.identity() != before
     script.unlink()
