@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         ClusterError,
         ConfigError,
         DeviceError,
+        DeviceLost,
         DiskError,
         EnvironmentFailed,
         LongtakeError,
@@ -57,6 +58,7 @@ _ERRORS = (
     "EnvironmentFailed",
     "ClusterError",
     "DeviceError",
+    "DeviceLost",
     "DiskError",
 )
 _MODULES = {
@@ -89,6 +91,7 @@ __all__ = [
     "ConfigError",
     "ContextPlan",
     "DeviceError",
+    "DeviceLost",
     "DiskError",
     "EnvironmentFailed",
     "Listener",

@@ -16,6 +16,7 @@ from harness import (
     ConfigError,
     ContextPlan,
     DeviceError,
+    DeviceLost,
     DiskError,
     EnvironmentFailed,
     Listener,
@@ -87,7 +88,7 @@ def check() -> str:
 
 def handled(error: LongtakeError) -> bool:
     mistakes = (ConfigError, UnknownName, MissingWeights, PlanError, StoreError)
-    later = (EnvironmentFailed, ClusterError, DeviceError, DiskError)
+    later = (EnvironmentFailed, ClusterError, DeviceError, DeviceLost, DiskError)
     return isinstance(error, (*mistakes, *later, WorkFailed, TrainingDiverged))
 
 
