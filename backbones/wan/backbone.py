@@ -12,6 +12,7 @@ from backbones.engine.sampler import SamplingConfig
 from backbones.engine.spec import (
     BackboneSpec,
     Geometry,
+    GivenKind,
     Precision,
     WeightsKind,
     network_bytes,
@@ -141,6 +142,7 @@ class WanBackbone(BackboneSource):
             official=self.setting is Setting.official,
             long_setting=release.long_setting,
             native_window=release.native_window,
+            given=GivenKind.videos,
         )
 
     def files(self) -> Sequence[LocatedFile]:
@@ -193,7 +195,7 @@ class WanBackbone(BackboneSource):
             lambda: WanDecoder(models.vae),
             {prompt: item.num_cut_tokens for prompt, item in embedded.items()},
             models.compile,
-            models.vae.encode,
+            encode_video=models.vae.encode,
         )
 
     def _check(self) -> None:
