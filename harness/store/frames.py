@@ -58,7 +58,8 @@ class Sweep:
         metrics: description of each metric of each suite, in the order of the files.
         versions: the version of each suite; files of several versions are refused.
         frozen: (unit_id, duration_s) of videos that any suite reports as standing still.
-        looping: (unit_id, duration_s) of videos that return to their first frame.
+        looping: by (unit_id, duration_s), whether the video returns to its first frame; without
+            videos of one clip, and those scored before this was counted.
         drift: drift of each curve, by unit, suite, metric and duration, as computed by the suite.
         conflicts: units whose bytes differ between two stores.
         warnings: one line per file that was left out.
@@ -74,7 +75,7 @@ class Sweep:
     metrics: dict[str, dict[str, MetricInfo]]
     versions: dict[str, tuple[str, ...]]
     frozen: frozenset[tuple[str, float]]
-    looping: frozenset[tuple[str, float]]
+    looping: dict[tuple[str, float], bool]
     drift: dict[str, dict[str, dict[str, dict[str, Any]]]]
     conflicts: tuple[Conflict, ...]
     warnings: tuple[str, ...]

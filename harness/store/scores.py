@@ -35,7 +35,7 @@ class Measured:
     metrics: dict[str, dict[str, MetricInfo]]
     versions: dict[str, tuple[str, ...]]
     frozen: frozenset[tuple[str, float]]
-    looping: frozenset[tuple[str, float]]
+    looping: dict[tuple[str, float], bool]
     drift: dict[str, dict[str, dict[str, dict[str, Any]]]]
 
 
@@ -48,7 +48,7 @@ class _UnitMetrics:
     ages: list[tuple[float, str, float, float]]  # duration_s, metric, age_s, value
     segments: list[tuple[str, int, float, float | None]]  # metric, index, start_s, value
     frozen: tuple[float, ...]  # durations in which the video stands still
-    looping: tuple[float, ...]  # durations in which it returns to its first frame
+    looping: dict[float, bool]  # by duration, where known: whether it returns to its first frame
     # By metric and duration: the fields of `eval.scoring.drift.Drift`.
     drift: dict[str, dict[str, dict[str, Any]]]
 
@@ -72,7 +72,7 @@ def load_scores(stores: Sequence[tuple[Reader, Mapping[str, str]]]) -> Measured:
     metrics: dict[str, dict[str, MetricInfo]] = {}
     versions: dict[str, tuple[str, ...]] = {}
     frozen: set[tuple[str, float]] = set()
-    looping: set[tuple[str, float]] = set()
+    looping: dict[tuple[str, float], bool] = {}
     drift: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
     shown = {unit_id: sha for _, videos in reversed(stores) for unit_id, sha in videos.items()}
     for suite in sorted({name for reader, _ in stores for name in reader.paths.suites()}):
@@ -100,7 +100,8 @@ def load_scores(stores: Sequence[tuple[Reader, Mapping[str, str]]]) -> Measured:
             if unit.drift:
                 drift.setdefault(unit_id, {})[suite] = unit.drift
             frozen.update((unit_id, duration_s) for duration_s in unit.frozen)
-            looping.update((unit_id, duration_s) for duration_s in unit.looping)
+            for duration_s, flag in unit.looping.items():
+                looping[unit_id, duration_s] = looping.get((unit_id, duration_s), False) or flag
         _warn_of_missing(stores[0][0], suite, missing)
         for reader, videos in stores:
             for path in sorted(reader.paths.suite_dir(suite).glob("*.json")):
@@ -121,7 +122,7 @@ def load_scores(stores: Sequence[tuple[Reader, Mapping[str, str]]]) -> Measured:
         metrics=metrics,
         versions=versions,
         frozen=frozenset(frozen),
-        looping=frozenset(looping),
+        looping=looping,
         drift=drift,
     )
 
@@ -199,7 +200,7 @@ def _parse(scores: Scores) -> _UnitMetrics:
             ]
             curves[name] = np.array(numbers, dtype=np.float64).reshape(-1, 4)
     frozen = tuple(float(duration) for duration in scores.frozen if scores.stands_still(duration))
-    looping = tuple(float(name) for name, found in scores.looping.items() if found and found.flag)
+    looping = {float(name): found.flag for name, found in scores.looping.items() if found}
     drift = {
         name: drifts
         for name, metric in scores.metrics.items()

@@ -43,6 +43,11 @@ def update_text(path: Path, text: str) -> bool:
     return True
 
 
+def exact(value: float | None) -> float | None:
+    """Return a number with all its digits, to be rounded once; None if it is not finite."""
+    return short(value, 17)
+
+
 def short(value: float | None, digits: int = 6) -> float | None:
     """Return a number rounded to significant digits; None if it is None or not finite."""
     if value is None or not math.isfinite(value):

@@ -11,7 +11,7 @@ from eval.metric import Heading, Kind, MetricInfo
 from eval.statistics import Interval
 from harness.store.frames import Sweep, as_dicts
 from reports.site import schema
-from reports.site.data_files import short
+from reports.site.data_files import exact, short
 from reports.site.recall_curves import recall_curves
 from reports.tables.columns import FIRST, NOTES, grouped
 from reports.tables.drift import KEYS
@@ -178,7 +178,7 @@ def _row(row: Row, group: int, sparks: _Sparks) -> schema.BoardRow:
         num_frozen=row.num_frozen,
         competes=row.competes,
         complete=row.complete,
-        average_rank=short(row.average_rank),
+        average_rank=exact(row.average_rank),
         rank_low=low,
         rank_high=high,
         frames_per_s=short(row.frames_per_s, 4),
@@ -210,34 +210,34 @@ def _columns(cells: Sequence[Cell]) -> schema.Cells:
     reaches = [cell.versus.reach if cell.versus else None for cell in cells]
     around = [_bounds(one.interval if one else None) for one in differences]
     return schema.Cells(
-        mean=[short(cell.mean) for cell in cells],
+        mean=[exact(cell.mean) for cell in cells],
         low=[low for low, _ in ends],
         high=[high for _, high in ends],
         no_interval=[cell.no_interval for cell in cells],
-        stderr=[short(cell.stderr) for cell in cells],
-        rank=[short(cell.rank) for cell in cells],
+        stderr=[exact(cell.stderr) for cell in cells],
+        rank=[exact(cell.rank) for cell in cells],
         num_videos=[cell.num_videos for cell in cells],
         num_prompts=[cell.num_prompts for cell in cells],
         reason=[cell.reason for cell in cells],
         mark=["best" if cell.best else "near" if cell.near_best else None for cell in cells],
-        best_p=[short(cell.best_p, 3) for cell in cells],
-        difference=[short(one.mean) if one else None for one in differences],
+        best_p=[exact(cell.best_p) for cell in cells],
+        difference=[exact(one.mean) if one else None for one in differences],
         difference_low=[low for low, _ in around],
         difference_high=[high for _, high in around],
         difference_no_interval=[one.no_interval if one else None for one in differences],
-        difference_stderr=[short(one.stderr) if one else None for one in differences],
-        p=[short(one.single, 3) if one else None for one in tests],
-        p_table=[short(one.table, 3) if one else None for one in tests],
-        smallest_detectable=[short(one.smallest) if one else None for one in reaches],
+        difference_stderr=[exact(one.stderr) if one else None for one in differences],
+        p=[exact(one.single) if one else None for one in tests],
+        p_table=[exact(one.table) if one else None for one in tests],
+        smallest_detectable=[exact(one.smallest) if one else None for one in reaches],
         prompts_needed=[one.prompts_needed if one else None for one in reaches],
-        effect_size=[short(one.effect_size, 3) if one else None for one in differences],
-        win_rate=[short(one.win_rate, 4) if one else None for one in differences],
+        effect_size=[exact(one.effect_size) if one else None for one in differences],
+        win_rate=[exact(one.win_rate) if one else None for one in differences],
     )
 
 
 def _bounds(interval: Interval | None) -> tuple[float | None, float | None]:
     low, high = bounds(interval)
-    return short(low), short(high)
+    return exact(low), exact(high)
 
 
 def _sparks(suite: str, names: Sequence[str], points: pd.DataFrame) -> _Sparks:
@@ -283,12 +283,13 @@ def end_lines(ends: pd.DataFrame) -> dict[str, dict[str, list[schema.DriftEnds]]
             method=line["method"],
             seconds=END_S,
             num_videos=line["num_videos"],
-            num_looping=line["num_looping"],
-            first=short(line["first"], 5),
-            last=short(line["last"], 5),
-            change=short(line["change"], 5),
-            change_stderr=short(line["change_stderr"], 5),
-            last_similarity=short(line["last_similarity"], 5),
+            num_looping=None if pd.isna(line["num_looping"]) else line["num_looping"],
+            num_looping_of=line["num_looping_of"],
+            first=exact(line["first"]),
+            last=exact(line["last"]),
+            change=exact(line["change"]),
+            change_stderr=exact(line["change_stderr"]),
+            last_similarity=exact(line["last_similarity"]),
         )
         lines.setdefault(line["suite"], {}).setdefault(line["metric"], []).append(found)
     return lines

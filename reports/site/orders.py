@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from eval.metric import Kind
 from reports.papers.quoted import Quoted, QuotedTable
 from reports.site import schema
-from reports.site.data_files import short
+from reports.site.data_files import exact
 from reports.tables.aggregates import AGGREGATES, SIX, aggregates, orders
 from reports.tables.formatting import seconds
 from reports.tables.table import Comparison
@@ -76,7 +76,7 @@ def _tables(
         rows=[
             schema.OrderRow(
                 label=label,
-                values={name: short(value) for name, value in row.items()},
+                values={name: exact(value) for name, value in row.items()},
                 places={name: order.index(label) + 1 for name, order in ordered.items()},
             )
             for label, row in values.items()

@@ -11,7 +11,7 @@ from eval.statistics import P, PairedDifference, paired_differences, table_p
 from harness.store.frames import Sweep, as_dicts
 from harness.store.header import UNKNOWN_REVISION
 from reports.site import schema
-from reports.site.data_files import short
+from reports.site.data_files import exact
 from reports.tables.formatting import bounds
 
 _Key = tuple[str, float, str]  # suite, duration and metric
@@ -121,12 +121,13 @@ def _metric(
     return schema.MetricDifference(
         title=info.title,
         higher_is_better=info.higher_is_better,
+        quality=info.quality,
         duration_s=key[1],
-        difference=short(difference.mean),
-        low=short(low),
-        high=short(high),
+        difference=exact(difference.mean),
+        low=exact(low),
+        high=exact(high),
         no_interval=difference.no_interval,
-        p=short(p.table, 3) if p else None,
+        p=exact(p.table) if p else None,
         num_videos=difference.num_pairs,
     )
 

@@ -100,13 +100,12 @@ def cells(ablation: Ablation, axis: str, duration_s: float, backbone: str) -> li
         of_metric = [found[metric.name, row] for row in rows]
         if all(comparison.mean is None for comparison in of_metric):
             continue
-        arrow = "↑" if metric.higher_is_better else "↓"
         differences = [one.difference for one in of_metric if one.difference]
         decimals = column_decimals(
             [comparison.mean for comparison in of_metric],
             [error_of(one.interval, one.stderr) for one in differences],
         )
-        title = f"{metric.title} {arrow}"
+        title = f"{metric.title} {metric.arrow}".rstrip()
         lines.append([title, *(_cell(comparison, decimals) for comparison in of_metric)])
     return lines
 

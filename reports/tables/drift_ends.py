@@ -20,7 +20,10 @@ END_S = 5.0
 """Seconds at the beginning and at the end that are compared."""
 INTERVAL_S = 10.0
 """Seconds of an interval."""
-ENDS = [*KEYS, "num_videos", "num_looping", "first", "last", "change", "change_stderr"]
+ENDS = [
+    *(*KEYS, "num_videos", "num_looping", "num_looping_of"),
+    *("first", "last", "change", "change_stderr"),
+]
 INTERVALS = [*KEYS, "start_s", "end_s", "num_videos", "mean", "stderr", "first_similarity"]
 
 
@@ -31,8 +34,9 @@ def drift_ends(sweep: Sweep, comparisons: Sequence[Comparison]) -> pd.DataFrame:
         `ENDS` and last_similarity, a line per row and metric: means of the curve over the clips
         whose middle lies in the first and in the last `END_S` seconds, their difference with its
         standard error by prompt, and the similarity of the last clips' features to the first
-        clip's. num_looping counts the videos that return to their first frame. Videos shorter than
-        two ends are left out.
+        clip's. num_looping counts the videos that return to their first frame, of the
+        num_looping_of videos of which that is known; it is null where it is known of none. Videos
+        shorter than two ends are left out.
     """
     curves = _curves(sweep, comparisons)
     ends = curves.groupby(["suite", "unit_id"])["end_s"].transform("max")
@@ -48,15 +52,20 @@ def drift_ends(sweep: Sweep, comparisons: Sequence[Comparison]) -> pd.DataFrame:
         },
         axis=1,
     ).dropna(subset=["first", "last"])
-    looping = {unit_id for unit_id, _ in sweep.looping}
-    joined["looping"] = joined.index.get_level_values("unit_id").isin(list(looping))
+    looping: dict[str, bool] = {}
+    for (unit_id, _), flag in sweep.looping.items():
+        looping[unit_id] = looping.get(unit_id, False) or flag
+    unit_ids = joined.index.get_level_values("unit_id")
+    joined["looping"] = pd.array([looping.get(unit_id) for unit_id in unit_ids], dtype="boolean")
 
     def line(row: pd.DataFrame) -> dict[str, object]:
         prompts = row.index.get_level_values("prompt_id").tolist()
         change = mean_and_stderr((row["last"] - row["first"]).tolist(), prompts)
+        known = row["looping"].dropna()
         return {
             "num_videos": len(row),
-            "num_looping": int(row["looping"].sum()),
+            "num_looping": int(known.sum()) if len(known) else None,
+            "num_looping_of": len(known),
             "first": row["first"].mean(),
             "last": row["last"].mean(),
             "change": change.mean,
@@ -64,7 +73,8 @@ def drift_ends(sweep: Sweep, comparisons: Sequence[Comparison]) -> pd.DataFrame:
             "last_similarity": row["last_similarity"].mean(),
         }
 
-    return _lines(joined, KEYS, line, [*ENDS, "last_similarity"])
+    lines = _lines(joined, KEYS, line, [*ENDS, "last_similarity"])
+    return lines.astype({"num_looping": "Int64"})
 
 
 def drift_intervals(sweep: Sweep, comparisons: Sequence[Comparison]) -> pd.DataFrame:

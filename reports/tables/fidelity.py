@@ -12,6 +12,7 @@ from eval.statistics import mean_and_stderr
 from eval.video.decode import VideoDamaged
 from harness.core.errors import ConfigError, unknown_name
 from harness.store.frames import Sweep, as_dicts
+from reports.tables.formatting import number
 
 PAIR = ["backbone", "prompt_id", "seed"]
 COLUMNS = [*PAIR, "method", "reference", "psnr_db", "ssim", "num_frames", "reason"]
@@ -72,6 +73,6 @@ def fidelity_rows(pairs: pd.DataFrame) -> Iterator[tuple[str, ...]]:
                 cells.append(str(row["reason"].iloc[0]))
                 continue
             mean = mean_and_stderr(known[name].tolist(), known["prompt_id"].tolist())
-            error = "" if mean.stderr is None else f" ± {mean.stderr:.{decimals}f}"
-            cells.append(f"{mean.mean:.{decimals}f}{error}")
+            error = "" if mean.stderr is None else f" ± {number(mean.stderr, decimals)}"
+            cells.append(f"{number(mean.mean, decimals)}{error}")
         yield str(backbone), str(method), *cells, f"{len(known)} of {len(row)}"

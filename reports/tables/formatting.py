@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 
 from eval.statistics import Interval
 
@@ -49,10 +50,11 @@ def bounds(interval: Interval | None) -> tuple[float | None, float | None]:
 
 
 def number(value: float | None, decimals: int) -> str:
-    """Return `value` rounded to `decimals`, or a dash; zero has no sign."""
+    """Return `value` rounded to `decimals`, ties away from zero, or a dash; zero has no sign."""
     if value is None:
         return DASH
-    text = f"{value:.{decimals}f}"
+    with localcontext(rounding=ROUND_HALF_UP):
+        text = format(Decimal(float(value)), f".{decimals}f")
     return text.replace("-", MINUS if float(text) else "")
 
 

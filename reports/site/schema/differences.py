@@ -22,12 +22,14 @@ class MetricDifference:
     """The difference after - before of one metric, over the videos that both stores have.
 
     Attributes:
+        quality: whether a better number is a better video.
         no_interval: why there is no interval.
         p: corrected for all rows and metrics of the two stores; None if nothing differs.
     """
 
     title: str
     higher_is_better: bool
+    quality: bool
     duration_s: float
     difference: Number
     low: Number

@@ -80,7 +80,8 @@ class DriftEnds:
     method: str
     seconds: Number
     num_videos: int
-    num_looping: int
+    num_looping: int | None
+    num_looping_of: int
     first: Number
     last: Number
     change: Number

@@ -44,7 +44,7 @@ def test_what_changed_is_listed(store: Path, after: Path) -> None:
     assert (changed.num_shared, changed.num_equal) == (6, 6)
     moved = [m for m in changed.metrics if m.difference]
     assert [(m.title, m.duration_s, m.difference) for m in moved] == [
-        ("Subject consistency", 30.0, 0.125)
+        ("Subject consistency", 30.0, pytest.approx(0.125))
     ]
     assert moved[0].num_videos == 6
     same = rows["tiny_short", "sliding_window"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -141,6 +142,14 @@ def test_files_of_the_report(store: Path, tmp_path: Path) -> None:
 def test_a_metric_without_values_has_no_line(store: Path) -> None:
     lines = cells(compare_rows(load_sweep(store)), AXIS, 3.0, ALL)
     assert len(lines) == 2  # nothing was retrieved: only the header and the one metric
+
+
+def test_what_describes_a_video_has_no_arrow(store: Path) -> None:
+    ablation = compare_rows(load_sweep(store))
+    (info,) = (metric for metric in ablation.metrics if metric.name == "sky")
+    for quality, title in ((True, f"{info.title} {info.arrow}"), (False, info.title)):
+        shown = replace(ablation, metrics=(replace(info, quality=quality),))
+        assert cells(shown, AXIS, 3.0, ALL)[1][0] == title
 
 
 def test_a_sweep_that_is_no_experiment_is_refused(store: Path) -> None:

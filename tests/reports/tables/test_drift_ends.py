@@ -9,21 +9,29 @@ from pathlib import Path
 import pytest
 
 from harness.store.frames import load_sweep
+from reports.site.leaderboard import end_lines
 from reports.tables.comparison import compare_all
 from reports.tables.drift_ends import drift_ends, drift_intervals
 
 ROW = {"metric": "subject", "backbone": "tiny_short", "method": "sliding_window"}
 
 
-def change_scores(store: Path, looping: bool) -> None:
-    """Give every video a curve that falls by 0.01 a second, and features that fade."""
+def change_scores(store: Path, looping: bool | None) -> None:
+    """Give every video a curve that falls by 0.01 a second, and features that fade.
+
+    Args:
+        store: the run store.
+        looping: whether all videos return to their first frame; None if it was never counted.
+    """
     for path in (store / "metrics" / "offline").glob("*.json"):
         content = json.loads(path.read_text())
         metric = content["metrics"]["subject"]
         middles = [(clip["start_s"] + clip["end_s"]) / 2 for clip in content["clips"]]
         metric["curve"] = [1 - 0.01 * middle for middle in middles]
         metric["first_similarity"] = [1 - middle / 100 for middle in middles]
-        content["looping"] = {"30": None, "60": {"flag": looping, "num_returns": int(looping)}}
+        if looping is not None:
+            found = {"flag": looping, "num_returns": int(looping)}
+            content["looping"] = {"30": None, "60": found}
         content.pop("sha256", None)
         path.write_text(json.dumps(content))
 
@@ -39,6 +47,22 @@ def test_last_seconds_stand_against_the_first(store: Path, looping: bool) -> Non
     assert line["change"] < -0.5 and line["change_stderr"] == pytest.approx(0, abs=1e-9)
     assert line["last_similarity"] == pytest.approx(line["last"])
     assert line["num_looping"] == (line["num_videos"] if looping else 0)
+
+
+def test_returns_are_unknown_where_they_were_not_counted(store: Path) -> None:
+    change_scores(store, looping=None)
+    (path, *_) = (store / "metrics" / "offline").glob("tiny_short-sliding_window-*.json")
+    content = json.loads(path.read_text())
+    content["looping"] = {"60": {"flag": True, "num_returns": 2}}
+    path.write_text(json.dumps(content))
+    sweep = load_sweep(store)
+    ends = drift_ends(sweep, compare_all(sweep))
+    of_row = (ends[list(ROW)] == list(ROW.values())).all(axis=1)
+    assert ends.loc[of_row, ["num_looping", "num_looping_of"]].to_numpy().tolist() == [[1, 1]]
+    others = ends[ends["method"] != ROW["method"]]
+    assert others["num_looping"].isna().all() and not others["num_looping_of"].any()
+    lines = [line for found in end_lines(ends)["offline"].values() for line in found]
+    assert {line.num_looping for line in lines} == {1, None}
 
 
 def test_intervals_cover_the_video(store: Path) -> None:

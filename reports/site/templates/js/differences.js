@@ -24,14 +24,14 @@ function changeTable(title, before, after, changes) {
 
 function rowChanges(row) {
   const moved = row.metrics.filter(({ difference }) => difference !== 0);
-  const sure = ({ p }) => marksOf(p) !== "";
+  const side = ({ p, quality, difference, higher_is_better: higher }) => (marksOf(p) === "" ? null : !quality ? "sure" : difference > 0 === higher ? "sure better" : "sure worse");
   return h("section", { class: "flush" },
     h("h3", {}, swatch(row.method), ` ${row.method} on ${row.backbone}`),
     h("p", { class: "fine" }, row.num_shared ? `${row.num_equal} of ${plural(row.num_shared, "shared video")} ${row.num_equal === 1 ? "has" : "have"} the same bytes.` : "No prompt and seed is finished in both."),
     row.arguments.length ? changeTable("Argument", "Before", "After", row.arguments) : null,
     moved.length ? tableBox(`Changed numbers of ${row.method} on ${row.backbone}`, h("table", { class: "plain" },
       h("thead", {}, h("tr", {}, ["Metric", "Length", "Difference", "95 % interval", "p, corrected", "Videos"].map((text, i) => h("th", { scope: "col", class: i ? "number" : null }, text)))),
-      h("tbody", {}, moved.map((metric) => h("tr", { class: sure(metric) ? `sure ${metric.difference > 0 === metric.higher_is_better ? "better" : "worse"}` : null },
+      h("tbody", {}, moved.map((metric) => h("tr", { class: side(metric) },
         h("th", { scope: "row" }, metricTitle(metric)), h("td", { class: "number" }, seconds(metric.duration_s)),
         h("td", { class: "number" }, `${metric.difference > 0 ? "+" : ""}${significant(metric.difference, 3)} ${marksOf(metric.p)}`),
         h("td", { class: "number" }, metric.low === null ? metric.no_interval : `${significant(metric.low, 3)} to ${significant(metric.high, 3)}`),

@@ -39,6 +39,9 @@ function spreadStrip(metric) {
     metric.reported.map(({ value }) => svg("circle", { cx: at(value), cy: 10, r: 4 })));
 }
 
+// Most decimals printed in a column: 98.20 arrives as 98.2.
+const printedDecimals = (table, name) => Math.max(...table.rows.map(({ values }) => String(values[name] ?? "").split(".")[1]?.length ?? 0));
+
 function quotedTable(table) {
   const { prompts, seeds, note } = table.protocol;
   return h("section", { class: "flush" }, h("h4", {}, table.title),
@@ -47,7 +50,7 @@ function quotedTable(table) {
     tableBox(table.title, h("table", { class: "plain" },
       h("thead", {}, h("tr", {}, ["Backbone", "Method", "Length", ...table.columns.map(({ title }) => title)].map((text, i) => h("th", { scope: "col", class: i > 1 ? "number" : null }, text)), h("th", { scope: "col" }, "Note"))),
       h("tbody", {}, table.rows.map((row) => h("tr", {}, h("th", { scope: "row" }, row.backbone), h("td", {}, row.method), h("td", { class: "number" }, row.duration_s === null ? DASH : seconds(row.duration_s)),
-        table.columns.map(({ name }) => h("td", { class: "number" }, String(row.values[name] ?? DASH))), h("td", {}, rowNote(row))))))),
+        table.columns.map(({ name }) => h("td", { class: "number" }, number(row.values[name], printedDecimals(table, name)))), h("td", {}, rowNote(row))))))),
     h("p", { class: "fine" }, `From ${table.file}`));
 }
 

@@ -46,7 +46,7 @@ function cellWords(cell, decimals) {
   if (cell.rank !== null) parts.push(`rank ${cell.rank} in its group`);
   if (cell.mark === "best") parts.push("best in its group");
   if (cell.mark === "near") parts.push(`may be the best as well (p = ${significant(cell.best_p, 2)}, corrected over the table)`);
-  if (cell.mark === null && cell.best_p !== null) parts.push(`not the best (p = ${significant(cell.best_p, 2)}, corrected over the table)`);
+  if (cell.mark === null && cell.best_p !== null) parts.push(cell.best_p < site().mark_levels[0] ? `not the best (p = ${significant(cell.best_p, 2)}, corrected over the table)` : "the tests rule out no method");
   if (cell.reason) parts.push(`some videos have no value: ${cell.reason}`);
   return `${parts.join("; ")}.`;
 }
