@@ -67,7 +67,7 @@ def build_ablation(sweep: Sweep, folder: Path) -> Path:
         ablation=ablation,
         tables={
             table: {
-                backbone: cells(ablation, *table, backbone) for backbone in (ALL, *sweep.backbones)
+                backbone: cells(ablation, *table, backbone) for backbone in _groups(sweep.backbones)
             }
             for table in _tables(ablation)
         },
@@ -84,6 +84,11 @@ def build_ablation(sweep: Sweep, folder: Path) -> Path:
     fresh.write_text(page, encoding="utf-8")
     fresh.replace(target)
     return target
+
+
+def _groups(backbones: list[str]) -> list[str]:
+    """Return what tables and plots are made of: all backbones, and each if there are several."""
+    return [ALL, *backbones] if len(backbones) > 1 else backbones
 
 
 def _tables(ablation: Ablation) -> list[tuple[str, float]]:
@@ -201,7 +206,7 @@ def _draw(
     height = 0.9 + 0.28 * len(rows) + 0.3
     figure = Figure(figsize=(3.3 * num_columns + 0.8, height * num_lines), layout="constrained")
     grid = figure.subplots(num_lines, num_columns, squeeze=False, sharey=True)
-    groups = [ALL, *backbones]
+    groups = _groups(backbones)
     for axes, metric in zip(grid.flat, drawn, strict=False):
         axes.set_title(f"{metric.title} {metric.arrow}".rstrip(), fontsize=8)
         axes.axvline(0, color="0.6", linewidth=0.8)

@@ -177,15 +177,18 @@ def test_rope_times_retrieval_differs_in_nothing_else() -> None:
     assert relative == absolute
 
 
-def test_delta_loss_has_the_rows_of_its_question() -> None:
+def test_delta_loss_has_two_trainings_of_every_encoder_and_no_row_twice() -> None:
     plan = ExperimentPlan.load("delta_loss", [])
     experiment = plan.experiment
-    assert len(experiment.rows) == 18
-    assert {task.label for task in plan.encoder_tasks()} == set(experiment.encoders)
-    assert experiment.axes["Window"] == ["full", "full w=1", "full w=5"]
-    assert "sliding_window" in experiment.axes["Losses"]
-    given = {tuple(overrides) for label, overrides in experiment.rows.items() if label != "full"}
-    assert len(given) == 17, "no row twice"
+    labels = {task.label for task in plan.encoder_tasks()}
+    assert labels == set(experiment.encoders)
+    first = {label for label in labels if not label.endswith(" 2nd")}
+    assert {f"{label} 2nd" for label in first} == labels - first
+    for label in first:
+        assert experiment.encoders[f"{label} 2nd"] == [*experiment.encoders[label], "seed=1"]
+    assert len({tuple(overrides) for overrides in experiment.rows.values()}) == 40
+    compared = {label for axis in experiment.axes.values() for label in axis}
+    assert compared == set(experiment.rows)
 
 
 @pytest.mark.parametrize("name", experiment_names())
