@@ -102,7 +102,7 @@ def test_whole_way_by_keyboard(open_page: Open, index: Path) -> None:
             break
     page.locator(".compare-bar a").focus()
     page.keyboard.press("Enter")
-    page.locator("#play").wait_for()
+    page.locator(".card video").first.wait_for()  # until then there is nothing to play
     assert page.evaluate("document.activeElement.id") == "page"
     page.keyboard.press("Space")
     page.locator("#play[aria-pressed=true]").wait_for()
