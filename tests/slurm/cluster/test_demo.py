@@ -71,8 +71,8 @@ def _leaderboard(store: Path) -> dict[str, list[dict[str, str]]]:
                     {key: value for key, value in row.items() if key not in OF_THE_MACHINE}
                     for row in csv.DictReader(file)
                 ]
-    assert set(found) == {"flicker_stability_6s", "scores"}
-    assert all(found.values())
+    # Other tables have no rows at this length; they are compared all the same.
+    assert {"flicker_stability_6s", "scores"} <= {name for name, rows in found.items() if rows}
     return found
 
 
