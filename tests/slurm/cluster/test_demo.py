@@ -25,7 +25,7 @@ SWEEP = (
     "suite=flicker_stability",
     "device=cpu",
 )
-OF_THE_MACHINE = ("frames_per_s", "peak_device_mib", "peak_host_mib")
+OF_THE_MACHINE = ("frames_per_s", "peak_device_mib", "peak_host_mib", "made_on")
 
 
 def test_the_demo_survives_kills_and_ends_in_the_same_leaderboard(
