@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
@@ -48,15 +48,20 @@ def strictly_deterministic(enabled: bool) -> Iterator[None]:
         torch.backends.cudnn.benchmark = benchmark
 
 
+def full_float32() -> AbstractContextManager[None]:
+    """Compute float32 products and convolutions in full, not in TF32, on every GPU."""
+    return tf32(False)
+
+
 @contextmanager
-def full_float32() -> Iterator[None]:
-    """Compute float32 products and convolutions in full, not in TF32, on every GPU.
+def tf32(allowed: bool) -> Iterator[None]:
+    """Allow TF32 in float32 products and convolutions, or don't.
 
     TF32 has the mantissa of float16, and is what cuDNN takes for convolutions by default.
     """
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     before = (matmul.allow_tf32, cudnn.allow_tf32)
-    matmul.allow_tf32 = cudnn.allow_tf32 = False
+    matmul.allow_tf32 = cudnn.allow_tf32 = allowed
     try:
         yield
     finally:

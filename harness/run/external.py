@@ -13,8 +13,8 @@ from typing import IO, TYPE_CHECKING
 from eval.video.decode import VideoDamaged, check_whole, count_frames, probe
 from harness.core.files import copy_file, replacing
 from harness.run.external_process import CommandFailed, command_folder, run_command
-from harness.run.unit_record import recorded_script
-from harness.store.record import Origin, Prompt, Record, VideoFile, now
+from harness.run.unit_record import record_of
+from harness.store.record import Origin, Record
 
 if TYPE_CHECKING:
     import torch
@@ -129,20 +129,6 @@ def _end_of(log: IO[bytes]) -> str:
 
 
 def _record(unit: Unit, spec: BackboneSpec, video: Path, end_to_end_s: float) -> Record:
-    geometry, num_latents = spec.geometry, unit.num_latents
-    num_frames = geometry.num_frames(num_latents)
-    return Record(
-        unit_id=unit.id,
-        identity=unit.identity,
-        prompt=Prompt(unit.prompt_set, unit.prompt_id, unit.prompt, unit.evaluation_prompt),
-        seed=unit.seed,
-        num_frames=num_frames,
-        duration_s=num_latents / geometry.latents_per_s,
-        fps=geometry.fps,
-        width=geometry.width,
-        height=geometry.height,
-        video=VideoFile.of(video),
-        finished=now(),
-        origin=Origin("command", str(geometry.fps), num_latents, spec.licence, end_to_end_s),
-        script=recorded_script(unit.script, spec) if unit.script else None,
-    )
+    fps = str(spec.geometry.fps)
+    origin = Origin("command", fps, unit.num_latents, spec.licence, end_to_end_s)
+    return record_of(unit, spec, unit.num_latents, video, origin)

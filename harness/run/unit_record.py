@@ -13,6 +13,7 @@ from harness.core.machine import peak_host_mib
 from harness.store.record import (
     Facts,
     Generation,
+    Origin,
     Prompt,
     Record,
     RecordedScript,
@@ -63,7 +64,36 @@ def unit_record(
         video: the video file.
         timings_s: seconds by part of the work, from `unit_timings_s`.
     """
-    spec, geometry, device = backbone.spec, backbone.spec.geometry, backbone.device
+    spec, device = backbone.spec, backbone.device
+    generation = Generation(
+        num_latents=num_latents,
+        context_budget_latents=spec.budget_latents,
+        facts=_facts(unit, backbone),
+        timings_s=timings_s,
+        memory_mib={
+            "peak_host": peak_host_mib(),
+            "peak_device": peak_device_mib(device),
+            **{f"kv_{tier}": mib for tier, mib in rollout.store.allocated_mib().items()},
+        },
+        machine=describe_machine(device),
+        kernels=rollout.describe_kernels(),
+    )
+    return record_of(unit, spec, num_latents, video, generation)
+
+
+def record_of(
+    unit: Unit, spec: BackboneSpec, num_latents: int, video: Path, made: Generation | Origin
+) -> Record:
+    """Describe a finished unit.
+
+    Args:
+        unit: the unit.
+        spec: its backbone.
+        num_latents: latent frames of its video.
+        video: the video file.
+        made: how it was made, by models of the engine or elsewhere.
+    """
+    geometry = spec.geometry
     return Record(
         unit_id=unit.id,
         identity=unit.identity,
@@ -76,19 +106,8 @@ def unit_record(
         height=geometry.height,
         video=VideoFile.of(video),
         finished=now(),
-        generation=Generation(
-            num_latents=num_latents,
-            context_budget_latents=spec.budget_latents,
-            facts=_facts(unit, backbone),
-            timings_s=timings_s,
-            memory_mib={
-                "peak_host": peak_host_mib(),
-                "peak_device": peak_device_mib(device),
-                **{f"kv_{tier}": mib for tier, mib in rollout.store.allocated_mib().items()},
-            },
-            machine=describe_machine(device),
-            kernels=rollout.describe_kernels(),
-        ),
+        generation=made if isinstance(made, Generation) else None,
+        origin=made if isinstance(made, Origin) else None,
         script=recorded_script(unit.script, spec) if unit.script else None,
     )
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
@@ -13,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harness.core.determinism import full_float32
+from harness.core.determinism import full_float32, tf32
 from harness.studies.gpu_selftest.claims import Claim, Outcome, at_most, true
 from harness.studies.gpu_selftest.setup import CPU, Setup, relative
 from methods.encoders.index import DescriptorIndex
@@ -112,7 +111,7 @@ def judges(setup: Setup) -> Outcome:
         network.to(setup.device)
         with full_float32():
             claims.append(_near(f"{name} rel", network(images.to(setup.device)), there, 1e-4))
-        with _tf32():
+        with tf32(True):
             claims.append(
                 _near(f"{name} rel with TF32", network(images.to(setup.device)), there, 5e-3)
             )
@@ -122,17 +121,6 @@ def judges(setup: Setup) -> Outcome:
 
 def _near(text: str, found: Tensor, expected: Tensor, limit: float) -> Claim:
     return at_most(text, relative(found, expected), limit)
-
-
-@contextmanager
-def _tf32() -> Iterator[None]:
-    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = (matmul.allow_tf32, cudnn.allow_tf32)
-    matmul.allow_tf32 = cudnn.allow_tf32 = True
-    try:
-        yield
-    finally:
-        matmul.allow_tf32, cudnn.allow_tf32 = before
 
 
 def _vit_tensors(depth: int, dim: int) -> dict[str, Tensor]:
