@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from harness.api.listening import interruptible, listener_of
 from harness.api.result import Result, collect
 from harness.api.store import Store, find_folder
+from harness.core.durations import WHOLE, WHOLE_S
 from harness.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,10 +19,13 @@ if TYPE_CHECKING:
     from harness.store.run_store import RunStore
 
 
+Duration = float | Literal["whole"]
+
+
 def score_store(
     store: Store | str | Path,
     suite: str | Sequence[str] = "offline",
-    duration: float | Sequence[float] | None = None,
+    duration: Duration | Sequence[Duration] | None = None,
     *,
     device: str = "auto",
     workers: int = 1,
@@ -32,7 +36,8 @@ def score_store(
     Args:
         store: run store, its folder, or its name in runs/.
         suite: suites, single metrics, or classes as "module:Class".
-        duration: seconds from the start of each video; by default those its commands asked for.
+        duration: seconds from the start of each video, or "whole" for all of it; by default those
+            its commands asked for.
         device: auto, cpu, cuda or cuda:N.
         workers: processes; 1 scores in this one.
         progress: see `sweep`.
@@ -61,7 +66,7 @@ def score_videos(
     videos: str | Path | Iterable[str | Path] | Mapping[str, str] | Mapping[Path, str],
     prompts: str | Path | Sequence[str] | None = None,
     suite: str | Sequence[str] = "offline",
-    duration: float | Sequence[float] | None = None,
+    duration: Duration | Sequence[Duration] | None = None,
     *,
     name: str | None = None,
     runs: str | Path = "runs",
@@ -80,7 +85,8 @@ def score_videos(
             of paths, one prompt each. Without prompts, metrics that compare with the prompt are
             null.
         suite: suites, single metrics, or classes as "module:Class".
-        duration: seconds from the start of each video; by default their whole lengths.
+        duration: seconds from the start of each video; by default their lengths, a row for each;
+            "whole" makes one row of videos of several lengths.
         name: run store they join; by default the name of the folder, or "videos".
         runs: parent folder of that run store.
         backbone: label of their row; by default the name of the run store.
@@ -148,10 +154,11 @@ def _settings(store: RunStore, suite: str | Sequence[str], device: str, workers:
     )
 
 
-def _durations_s(duration: float | Sequence[float] | None) -> list[float] | None:
+def _durations_s(duration: Duration | Sequence[Duration] | None) -> list[float] | None:
     if duration is None:
         return None
-    return list(duration) if isinstance(duration, Sequence) else [duration]
+    several = duration if isinstance(duration, Sequence) and duration != WHOLE else [duration]
+    return [WHOLE_S if one == WHOLE else float(one) for one in several]
 
 
 def _manifest(

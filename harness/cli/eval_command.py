@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import Device, Threads, numbers, one_of
+from harness.cli.options import Device, Threads, durations, one_of
 from harness.cli.parsing import typed
 from harness.core.errors import ConfigError
 from harness.store.folders import existing_store
@@ -35,7 +35,8 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="S[,S]",
-            help="Seconds from the start; by default those of the sweep, or whole videos.",
+            help="Seconds from the start, or whole for every video over its own length; by default "
+            "the seconds of the sweep, or the lengths of your own videos.",
         ),
     ] = None,
     executor: Annotated[
@@ -128,7 +129,7 @@ def evaluate(
 
     suites = suite.split(",")
     check_suites(suites)
-    durations_s = numbers(duration, "duration") if duration else None
+    durations_s = durations(duration) if duration else None
     kind = ExecutorKind(executor or ("processes" if workers else "inline"))
     settings = Settings(
         suite=suites,

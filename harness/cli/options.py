@@ -96,3 +96,22 @@ def numbers(text: str, key: str) -> list[float]:
         return [float(part) for part in text.split(",")]
     except ValueError as error:
         raise ConfigError(f"{key}={text}: expected numbers separated by commas.") from error
+
+
+def durations(text: str) -> list[float]:
+    """Return the durations of a comma list, in seconds; "whole" is infinite.
+
+    Raises:
+        ConfigError: a part is neither a number above 0 nor "whole".
+    """
+    from harness.core.durations import duration_of
+
+    try:
+        found = [duration_of(part) for part in text.split(",")]
+    except ValueError:
+        found = []
+    if not found or not min(found) > 0:
+        raise ConfigError(
+            f"duration={text}: expected seconds above 0 separated by commas, or whole."
+        )
+    return found

@@ -19,6 +19,7 @@ from rich.progress import (
 )
 
 from harness.cli.terminal import Terminal
+from harness.core.durations import plain_duration
 from harness.core.events import StopRequested
 from reports.site.build import ReportOptions, ReportPaths, build_report
 from reports.site.watch import watch
@@ -104,7 +105,7 @@ def report_json(paths: ReportPaths) -> dict[str, Any]:
         "tables": [
             {
                 "suite": table.suite,
-                "duration_s": table.duration_s,
+                "duration_s": plain_duration(table.duration_s),
                 "kind": str(table.kind),
                 # pandas writes a missing number as null.
                 "rows": json.loads(table.frame().to_json(orient="records", double_precision=15)),

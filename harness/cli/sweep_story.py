@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.progress import Expected
 from harness.core.disk import free_bytes
+from harness.core.durations import plain_duration
 from harness.core.human import counted, duration_text, size_text
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def as_dict(
         "tables": [
             {
                 "suite": table.suite,
-                "duration_s": table.duration_s,
+                "duration_s": plain_duration(table.duration_s),
                 "rows": _plain(table.frame().to_dict("records")),
             }
             for table in (paths.comparisons if paths else ())

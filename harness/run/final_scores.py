@@ -11,6 +11,7 @@ from eval.scoring.results import Scores
 from eval.scoring.suite import find_suite
 from eval.vbench_long.dataset import DIMENSIONS, score_dataset
 from eval.vbench_long.final_scores import final_scores
+from harness.core.durations import duration_of, plain_duration
 from harness.core.files import write_json
 from harness.store.run_store import RunStore
 
@@ -47,7 +48,7 @@ def row_scores(store: RunStore) -> list[dict[str, Any]]:
     table = []
     for (backbone, method), videos in rows.items():
         durations = {name for video in videos for name in video.durations}
-        for duration in sorted(durations, key=float):
+        for duration in sorted(durations, key=duration_of):
             measured = [video for video in videos if duration in video.durations]
             having = [video for video in measured if not video.stands_still(duration)]
             dimensions = score_dataset(having, duration)
@@ -55,7 +56,7 @@ def row_scores(store: RunStore) -> list[dict[str, Any]]:
                 {
                     "backbone": backbone,
                     "method": method,
-                    "duration_s": float(duration),
+                    "duration_s": plain_duration(duration_of(duration)),
                     "num_videos": len(having),
                     "num_frozen": len(measured) - len(having),
                     "dimensions": {name: asdict(dimensions[name]) for name in DIMENSIONS},

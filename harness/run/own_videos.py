@@ -75,11 +75,15 @@ def import_videos(
         reason = next(iter(left_out.values()))
         raise ConfigError(f"No video of {manifest.folder} could be read: {reason}")
     labels = {"backbone": {"label": own.row.backbone}, "method": {"label": own.row.method}}
-    durations = list(durations_s) if durations_s else whole_durations_s(records)
-    damaged = store.add_command(units, list(own.command), [labels | {"duration": durations}])
+    lengths_s = list(durations_s) if durations_s else whole_durations_s(records)
+    damaged = store.add_command(units, list(own.command), [labels | {"duration": lengths_s}])
     if manifest.num_of_vbench:
         damaged.append(
             f"left out: {manifest.num_of_vbench} clips in folders that VBench-Long wrote, such as "
             "split_clip"
+        )
+    if not durations_s and len(lengths_s) > 1:
+        damaged.append(
+            f"{len(lengths_s)} lengths, a row each; duration=whole makes one row of all videos"
         )
     return ImportedVideos(tuple(records), left_out, tuple(damaged))

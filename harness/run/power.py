@@ -15,6 +15,7 @@ from eval.scoring.results import Scores
 from eval.scoring.suite import find_suite
 from eval.statistics import cluster_sums
 from eval.statistics.power import detectable_effect
+from harness.core.durations import duration_of
 from harness.store.files import Reader
 from harness.store.lines import UnitPlace
 
@@ -138,7 +139,7 @@ def _recorded(root: Path, suite: str, duration_s: float, backbones: set[str]) ->
         group = line.backbone, line.prompt_id.rpartition("/")[0]
         for name, metric in scores.metrics.items() if scores else ():
             durations = {
-                float(key): value
+                duration_of(key): value
                 for key, value in metric.durations.items()
                 if scores and not scores.stands_still(key)
             }

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eval.scoring.suite import can_set_up, find_suite, network_keys
+from harness.core.durations import duration_name
 from harness.core.events import Emit, Event, EventKind, StopRequested
 from harness.run.executors import num_threads, num_workers, run_shards
 from harness.run.left_to_score import left_to_score
@@ -65,7 +66,7 @@ def missing_evaluations(
         record = store.record(unit_id)
         if record is None:
             continue
-        asked = {f"{duration_s:g}": record.frames_of(duration_s) for duration_s in durations_s}
+        asked = {duration_name(d): record.frames_of(d) for d in durations_s}
         frames = {key: num_frames for key, num_frames in asked.items() if num_frames is not None}
         for suite in found.items():
             task = left_to_score(store, record, suite, texts, frames, now_available, now_used)

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass, field
 
+from harness.core.durations import duration_name
 from harness.core.errors import StoreError
 from harness.store.failures import Failure
 from harness.store.files import Reader
@@ -203,4 +204,4 @@ def _is_scored(
     if not longest_s:  # no command asked for this suite: `eval` did
         return True
     # An imported video may be shorter.
-    return f"{longest_s:g}" in scores.durations or length.frames_of(longest_s) is None
+    return duration_name(longest_s) in scores.durations or length.frames_of(longest_s) is None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from backbones.engine.script import Switch
+from harness.core.durations import WHOLE_S
 from harness.core.environment import Machine
 
 
@@ -184,6 +185,8 @@ class Length:
 
     def frames_of(self, duration_s: float) -> int | None:
         """Count the video frames of the first `duration_s` seconds; None if there are fewer."""
+        if duration_s == WHOLE_S:
+            return self.num_frames
         if self.num_latents is None:
             assert self.origin_fps is not None
             # The frames of a latent frame are unknown: a video reaches a duration if at most a

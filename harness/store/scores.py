@@ -13,6 +13,7 @@ import pandas as pd
 from eval.metric import MetricInfo
 from eval.recall.ages import part_age_s
 from eval.scoring.results import Scores
+from harness.core.durations import duration_of
 from harness.core.errors import StoreError
 from harness.store.files import Reader
 
@@ -186,12 +187,12 @@ def _parse(scores: Scores) -> _UnitMetrics:
     curves: dict[str, np.ndarray] = {}
     # The clip list joins the clips of all durations; the short tail clip of a shorter duration
     # would be a second value at the same time.
-    longest = scores.durations[max(scores.durations, key=float)]
+    longest = scores.durations[max(scores.durations, key=duration_of)]
     clips = [scores.clips[index] for index in longest.clips]
     for name, metric in scores.metrics.items():
         for duration, value in metric.durations.items():
             reason = None if value is not None else metric.reason or "no reason given"
-            lines.append((float(duration), name, value, reason))
+            lines.append((duration_of(duration), name, value, reason))
         if metric.curve is not None:
             alike = metric.first_similarity or (None,) * len(metric.curve)
             numbers = [
@@ -199,8 +200,10 @@ def _parse(scores: Scores) -> _UnitMetrics:
                 for clip, index in zip(clips, longest.clips, strict=True)
             ]
             curves[name] = np.array(numbers, dtype=np.float64).reshape(-1, 4)
-    frozen = tuple(float(duration) for duration in scores.frozen if scores.stands_still(duration))
-    looping = {float(name): found.flag for name, found in scores.looping.items() if found}
+    frozen = tuple(
+        duration_of(duration) for duration in scores.frozen if scores.stands_still(duration)
+    )
+    looping = {duration_of(name): found.flag for name, found in scores.looping.items() if found}
     drift = {
         name: drifts
         for name, metric in scores.metrics.items()
@@ -215,7 +218,7 @@ def _parse(scores: Scores) -> _UnitMetrics:
         )
     ]
     ages = [
-        (float(duration), name, age_s, value)
+        (duration_of(duration), name, age_s, value)
         for name, metric in scores.metrics.items()
         for duration, parts in metric.parts.items()
         for part, value in parts.items()

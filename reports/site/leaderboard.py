@@ -9,6 +9,7 @@ import pandas as pd
 
 from eval.metric import Heading, Kind, MetricInfo
 from eval.statistics import Interval
+from harness.core.durations import plain_duration
 from harness.store.frames import Sweep, as_dicts
 from reports.site import schema
 from reports.site.data_files import exact, short
@@ -103,7 +104,7 @@ def _board(
         version=first.version,
         kind=str(first.kind),
         note=NOTES[first.kind],
-        durations_s=sorted(table.duration_s for table in tables),
+        durations_s=[plain_duration(d) for d in sorted(table.duration_s for table in tables)],
         metrics=metrics,
         headings=headings,
         groups=[_group(table, group, shown) for table, group in groups],
@@ -152,7 +153,7 @@ def _group(table: Comparison, group: Group, tables: Sequence[Comparison]) -> sch
     return schema.BoardGroup(
         backbone=group.backbone,
         prompt_set=group.prompt_set,
-        duration_s=table.duration_s,
+        duration_s=plain_duration(table.duration_s),
         num_prompts=group.num_prompts,
         num_videos=len(group.pairs),
         fingerprint=hashlib.sha256(pairs.encode()).hexdigest()[:8],

@@ -26,7 +26,7 @@ from harness.core.names import file_stem
 from harness.store.frames import Sweep
 from reports.site.progress import Advance, silent
 from reports.site.style import LIGHT, LINES, Stroke, strokes
-from reports.tables.formatting import one_line
+from reports.tables.formatting import one_line, seconds
 from reports.tables.table import Comparison, Row
 
 PANEL_INCHES = (4.2, 2.7)
@@ -91,7 +91,7 @@ def write_plots(
             groups = [group for group in table.groups if len(group.settings) < 2]
             rows = [r for g in groups for r in g.rows if r.average_rank and r.frames_per_s]
             if table.suite == suite and rows:
-                title = f"Cost and quality, {table.duration_s:g} s"
+                title = f"Cost and quality, {seconds(table.duration_s)}"
                 with _drawing_style():
                     figure = _cost_figure(rows, look)
                     plots.append(_save(figure, suite, title, folder / f"cost_{table.name}"))

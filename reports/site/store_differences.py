@@ -8,6 +8,7 @@ import pandas as pd
 
 from eval.metric import MetricInfo
 from eval.statistics import P, PairedDifference, paired_differences, table_p
+from harness.core.durations import plain_duration
 from harness.store.frames import Sweep, as_dicts
 from harness.store.header import UNKNOWN_REVISION
 from reports.site import schema
@@ -122,7 +123,7 @@ def _metric(
         title=info.title,
         higher_is_better=info.higher_is_better,
         quality=info.quality,
-        duration_s=key[1],
+        duration_s=plain_duration(key[1]),
         difference=exact(difference.mean),
         low=exact(low),
         high=exact(high),

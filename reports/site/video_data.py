@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from harness.core.durations import duration_name, plain_duration
 from harness.core.typed_files import to_plain
 from harness.store.files import Reader
 from harness.store.frames import Sweep
@@ -40,9 +41,9 @@ def video_data(
     chosen = {unit["unit_id"] for unit in units}
     curves = _Curves(sweep.curves[sweep.curves["unit_id"].isin(chosen)])
     scores = _scores(sweep.scores[sweep.scores["unit_id"].isin(chosen)])
-    frozen_s: dict[str, list[float]] = {}
+    frozen_s: dict[str, list[float | str]] = {}
     for unit_id, duration_s in sorted(sweep.frozen):
-        frozen_s.setdefault(unit_id, []).append(duration_s)
+        frozen_s.setdefault(unit_id, []).append(plain_duration(duration_s))
     for unit in units:
         unit_id = unit["unit_id"]
         reader = Reader(sweep.sources[unit["source"]].folder)
@@ -96,7 +97,7 @@ def _scores(scores: pd.DataFrame) -> dict[str, dict[str, dict[str, dict[str, flo
     ):
         known = short(value)
         of_metric = found.setdefault(unit_id, {}).setdefault(suite, {}).setdefault(metric, {})
-        of_metric[f"{duration_s:g}"] = known if known is not None else str(reason)
+        of_metric[duration_name(duration_s)] = known if known is not None else str(reason)
     return found
 
 

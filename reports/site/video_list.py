@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from harness.core.durations import duration_name
 from harness.store.frames import Sweep, as_dicts
 from reports.site import schema
 from reports.site.assets import UnitAssets
@@ -102,7 +103,7 @@ class _Values:
         wide = scores[own].pivot(index="unit_id", columns="metric", values="value")
         pairs = {(g.backbone, g.prompt_set): frozenset(g.pairs) for g in table.groups}
         wide = wide[[info.name for info in table.metrics]]
-        return cls(table.suite, f"{table.duration_s:g}", wide, pairs)
+        return cls(table.suite, duration_name(table.duration_s), wide, pairs)
 
     def numbers(self, units: pd.DataFrame) -> dict[str, list[float | None]]:
         """Return by metric the value of each unit."""

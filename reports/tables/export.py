@@ -111,7 +111,7 @@ def caption(comparison: Comparison) -> str:
     note = "These are not VBench scores. " if comparison.kind is Kind.proxy else ""
     return (
         f"Suite {comparison.suite} ({comparison.kind}), version {comparison.version}, "
-        f"{seconds(comparison.duration_s)} videos. {note}{groups}. "
+        f"videos of {seconds(comparison.duration_s)}. {note}{groups}. "
         "Mean with its 95 % interval over prompts, or ± standard error where there are too few, "
         "over the prompts and seeds that all compared rows of a backbone have. Bold: best mean "
         "within the backbone, where tests rule out that every row is the best. Average rank: mean "

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 
 from eval.statistics import Interval
+from harness.core.durations import WHOLE, WHOLE_S
 
 DASH = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
@@ -84,7 +85,12 @@ def with_error(
 
 def seconds(value: float) -> str:
     """Return a duration as it is written everywhere, for example "30 s"."""
-    return f"{value:g} s"
+    return "whole length" if value == WHOLE_S else f"{value:g} s"
+
+
+def length_stem(duration_s: float) -> str:
+    """Return a duration as a part of file names, for example "30s"."""
+    return WHOLE if duration_s == WHOLE_S else f"{duration_s:g}s"
 
 
 def one_line(label: str) -> str:

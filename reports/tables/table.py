@@ -11,7 +11,7 @@ from eval.metric import Kind, MetricInfo
 from eval.statistics import Interval, NoInterval, P, PairedDifference
 from eval.statistics.power import Reach
 from reports.tables.columns import kind_of
-from reports.tables.formatting import bounds, column_decimals, error_of
+from reports.tables.formatting import bounds, column_decimals, error_of, length_stem
 
 Pair = tuple[str, int]
 """A prompt id and a seed."""
@@ -171,8 +171,8 @@ class Comparison:
 
     @property
     def name(self) -> str:
-        """Return the stem of the table's files, for example "offline_30s"."""
-        return f"{self.suite}_{self.duration_s:g}s"
+        """Return the stem of the table's files, for example "offline_30s" or "offline_whole"."""
+        return f"{self.suite}_{length_stem(self.duration_s)}"
 
     def group(self, row: Row) -> Group:
         """Return the group of a row."""

@@ -13,9 +13,11 @@ from typing import Any
 
 from eval.metric import Kind
 from eval.scoring.results import Scores
+from harness.core.durations import duration_name
 from harness.core.names import file_stem
 from harness.store.frames import Sweep, as_dicts
 from harness.store.run_store import RunStore
+from reports.tables.formatting import length_stem
 from reports.tables.table import Comparison, Group, Row
 
 
@@ -33,7 +35,7 @@ def write_vbench_results(sweep: Sweep, comparison: Comparison, folder: Path) -> 
             if not row.competes:
                 continue
             name = file_stem(row.backbone, row.method, row.prompt_set)
-            path = folder / f"{name}_{comparison.duration_s:g}s_eval_results.json"
+            path = folder / f"{name}_{length_stem(comparison.duration_s)}_eval_results.json"
             folder.mkdir(parents=True, exist_ok=True)
             content = _results(_scores(sweep, comparison.suite, group, row), comparison.duration_s)
             path.write_text(json.dumps(content, indent=1), encoding="utf-8")
@@ -45,7 +47,7 @@ def _results(videos: Mapping[str, Scores], duration_s: float) -> dict[str, Any]:
     # Imported here: it loads what the suite needs, and no other report does.
     from eval.vbench_long.dataset import score_dataset
 
-    duration = f"{duration_s:g}"
+    duration = duration_name(duration_s)
     return {
         name: [score.official, _clips(videos, name, duration)]
         for name, score in score_dataset(list(videos.values()), duration).items()

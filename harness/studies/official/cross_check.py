@@ -14,6 +14,7 @@ from eval.vbench_long.networks.viclip import OFFICIAL_SUFFIX
 from eval.vbench_long.official_code.run import run_official
 from eval.video.reencode import clip_path
 from eval.video.split import Span
+from harness.core.durations import WHOLE, duration_name
 from harness.core.errors import StoreError
 from harness.core.events import Listener
 from harness.core.files import write_json
@@ -86,9 +87,11 @@ def _groups(store: RunStore, durations_s: Sequence[float]) -> dict[str, tuple[st
         scores = store.scores(SUITE, line.unit_id)
         if scores is None:
             continue
-        for duration in (f"{seconds:g}" for seconds in durations_s):
+        for duration_s in durations_s:
+            duration = duration_name(duration_s)
             if duration in scores.durations:
-                label = f"{line.backbone} | {line.method} | seed {line.seed} | {duration} s"
+                length = WHOLE if duration == WHOLE else f"{duration} s"
+                label = f"{line.backbone} | {line.method} | seed {line.seed} | {length}"
                 groups.setdefault(label, (duration, []))[1].append(scores)
     return groups
 

@@ -168,7 +168,7 @@ class BoardGroup:
 
     backbone: str
     prompt_set: str
-    duration_s: float
+    duration_s: float | str
     num_prompts: int
     num_videos: int
     fingerprint: str
@@ -223,7 +223,7 @@ class Board:
     version: str
     kind: str
     note: str
-    durations_s: list[float]
+    durations_s: list[float | str]
     metrics: list[Metric]
     headings: list[ColumnHeading]
     groups: list[BoardGroup]

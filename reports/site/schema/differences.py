@@ -30,7 +30,7 @@ class MetricDifference:
     title: str
     higher_is_better: bool
     quality: bool
-    duration_s: float
+    duration_s: float | str
     difference: Number
     low: Number
     high: Number

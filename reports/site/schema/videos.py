@@ -159,5 +159,5 @@ class Video:
     timings_s: dict[str, float]
     memory_mib: dict[str, Number]
     drift: dict[str, dict[str, dict[str, Drift]]]
-    frozen_s: list[float]
+    frozen_s: list[float | str]
     record: str

@@ -102,6 +102,41 @@ def test_videos_of_any_origin_are_scored_and_stand_on_the_leaderboard(cli, tmp_p
     assert "mine" in data and "imported" in data
 
 
+def test_a_folder_of_several_lengths_is_one_row_with_the_official_mean_over_all_clips(
+    cli, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mine"
+    for place, length in enumerate((20, 40, 77)):
+        write(folder / f"{place}.mp4", moving(length, 32, 48, seed=place))
+    listed = manifest(folder, **{"0": "a", "1": "b", "2": "c"})
+    arguments = (f"videos={folder}", f"manifest={listed}", "suite=vbench_long", "duration=whole")
+    result = cli("eval", *arguments)
+    assert result.code == 0, result.err
+    store = tmp_path / "runs" / "mine"
+    found = [scores(store, "vbench_long")[prompt] for prompt in "abc"]
+    assert [one["durations"]["whole"]["num_frames"] for one in found] == [20, 40, 77]
+    clips = [one["metrics"]["temporal_flickering"]["clip_scores"] for one in found]
+    assert [len(of_video) for of_video in clips] == [1, 2, 3]
+    (row,) = json.loads((store / "metrics" / "vbench_long.rows.json").read_text())
+    dimension = row["dimensions"]["temporal_flickering"]
+    assert row["duration_s"] == "whole" and (row["num_videos"], dimension["num_clips"]) == (3, 6)
+    assert dimension["official"] == pytest.approx(np.mean(np.concatenate(clips)), abs=1e-12)
+    means = [np.mean(of_video) for of_video in clips]
+    assert dimension["per_video"] == pytest.approx(np.mean(means), abs=1e-12)
+    assert dimension["official"] != pytest.approx(dimension["per_video"], abs=1e-6)
+    assert "Nothing to do" in cli("eval", *arguments).out
+
+    report = cli("report", f"sweep={store}", "--json")
+    (table,) = json.loads(report.out)["tables"]
+    assert table["duration_s"] == "whole" and len(table["rows"]) == 1
+    assert (store / "report" / "tables" / "vbench_long_whole.csv").is_file()
+    lengths = cli("eval", *arguments[:2], "suite=flicker_stability")
+    assert "3 lengths, a row each; duration=whole" in " ".join(lengths.out.split())
+    for wrong in ("0", "-1", "nan", "all"):
+        refused = cli("eval", str(store), f"duration={wrong}")
+        assert refused.code == 2 and "seconds above 0 separated by commas, or whole" in refused.err
+
+
 def test_scores_of_other_weights_are_computed_again(
     cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -97,7 +97,7 @@ class Board {
     const columns = [
       { title: "Method", rowHead: true, value: (row) => row.method, cell: (row) => this.nameCell(row) },
       { title: "Backbone", className: () => "wide-only label", value: (row) => row.backbone, cell: (row) => h("span", { class: "clamp" }, row.backbone) },
-      { title: "Length", className: () => "wide-only", value: (row) => board.groups[row.group].duration_s, text: (row) => seconds(board.groups[row.group].duration_s), cell: (row) => seconds(board.groups[row.group].duration_s), number: true },
+      { title: "Length", className: () => "wide-only", value: (row) => board.durations_s.indexOf(board.groups[row.group].duration_s), text: (row) => seconds(board.groups[row.group].duration_s), cell: (row) => seconds(board.groups[row.group].duration_s), number: true },
       { title: "Avg. rank ↓", text: (row) => number(row.average_rank, 2), value: (row) => row.average_rank, cell: (row) => this.rankCell(row), number: true, tip: "Mean of the ranks within the group over the metrics of quality that all its rows have; 1 is best. The range below is that of 95 % of resampled sets of prompts; it shows how stable the order is." },
       ...metricColumns,
       { title: "Drift", cell: (row) => sparkline(row.spark, methodOf(row.method).colour) },

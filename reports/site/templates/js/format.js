@@ -31,7 +31,7 @@ function significant(value, digits = 3) {
   return String(Number(value.toPrecision(digits))).replace("-", MINUS);
 }
 
-const seconds = (value) => `${Number(value)} s`;
+const seconds = (value) => (value === "whole" ? "whole length" : `${Number(value)} s`);
 const plural = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
 
 function duration(total) {

@@ -162,7 +162,7 @@ function legend(methods) {
 
 function costSection(board) {
   const panels = h("div", { class: "panels" });
-  const longest = Math.max(...board.durations_s);
+  const longest = board.durations_s.at(-1);
   const fill = () => costPanels(panels, board, longest, null);
   const section = h("section", { "aria-labelledby": "cost-title" }, h("h2", { id: "cost-title" }, `Cost against quality, ${seconds(longest)}`), panels, h("p", { class: "fine" }, `Up and to the right is better. Bars: average rank in 95 % of resampled sets of prompts, from ${site().min_prompts} prompts on.`));
   whenNear(section, fill);

@@ -56,9 +56,9 @@ function scoreTable(unit) {
 // The change of each metric over the longest duration.
 function driftTable(unit) {
   return site().boards.filter(({ suite }) => unit.drift[suite]).map((board) => {
-    const longest = String(Math.max(...board.durations_s));
+    const longest = String(board.durations_s.at(-1));
     const lines = board.metrics.map((metric) => ({ metric, drift: unit.drift[metric.suite]?.[metric.name]?.[longest] })).filter(({ drift }) => drift);
-    return lines.length ? h("details", { open: true }, h("summary", {}, `Drift over ${longest} s, ${board.kind}`), tableBox(`Drift, suite ${board.suite}`, h("table", { class: "plain" },
+    return lines.length ? h("details", { open: true }, h("summary", {}, `Drift over ${seconds(longest)}, ${board.kind}`), tableBox(`Drift, suite ${board.suite}`, h("table", { class: "plain" },
       h("thead", {}, h("tr", {}, ["Metric", "Slope per min", "Early half", "Late half", "Similarity to the first clip, late half"].map((text, i) => h("th", { scope: "col", class: i ? "number" : null }, text)))),
       h("tbody", {}, lines.map(({ metric, drift }) => h("tr", {}, h("th", { scope: "row" }, metric.title),
         [signed(drift.slope_per_min, metric.decimals), number(drift.early_half, metric.decimals), number(drift.late_half, metric.decimals), number(drift.late_similarity, 3)].map((text) => h("td", { class: "number" }, text)))))))) : null;

@@ -18,7 +18,7 @@ async function videosPage(page, params) {
   let table;
   function makeTable() {
     const board = data.boards.find(({ suite }) => suite === state.board);
-    const length = board && (board.durations_s.find((d) => String(d) === state.d) ?? Math.max(...board.durations_s));
+    const length = board && (board.durations_s.find((d) => String(d) === state.d) ?? board.durations_s.at(-1));
     const columns = [
       { title: "Video", rowHead: true, value: (video) => video.prompt_id, cell: (video) => h("a", { href: href("video", { id: video.unit_id }), class: "thumb-link" }, video.strip ? h("span", { class: "thumb" }, h("img", { src: video.strip, alt: "", loading: "lazy", decoding: "async" })) : h("span", { class: "thumb none" }), h("span", {}, video.prompt_id, h("span", { class: "fine clip" }, video.text))) },
       { title: "Method", value: (video) => video.method, cell: (video) => [swatch(video.method), video.method] },
@@ -76,7 +76,7 @@ async function videosPage(page, params) {
       makeTable();
       save();
     }),
-    durations.length > 1 && select("Length", durations.map((d) => [d, seconds(d)]), state.d || Math.max(...durations), (value) => {
+    durations.length > 1 && select("Length", durations.map((d) => [d, seconds(d)]), state.d || durations.at(-1), (value) => {
       state.d = value;
       makeTable();
       save();

@@ -1,0 +1,28 @@
+"""Durations that videos are scored over: seconds from the start, or each video as long as it is."""
+
+from __future__ import annotations
+
+import math
+
+WHOLE_S = math.inf
+"""Every video over its own length, so that videos of several lengths are one row."""
+WHOLE = "whole"
+
+
+def duration_name(duration_s: float) -> str:
+    """Return the name of a duration in score files and on the command line."""
+    return WHOLE if duration_s == WHOLE_S else f"{duration_s:g}"
+
+
+def duration_of(name: str) -> float:
+    """Return the seconds that a name stands for.
+
+    Raises:
+        ValueError: neither a number nor "whole".
+    """
+    return WHOLE_S if name == WHOLE else float(name)
+
+
+def plain_duration(duration_s: float) -> float | str:
+    """Return a duration as JSON has it, which knows no infinity: a number, or "whole"."""
+    return WHOLE if duration_s == WHOLE_S else duration_s
