@@ -23,10 +23,24 @@ PLACEHOLDERS = {
     "out_folder": "an empty folder; the one video in it is taken, whatever its name",
 }
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
-# Programs that run the argument after -c, and those of their options that take an argument.
-_INTERPRETER = re.compile(r"(ba|da|z|k|fi)?sh|python[\d.]*|\{python\}")
-_RUNS_CODE = re.compile(r"-[^-mWX]*?c")
+# Programs that run an argument as code, with the options that say so, and those of their options that
+# take an argument.
+_INTERPRETERS = (
+    (re.compile(r"(ba|da|z|k|fi)?sh|python[\d.]*|\{python\}"), re.compile(r"-[^-mWX]*?c")),
+    (
+        re.compile(r"perl|ruby|node|deno|php|lua[\d.]*|R|Rscript|julia|osascript"),
+        re.compile(r"-[^-]*?[eEpr]|--(eval|print|run)\b|eval"),
+    ),
+)
 _WITH_ARGUMENT = ("-o", "+o", "-O", "+O", "-W", "-X", "--rcfile", "--init-file")
+# Programs that hand their arguments to a shell, on this machine or another.
+_HANDS_TO_SHELL = re.compile(
+    r"ssh|rsh|mosh|pdsh|clush|p(arallel-)?ssh|dsh|parallel|eval|make|watch|su|runuser|tmux|screen|"
+    r"bsub|qsub|adb|vagrant|powershell|pwsh"
+)
+# Text that may stand around a prompt in one argument. Code that holds data needs quotes or brackets.
+_PLAIN = re.compile(r"[\w\s.,:!?=+@%#-]*")
+_COMMAND_OPTION = re.compile(r"-\w*c|--(command|wrap|exec|eval)(=.*)?", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -64,10 +78,11 @@ class CommandTemplate:
             if not set(found) & set(needed):
                 names = " or ".join(f"{{{name}}}" for name in needed)
                 raise ConfigError(f"backbone.command needs {names}: {text!r}.")
-        if code := next((code for code in _code_of(arguments) if "{prompt}" in code), None):
+        if code := next(_code_with_prompt(arguments), None):
             raise ConfigError(
-                f"backbone.command: the prompt would be run as code in {code!r}. Pass it behind "
-                "the code, bash -c 'python make.py \"$1\"' _ {prompt}, or use {prompt_file}."
+                f"backbone.command: the prompt might be run as code in {code!r}. Pass it as an "
+                "argument of its own, --prompt={prompt}, behind the code of a shell, "
+                "bash -c 'python make.py \"$1\"' _ {prompt}, or use {prompt_file}."
             )
         return cls(arguments)
 
@@ -82,20 +97,35 @@ class CommandTemplate:
         ]
 
 
+def _code_with_prompt(arguments: Sequence[str]) -> Iterator[str]:
+    """Yield the arguments with a prompt that something may read as code instead of data."""
+    shell = False
+    for before, argument in zip(("", *arguments), arguments, strict=False):
+        if "{prompt}" in argument:
+            around = _PLACEHOLDER.sub("", argument)
+            words = _COMMAND_OPTION.fullmatch(before) or _COMMAND_OPTION.fullmatch(argument)
+            if shell or not _PLAIN.fullmatch(around) or (words and " " in around):
+                yield argument
+        shell = shell or _HANDS_TO_SHELL.fullmatch(PurePath(argument).name) is not None
+    yield from (code for code in _code_of(arguments) if "{prompt}" in code)
+
+
 def _code_of(arguments: Sequence[str]) -> Iterator[str]:
-    """Yield the arguments that a shell or Python runs as code: those of -c."""
+    """Yield the arguments that interpreters run as code: those of -c and -e."""
     for start, program in enumerate(arguments, start=1):
-        if not _INTERPRETER.fullmatch(PurePath(program).name):
+        name = PurePath(program).name
+        runs = next((option for names, option in _INTERPRETERS if names.fullmatch(name)), None)
+        if runs is None:
             continue
         rest, runs_code = iter(arguments[start:]), False
         for argument in rest:
-            if not argument.startswith(("-", "+")):
+            if runs.match(argument):
+                # Options may be written together, -lc, and for Python with the code.
+                runs_code = True
+                yield argument
+            elif not argument.startswith(("-", "+")):
                 if runs_code:
                     yield argument
                 break
-            if argument in _WITH_ARGUMENT:
+            elif argument in _WITH_ARGUMENT:
                 next(rest, None)
-            # Options may be written together, -lc, and for Python with the code.
-            elif _RUNS_CODE.match(argument):
-                runs_code = True
-                yield argument
