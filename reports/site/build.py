@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import errno
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import ConfigError, LongtakeError
 from harness.core.files import locked, remove_leftovers
 from harness.core.names import file_stem
 from harness.store.folders import require_sweep
@@ -112,6 +114,7 @@ def build_report(
         advance: see `Advance`.
 
     Raises:
+        ConfigError: the report must be made, and its folder may not be written to.
         LongtakeError: a folder is not a sweep, scores of several versions of a suite are mixed, or
             the options name something that does not exist.
     """
@@ -126,14 +129,12 @@ def build_report(
     quoted_stamps = [file_stamp(Path(path)) for path in options.quoted]
     setting = digest(code_digest(), repr(options), str(out), *map(str, folders), *quoted_stamps)
     files = fingerprint(folders, stamps)
-    with locked(out / ".lock"):
+    if finished := _unchanged(out, setting, files):  # without the lock: the folder may be read-only
+        return finished
+    with _alone_in(out):
+        if finished := _unchanged(out, setting, files):
+            return finished
         earlier = read_state(out)
-        if (
-            earlier
-            and (earlier.setting, earlier.files) == (setting, files)
-            and earlier.is_whole(out)
-        ):
-            return _paths(out, earlier)
         remove_state(out)
         state = _build(folders, out, options, stamps, earlier, advance)
         # What is made now may be called stopped later, without any change of a file.
@@ -141,6 +142,30 @@ def build_report(
         state = replace(state, setting=setting, files=files, num_files=count_files(out))
         write_state(out, state)
     return _paths(out, state)
+
+
+@contextmanager
+def _alone_in(out: Path) -> Iterator[None]:
+    """Keep other processes out of the folder of a report."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(out / ".lock"))
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise
+            raise ConfigError(
+                f"{out} may not be written to ({error.strerror}), and the report there is missing "
+                "or older than the sweep or this version. Choose another folder: out=FOLDER."
+            ) from error
+        yield
+
+
+def _unchanged(out: Path, setting: str, files: str) -> ReportPaths | None:
+    """Return the finished report in a folder if it was made from the same."""
+    state = read_state(out)
+    if state and (state.setting, state.files) == (setting, files) and state.is_whole(out):
+        return _paths(out, state)
+    return None
 
 
 def _paths(out: Path, state: State) -> ReportPaths:

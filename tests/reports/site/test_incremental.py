@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from dataclasses import replace
@@ -11,6 +12,7 @@ from unittest.mock import Mock
 import pytest
 
 from harness.core.environment import package_versions
+from harness.core.errors import ConfigError
 from harness.core.files import locked_if_free
 from reports.papers.quoted_files import SHIPPED
 from reports.site import build, state
@@ -26,6 +28,10 @@ def contents(out: Path) -> dict[str, bytes]:
     files = {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file()}
     files.pop("state.json")
     return files
+
+
+def refuse(path: Path) -> None:
+    raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
 
 def times(out: Path) -> dict[str, int]:
@@ -44,6 +50,7 @@ def test_nothing_is_made_again_where_nothing_changed(
 ) -> None:
     first = build_report(store, options=PAGE_ONLY)
     monkeypatch.setattr(build, "_build", None)
+    monkeypatch.setattr(build, "locked", refuse)  # a colleague may only read the folder
     again = build_report(store, options=PAGE_ONLY)
     assert (again.index, again.counts, again.headline) == (
         *(first.index, first.counts, first.headline),
@@ -51,6 +58,18 @@ def test_nothing_is_made_again_where_nothing_changed(
     assert [table.frame().to_csv() for table in again.comparisons] == [
         table.frame().to_csv() for table in first.comparisons
     ]
+
+
+def test_a_folder_that_may_not_be_written_to_is_named_with_the_way_on(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_report(store, options=PAGE_ONLY)
+    change_score(store)
+    with monkeypatch.context() as patch:
+        patch.setattr(build, "locked", refuse)
+        with pytest.raises(ConfigError, match=r"report may not be written to .*out=FOLDER"):
+            build_report(store, options=PAGE_ONLY)
+    assert build_report(store, tmp_path / "elsewhere", PAGE_ONLY).index.is_file()
 
 
 def test_a_changed_unit_is_shown_and_other_pages_stay(store: Path, tmp_path: Path) -> None:
