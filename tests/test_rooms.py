@@ -114,7 +114,7 @@ def test_no_file_is_long(folder: str) -> None:
 
 
 @pytest.mark.parametrize("statement", ["import harness", "main(['sweep', '--help'])"])
-def test_help_never_imports_torch(statement: str) -> None:
+def test_help_imports_nothing_slow(statement: str) -> None:
     script = f"""
 import contextlib, sys
 from harness.__main__ import main
@@ -122,6 +122,16 @@ with contextlib.suppress(SystemExit):
     {statement}
 heavy = {{"torch", "pandas", "hydra", "cv2", "matplotlib"}} & set(sys.modules)
 assert not heavy, heavy
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_a_list_of_everything_does_not_import_torch() -> None:
+    script = """
+import sys
+from harness.__main__ import main
+main(["list"])
+assert "torch" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
 

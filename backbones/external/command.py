@@ -23,8 +23,7 @@ PLACEHOLDERS = {
     "out_folder": "an empty folder; the one video in it is taken, whatever its name",
 }
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
-# Programs that run an argument as code, with the options that say so, and those of their options that
-# take an argument.
+# Programs that run an argument as code, and the options that say so.
 _INTERPRETERS = (
     (re.compile(r"(ba|da|z|k|fi)?sh|python[\d.]*|\{python\}"), re.compile(r"-[^-mWX]*?c")),
     (
@@ -32,13 +31,14 @@ _INTERPRETERS = (
         re.compile(r"-[^-]*?[eEpr]|--(eval|print|run)\b|eval"),
     ),
 )
+# Those of their options that take an argument.
 _WITH_ARGUMENT = ("-o", "+o", "-O", "+O", "-W", "-X", "--rcfile", "--init-file")
 # Programs that hand their arguments to a shell, on this machine or another.
 _HANDS_TO_SHELL = re.compile(
     r"ssh|rsh|mosh|pdsh|clush|p(arallel-)?ssh|dsh|parallel|eval|make|watch|su|runuser|tmux|screen|"
     r"bsub|qsub|adb|vagrant|powershell|pwsh"
 )
-# Text that may stand around a prompt in one argument. Code that holds data needs quotes or brackets.
+# Text that may stand around a prompt in one argument. Code around data has quotes or brackets.
 _PLAIN = re.compile(r"[\w\s.,:!?=+@%#-]*")
 _COMMAND_OPTION = re.compile(r"-\w*c|--(command|wrap|exec|eval)(=.*)?", re.DOTALL)
 

@@ -191,10 +191,12 @@ def _wrong_source(sweep: Path | None, videos: Path | None, manifest: Path | None
 def _score(
     store: RunStore, durations_s: Sequence[float], settings: Settings, terminal: Terminal
 ) -> int:
+    from harness.cli.sweep_story import warn_of_device
     from harness.cli.terminal import STOPPED
     from harness.run.stages import score_store
     from harness.run.worker import stopping_on_signals
 
+    warn_of_device(settings.device, terminal)
     with stopping_on_signals() as stop_requested:
         outcome = score_store(store, durations_s, settings, terminal, stop_requested)
     if outcome is None:

@@ -69,6 +69,18 @@ def warn_of_disk(store: Path, needed_bytes: int, terminal: Terminal) -> None:
         )
 
 
+def warn_of_device(device: str, terminal: Terminal) -> None:
+    """Warn that device=auto computes on the processor beside a GPU."""
+    from harness.core.devices import unseen_gpu
+
+    if device == "auto" and (sentence := unseen_gpu()):
+        terminal.say(
+            f"{sentence} All is computed on the processor; for the GPU install a torch with CUDA.",
+            style="yellow",
+            needed=True,
+        )
+
+
 def say_start(
     store: RunStore, cost: Estimate, settings: Settings, with_report: bool, terminal: Terminal
 ) -> None:
@@ -86,6 +98,7 @@ def say_start(
         f"{counted(workers, 'worker')} with {counted(threads, 'thread')} "
         f"on {pick_device(settings.device)}"
     )
+    warn_of_device(settings.device, terminal)
     if made.num_items or scored.num_items:
         for line in estimate_lines(cost, with_report):
             terminal.say(line)

@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from backbones import BACKBONES
 from eval.scoring.suite import METRICS, SUITES
-from harness.config.prompts import GENERATORS, shipped_sets
-from harness.config.sweep import CONF, load_sweep, options
+from harness.config.prompts import GENERATORS, PromptSettings, load_prompts, shipped_sets
+from harness.config.sweep import CONF, options
 from harness.core.errors import unknown_name
 from harness.core.registry import Registry
+from harness.core.schema import build
 from methods import METHODS
 from methods.encoders import ENCODERS
 
@@ -64,10 +67,15 @@ def _suites() -> Iterator[Listed]:
 
 def _prompts() -> Iterator[Listed]:
     for name in options("prompts"):
-        prompts = load_sweep([f"prompts={name}"]).rows[0].prompts
-        version = f"{len(prompts.prompts)} prompts, sha256 {prompts.sha256[:12]}"
-        summary = f"{_first_comment(CONF / 'prompts' / f'{name}.yaml')} {version}"
-        yield Listed(name, summary, "longtake")
+        path = CONF / "prompts" / f"{name}.yaml"
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        settings = build(PromptSettings, content, "prompts")
+        if settings.source in GENERATORS.names():  # drawing them would import torch
+            version = f"{settings.num} prompts by default"
+        else:
+            prompts = load_prompts(name, settings)
+            version = f"{len(prompts.prompts)} prompts, sha256 {prompts.sha256[:12]}"
+        yield Listed(name, f"{_first_comment(path)} {version}.", "longtake")
     sources = ", ".join([*shipped_sets(), *GENERATORS.names()])
     yield Listed("FILE.txt, FILE.jsonl", f"your own; values of prompts.source: {sources}", "you")
 

@@ -26,7 +26,8 @@ def pick_device(name: str) -> torch.device:
 
     Raises:
         ConfigError: another name.
-        DeviceError: the device doesn't exist here, or "auto" finds a GPU that torch cannot use.
+        DeviceError: the device doesn't exist here, or "auto" finds a GPU that a torch built for
+            CUDA cannot use. With a torch for processors "auto" is the processor.
     """
     import torch
 
@@ -51,25 +52,38 @@ def pick_device(name: str) -> torch.device:
 
 
 def refuse_unseen_gpu() -> None:
-    """Refuse to compute on the processor where a GPU is, and torch cannot use it.
-
-    A GPU that CUDA_VISIBLE_DEVICES hides was not meant to be used.
+    """Refuse to compute on the processor where a GPU is that this torch was built for.
 
     Raises:
-        DeviceError: the message has the versions of driver and CUDA.
+        DeviceError: torch is built for CUDA and cannot use the GPU: its driver is too old, or
+            something is broken. The message has the versions of both.
+    """
+    if sentence := unseen_gpu():
+        import torch
+
+        if torch.version.cuda is not None:
+            raise DeviceError(
+                f"device=auto: {sentence} Install a torch that fits the driver, or set device=cpu."
+            )
+
+
+def unseen_gpu() -> str:
+    """Return a sentence about a GPU of this machine that torch cannot use; empty if there is none.
+
+    A GPU that CUDA_VISIBLE_DEVICES hides was not meant to be used.
     """
     if not _GPUS.is_dir() or not any(_GPUS.iterdir()):
-        return
+        return ""
     import torch
 
     if torch.cuda.is_available() or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
-        return
+        return ""
     driver = _DRIVER.read_text().strip() if _DRIVER.is_file() else "unknown"
     cuda = torch.version.cuda
-    built = f"is built for CUDA {cuda}" if cuda else "is a build for processors"
-    raise DeviceError(
-        f"device=auto: there is a GPU (driver {driver}), but torch {torch.__version__}, which "
-        f"{built}, cannot use it. Install a torch that fits the driver, or set device=cpu."
+    built = f"built for CUDA {cuda}" if cuda else "a build for processors"
+    return (
+        f"This machine has a GPU (driver {driver}) that torch {torch.__version__}, {built}, cannot "
+        "use."
     )
 
 

@@ -14,7 +14,7 @@ from eval.scoring.suite import METRICS, SUITES, find_suite
 from harness.config.prompts import GENERATORS
 from harness.config.sweep import load_sweep, options
 from harness.core.compiler import compiler_problem
-from harness.core.devices import refuse_unseen_gpu
+from harness.core.devices import refuse_unseen_gpu, unseen_gpu
 from harness.core.environment import package_versions
 from harness.core.errors import DeviceError, LongtakeError
 from harness.core.machine import cpu_name, num_cores
@@ -89,9 +89,9 @@ def _machine() -> dict[str, str]:
             "free"
         )
     if not torch.cuda.is_available():
-        machine["GPU"] = "none; device=auto uses the processor"
         try:
             refuse_unseen_gpu()
+            machine["GPU"] = f"{unseen_gpu() or 'none;'} device=auto uses the processor"
         except DeviceError as error:
             machine["GPU"] = str(error)
     problem = compiler_problem()

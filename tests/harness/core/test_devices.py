@@ -7,9 +7,17 @@ from pathlib import Path
 import pytest
 import torch
 
+from harness.cli.sweep_story import warn_of_device
+from harness.cli.terminal import Terminal
 from harness.core import devices
 from harness.core.determinism import full_float32
-from harness.core.devices import device_lost, pick_device, ran_out_of_memory, visible_gpus
+from harness.core.devices import (
+    device_lost,
+    pick_device,
+    ran_out_of_memory,
+    unseen_gpu,
+    visible_gpus,
+)
 from harness.core.errors import ConfigError, DeviceError
 
 
@@ -25,17 +33,30 @@ def gpu_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("gpu_there")
-def test_auto_says_that_torch_cannot_use_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_refuses_a_gpu_that_a_torch_for_gpus_cannot_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(torch.version, "cuda", "13.0")
     for choose in (pick_device, visible_gpus):
-        with pytest.raises(DeviceError, match=r"driver 535\.104\.05.*built for CUDA 13\.0"):
+        with pytest.raises(DeviceError, match=r"535\.104\.05.*built for CUDA 13\.0.*device=cpu"):
             choose("auto")
-    monkeypatch.setattr(torch.version, "cuda", None)
-    with pytest.raises(DeviceError, match="is a build for processors"):
-        pick_device("auto")
     assert pick_device("cpu").type == "cpu"
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # hidden on purpose
-    assert pick_device("auto").type == "cpu"
+    assert pick_device("auto").type == "cpu" and not unseen_gpu()
+
+
+@pytest.mark.usefixtures("gpu_there")
+def test_auto_warns_beside_a_gpu_where_torch_is_for_processors(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch.version, "cuda", None)
+    assert pick_device("auto").type == "cpu" and visible_gpus("auto") == []
+    warn_of_device("auto", Terminal())
+    told = capsys.readouterr()
+    assert len((told.out + told.err).splitlines()) == 1
+    assert "a build for processors" in told.out + told.err
+    warn_of_device("cpu", Terminal())
+    assert capsys.readouterr() == ("", "")
 
 
 def test_auto_is_the_processor_where_no_gpu_is(

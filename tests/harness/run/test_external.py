@@ -176,7 +176,7 @@ def test_a_stopped_sweep_stops_the_command(tmp_path: Path, monkeypatch) -> None:
         ("su maker -c 'make.py {prompt} {out}'", "as code"),
         ("run '--command=make.py {prompt}' {out}", "as code"),
         ("make video PROMPT={prompt} OUT={out}", "as code"),
-        ("run '--json={\"prompt\": \"{prompt}\"}' {out}", "as code"),
+        ('run \'--json={"prompt": "{prompt}"}\' {out}', "as code"),
         ("run {out}", r"needs \{prompt\} or \{prompt_file\} or \{script\}"),
     ],
 )
