@@ -54,13 +54,12 @@ def one_thread() -> None:
 @pytest.fixture(autouse=True)
 def forgotten_modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Forget modules that a test wrote, and where; the next one may write another of the name."""
-    path = list(sys.path)
+    path, before = list(sys.path), set(sys.modules)
     yield
     sys.path[:] = path
     written = f"{tmp_path_factory.getbasetemp()}{os.sep}"
-    for name, module in list(sys.modules.items()):
-        # As strings: to compare thousands of paths takes longer than most tests.
-        if str(getattr(module, "__dict__", {}).get("__file__")).startswith(written):
+    for name in sys.modules.keys() - before:
+        if str(vars(sys.modules[name]).get("__file__")).startswith(written):
             del sys.modules[name]
 
 

@@ -75,6 +75,7 @@ def test_a_foreign_module_that_is_already_imported_is_named(tmp_path: Path, kind
     assert "Import harness before it" in ended.stderr
 
 
+@pytest.mark.slow
 def test_our_packages_may_be_imported_before_harness(tmp_path: Path) -> None:
     code = "import methods.rag, eval.metric, harness; harness.__version__"
     ended = run([sys.executable, "-P", "-c", code], tmp_path)

@@ -24,6 +24,7 @@ def test_noise_does_not_depend_on_the_order_of_draws(wanted: list, random) -> No
     assert all(torch.equal(draw(key), in_order[key]) for key in shuffled)
 
 
+@pytest.mark.slow
 @given(keys, keys)
 def test_different_places_get_different_noise(one: tuple, other: tuple) -> None:
     same = torch.equal(

@@ -44,5 +44,6 @@ def test_the_file_is_small_and_says_how_it_was_made() -> None:
     assert learned_memory(weights.losses)
 
 
+@pytest.mark.slow
 def test_figures_come_back_with_the_right_frames_and_not_with_a_window(backbone: Backbone) -> None:
     assert recall(backbone, StreetOracle()) > recall(backbone, SlidingWindow()) + 0.2

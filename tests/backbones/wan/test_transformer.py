@@ -111,6 +111,7 @@ SMALL = WanConfig(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("shapes_unchecked")
 def test_a_layer_is_compiled_for_each_attention_kernel() -> None:
     """Compiled code keeps the kernel it was first run with, whatever is enabled later."""

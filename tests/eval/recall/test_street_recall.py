@@ -116,6 +116,7 @@ def test_a_script_of_two_streets_has_a_reason_instead() -> None:
         METRICS[0].measure(clip)
 
 
+@pytest.mark.slow
 def test_new_figures_in_every_lap_are_no_recall() -> None:
     videos = [laps_of((n, n + 100, n + 200)) for n in range(12)]
     values = [score(METRICS[0], frames, PROMPT).value for frames in videos]
@@ -124,6 +125,7 @@ def test_new_figures_in_every_lap_are_no_recall() -> None:
     assert abs(np.mean(identities) - 1 / 4) < 0.12
 
 
+@pytest.mark.slow
 def test_a_half_faded_memory_lies_between() -> None:
     true, other = video(PROMPT, 3), laps_of([3, 103, 203, 303])
     num = min(len(true), len(other))

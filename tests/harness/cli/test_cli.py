@@ -150,6 +150,7 @@ def test_cfg_prints_every_row_resolved(cli) -> None:
     assert not Path("runs").exists()
 
 
+@pytest.mark.slow
 def test_dry_run_prints_units_time_and_disk_and_makes_nothing(cli) -> None:
     result = cli("sweep", "--dry-run", *FAST, "method=rag,oldest", "seed=0,1")
     assert result.code == 0
@@ -173,6 +174,7 @@ def test_dry_run_of_released_weights_works_before_they_are_downloaded(cli, monke
     assert "Missing weights" in cli("sweep", *asked).err
 
 
+@pytest.mark.slow
 def test_dry_run_says_which_differences_the_prompts_tell(cli) -> None:
     asked = ["sweep", "--dry-run", *FAST[:2], "device=cpu", "suite=offline", "method=rag,oldest"]
     assert "offline: 1 prompt cannot tell any" in cli(*asked, "prompts.num=1").out
@@ -189,6 +191,7 @@ def test_dry_run_says_which_differences_the_prompts_tell(cli) -> None:
     assert re.search(r"sky\s.*\s1\.87\s", known)
 
 
+@pytest.mark.slow
 def test_list_names_everything_that_can_be_chosen(cli) -> None:
     result = cli("list")
     for name in ("tiny_long", "rag_aged", "avg_pool", "flow_motion", "offline", "tiny_demo"):
@@ -197,6 +200,7 @@ def test_list_names_everything_that_can_be_chosen(cli) -> None:
     assert cli("list", "method").code == 2
 
 
+@pytest.mark.slow
 def test_doctor_reports_packages_weights_and_metrics(cli) -> None:
     result = cli("doctor")
     assert result.code == 0
@@ -204,6 +208,7 @@ def test_doctor_reports_packages_weights_and_metrics(cli) -> None:
     assert "subject_color_error" in result.out
 
 
+@pytest.mark.slow
 def test_generate_prints_the_path_of_the_video(cli) -> None:
     prompt = "prompt=dusk grassy blue yellowish striped ball drifting"
     result = cli("generate", prompt, "duration=1.5", "backbone.denoising_step_list=[1000]")
@@ -297,6 +302,7 @@ def test_an_unwritable_run_folder_is_one_clear_line(cli) -> None:
     assert result.err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_damaged_sweep_header_does_not_block_the_sweep(cli) -> None:
     assert cli("sweep", "--no-report", *FAST).code == 0
     Path("runs/main/sweep.yaml").write_text("{")
@@ -304,6 +310,7 @@ def test_a_damaged_sweep_header_does_not_block_the_sweep(cli) -> None:
     assert "commands" in Path("runs/main/sweep.yaml").read_text()
 
 
+@pytest.mark.slow
 def test_eval_refuses_a_duration_that_no_video_has(cli) -> None:
     assert cli("sweep", "--no-report", *FAST).code == 0
     result = cli("eval", "sweep=runs/main", "suite=sky_error", "duration=60")

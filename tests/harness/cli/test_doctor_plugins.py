@@ -30,6 +30,7 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.syspath_prepend(str(tmp_path / name))
 
 
+@pytest.mark.slow
 def test_each_problem_is_one_line_and_the_rest_is_reported(cli, outside: None) -> None:
     result = cli("doctor")
     assert result.code == 0, result.err

@@ -10,6 +10,7 @@ import pytest
 from tests.harness.support import FAST, copy_rollout, documented_keys, keys_of
 
 
+@pytest.mark.slow
 def test_list(cli) -> None:
     found = json.loads(cli("list", "--json").out)
     assert {"methods", "metrics", "backbones"} <= set(found)
@@ -18,6 +19,7 @@ def test_list(cli) -> None:
     assert set(json.loads(cli("list", "encoders", "--json").out)) == {"encoders"}
 
 
+@pytest.mark.slow
 def test_doctor(cli) -> None:
     found = json.loads(cli("doctor", "--json").out)
     assert set(found) == documented_keys("doctor --json")

@@ -146,6 +146,7 @@ def test_list_runs_shows_every_sweep(cli, store: RunStore) -> None:
     assert (tour["units"], tour["done"], tour["failed"], tour["missing"]) == (4, 2, 1, 1)
 
 
+@pytest.mark.slow
 def test_resume_runs_the_commands_of_a_sweep_again_in_their_folder(cli, monkeypatch) -> None:
     assert cli(*sweep("method=rag", "name=tour")).code == 0
     before = video_hashes(Path("runs/tour"))

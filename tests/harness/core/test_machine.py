@@ -46,6 +46,7 @@ def test_threads_of_a_prepared_process_override_the_environment(
     assert machine.eval_threads() == 2
 
 
+@pytest.mark.slow
 def test_prepare_process_leaves_the_environment_of_threads_alone() -> None:
     code = (
         "import os, torch; from harness.core import machine; machine.prepare_process(3); "

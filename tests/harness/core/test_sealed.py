@@ -22,6 +22,7 @@ def test_tensors_come_back_with_their_metadata(tmp_path: Path) -> None:
     assert all(torch.equal(file.get_tensor(name), TENSORS[name]) for name in TENSORS)
 
 
+@pytest.mark.slow
 def test_every_process_writes_the_same_bytes(tmp_path: Path) -> None:
     """The metadata of safetensors is in random order; torch.save writes the name of the file."""
     code = (

@@ -15,6 +15,7 @@ from tests.harness.support import FAST
 from tests.reports.experiment import make_store
 
 
+@pytest.mark.slow
 def test_seconds_come_from_earlier_records_of_the_backbone(cli) -> None:
     assert cli("sweep", "--no-report", *FAST, "name=first", "method=rag").code == 0
     store = RunStore(Path("runs/first"))
@@ -36,6 +37,7 @@ def test_seconds_come_from_earlier_records_of_the_backbone(cli) -> None:
     assert in_two["generate"]["seconds"] == pytest.approx(36)
 
 
+@pytest.mark.slow
 def test_what_is_there_is_counted_apart(cli, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = [part for part in FAST if part != "suite=[]"]
     assert cli("sweep", "--no-report", *FAST, "name=first", "method=rag").code == 0

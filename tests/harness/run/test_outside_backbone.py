@@ -15,6 +15,8 @@ from safetensors.torch import load_file
 
 from tests.harness.support import records, sweep
 
+pytestmark = pytest.mark.slow
+
 MOSAIC = ("backbone=mosaic", "duration=6")
 
 

@@ -58,6 +58,7 @@ def test_scores_may_lie_in_another_store_than_first_holds_the_video(
     assert UNIT in set(merged.scores["unit_id"])
 
 
+@pytest.mark.slow
 def test_other_bytes_under_one_id_are_a_conflict(store: Path, other: Path, tmp_path: Path) -> None:
     record = json.loads((other / "units" / UNIT / "record.json").read_text())
     video = record["video"] | {"sha256": "cd" * 32}

@@ -108,6 +108,7 @@ def unit(number: int, family: str = "tiny", **backbone_args: object) -> Unit:
     )
 
 
+@pytest.mark.slow
 @given(SHARDS)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_shard_is_equal_after_a_round_trip_through_its_file(tmp_path: Path, shard: Shard) -> None:
@@ -165,6 +166,7 @@ def test_a_damaged_shard_is_named_with_its_field(
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.slow
 @given(SHARDS, st.data())
 def test_a_part_of_a_shard_contains_exactly_the_named_items_in_order(
     shard: Shard, data: st.DataObject

@@ -101,6 +101,7 @@ def test_damaged_videos_are_left_out_of_the_laps_with_a_warning(
     assert writer.warnings[-1].endswith("its laps cannot be drawn: missing.")
 
 
+@pytest.mark.slow
 def test_laps_after_a_longer_scoring_are_drawn_again(pristine_store: Path, tmp_path: Path) -> None:
     sweep = load_sweep(pristine_store)
     # As ages are named with 6 digits, two of them may be a little longer than the video.

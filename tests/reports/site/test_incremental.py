@@ -21,6 +21,8 @@ from reports.site.state import code_digest, code_files
 from tests.reports.conftest import PAGE_ONLY, data_of
 from tests.test_rooms import imported_files
 
+pytestmark = pytest.mark.slow
+
 UNIT = "tiny_short-rag-p1-0"
 
 

@@ -50,6 +50,7 @@ def test_other_texts_stay(text: str) -> None:
     assert hide(text) == text
 
 
+@pytest.mark.slow
 def test_copies_of_what_is_gone_are_removed(store: Path, tmp_path: Path) -> None:
     out, other = tmp_path / "site", "tiny_short-sliding_window-p0-0"
     foreign = out / "files" / "mine" / "x.json"
@@ -72,6 +73,7 @@ def test_copies_of_what_is_gone_are_removed(store: Path, tmp_path: Path) -> None
     assert left == [foreign]
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_left_out_with_a_warning_and_copies_can_be_read(
     store: Path, tmp_path: Path
 ) -> None:

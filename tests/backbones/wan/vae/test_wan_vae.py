@@ -2,11 +2,10 @@ from __future__ import annotations
 
 import itertools
 from functools import partial
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from diffusers import AutoencoderKLWan
-from diffusers.loaders.single_file_utils import convert_wan_vae_to_diffusers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -15,6 +14,9 @@ from torch._dynamo.utils import counters
 from backbones.wan.vae import WanDecoder, WanVAE, WanVAEConfig
 from backbones.wan.vae.layers import CausalConv3d, CausalMemory
 from backbones.wan.vae.model import _compiled_decoder
+
+if TYPE_CHECKING:  # takes longer to import than all but the slow tests
+    from diffusers import AutoencoderKLWan
 
 SMALL = WanVAEConfig(base_dim=8)
 NUM_LATENTS = 5
@@ -47,6 +49,9 @@ def latents() -> Tensor:
 
 @pytest.fixture(scope="module")
 def reference() -> AutoencoderKLWan:
+    from diffusers import AutoencoderKLWan
+    from diffusers.loaders.single_file_utils import convert_wan_vae_to_diffusers
+
     model = AutoencoderKLWan(base_dim=SMALL.base_dim).eval()
     model.load_state_dict(convert_wan_vae_to_diffusers(random_vae(SMALL).state_dict()))
     return model
@@ -59,7 +64,11 @@ def decode_floats(vae: WanVAE, latents: Tensor) -> Tensor:
     return torch.cat([vae.decode_latent(latent[None], memory) for latent in latents])
 
 
+@pytest.mark.slow
 def test_the_released_size_has_the_names_and_shapes_of_the_weights_file() -> None:
+    from diffusers import AutoencoderKLWan
+    from diffusers.loaders.single_file_utils import convert_wan_vae_to_diffusers
+
     with torch.device("meta"):
         ours, theirs = WanVAE(WanVAEConfig()), AutoencoderKLWan()
     state = ours.state_dict()
@@ -70,6 +79,7 @@ def test_the_released_size_has_the_names_and_shapes_of_the_weights_file() -> Non
     assert {name: tensor.shape for name, tensor in converted.items()} == expected
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 def test_decoded_frames_equal_those_of_diffusers(
     vae: WanVAE, reference: AutoencoderKLWan, latents: Tensor
@@ -81,6 +91,7 @@ def test_decoded_frames_equal_those_of_diffusers(
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 def test_encoded_latents_equal_those_of_diffusers(vae: WanVAE, reference: AutoencoderKLWan) -> None:
     video = draw(4 * NUM_LATENTS - 3, 3, 8 * SIZE, 8 * SIZE).clamp(-1, 1)

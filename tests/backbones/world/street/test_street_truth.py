@@ -57,7 +57,8 @@ def test_a_figure_is_seen_where_truth_says_and_nowhere_else(seed: int, data: st.
         assert float((columns - x).abs().max()) <= 2 * figure.radius_px
         assert float((rows - y).abs().max()) <= 2 * figure.radius_px
     whole_px = _size_px(street, number)
-    assert changed.sum() / whole_px == pytest.approx(float(here), abs=0.06)
+    # The outline has no colour of its own: of a square, a column of it is up to 9 % of the figure.
+    assert changed.sum() / whole_px == pytest.approx(float(here), abs=0.1)
 
 
 def test_a_figure_in_full_view_has_its_colors() -> None:
