@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from backbones.engine.cudnn import cudnn_fault
 from backbones.engine.lanes import Moment
 from backbones.engine.runtime import AttentionKernel
 from harness.core.errors import ConfigError
@@ -30,9 +31,6 @@ _BACKENDS = {
 }
 _ON_GPU = (AttentionKernel.cudnn, AttentionKernel.flash, AttentionKernel.efficient)
 _TRIALS = 5
-# Up to this version cuDNN reads beyond the end of keys whose number 128 does not divide, as ours
-# (pytorch issues 169849, 171627). Torch then leaves it out of its own choice, but not when asked.
-FAULTY_CUDNN = 91500
 
 _current: ContextVar[AttentionKernel] = ContextVar("kernel", default=AttentionKernel.auto)
 
@@ -156,10 +154,8 @@ def _time(
     kernel: AttentionKernel, shape: AttentionShape, device: torch.device
 ) -> tuple[float, str | None]:
     """Return the best seconds of a few trials and None, or infinity and the reason of a failure."""
-    if kernel is AttentionKernel.cudnn and device.type == "cuda":
-        version = torch.backends.cudnn.version() or 0
-        if version <= FAULTY_CUDNN:
-            return float("inf"), f"cuDNN {version} is faulty up to {FAULTY_CUDNN}"
+    if kernel is AttentionKernel.cudnn and device.type == "cuda" and (fault := cudnn_fault()):
+        return float("inf"), fault
 
     def random(tokens: int) -> torch.Tensor:
         return torch.randn(1, shape.heads, tokens, shape.head_dim, dtype=shape.dtype, device=device)

@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from backbones.engine.pixels import to_pixels
-from backbones.wan.vae.layers import CausalMemory
+from backbones.wan.vae.causal import CausalMemory
 
 if TYPE_CHECKING:
     from backbones.wan.vae.model import WanVAE
@@ -23,7 +23,7 @@ class WanDecoder:
     """
 
     def __init__(self, vae: WanVAE) -> None:
-        self._vae = vae
+        self.vae = vae
         self._memory = CausalMemory()
         self._mean_C11, self._std_C11 = vae.latent_statistics()
 
@@ -45,4 +45,4 @@ class WanDecoder:
         return torch.cat([to_pixels(self._video(latent[None])) for latent in latents])
 
     def _video(self, latent_1CHW: Tensor) -> Tensor:
-        return self._vae.decode_latent(latent_1CHW, self._memory).float()
+        return self.vae.decode_latent(latent_1CHW, self._memory).float()

@@ -14,18 +14,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from backbones.wan.vae.config import WanVAEConfig
-from backbones.wan.vae.layers import (
+from backbones.engine.cudnn import cudnn_fault
+from backbones.wan.vae.causal import (
     CHANNELS_LAST,
     CausalConv3d,
     CausalMemory,
+    number_convolutions,
+)
+from backbones.wan.vae.config import WanVAEConfig
+from backbones.wan.vae.layers import (
     Downsample,
     ResidualBlock,
     SpatialAttention,
     Upsample,
     causal_3x3x3,
     head,
-    number_convolutions,
 )
 
 _RGB = 3
@@ -114,12 +117,21 @@ class WanVAE(nn.Module):
         number_convolutions(self)
         self.compile_decoder(False)
 
-    def prepare(self) -> Self:
-        """Prepare for inference; call it once weights are loaded and on their device."""
+    def prepare(self, for_gpu: bool | None = None) -> Self:
+        """Prepare for inference; call it once weights are loaded and on their device.
+
+        Args:
+            for_gpu: compute in the form that is fast on a GPU; by default if the weights are on one
+                with a cuDNN that can be trusted.
+        """
         self.eval().requires_grad_(False)
+        if for_gpu is None:
+            for_gpu = self.conv2.weight.is_cuda and cudnn_fault() is None
         for module in self.modules():
             if isinstance(module, CausalConv3d):
-                module.lay_out()
+                module.lay_out(direct=for_gpu)
+            elif isinstance(module, SpatialAttention):
+                module.by_products = for_gpu
             elif isinstance(module, nn.Conv2d):
                 module.weight.data = module.weight.data.contiguous(memory_format=CHANNELS_LAST)
         return self

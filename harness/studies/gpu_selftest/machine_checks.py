@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from backbones.engine import transfer
-from backbones.engine.attention import FAULTY_CUDNN
+from backbones.engine.cudnn import LAST_FAULTY_CUDNN
 from backbones.engine.kv import pinned
 from backbones.engine.lanes import Lane, Moment
 from harness.core.compiler import compiler_problem
@@ -40,7 +40,7 @@ def environment(setup: Setup) -> Outcome:
             "free_gib": torch.cuda.mem_get_info(setup.device)[0] / 2**30,
         }
         version = torch.backends.cudnn.version() or 0
-        claims.append(at_least("cuDNN", version, FAULTY_CUDNN + 1))
+        claims.append(at_least("cuDNN", version, LAST_FAULTY_CUDNN + 1))
         has_triton = importlib.util.find_spec("triton") is not None
         claims.append(true("Triton is installed", has_triton))
         if has_triton:

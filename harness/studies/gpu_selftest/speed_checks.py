@@ -18,6 +18,7 @@ from torch.profiler import DeviceType, ProfilerActivity, profile
 from backbones.engine.lanes import Moment
 from backbones.engine.runtime import KVLimits, Runtime
 from backbones.wan.backbone import Flavor
+from backbones.wan.vae import WanDecoder
 from harness.core.machine import GIB
 from harness.studies.gpu_selftest.claims import (
     Claim,
@@ -76,6 +77,7 @@ def speed(setup: Setup) -> Outcome:
         from_host, made = period_s(retrieval(), fetched)
     both, _ = period_s(window(), decode=True)
     decode = _decode_s(setup, backbone)
+    stacked = _stacked_decode_s(setup, backbone)
     block_frames = spec.block_latents * spec.geometry.temporal_factor
     timings = [block.timings() for block in made.blocks[len(made.blocks) // 2 :]]
     fetch_s = sum(block.fetch_s for block in timings)
@@ -83,6 +85,7 @@ def speed(setup: Setup) -> Outcome:
     seconds = {
         "rollout": alone,
         "decode": decode,
+        "decode_stacked": stacked,
         "both": both,
         "retrieval": rag,
         "retrieval_fetched": from_host,
@@ -99,6 +102,7 @@ def speed(setup: Setup) -> Outcome:
             at_most("fetched retrieval to window", from_host / alone, 1.05),
             at_least("share of fetch hidden", 1 - waited_s / max(fetch_s, 1e-9), 0.95),
             at_most("both to the sum of both", both / (alone + decode), 1),
+            at_most("decoder to its form for processors", decode / stacked, 1),
             *claims,
         ]
     return Outcome.of(
@@ -127,6 +131,17 @@ def _decode_s(setup: Setup, backbone: Backbone) -> float:
         decoder.decode(latents)
         times.append(Moment(setup.device).seconds_since(before))
     return median_of(times[2:])
+
+
+def _stacked_decode_s(setup: Setup, backbone: Backbone) -> float:
+    """Return the seconds of the decoder in the form that processors use, on this device."""
+    decoder = backbone.start_decoder()
+    assert isinstance(decoder, WanDecoder)
+    try:
+        decoder.vae.prepare(for_gpu=False)
+        return _decode_s(setup, backbone)
+    finally:
+        decoder.vae.prepare()
 
 
 def kernels_profile(setup: Setup) -> Outcome:

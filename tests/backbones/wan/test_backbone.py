@@ -74,7 +74,7 @@ def loaded_bytes(*modules: nn.Module) -> int:
 
 def decoder_vae(backbone: Backbone) -> nn.Module:
     decoder = backbone.start_decoder()
-    return decoder._decoder if isinstance(decoder, TinyDecoder) else decoder._vae  # type: ignore[attr-defined]
+    return decoder._decoder if isinstance(decoder, TinyDecoder) else decoder.vae  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("source", [debug(), TinyBackbone()], ids=["debug", "tiny"])

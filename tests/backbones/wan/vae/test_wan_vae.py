@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch._dynamo.utils import counters
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from backbones.wan.vae import WanDecoder, WanVAE, WanVAEConfig
-from backbones.wan.vae.layers import CausalConv3d, CausalMemory
+from backbones.wan.vae.causal import CausalConv3d, CausalMemory
 from backbones.wan.vae.model import _compiled_decoder
 
 if TYPE_CHECKING:  # takes longer to import than all but the slow tests
@@ -37,9 +38,10 @@ def draw(*shape: int) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(5))
 
 
-@pytest.fixture(scope="module")
-def vae() -> WanVAE:
-    return random_vae(SMALL).prepare()
+@pytest.fixture(scope="module", params=[False, True], ids=["processor", "gpu"])
+def vae(request: pytest.FixtureRequest) -> WanVAE:
+    """In the form of a processor, and in that of a GPU, on the processor."""
+    return random_vae(SMALL).prepare(for_gpu=request.param)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +104,7 @@ def test_encoded_latents_equal_those_of_diffusers(vae: WanVAE, reference: Autoen
     torch.testing.assert_close(vae.encode(video), (mean - mean_C11) / std_C11, atol=1e-5, rtol=0)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(cuts=st.sets(st.integers(1, NUM_LATENTS - 1)))
 def test_any_chunking_decodes_to_the_same_frames(
     vae: WanVAE, latents: Tensor, cuts: set[int]
@@ -148,14 +150,20 @@ def test_videos_do_not_depend_on_the_number_of_threads(vae: WanVAE, latents: Ten
     assert torch.equal(alone, together)
 
 
-def test_preparing_changes_the_layout_of_weights_only(latents: Tensor) -> None:
+@pytest.mark.parametrize("for_gpu", [False, True])
+def test_preparing_changes_the_layout_of_weights_only(latents: Tensor, for_gpu: bool) -> None:
     vae = random_vae(SMALL)
     before = decode_floats(vae, latents[:2])
     names = {name: tensor.clone() for name, tensor in vae.state_dict().items()}
-    vae.prepare()
+    vae.prepare(for_gpu)
     assert all(torch.equal(tensor, names[name]) for name, tensor in vae.state_dict().items())
     torch.testing.assert_close(decode_floats(vae, latents[:2]), before, atol=1e-5, rtol=0)
-    weights = [module.weight for module in vae.modules() if isinstance(module, CausalConv3d)]
+    convolutions = [module for module in vae.modules() if isinstance(module, CausalConv3d)]
+    for module in convolutions if for_gpu else ():
+        layout = torch.channels_last_3d
+        assert module.direct == (module.kernel[0] > 1)
+        assert not module.direct or module._weight.is_contiguous(memory_format=layout)
+    weights = [module.weight for module in convolutions if not module.direct]
     folded = [weight.transpose(1, 2).flatten(1, 2) for weight in weights]
     assert all(
         view.data_ptr() == weight.data_ptr()
@@ -164,19 +172,56 @@ def test_preparing_changes_the_layout_of_weights_only(latents: Tensor) -> None:
     )
 
 
-def test_bfloat16_stays_near_float32(vae: WanVAE, latents: Tensor) -> None:
-    exact = decode_floats(vae, latents)
+def test_bfloat16_stays_near_float32(latents: Tensor) -> None:
+    exact = decode_floats(random_vae(SMALL).prepare(), latents)
     rounded = decode_floats(random_vae(SMALL).bfloat16().prepare(), latents)
     assert rounded.dtype == torch.bfloat16
     assert float((rounded - exact).abs().mean()) < 0.05 * float(exact.std())
 
 
-def test_the_released_size_decodes_without_looking_at_values_and_keeps_two_frames() -> None:
+class Copies(TorchDispatchMode):
+    """Counts the bytes that `torch.cat` copies, and the channels out of convolutions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bytes = 0
+        self.channels: set[int] = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        if func.overloadpacket is torch.ops.aten.cat:
+            self.bytes += result.nbytes
+        if func.overloadpacket in (torch.ops.aten.conv2d, torch.ops.aten.conv3d):
+            self.channels.add(result.shape[1])
+        return result
+
+
+def test_on_a_gpu_no_taps_are_stacked_and_no_channel_is_left_over() -> None:
+    copied = {}
+    for for_gpu in (False, True):
+        with torch.device("meta"):
+            vae = WanVAE(WanVAEConfig()).bfloat16()
+            latents = torch.empty(2, 16, 60, 104)
+        decoder = WanDecoder(vae.prepare(for_gpu))
+        decoder.decode(latents[:1])
+        with Copies() as copies:
+            decoder.decode(latents[1:])
+        copied[for_gpu] = copies.bytes
+        assert (3 in copies.channels) != for_gpu
+    assert all(channels % 8 == 0 for channels in copies.channels)
+    # The past and the present are put together in both forms; the rest are the taps.
+    assert copied[True] < 0.4 * copied[False]
+
+
+@pytest.mark.parametrize("for_gpu", [False, True])
+def test_the_released_size_decodes_without_looking_at_values_and_keeps_two_frames(
+    for_gpu: bool,
+) -> None:
     """On the meta device there are no values: any wait for one, or branch on one, would raise."""
     with torch.device("meta"):
         vae = WanVAE(WanVAEConfig()).bfloat16()
         latents = torch.empty(3, 16, 60, 104)
-    decoder = WanDecoder(vae.prepare())
+    decoder = WanDecoder(vae.prepare(for_gpu))
     assert decoder.decode(latents).shape == (9, 480, 832, 3)
     past = decoder._memory.past
     causal = [m for m in vae.decoder.modules() if isinstance(m, CausalConv3d) and m.kernel[0] > 1]
@@ -193,14 +238,14 @@ def test_the_released_size_decodes_without_looking_at_values_and_keeps_two_frame
 def test_a_video_of_any_length_compiles_to_two_graphs_without_breaks(
     latents: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    vae = random_vae(SMALL).prepare()
+    vae = random_vae(SMALL).prepare(for_gpu=True)
     expected = WanDecoder(vae).decode(latents)
     torch._dynamo.reset()
     counters.clear()
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
     _compiled_decoder.cache_clear()
     # Another VAE of this shape uses the same code.
-    for model in (vae, vae, random_vae(SMALL).prepare()):
+    for model in (vae, vae, random_vae(SMALL).prepare(for_gpu=True)):
         model.compile_decoder(True)
         assert torch.equal(WanDecoder(model).decode(latents), expected)
     assert counters["stats"]["unique_graphs"] == 2
