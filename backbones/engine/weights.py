@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+SHARDS = "*.safetensors"
 _SHOWN = 5
 
 
@@ -47,11 +48,19 @@ def require_file(path: Path, remedy: str) -> None:
 def read_checkpoint(path: Path) -> Any:
     """Return the content of a .safetensors or PyTorch file, on the CPU, without running its code.
 
-    Tensors of a PyTorch file are mapped, not read; copy those that must outlive the file.
+    Tensors of a PyTorch file are mapped, not read; copy those that must outlive the file. A folder
+    stands for the tensors of all its .safetensors files.
 
     Raises:
-        MissingWeights: the file is truncated, of another format, or needs code to be run.
+        MissingWeights: the file is truncated, of another format, or needs code to be run; two files
+            of a folder hold the same tensor.
     """
+    if path.is_dir():
+        shards = [read_checkpoint(shard) for shard in sorted(path.glob(SHARDS))]
+        tensors = {name: tensor for shard in shards for name, tensor in shard.items()}
+        if len(tensors) < sum(map(len, shards)):
+            raise MissingWeights(f"{path.name} holds a tensor in two of its files.")
+        return tensors
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

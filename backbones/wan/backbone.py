@@ -18,7 +18,7 @@ from backbones.engine.spec import (
     network_bytes,
 )
 from backbones.wan import catalogue
-from backbones.wan.catalogue import BLOCK_LATENTS, DEBUG, THIN, WAN_1_3B, Release, Shape
+from backbones.wan.catalogue import DEBUG, THIN, WAN_1_3B, Release, Shape
 from backbones.wan.files import ReleasedFiles
 from backbones.wan.loading import Models
 from backbones.wan.prompts import LongPrompt, Prompts, RandomPrompts, ReleasedPrompts
@@ -79,7 +79,8 @@ class WanBackbone(BackboneSource):
             rollout).
         budget_latents: context budget in latent frames, the block included; by default that of the
             setting.
-        denoising_step_list: timesteps of the denoising passes, before the shift.
+        denoising_step_list: timesteps of the denoising passes, before the shift; by default those
+            of the release.
         timestep_shift: shift of the noise schedule.
         context_noise: timestep of the clean pass.
         precision: number format of the transformer.
@@ -129,7 +130,7 @@ class WanBackbone(BackboneSource):
             sampling=SamplingConfig(
                 tuple(self.denoising_step_list), self.timestep_shift, self.context_noise
             ),
-            block_latents=BLOCK_LATENTS,
+            block_latents=release.block_latents,
             budget_latents=self._budget_latents(),
             trained_latents=release.trained_latents,
             precision=self.precision,
@@ -210,7 +211,13 @@ class WanBackbone(BackboneSource):
 
     def _budget_latents(self) -> int:
         if self.setting is Setting.official:
-            official = self.release.native_window.budget_latents
+            window = self.release.native_window
+            if window is None:
+                raise ConfigError(
+                    f"setting=official: the authors of {self.release.name} roll it out with "
+                    f"{self.release.own_rollout}."
+                )
+            official = window.budget_latents
             if self.budget_latents not in (None, official):
                 raise ConfigError(
                     f"budget_latents={self.budget_latents}, but setting=official of "
@@ -220,9 +227,10 @@ class WanBackbone(BackboneSource):
         budget = self.budget_latents
         if budget is None:
             return catalogue.BENCHMARK_BUDGET_LATENTS
-        if not BLOCK_LATENTS < budget <= _MAX_BUDGET_LATENTS:
+        block = self.release.block_latents
+        if not block < budget <= _MAX_BUDGET_LATENTS:
             raise ConfigError(
-                f"budget_latents={budget} must be more than a block ({BLOCK_LATENTS}) and at most "
+                f"budget_latents={budget} must be more than a block ({block}) and at most "
                 f"the {_MAX_BUDGET_LATENTS} latent frames that attention saw in training."
             )
         return budget
@@ -259,3 +267,35 @@ class LongLive(WanBackbone):
     """LongLive 1 (1.3B), LoRA merged into the base."""
 
     release: ClassVar[Release] = catalogue.LONGLIVE
+
+
+@dataclass
+class RewardForcing(WanBackbone):
+    """Reward-Forcing."""
+
+    release: ClassVar[Release] = catalogue.REWARD_FORCING
+
+
+@dataclass
+class RollingForcing(WanBackbone):
+    """The weights of Rolling-Forcing, without its sampler."""
+
+    release: ClassVar[Release] = catalogue.ROLLING_FORCING
+
+    denoising_step_list: list[int] = field(
+        default_factory=lambda: list(catalogue.ROLLING_FORCING.denoising_steps)
+    )
+
+
+@dataclass
+class CausalForcingFramewise(WanBackbone):
+    """Causal-Forcing, frame-wise: blocks of one latent frame, EMA weights."""
+
+    release: ClassVar[Release] = catalogue.CAUSAL_FORCING_FRAMEWISE
+
+
+@dataclass
+class FadeMemFT(WanBackbone):
+    """FadeMem-FT: the base of LongLive 1 with the LoRA of FadeMem merged."""
+
+    release: ClassVar[Release] = catalogue.FADEMEM_FT

@@ -34,18 +34,25 @@ class Release:
         lora: adapter to merge into it, if any.
         lora_config: rank and alpha of the adapter.
         trained_latents: longest rollout of its training, in latent frames.
-        native_window: the window its authors roll it out with.
+        native_window: the window its authors roll it out with; None where that is no plain window
+            or was not seen.
         long_setting: its authors have a setting for videos longer than the training clips.
         licence: of the generator, in short.
+        block_latents: latent frames denoised together.
+        denoising_steps: timesteps of the denoising passes, before the shift.
+        own_rollout: how its authors roll it out, where `native_window` is None.
     """
 
     name: str
     generator: WeightsFile
     entry: str
     trained_latents: int
-    native_window: NativeWindow
+    native_window: NativeWindow | None
     long_setting: bool
     licence: str
+    block_latents: int = BLOCK_LATENTS
+    denoising_steps: tuple[int, ...] = (1000, 750, 500, 250)
+    own_rollout: str = ""
     lora: WeightsFile | None = None
     lora_config: LoraConfig | None = None
 
@@ -116,6 +123,61 @@ LONGLIVE = Release(
         revision="cda9138d93872ef109d9a74c270184eb3a5acc6e",
     ),
     lora_config=LoraConfig(rank=256, alpha=256),
+)
+
+# Sizes and hashes of the files below were not seen, nor how long they were trained: 21 is the
+# length of the clips that each of them, or what it starts from, was trained on at least.
+
+# README and notes: the loader takes the file as a bare state dict; `configs/reward_forcing.yaml`
+# has local_attn_size 9 and sink_size 3, the sink averaged (methods/published/ema_sink.py).
+REWARD_FORCING = Release(
+    name="reward_forcing",
+    generator=WeightsFile("JaydenLu666/Reward-Forcing-T2V-1.3B", "rewardforcing.pt", "Apache-2.0"),
+    entry="generator_ema",
+    trained_latents=21,
+    native_window=None,
+    long_setting=True,
+    licence="Apache-2.0",
+    own_rollout="method=ema_sink with backbone.budget_latents=9",
+)
+
+# Trained for a sampler that denoises a window of blocks at once, each at its own noise level. Here
+# its weights denoise one block after another.
+ROLLING_FORCING = Release(
+    name="rolling_forcing",
+    generator=WeightsFile(
+        "TencentARC/RollingForcing", "checkpoints/rolling_forcing_dmd.pt", "academic use only"
+    ),
+    entry="generator_ema",
+    trained_latents=21,
+    native_window=None,
+    long_setting=False,
+    licence="academic use only",
+    denoising_steps=(1000, 800, 600, 400, 200),
+    own_rollout="a sampler that denoises several blocks at once, which Longtake does not have",
+)
+
+# `configs/causal_forcing_dmd_framewise.yaml`, run with --use_ema; long videos are not supported.
+CAUSAL_FORCING_FRAMEWISE = Release(
+    name="causal_forcing_framewise",
+    generator=WeightsFile("zhuhz22/Causal-Forcing", "framewise/causal_forcing.pt", "Apache-2.0"),
+    entry="generator_ema",
+    trained_latents=21,
+    native_window=NativeWindow(21, 0, RopeScheme.absolute),
+    long_setting=False,
+    licence="Apache-2.0",
+    block_latents=1,
+)
+
+# The base of LongLive with another LoRA, trained with merged frames in the context
+# (`configs/inference_ft.yaml` of aniki-ly/FadeMem: rank and alpha 256, 12 entries, a block of 3).
+FADEMEM_FT = replace(
+    LONGLIVE,
+    name="fademem_ft",
+    native_window=None,
+    licence=f"LoRA: repository Apache-2.0; base: {_MIXED_LICENCE}",
+    lora=WeightsFile("sanity2025/FadeMem-FT", "model.pt", "repository Apache-2.0"),
+    own_rollout="method=fademem with backbone.budget_latents=15",
 )
 
 

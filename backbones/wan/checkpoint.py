@@ -1,9 +1,9 @@
 """Checkpoints of released generators, read under the names of the transformer.
 
-A checkpoint is a bare state dict, or a dict with one under `generator`, `generator_ema` or `model`
-beside the state of training. Names inside may carry the prefix of the wrapper class (`model.`), of
-FSDP (`_fsdp_wrapped_module.`, anywhere) and of peft. An entry that is neither used nor in one of
-the lists below is an error.
+A checkpoint is a bare state dict (that of diffusers too, also as a folder of files), or a dict with
+one under `generator`, `generator_ema` or `model` beside the state of training. Names inside may
+carry the prefix of the wrapper class (`model.`), of FSDP (`_fsdp_wrapped_module.`, anywhere) and of
+peft. An entry that is neither used nor in one of the lists below is an error.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from backbones.engine.weights import describe, first_few, is_state_dict, read_checkpoint
+from backbones.wan.diffusers_layout import wan_names
 from harness.core.errors import MissingWeights
 
 if TYPE_CHECKING:
@@ -58,8 +59,11 @@ def read_generator(path: Path, entry: str, dtype: torch.dtype) -> dict[str, Tens
 
 
 def open_generator(path: Path, entry: str) -> Mapping[str, Tensor]:
-    """Return the tensors of a generator mapped from the file, under its names and types."""
-    return select(read_checkpoint(path), (entry, "model"), path.name)
+    """Return the tensors of a generator mapped from the file, under its names and types.
+
+    Those of diffusers are renamed.
+    """
+    return wan_names(select(read_checkpoint(path), (entry, "model"), path.name))
 
 
 def select(content: Any, entries: tuple[str, ...], source: str) -> Mapping[str, Tensor]:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from backbones.engine.backbone import LocatedFile
-from backbones.engine.weights import require_file, sha256_of
+from backbones.engine.weights import SHARDS, require_file, sha256_of
 from backbones.wan import catalogue
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ class ReleasedFiles:
 
     Attributes:
         release: the release.
-        given: paths that the user named, by role; `tokenizer` is a folder. They replace fetched
-            files.
+        given: paths that the user named, by role; they replace fetched files. `tokenizer` is a
+            folder, the others may be folders of .safetensors files.
     """
 
     release: Release
@@ -33,10 +33,12 @@ class ReleasedFiles:
 
     def located(self) -> list[LocatedFile]:
         """Return all files, whether they exist or not."""
-        return [self._locate(role, source) for role, source in self._published()]
+        return [file for role, source in self._published() for file in self._locate(role, source)]
 
     def path(self, role: str) -> Path:
-        """Return the path that a file is read from."""
+        """Return the path that a role is read from, a file or a folder of files."""
+        if given := self.given.get(role):
+            return Path(given)
         return next(file.path for file in self.located() if file.role == role)
 
     @property
@@ -62,8 +64,15 @@ class ReleasedFiles:
         return {file.role: sha256_of(file.path, self._remedy(file)) for file in self.located()}
 
     def are_published(self) -> bool:
-        """Return whether the content of every file is what its authors published."""
-        return self.sha256() == {role: source.sha256 for role, source in self._published()}
+        """Return whether the content of every file is what its authors published.
+
+        Where no hash of theirs is known here, a file of the weights folder counts as theirs.
+        """
+        found = self.sha256()
+        return all(
+            found.get(role) == source.sha256 if source.sha256 else self.given.get(role) is None
+            for role, source in self._published()
+        )
 
     def _published(self) -> Iterator[tuple[str, WeightsFile]]:
         yield "generator", self.release.generator
@@ -74,12 +83,18 @@ class ReleasedFiles:
         for source in catalogue.TOKENIZER:
             yield f"{_TOKENIZER}{PurePosixPath(source.file).name}", source
 
-    def _locate(self, role: str, source: WeightsFile) -> LocatedFile:
+    def _locate(self, role: str, source: WeightsFile) -> list[LocatedFile]:
         argument, _, name = role.partition("/")
         given = self.given.get(argument)
         if given is None:
-            return LocatedFile(role, source.path, source)
-        return LocatedFile(role, Path(given) / name if name else Path(given), None)
+            return [LocatedFile(role, source.path, source)]
+        path = Path(given)
+        if name:
+            return [LocatedFile(role, path / name, None)]
+        if path.is_dir():
+            files = sorted(path.glob(SHARDS)) or [path / SHARDS]
+            return [LocatedFile(f"{role}/{file.name}", file, None) for file in files]
+        return [LocatedFile(role, path, None)]
 
     def _remedy(self, file: LocatedFile) -> str:
         if file.source is None:

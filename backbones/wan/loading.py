@@ -12,6 +12,7 @@ import torch
 from backbones.engine.spec import Precision
 from backbones.engine.weights import load_strictly, read_tensors, unfilled
 from backbones.wan.checkpoint import bare_names, kind_of, open_generator, read_generator
+from backbones.wan.diffusers_layout import wan_names
 from backbones.wan.lora import merge, read_lora
 from backbones.wan.random_weights import random_tensors
 from backbones.wan.transformer import CausalWanTransformer
@@ -64,7 +65,7 @@ class Models:
         tensors = _generator_tensors(release, files, self.precision.dtype)
         _load(self.transformer, tensors, files.path("generator"))
         path = files.path("vae")
-        _load(self.vae, read_tensors(path, self.vae_precision.dtype), path)
+        _load(self.vae, wan_names(read_tensors(path, self.vae_precision.dtype)), path)
 
     def compile(self, compiled: bool) -> None:
         """Run both models compiled, or as they are."""

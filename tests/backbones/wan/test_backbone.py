@@ -21,8 +21,12 @@ from backbones.wan import backbone as wan
 from backbones.wan import catalogue
 from backbones.wan.backbone import (
     CausalForcing,
+    CausalForcingFramewise,
+    FadeMemFT,
     Flavor,
     LongLive,
+    RewardForcing,
+    RollingForcing,
     SelfForcing,
     Setting,
     WanBackbone,
@@ -42,6 +46,7 @@ from tests.backbones.wan.text.support import LINES, SMALL
 CPU = torch.device("cpu")
 PROMPT = "a lighthouse in a storm"
 KINDS = (SelfForcing, CausalForcing, LongLive)
+OTHERS = (RewardForcing, RollingForcing, CausalForcingFramewise, FadeMemFT)
 
 
 def debug(kind: type[WanBackbone] = SelfForcing, **arguments: object) -> WanBackbone:
@@ -115,10 +120,21 @@ def test_the_windows_are_those_of_the_authors() -> None:
     assert [kind().spec().trained_latents for kind in KINDS] == [21, 21, 240]
 
 
+def test_a_bare_file_of_unknown_hash_counts_as_published_in_its_own_place(released: Path) -> None:
+    path = save_generator(RewardForcing, transformer_state())
+    own = RewardForcing(generator=str(path))
+    assert not own._files().are_published()
+    assert own._files().sha256() == RewardForcing()._files().sha256()
+    assert_same_transformer(RewardForcing().load(CPU, [PROMPT]), transformer_state())
+
+
 def test_only_the_longlive_reads_a_lora(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LONGTAKE_WEIGHTS", "/weights")
     roles = {kind: [file.role for file in kind().files()] for kind in KINDS}
     assert "lora" in roles[LongLive]
+    lora = FadeMemFT().files()[1]
+    assert lora.path == Path("/weights/sanity2025/FadeMem-FT/model.pt")
+    assert FadeMemFT().files()[0] == LongLive().files()[0]
     assert "lora" not in roles[SelfForcing]
     generator = SelfForcing().files()[0]
     assert generator.path == Path("/weights/gdhe17/Self-Forcing/checkpoints/self_forcing_dmd.pt")
@@ -144,7 +160,7 @@ def test_arguments_that_do_not_fit_are_refused(source: WanBackbone, message: str
         source.spec()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, *OTHERS])
 def test_missing_weights_come_with_the_command_to_get_them(kind, monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("LONGTAKE_WEIGHTS", str(tmp_path))
     command = f"python -m harness fetch-weights backbone={kind.release.name}"

@@ -9,9 +9,9 @@ from torch import Tensor
 from backbones.engine.attention import current_kernel, using
 from backbones.engine.protocol import AttentionContext
 from backbones.engine.runtime import AttentionKernel
+from backbones.wan.diffusers_layout import wan_names
 from backbones.wan.rope import Rope, rotate
 from backbones.wan.transformer import CausalWanTransformer, TransformerBlock, WanConfig
-from tests.backbones.wan.diffusers_names import diffusers_name
 
 WAN_1_3B = {
     "dim": 1536,
@@ -26,13 +26,13 @@ WAN_1_3B = {
 ROWS, COLUMNS, FRAMES = 4, 6, 3
 
 
-def random_weights(model: CausalWanTransformer) -> None:
+def random_weights(model: torch.nn.Module) -> None:
     generator = torch.Generator().manual_seed(0)
     for name, parameter in model.named_parameters():
         noise = torch.randn(parameter.shape, generator=generator)
-        if name.endswith(("norm_q.weight", "norm_k.weight", "norm3.weight")):
+        if name.endswith(("norm_q.weight", "norm_k.weight", "norm2.weight", "norm3.weight")):
             noise = 1 + 0.1 * noise
-        elif parameter.dim() > 1 and "modulation" not in name:
+        elif parameter.dim() > 1 and not name.endswith(("modulation", "scale_shift_table")):
             noise = noise / parameter[0].numel() ** 0.5
         parameter.data = noise
 
@@ -54,7 +54,6 @@ def test_a_full_attention_window_equals_diffusers() -> None:
     from diffusers import WanTransformer3DModel
 
     model = CausalWanTransformer(WanConfig(num_layers=2, **WAN_1_3B))
-    random_weights(model)
     reference = WanTransformer3DModel(
         num_attention_heads=12,
         attention_head_dim=128,
@@ -63,9 +62,8 @@ def test_a_full_attention_window_equals_diffusers() -> None:
         cross_attn_norm=True,
         qk_norm="rms_norm_across_heads",
     )
-    tensors = {diffusers_name(name): tensor for name, tensor in model.state_dict().items()}
-    reference.load_state_dict(tensors)
-    reference.eval()
+    random_weights(reference.eval())
+    model.load_state_dict(wan_names(reference.state_dict()))
     model.prepare()
     generator = torch.Generator().manual_seed(1)
     latents = torch.randn(FRAMES, 16, 2 * ROWS, 2 * COLUMNS, generator=generator)
