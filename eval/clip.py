@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from eval.errors import MetricUnavailable
+
 
 @dataclass(frozen=True)
 class ScoredSegment:
@@ -32,3 +34,23 @@ class Clip:
     fps: int
     prompt: str
     segments: tuple[ScoredSegment, ...] = ()
+
+    def require_frames(self, number: int) -> None:
+        """Refuse a clip with fewer frames.
+
+        Raises:
+            MetricUnavailable: it has fewer.
+        """
+        if len(self.frames_FHWC) < number:
+            raise MetricUnavailable(
+                f"a clip of {len(self.frames_FHWC)} frames is too short; expected at least {number}"
+            )
+
+    def require_prompt(self) -> None:
+        """Refuse a clip without a prompt.
+
+        Raises:
+            MetricUnavailable: there is none.
+        """
+        if not self.prompt.strip():
+            raise MetricUnavailable("needs a prompt, and the video has none")

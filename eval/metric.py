@@ -170,16 +170,28 @@ class Metric(Protocol):
 
 
 class ClipMean:
-    """Base of the metrics whose number is the plain mean over clips."""
+    """Base of metrics: the number is the mean over clips, the curve the clip scores.
+
+    A subclass with networks declares them and needs no `setup` of its own.
+    """
+
+    networks: tuple[Network, ...] = ()
+    opening_networks: tuple[Network, ...] = ()
 
     def setup(self) -> None:
-        """Need nothing."""
+        """Check for packages and weights of the networks.
+
+        Raises:
+            MetricUnavailable: one is missing.
+        """
+        for network in (*self.networks, *self.opening_networks):
+            network.check()
 
     def combine(self, measures: Sequence[ClipMeasure]) -> float | Combined:
         """Return the mean of the clip scores."""
         return float(np.mean([measure.score for measure in measures]))
 
-    def curve(self, measures: Sequence[ClipMeasure]) -> list[float]:
+    def curve(self, measures: Sequence[ClipMeasure]) -> Sequence[float | None]:
         """Return the clip scores."""
         return [measure.score for measure in measures]
 

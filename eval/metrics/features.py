@@ -10,24 +10,29 @@ not applied.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import numpy as np
 
 from eval.metric import (
     Clip,
+    ClipMean,
     ClipMeasure,
     Direction,
     Heading,
     Kind,
     MetricInfo,
-    MetricUnavailable,
     Outputs,
 )
-from eval.networks.image_features import EFFICIENTNET_LITE0, FRAME_STEP, MOBILENET_V2, ImageNetwork
+from eval.networks.image_features import EFFICIENTNET_LITE0, FRAME_STEP, MOBILENET_V2
 from eval.scoring.drift import similarity
 
 # Letters: F frames or clips, D feature.
+
+
+def unit_vectors(features_FD: np.ndarray) -> np.ndarray:
+    """Return features as float64 vectors of length 1."""
+    exact_FD = features_FD.astype(np.float64)
+    return exact_FD / np.linalg.norm(exact_FD, axis=1, keepdims=True)
 
 
 def consistency(features_FD: np.ndarray) -> float:
@@ -44,7 +49,7 @@ def consistency(features_FD: np.ndarray) -> float:
     return float(np.mean((to_previous + to_first) / 2))
 
 
-class FeatureConsistency:
+class FeatureConsistency(ClipMean):
     """Consistency of one network's features; a subclass names the network.
 
     Clip score: C of every fourth frame of the clip (VBench-Long takes every frame).
@@ -53,34 +58,14 @@ class FeatureConsistency:
     Curve: similarity of each clip's first frame to the first frame of the video.
     """
 
-    network: ClassVar[ImageNetwork]
-
-    @property
-    def networks(self) -> tuple[ImageNetwork, ...]:
-        """Declare the network of the subclass."""
-        return (self.network,)
-
-    def setup(self) -> None:
-        """Check that the network is installed.
-
-        Raises:
-            MetricUnavailable: the network is not installed.
-        """
-        self.network.check()
-
     def measure(self, clip: Clip, outputs: Outputs) -> ClipMeasure:
         """Return C within the clip and the feature of its first frame.
 
         Raises:
             MetricUnavailable: the clip has too few frames to compare.
         """
-        if len(clip.frames_FHWC) <= FRAME_STEP:
-            raise MetricUnavailable(
-                f"a clip of {len(clip.frames_FHWC)} frames is too short; "
-                f"expected more than {FRAME_STEP}"
-            )
-        features_FD = outputs[self.network].astype(np.float64)
-        features_FD /= np.linalg.norm(features_FD, axis=1, keepdims=True)
+        clip.require_frames(FRAME_STEP + 1)
+        features_FD = unit_vectors(outputs[self.networks[0]])
         return ClipMeasure(consistency(features_FD), features_FD[0])
 
     def combine(self, measures: Sequence[ClipMeasure]) -> float:
@@ -99,7 +84,7 @@ class FeatureConsistency:
 class SubjectFeatureConsistency(FeatureConsistency):
     """Consistency of EfficientNet-Lite0's features, which follow the main object."""
 
-    network = EFFICIENTNET_LITE0
+    networks = (EFFICIENTNET_LITE0,)
     info = MetricInfo(
         name="subject_feature_consistency",
         title="Subject features (EfficientNet-Lite0)",
@@ -117,7 +102,7 @@ class SubjectFeatureConsistency(FeatureConsistency):
 class BackgroundFeatureConsistency(FeatureConsistency):
     """Consistency of MobileNetV2's features, in place of VBench's whole-image features."""
 
-    network = MOBILENET_V2
+    networks = (MOBILENET_V2,)
     info = MetricInfo(
         name="background_feature_consistency",
         title="Background features (MobileNetV2)",

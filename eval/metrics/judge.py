@@ -36,14 +36,6 @@ class JudgeQuality(ClipMean):
         kind=Kind.judge,
     )
 
-    def setup(self) -> None:
-        """Check for the address and the model.
-
-        Raises:
-            MetricUnavailable: one is not set.
-        """
-        JUDGE_QUALITY.check()
-
     def measure(self, clip: Clip, outputs: Outputs) -> ClipMeasure:
         """Return the judge's score of the clip."""
         return ClipMeasure(float(outputs[JUDGE_QUALITY][0]))

@@ -45,14 +45,13 @@ class FlickerStability(ClipMean):
         Raises:
             MetricUnavailable: the clip is a single frame.
         """
+        clip.require_frames(2)
         pixels = clip.frames_FHWC.reshape(len(clip.frames_FHWC), -1)
-        if len(pixels) < 2:
-            raise MetricUnavailable("a clip of one frame has no consecutive frames to compare")
         difference = cv2.norm(pixels[1:], pixels[:-1], cv2.NORM_L1) / pixels[1:].size
         return ClipMeasure((255 - difference) / 255)
 
 
-class SharpnessRetention:
+class SharpnessRetention(ClipMean):
     """Similarity of the sharpness of later clips to that of the first clip.
 
     Sharpness is the variance of the Laplacian of the luma. Blurring lowers the value, and so does
@@ -72,9 +71,6 @@ class SharpnessRetention:
         heading=Heading.frame_quality,
         kind=Kind.proxy,
     )
-
-    def setup(self) -> None:
-        """Need nothing."""
 
     def measure(self, clip: Clip) -> ClipMeasure:
         """Return the mean sharpness of every fourth frame."""

@@ -139,21 +139,13 @@ class TextAlignment(ClipMean):
         self._text = OpenClipText("text", model, weights)
         self.networks = (self._images, self._text)
 
-    def setup(self) -> None:
-        """Check that the package and the weights are here.
-
-        Raises:
-            MetricUnavailable: one is missing.
-        """
-        self._images.check()
-
     def measure(self, clip: Clip, outputs: Outputs) -> ClipMeasure:
         """Return the mean cosine over frames.
 
         Raises:
             MetricUnavailable: the video has no prompt.
         """
-        require_prompt(clip)
+        clip.require_prompt()
         images_FD = outputs[self._images].astype(np.float64)
         mean_D = images_FD.mean(axis=0)
         score = float(mean_D @ outputs[self._text].astype(np.float64))
@@ -163,13 +155,3 @@ class TextAlignment(ClipMean):
 def _own(path: Path) -> LayoutFile:
     """Return a user's own file as a file of the layout, which keeps absolute paths as they are."""
     return LayoutFile("", str(path.absolute()), "", address=str(path))
-
-
-def require_prompt(clip: Clip) -> None:
-    """Refuse clips without a prompt.
-
-    Raises:
-        MetricUnavailable: there is none.
-    """
-    if not clip.prompt.strip():
-        raise MetricUnavailable("needs a prompt, and the video has none")

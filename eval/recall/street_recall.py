@@ -19,6 +19,7 @@ from backbones.world.street.script import FPS, GAP_PX, Script
 from eval.clip import ScoredSegment
 from eval.metric import (
     Clip,
+    ClipMean,
     ClipMeasure,
     Combined,
     Direction,
@@ -39,14 +40,11 @@ SHIFT_PX = 2
 FEWEST_EDGES = 0.008
 
 
-class _StreetMetric:
+class _StreetMetric(ClipMean):
     """A metric of videos whose prompt is one of the street."""
 
     info: MetricInfo
     offset_px: ClassVar[int] = 0
-
-    def setup(self) -> None:
-        """Need nothing."""
 
     def measure(self, clip: Clip) -> ClipMeasure:
         """Keep the frames of a clip; only the whole video has a number.

@@ -15,11 +15,8 @@ from eval.metric import (
     Heading,
     Kind,
     MetricInfo,
-    MetricUnavailable,
     Outputs,
 )
-from eval.metrics.text_alignment import require_prompt
-from eval.networks.torch_network import TorchNetwork
 from eval.vbench_long.networks.amt import AMT
 from eval.vbench_long.networks.musiq import MUSIQ_NETWORK
 from eval.vbench_long.networks.openai_clip import AESTHETIC_VITL14
@@ -49,28 +46,12 @@ class TemporalFlickering(ClipMean):
         Raises:
             MetricUnavailable: the clip is a single frame.
         """
-        if len(clip.frames_FHWC) < 2:
-            raise MetricUnavailable("a clip of one frame has no consecutive frames to compare")
+        clip.require_frames(2)
         differences = [float(np.mean(cv2.absdiff(a, b))) for a, b in pairwise(clip.frames_FHWC)]
         return ClipMeasure((255.0 - float(np.mean(differences))) / 255.0)
 
 
-class _NetworkMean(ClipMean):
-    """Base of the dimensions that need networks."""
-
-    networks: tuple[TorchNetwork, ...]
-
-    def setup(self) -> None:
-        """Check for packages and weights.
-
-        Raises:
-            MetricUnavailable: one is missing.
-        """
-        for network in self.networks:
-            network.check()
-
-
-class MotionSmoothness(_NetworkMean):
+class MotionSmoothness(ClipMean):
     """VBench-Long's motion smoothness: every second frame interpolated by AMT-S."""
 
     networks = (AMT,)
@@ -92,7 +73,7 @@ class MotionSmoothness(_NetworkMean):
         return ClipMeasure((255.0 - float(outputs[AMT].mean())) / 255.0)
 
 
-class DynamicDegree(_NetworkMean):
+class DynamicDegree(ClipMean):
     """VBench-Long's dynamic degree: the share of clips in which enough moves, by RAFT."""
 
     networks = (RAFT_NETWORK,)
@@ -115,7 +96,7 @@ class DynamicDegree(_NetworkMean):
         return ClipMeasure(float(bool(is_dynamic(outputs[RAFT_NETWORK], clip))))
 
 
-class AestheticQuality(_NetworkMean):
+class AestheticQuality(ClipMean):
     """VBench-Long's aesthetic quality: LAION's predictor on CLIP ViT-L/14."""
 
     networks = (AESTHETIC_VITL14,)
@@ -137,7 +118,7 @@ class AestheticQuality(_NetworkMean):
         return ClipMeasure(score, mean_D / np.linalg.norm(mean_D))
 
 
-class ImagingQuality(_NetworkMean):
+class ImagingQuality(ClipMean):
     """VBench-Long's imaging quality: MUSIQ trained on SPAQ."""
 
     networks = (MUSIQ_NETWORK,)
@@ -156,7 +137,7 @@ class ImagingQuality(_NetworkMean):
         return ClipMeasure(float(outputs[MUSIQ_NETWORK].mean()) / 100)
 
 
-class OverallConsistency(_NetworkMean):
+class OverallConsistency(ClipMean):
     """VBench-Long's overall consistency: ViCLIP's similarity of a clip and its prompt.
 
     The official code reads the prompt from the name of the clips' folder, which ends in "-0". The
@@ -180,7 +161,7 @@ class OverallConsistency(_NetworkMean):
         Raises:
             MetricUnavailable: the video has no prompt.
         """
-        require_prompt(clip)
+        clip.require_prompt()
         video_D = outputs[VICLIP_VIDEO].astype(np.float64)
         prompt, official = outputs[VICLIP_TEXT].astype(np.float64) @ video_D
         return ClipMeasure(float(prompt), video_D / np.linalg.norm(video_D), float(official))

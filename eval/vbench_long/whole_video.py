@@ -12,24 +12,20 @@ is kept, 2 to 3 KB, or its score.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import ClassVar
 
 import numpy as np
 
 from eval.metric import (
     Clip,
-    ClipMeasure,
+    ClipMean,
     Direction,
     Heading,
     Kind,
     MetricInfo,
-    MetricUnavailable,
     Outputs,
 )
 from eval.metrics.features import consistency
-from eval.networks.torch_network import TorchNetwork
-from eval.vbench_long.consistency import unit_vectors
+from eval.vbench_long.consistency import FrameMeasures, InClipConsistency
 from eval.vbench_long.networks.dino import DINO
 from eval.vbench_long.networks.musiq import MUSIQ_NETWORK
 from eval.vbench_long.networks.openai_clip import AESTHETIC_VITL14, CLIP_VITB32
@@ -37,73 +33,24 @@ from eval.vbench_long.networks.openai_clip import AESTHETIC_VITL14, CLIP_VITB32
 # Letters: F frames, D feature.
 
 
-@dataclass(frozen=True)
-class FrameMeasures(ClipMeasure):
-    """A clip with what is known of each of its frames.
-
-    Attributes:
-        start_frame: index of the first frame in the video.
-        frames: a feature or a score per frame.
-    """
-
-    start_frame: int = 0
-    frames: np.ndarray = field(default_factory=lambda: np.empty(0))
-
-
-class _OfFrames:
-    """Base of the dimensions, which are computed from something of every frame."""
-
-    network: ClassVar[TorchNetwork]
-
-    @property
-    def networks(self) -> tuple[TorchNetwork, ...]:
-        """Declare the network of the subclass."""
-        return (self.network,)
-
-    def setup(self) -> None:
-        """Check for packages and weights.
-
-        Raises:
-            MetricUnavailable: one is missing.
-        """
-        self.network.check()
-
-
-class _WholeConsistency(_OfFrames):
+class _WholeConsistency(InClipConsistency):
     """Mean similarity of the frames of a video to the one before and to the first.
 
     Clip score: the same within the clip. Curve: mean similarity of each clip's frames to the first
     frame of the video.
     """
 
-    def measure(self, clip: Clip, outputs: Outputs) -> FrameMeasures:
-        """Return the features of the clip's frames.
-
-        Raises:
-            MetricUnavailable: a clip of one frame.
-        """
-        if len(clip.frames_FHWC) < 2:
-            raise MetricUnavailable("a clip of one frame has no consecutive frames to compare")
-        features_FD = unit_vectors(outputs[self.network])
-        mean_D = features_FD.mean(axis=0)
-        return FrameMeasures(
-            consistency(features_FD),
-            mean_D / np.linalg.norm(mean_D),
-            start_frame=clip.start_frame,
-            frames=features_FD.astype(np.float32),
-        )
-
-    def combine(self, measures: Sequence[FrameMeasures]) -> float:
+    def combine(self, measures: Sequence[FrameMeasures]) -> float:  # type: ignore[override]
         """Return the consistency of all frames."""
         return consistency(all_frames(measures).astype(np.float64))
 
-    def curve(self, measures: Sequence[FrameMeasures]) -> list[float]:
+    def curve(self, measures: Sequence[FrameMeasures]) -> list[float]:  # type: ignore[override]
         """Return the similarity of each clip's frames to the first frame of the video."""
         first_D = measures[0].frames[0]
         return [float((one.frames @ first_D).clip(min=0).mean()) for one in measures]
 
 
-class _WholeMean(_OfFrames):
+class _WholeMean(ClipMean):
     """Mean of a score over all frames of a video. Clip score and curve: the means of clips."""
 
     def frame_scores(self, outputs: Outputs) -> np.ndarray:
@@ -115,13 +62,9 @@ class _WholeMean(_OfFrames):
         scores_F = self.frame_scores(outputs)
         return FrameMeasures(float(scores_F.mean()), start_frame=clip.start_frame, frames=scores_F)
 
-    def combine(self, measures: Sequence[FrameMeasures]) -> float:
+    def combine(self, measures: Sequence[FrameMeasures]) -> float:  # type: ignore[override]
         """Return the mean over all frames."""
         return float(all_frames(measures).mean())
-
-    def curve(self, measures: Sequence[FrameMeasures]) -> list[float]:
-        """Return the clip scores."""
-        return [one.score for one in measures]
 
 
 def all_frames(measures: Sequence[FrameMeasures]) -> np.ndarray:
@@ -148,7 +91,7 @@ def _info(name: str, title: str, heading: Heading, description: str, unit: str) 
 class WholeSubjectConsistency(_WholeConsistency):
     """VBench's subject consistency of the whole video: DINO."""
 
-    network = DINO
+    networks = (DINO,)
     info = _info(
         "subject_consistency",
         "Subject consistency, whole video",
@@ -161,7 +104,7 @@ class WholeSubjectConsistency(_WholeConsistency):
 class WholeBackgroundConsistency(_WholeConsistency):
     """VBench's background consistency of the whole video: CLIP."""
 
-    network = CLIP_VITB32
+    networks = (CLIP_VITB32,)
     info = _info(
         "background_consistency",
         "Background consistency, whole video",
@@ -174,7 +117,7 @@ class WholeBackgroundConsistency(_WholeConsistency):
 class WholeAestheticQuality(_WholeMean):
     """VBench's aesthetic quality of the whole video: LAION's predictor."""
 
-    network = AESTHETIC_VITL14
+    networks = (AESTHETIC_VITL14,)
     info = _info(
         "aesthetic_quality",
         "Aesthetic quality, whole video",
@@ -192,7 +135,7 @@ class WholeAestheticQuality(_WholeMean):
 class WholeImagingQuality(_WholeMean):
     """VBench's imaging quality of the whole video: MUSIQ."""
 
-    network = MUSIQ_NETWORK
+    networks = (MUSIQ_NETWORK,)
     info = _info(
         "imaging_quality",
         "Imaging quality, whole video",

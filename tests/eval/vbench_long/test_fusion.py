@@ -51,7 +51,7 @@ def test_video_is_half_within_clips_and_half_mapped_openings() -> None:
     measures = [ClipMeasure(0.9), ClipMeasure(0.7)]
     alone = metric.combine(measures, None)
     assert (alone.value, alone.parts) == (pytest.approx(0.8), {"in_clip": pytest.approx(0.8)})
-    openings = Outputs({metric.between.name: 5 * unit(0, 60)})  # lengths do not matter
+    openings = Outputs({metric.opening_networks[0].name: 5 * unit(0, 60)})  # lengths do not matter
     both = metric.combine(measures, openings)
     mapped = map_clip_to_clip("subject_consistency", 0.5)
     assert both.parts["clip_to_clip"] == pytest.approx(0.5)

@@ -59,8 +59,8 @@ def test_means_are_over_all_frames_once(metric: Metric, outputs_F: np.ndarray) -
 def test_one_frame_has_no_consistency() -> None:
     clip = Clip(np.zeros((1, 2, 2, 3), np.uint8), 0, 4, "")
     metric = WholeSubjectConsistency()
-    with pytest.raises(MetricUnavailable, match="one frame"):
-        metric.measure(clip, Outputs({metric.network.name: np.ones((1, 4))}))
+    with pytest.raises(MetricUnavailable, match="clip of 1 frames is too short"):
+        metric.measure(clip, Outputs({metric.networks[0].name: np.ones((1, 4))}))
 
 
 def test_whole_videos_share_no_name_and_no_kind_with_vbench_long() -> None:
