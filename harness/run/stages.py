@@ -16,7 +16,9 @@ from harness.run.sweep import (
     run_generation,
 )
 from harness.store.claims import clear
+from harness.store.index import record_index
 from harness.store.processes import running_processes, working
+from harness.store.record import Length
 from harness.store.run_store import RunStore
 from harness.store.shards import Evaluation
 from harness.store.units import Unit
@@ -129,9 +131,15 @@ def score_store(
         ConfigError: a duration that no finished video has.
     """
     lines = store.unit_lines()
-    records = store.records((line.unit_id for line in lines), listener.say)
+    lengths: list[Length] = []
+    found = record_index(store).read(dict.fromkeys(line.unit_id for line in lines), Length)
+    for _, length in found:
+        if isinstance(length, Length):
+            lengths.append(length)
+        else:
+            listener.say(f"{str(length).rstrip('.')}; left out.")
     for duration_s in durations_s:
-        if not any(record.frames_of(duration_s) for record in records):
+        if not any(length.frames_of(duration_s) for length in lengths):
             raise ConfigError(
                 f"duration={duration_s:g}: no finished video of {store.root} has that many seconds "
                 "in whole latent frames."

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from eval.scoring.suite import can_set_up, find_suite, network_keys
 from harness.core.durations import duration_name
+from harness.core.errors import StoreError
 from harness.core.events import Emit, Event, EventKind, StopRequested
 from harness.run.executors import num_threads, num_workers, run_shards
-from harness.run.left_to_score import left_to_score
+from harness.run.left_to_score import CurrentSuite
 from harness.store.claims import clear
+from harness.store.index import in_parts, record_index, scores_index
 from harness.store.run_store import RunStore
 from harness.store.shards import Evaluation, Shard, Stage, split_evaluations, split_units
+from harness.store.summaries import MadeVideo, ScoresSummary
 from harness.store.units import Unit
 
 if TYPE_CHECKING:
     from harness.config.sweep import Settings
+
+P = TypeVar("P")
 
 
 @dataclass(frozen=True)
@@ -39,9 +43,14 @@ def missing_units(store: RunStore, units: Iterable[Unit]) -> list[Unit]:
     """Return the units that are not done yet, each once even if several rows share it."""
     # Asking which units have a folder is cheaper than looking for the record of every unit.
     unique, begun = {unit.id: unit for unit in units}, store.begun_units()
-    return [
-        unit for unit in unique.values() if unit.id not in begun or store.finished(unit) is None
-    ]
+    left = dict(unique)
+    units_dir = str(store.units_dir)
+    for unit_id, made in record_index(store).read(begun & unique.keys(), MadeVideo):
+        if isinstance(made, StoreError):
+            continue
+        if made.is_whole(unique[unit_id].num_latents, f"{units_dir}/{unit_id}"):
+            del left[unit_id]
+    return list(left.values())
 
 
 def missing_evaluations(
@@ -58,21 +67,25 @@ def missing_evaluations(
         durations_s: seconds to score; those that a video doesn't reach are left out.
         suites: suites or single metrics.
     """
-    tasks = []
-    # Both look at installed packages and at weights files: once per metric, not once per unit.
-    now_available, now_used = cache(can_set_up), cache(network_keys)
-    found = {name: find_suite(name) for name in suites}
-    for unit_id, texts in prompts.items():
-        record = store.record(unit_id)
-        if record is None:
-            continue
-        asked = {duration_name(d): record.frames_of(d) for d in durations_s}
-        frames = {key: num_frames for key, num_frames in asked.items() if num_frames is not None}
-        for suite in found.items():
-            task = left_to_score(store, record, suite, texts, frames, now_available, now_used)
-            if task:
-                tasks.append(task)
-    return tasks
+    current = [CurrentSuite(name) for name in suites]
+    tasks: dict[str, list[Evaluation]] = defaultdict(list)
+    for unit_ids in in_parts(prompts):
+        videos = _readable(record_index(store).read(unit_ids, MadeVideo))
+        for suite in current:
+            index = scores_index(store, suite.suite.name)
+            scored = _readable(index.read(videos, ScoresSummary))
+            for unit_id, video in videos.items():
+                asked = {duration_name(d): video.frames_of(d) for d in durations_s}
+                frames = {name: frames for name, frames in asked.items() if frames is not None}
+                of_unit = scored.get(unit_id)
+                task = suite.left_to_score(unit_id, video, of_unit, prompts[unit_id], frames)
+                if task:
+                    tasks[unit_id].append(task)
+    return [task for unit_id in prompts for task in tasks.get(unit_id, ())]
+
+
+def _readable(parts: Iterable[tuple[str, P | StoreError]]) -> dict[str, P]:
+    return {unit_id: part for unit_id, part in parts if not isinstance(part, StoreError)}
 
 
 def run_generation(

@@ -166,16 +166,20 @@ class _Worker:
 
         The scores of another command may lack durations, or a metric failed in them.
         """
-        from eval.scoring.suite import can_set_up, find_suite, network_keys
-        from harness.run.left_to_score import left_to_score
+        from harness.run.left_to_score import CurrentSuite
+        from harness.store.summaries import RecordSummary, ScoresSummary
 
         record = self._store.record(task.unit_id)
         if record is None:
             return task
-        suite = (task.suite, find_suite(task.suite))
-        frames = task.durations_frames
-        return left_to_score(
-            self._store, record, suite, task.prompts, frames, can_set_up, network_keys
+        current = CurrentSuite(task.suite)
+        scores = self._store.scores(current.suite.name, task.unit_id)
+        return current.left_to_score(
+            task.unit_id,
+            RecordSummary.of(record),
+            ScoresSummary.of(scores) if scores else None,
+            task.prompts,
+            task.durations_frames,
         )
 
     def _attempt(self, item: str, work: Callable[[], None]) -> bool:

@@ -80,11 +80,8 @@ class FileIndex(Generic[F]):
         Yields:
             The unit, and the part or why its file can't be read.
         """
-        by_place: dict[int, list[str]] = defaultdict(list)
-        for unit_id in unit_ids:
-            by_place[_place(unit_id)].append(unit_id)
-        for place, members in by_place.items():
-            yield from self._read(place, members, part)
+        for members in in_parts(unit_ids):
+            yield from self._read(_place(members[0]), members, part)
 
     def _read(
         self, place: int, unit_ids: Iterable[str], part: type[P]
@@ -156,6 +153,14 @@ class FileIndex(Generic[F]):
 
 
 _NUM_FILES = 16
+
+
+def in_parts(unit_ids: Iterable[str]) -> list[list[str]]:
+    """Return the units by the index file that they are in: what to read and forget at a time."""
+    found: dict[int, list[str]] = defaultdict(list)
+    for unit_id in unit_ids:
+        found[_place(unit_id)].append(unit_id)
+    return list(found.values())
 
 
 def _place(unit_id: str) -> int:

@@ -204,4 +204,5 @@ def _is_scored(
     if not longest_s:  # no command asked for this suite: `eval` did
         return True
     # An imported video may be shorter.
-    return duration_name(longest_s) in scores.durations or length.frames_of(longest_s) is None
+    is_shorter = length.frames_of(longest_s) is None
+    return is_shorter or duration_name(longest_s) in scores.durations_frames

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -26,7 +28,7 @@ class VideoFile:
 
     def __post_init__(self) -> None:
         # Both become parts of paths, and a store may come from an untrusted source.
-        if Path(self.file).name != self.file:
+        if "/" in self.file or self.file in ("", ".", ".."):
             raise ValueError(f"file {self.file!r} is not a file name")
         if not re.fullmatch("[0-9a-f]{64}", self.sha256):
             raise ValueError(f"sha256 {self.sha256!r}")
@@ -34,17 +36,21 @@ class VideoFile:
     @classmethod
     def of(cls, path: Path) -> VideoFile:
         """Describe a file."""
-        stat = path.stat()
+        found = path.stat()
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return cls(path.name, digest, stat.st_size, stat.st_mtime_ns)
+        return cls(path.name, digest, found.st_size, found.st_mtime_ns)
 
-    def matches(self, folder: Path) -> bool:
+    def matches(self, folder: Path | str) -> bool:
         """Compare the file in `folder` with this video; hash it only if its time changed."""
-        path = folder / self.file
-        if not path.is_file() or path.stat().st_size != self.bytes:
+        path = f"{folder}/{self.file}"
+        try:
+            found = os.stat(path)  # noqa: PTH116 - objects of paths take most of the time
+        except OSError:
             return False
-        return path.stat().st_mtime_ns == self.mtime_ns or VideoFile.of(path).sha256 == self.sha256
+        if not stat.S_ISREG(found.st_mode) or found.st_size != self.bytes:
+            return False
+        return found.st_mtime_ns == self.mtime_ns or VideoFile.of(Path(path)).sha256 == self.sha256
 
 
 @dataclass(frozen=True)

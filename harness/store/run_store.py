@@ -10,12 +10,10 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from eval.clip import ScoredSegment
-from eval.scoring.results import ScoredDuration, Scores
+from eval.scoring.results import Scores
 from harness.core.environment import code_revision, package_versions
 from harness.core.errors import StoreError
 from harness.core.files import locked, remove_leftovers, replacing, write_text
@@ -27,43 +25,12 @@ from harness.store.lines import UnitLine
 from harness.store.paths import StorePaths
 from harness.store.record import Record, VideoFile, now
 from harness.store.saved_latents import SavedLatents
+from harness.store.summaries import RecordSummary
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from harness.store.units import Unit
-
-
-@dataclass(frozen=True)
-class Scored:
-    """The part of a score file that tells whether it is up to date.
-
-    Attributes:
-        suite_version: version of the suite.
-        video_sha256: the video that was scored.
-        prompt: evaluation prompt of the video.
-        durations: frames and clips of each scored duration.
-        not_set_up: metrics that are null because a package or file was missing.
-        networks: keys of the networks that were used, by name.
-        segments: where the prompt changed, with the evaluation prompts.
-        failed: metrics that raised an error or broke their contract.
-    """
-
-    SCHEMA: ClassVar[int] = Scores.SCHEMA
-
-    suite_version: str
-    video_sha256: str
-    prompt: str
-    durations: dict[str, ScoredDuration]
-    not_set_up: tuple[str, ...]
-    networks: dict[str, str]
-    segments: tuple[ScoredSegment, ...] = ()
-    failed: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def durations_frames(self) -> dict[str, int]:
-        """Number of video frames of each scored duration."""
-        return {name: duration.num_frames for name, duration in self.durations.items()}
 
 
 class HasLine(Protocol):
@@ -93,12 +60,10 @@ class RunStore(StorePaths):
     def finished(self, unit: Unit) -> Record | None:
         """Return the record of a unit if it is long enough and its video is the recorded one."""
         record = self.record(unit.id)
-        made = None if record is None else (record.generation or record.origin)
-        if record is None or made is None or made.num_latents is None:
+        if record is None:
             return None
-        if made.num_latents < unit.num_latents:
-            return None
-        return record if record.video.matches(self.unit_dir(unit.id)) else None
+        made = RecordSummary.of(record)
+        return record if made.is_whole(unit.num_latents, self.unit_dir(unit.id)) else None
 
     def write_record(self, record: Record) -> None:
         """Declare a unit done, after all its other files were written."""
@@ -125,31 +90,6 @@ class RunStore(StorePaths):
         """Remove such files of processes that died while scoring."""
         remove_leftovers(self.metrics_dir)
         remove_leftovers(self.workspace)
-
-    def records(self, unit_ids: Iterable[str], on_damage: Callable[[str], None]) -> list[Record]:
-        """Return the records of those of the units that are finished, each once.
-
-        Args:
-            unit_ids: units.
-            on_damage: called with a line about each record that can't be read.
-        """
-        found = []
-        for unit_id in dict.fromkeys(unit_ids):
-            try:
-                found.append(read_typed(self.record_path(unit_id), Record))
-            except FileNotFoundError:
-                continue
-            except StoreError as error:
-                on_damage(f"{str(error).rstrip('.')}; left out.")
-        return found
-
-    def scored(self, suite: str, version: str, unit_id: str) -> Scored | None:
-        """Return the state of a unit's scores; None if unreadable or of another schema."""
-        try:
-            found = read_typed(self.scores_path(suite, unit_id), Scored)
-        except (OSError, StoreError):
-            return None
-        return found if found.suite_version == version else None
 
     def scores(self, suite: str, unit_id: str) -> Scores | None:
         """Return the scores of a unit; None if there are none or they can't be read."""

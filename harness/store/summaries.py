@@ -3,22 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+from eval.clip import ScoredSegment
 from eval.scoring.results import Scores
 from harness.core.environment import Machine
 from harness.store.record import Facts, Length, Record, VideoFile
 
 
 @dataclass(frozen=True)
-class RecordSummary(Length):
+class MadeVideo(Length):
+    """The part of a record that tells what is left to do.
+
+    Attributes:
+        video: the video file.
+        segment_starts: first video frame of each segment; one segment for a single prompt.
+    """
+
+    video: VideoFile
+    segment_starts: tuple[int, ...]
+
+    def is_whole(self, num_latents: int, folder: Path | str) -> bool:
+        """Return whether it is long enough, and the file in `folder` is the recorded one."""
+        made = self.num_latents
+        return made is not None and made >= num_latents and self.video.matches(folder)
+
+
+@dataclass(frozen=True)
+class RecordSummary(MadeVideo):
     """The part of a record that tables show.
 
     Attributes:
         fps: video frames per second, rounded down.
         width: pixels.
         height: pixels.
-        video: the video file.
         finished: time of completion, UTC.
         device: GPU or processor that it was made on.
         setting: what speeds depend on besides backbone and method.
@@ -37,7 +56,6 @@ class RecordSummary(Length):
     fps: int
     width: int
     height: int
-    video: VideoFile
     finished: str
     device: str | None
     setting: str | None
@@ -71,6 +89,7 @@ class RecordSummary(Length):
             licence=made.facts.licence if made else external,
             facts=made.facts if made else None,
             timings_s=dict(made.timings_s) if made else {},
+            segment_starts=record.segment_starts(),
             backbone_args=_arguments(record, "backbone"),
             method_args=_arguments(record, "method"),
         )
@@ -78,14 +97,41 @@ class RecordSummary(Length):
 
 @dataclass(frozen=True)
 class ScoresSummary:
-    """The part of a file of scores that tells what is done: names of the scored durations."""
+    """The part of a file of scores that tells whether it is up to date.
 
-    durations: tuple[str, ...]
+    Attributes:
+        suite_version: version of the suite.
+        video_sha256: the video that was scored.
+        prompt: evaluation prompt of the video.
+        durations_frames: number of video frames of each scored duration.
+        not_set_up: metrics that are null because a package or file was missing.
+        networks: keys of the networks that were used, by name.
+        segments: where the prompt changed, with the evaluation prompts.
+        failed: metrics that raised an error or broke their contract.
+    """
+
+    suite_version: str
+    video_sha256: str
+    prompt: str
+    durations_frames: dict[str, int]
+    not_set_up: tuple[str, ...]
+    networks: dict[str, str]
+    segments: tuple[ScoredSegment, ...]
+    failed: tuple[str, ...]
 
     @classmethod
     def of(cls, scores: Scores) -> ScoresSummary:
         """Return the summary of a file of scores."""
-        return cls(tuple(scores.durations))
+        return cls(
+            suite_version=scores.suite_version,
+            video_sha256=scores.video_sha256,
+            prompt=scores.prompt,
+            durations_frames={name: d.num_frames for name, d in scores.durations.items()},
+            not_set_up=scores.not_set_up,
+            networks=dict(scores.networks),
+            segments=scores.segments,
+            failed=tuple(scores.failed),
+        )
 
 
 def _setting(machine: Machine) -> str:

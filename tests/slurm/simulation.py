@@ -9,6 +9,7 @@ all that is missing is submitted again. Files are made in TMPDIR; docs/benchmark
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import shutil
@@ -23,7 +24,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from eval.scoring.suite import DEFAULT_SUITE, find_suite
+from eval.scoring.suite import DEFAULT_SUITE, Suite, find_suite
 from harness.cli.submit import submit_work, work_of
 from harness.cli.terminal import Terminal
 from harness.config.sweep import SweepConfig, load_sweep
@@ -37,6 +38,7 @@ from slurm.status.state import read_state
 from slurm.status.table import render
 from slurm.submission import JobStage, SubmissionFolder, submissions
 from slurm.submit.dispatch import Dispatcher
+from tests.reports import synthetic
 from tests.slurm.fake_slurm import FakeSlurm
 
 NUM_ROWS = 32  # two methods, sixteen prompts
@@ -117,18 +119,16 @@ def finish(sweep: Sweep, suite: str = DEFAULT_SUITE) -> list[TaskState]:
 
     Of the units without results one in a hundred failed.
     """
-    store, units = sweep.store, sweep.units[:MOST_DONE]
+    store, units = RunStore(sweep.store), sweep.units[:MOST_DONE]
     (folder,) = sweep.folders
-    folder_name = find_suite(suite).name
+    found = find_suite(suite)
     done = {unit.id for place, unit in enumerate(units) if place % 4}
+    store.suite_dir(found.name).mkdir(parents=True)
     for place, unit in enumerate(units):
-        unit_dir = RunStore(store).unit_dir(unit.id)
+        unit_dir = store.unit_dir(unit.id)
         unit_dir.mkdir(parents=True)
         if unit.id in done:
-            (unit_dir / "record.json").write_text("{}")
-            scores = RunStore(store).scores_path(folder_name, unit.id)
-            scores.parent.mkdir(parents=True, exist_ok=True)
-            scores.write_text("{}")
+            write_result(store, unit, found)
         elif place % 400 == 0:
             write_json(unit_dir / "failure.json", {"error": "RuntimeError: no plan today"})
     return [
@@ -137,6 +137,31 @@ def finish(sweep: Sweep, suite: str = DEFAULT_SUITE) -> list[TaskState]:
         for index in range(job.num_tasks)
         for state in ["RUNNING" if index < 16 and job.stage is JobStage.generate else "PENDING"]
     ]
+
+
+def write_result(store: RunStore, unit: Unit, suite: Suite) -> None:
+    """Write a video of one byte, its record and its scores by a suite of one number."""
+    unit_dir = str(store.unit_dir(unit.id))
+    with open(f"{unit_dir}/video.mp4", "wb") as file:  # noqa: PTH123 - one of a million
+        file.write(b"v")
+    os.utime(f"{unit_dir}/video.mp4", ns=(0, 0))
+    record = synthetic.record_file("tiny_short", "random", "p0", 0)
+    record |= {"unit_id": unit.id, "duration_s": unit.num_latents / 4}
+    record["generation"]["num_latents"] = unit.num_latents
+    record["video"] |= {"bytes": 1, "mtime_ns": 0}
+    num_frames = record["num_frames"] = 4 * unit.num_latents - 3
+    scores = synthetic.metric_file("tiny_short", "random", "p0", 0)
+    scores |= {
+        **{"unit_id": unit.id, "suite": suite.name, "suite_version": suite.version},
+        **{"video_sha256": record["video"]["sha256"], "prompt": unit.evaluation_prompts[0]},
+        "durations": {f"{record['duration_s']:g}": {"num_frames": num_frames, "clips": [0]}},
+    }
+    for path, content in (
+        (f"{unit_dir}/record.json", record),
+        (f"{store.suite_dir(suite.name)}/{unit.id}.json", scores),
+    ):
+        with open(path, "w") as file:  # noqa: PTH123
+            json.dump(content, file)
 
 
 @contextmanager

@@ -10,7 +10,9 @@ import pytest
 from rich.console import Console
 
 from eval.scoring.suite import METRICS
+from harness.store import index
 from harness.store.run_store import RunStore
+from slurm.plan.missing import missing_of_submissions
 from slurm.status.state import read_state
 from slurm.status.table import num_wrong, render
 from slurm.status.verdicts import Verdict
@@ -41,6 +43,13 @@ def test_thousands_of_units_are_planned_and_read_back(
     Console(file=printed, width=200).print(render(state))
     assert "and 12 more" in printed.getvalue()
     assert len(printed.getvalue().splitlines()) < 60
+    monkeypatch.undo()
+    work = missing_of_submissions(sweep.store, sweep.folders)
+    assert sum(len(shard.units) for shard in work.generate) == 504
+    assert len(work.evaluate.evaluations) == 504
+    monkeypatch.setattr(index, "read_typed", None)  # all are in the index now
+    monkeypatch.setattr(RunStore, "record", None)
+    assert missing_of_submissions(sweep.store, sweep.folders) == work
 
 
 def test_suites_are_not_looked_up_unit_by_unit(

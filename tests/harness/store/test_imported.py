@@ -148,7 +148,7 @@ def test_scores_of_other_weights_are_computed_again(
     key = scores(tmp_path / "runs" / "mine", "flow_motion")["a"]["networks"]["dis_flow"]
     for now, up_to_date in (({key}, True), ({"dis_flow, other weights"}, False)):
         monkeypatch.setattr(
-            "harness.run.sweep.network_keys", lambda suite, now=now: {"dis_flow": now}
+            "harness.run.left_to_score.network_keys", lambda suite, now=now: {"dis_flow": now}
         )
         assert ("Nothing to do" in cli(*again).out) is up_to_date
 
