@@ -20,10 +20,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from backbones.engine.attention import AttentionShape, pick_kernel, using
+from backbones.engine.attention import using
 from backbones.engine.block_view import RolloutView
 from backbones.engine.evidence import attention_mass
 from backbones.engine.graphs import GraphedPasses
+from backbones.engine.kernel_choice import AttentionShape, pick_kernel
 from backbones.engine.kv.sizes import most_kept, plan_tiers
 from backbones.engine.kv.store import KVStore
 from backbones.engine.lanes import Lane, Moment

@@ -14,10 +14,15 @@ from harness.core.errors import ConfigError
 
 
 class AttentionKernel(StrEnum):
-    """Implementations of scaled dot-product attention; auto measures them at start-up."""
+    """Implementations of scaled dot-product attention; auto measures them at start-up.
+
+    fa3 and fa4 are packages of their own, which torch must know and find.
+    """
 
     auto = "auto"
     flash = "flash"
+    fa3 = "fa3"
+    fa4 = "fa4"
     cudnn = "cudnn"
     efficient = "efficient"
     math = "math"

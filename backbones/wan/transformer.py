@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from backbones.engine.attention import attend, current_kernel
+from backbones.engine.attention import attend, current_kernel, in_token_order
 from backbones.engine.protocol import AttentionContext, ModelShape
 from backbones.engine.runtime import AttentionKernel
 from backbones.engine.transfer import upload
@@ -182,7 +182,7 @@ class TransformerBlock(nn.Module):
         own_values_HSD: Tensor,
         new_kv_PHSD: Tensor | None,
     ) -> Tensor:
-        """Return rotated queries; write keys and values to their places behind those of the past.
+        """Return rotated queries in token order; write keys and values behind those of the past.
 
         Args:
             x_SE: the block's tokens.
@@ -198,7 +198,7 @@ class TransformerBlock(nn.Module):
             new_kv_PHSD[1] = v_HSD
         own_keys_HSD.copy_(rotate(k_HSD, factors_SR2))
         own_values_HSD.copy_(v_HSD)
-        return rotate(q_HSD, factors_SR2)
+        return in_token_order(rotate(q_HSD, factors_SR2))
 
     def project(self, x_SE: Tensor, time_6E: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return un-rotated queries, keys and values of the block."""

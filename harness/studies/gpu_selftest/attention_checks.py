@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -9,12 +10,10 @@ from contextlib import contextmanager
 from unittest import mock
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from backbones.engine import attention
-from backbones.engine.attention import AttentionShape, using
-from backbones.engine.lanes import Moment
+from backbones.engine import kernel_choice
+from backbones.engine.kernel_choice import AttentionShape
 from backbones.engine.runtime import AttentionKernel, Kernels, Runtime
 from backbones.engine.spec import Precision
 from backbones.wan.rope import rotate
@@ -39,19 +38,15 @@ def kernels(setup: Setup) -> Outcome:
         worst = -1.0
         for shape in _shapes(setup):
             name = f"{kernel} {shape.queries}x{shape.keys}"
-            try:
-                error, seconds = _against_float32(kernel, shape, setup.device)
-            except torch.OutOfMemoryError:
-                raise
-            except RuntimeError as problem:
-                if type(problem).__name__ == "AcceleratorError":
-                    raise
-                refused[name] = str(problem).splitlines()[0]
+            trial = kernel_choice.try_kernel(kernel, shape, setup.device)
+            if trial.problem is not None:
+                refused[name] = trial.problem
+            if trial.error is None:
                 continue
             # A maximum would drop NaN, which must not hold.
-            worst = error if not error <= worst else worst
+            worst = trial.error if not trial.error <= worst else worst
             flops = 4 * shape.heads * shape.queries * shape.keys * shape.head_dim
-            figures[name] = flops / seconds / 1e12
+            figures[name] = flops / max(trial.seconds, 1e-9) / 1e12
         if worst >= 0 or worst != worst:
             claims.append(at_most(f"{kernel} rel", worst, _KERNEL_LIMIT))
     claims.append(
@@ -68,19 +63,19 @@ def choice(setup: Setup) -> Outcome:
 
     def seconds_of(kernel: AttentionKernel) -> float:
         timed.append(kernel)
-        return attention._time(kernel, shape, setup.device)[0]
+        return kernel_choice.try_kernel(kernel, shape, setup.device).seconds
 
     with _empty_cache():
-        first = attention.fastest("selftest", kernels_here, seconds_of)
+        first = kernel_choice.fastest("selftest", kernels_here, seconds_of)
         num_timed = len(timed)
-        second = attention.fastest("selftest", kernels_here, seconds_of)
-    error, _ = _against_float32(first, shape, setup.device)
+        second = kernel_choice.fastest("selftest", kernels_here, seconds_of)
+    error = kernel_choice.try_kernel(first, shape, setup.device).error
     return Outcome.of(
         [
             true("the same choice twice", first is second),
             exactly("kernels timed the first time", num_timed, len(kernels_here)),
             exactly("kernels timed the second time", len(timed) - num_timed, 0),
-            at_most(f"{first} rel", error, _KERNEL_LIMIT),
+            at_most(f"{first} rel", math.nan if error is None else error, _KERNEL_LIMIT),
         ],
         choice=str(first),
     )
@@ -183,7 +178,7 @@ def graphs(setup: Setup) -> Outcome:
 
 def _candidates(setup: Setup) -> tuple[AttentionKernel, ...]:
     if setup.on_gpu:
-        return (*attention._ON_GPU, AttentionKernel.math)
+        return (*kernel_choice.gpu_kernels(), AttentionKernel.math)
     return (AttentionKernel.flash, AttentionKernel.math)
 
 
@@ -195,41 +190,6 @@ def _shapes(setup: Setup) -> list[AttentionShape]:
     keys = [512, *(count * tokens for count in frames)]
     queries, head_dim = block * tokens, spec.shape.head_dim
     return [AttentionShape(_HEADS, queries, k, head_dim, torch.bfloat16) for k in keys]
-
-
-@torch.inference_mode()
-def _against_float32(
-    kernel: AttentionKernel, shape: AttentionShape, device: torch.device
-) -> tuple[float, float]:
-    """Return the relative error of a kernel, and its seconds."""
-    generator = torch.Generator().manual_seed(shape.keys)
-
-    def draw(tokens: int) -> Tensor:
-        size = (1, shape.heads, tokens, shape.head_dim)
-        return torch.randn(size, generator=generator).to(device, shape.dtype)
-
-    q, k, v = draw(shape.queries), draw(shape.keys), draw(shape.keys)
-    expected = _softmax_attention(q.float(), k.float(), v.float())
-    with using(kernel):
-        F.scaled_dot_product_attention(q, k, v)  # warm
-        # The next result of this size takes the place of this one: what a kernel leaves out is NaN.
-        poison = torch.full_like(q, float("nan"))
-        del poison
-        before = Moment(device)
-        found = F.scaled_dot_product_attention(q, k, v)
-        seconds = Moment(device).seconds_since(before)
-    return relative(found, expected), max(seconds, 1e-9)
-
-
-def _softmax_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Return attention by its definition, in full float32."""
-    allowed = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = False
-    try:
-        weights = (q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5).softmax(-1)
-        return weights @ v
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = allowed
 
 
 @contextmanager

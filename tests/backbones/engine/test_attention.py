@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
+from torch.library import Library
+from torch.nn.attention import current_flash_attention_impl, register_flash_attention_impl
 
-from backbones.engine.attention import AttentionShape, fastest, pick_kernel
+from backbones.engine.attention import attend, attend_by_head, in_token_order, using
+from backbones.engine.kernel_choice import AttentionShape, fastest, pick_kernel, try_kernel
 from backbones.engine.runtime import AttentionKernel
 from harness.core.errors import ConfigError
 
@@ -59,3 +64,77 @@ def test_a_faulty_cudnn_is_refused_before_it_runs(monkeypatch: pytest.MonkeyPatc
     shape = AttentionShape(heads=1, queries=8, keys=8, head_dim=8, dtype=torch.float32)
     with pytest.raises(ConfigError, match=r"attention=cudnn doesn't run on cuda.*91002 is faulty"):
         pick_kernel(AttentionKernel.cudnn, shape, torch.device("cuda"))
+
+
+CPU = torch.device("cpu")
+
+
+def leave_out_the_last(exact: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    return lambda q, k, v: exact(q, k[:, :, :-1], v[:, :, :-1])
+
+
+def read_beyond_the_end(exact: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        past_the_end = torch.full_like(v[:, :, :1], float("nan"))
+        return exact(q, torch.cat([k, k[:, :, :1]], 2), torch.cat([v, past_the_end], 2))
+
+    return attention
+
+
+@pytest.mark.parametrize("fault", [leave_out_the_last, read_beyond_the_end])
+def test_a_kernel_that_computes_wrong_is_never_picked(
+    monkeypatch: pytest.MonkeyPatch, fault: Callable[..., Callable[..., torch.Tensor]]
+) -> None:
+    assert try_kernel(AttentionKernel.flash, SHAPE, CPU).error < 1e-6
+    wrong = fault(F.scaled_dot_product_attention)
+    monkeypatch.setattr(F, "scaled_dot_product_attention", wrong)
+    trial = try_kernel(AttentionKernel.flash, SHAPE, CPU)
+    assert trial.seconds == float("inf")
+    assert "off by" in str(trial.problem)
+    with pytest.raises(ConfigError, match=r"attention=flash doesn't run on cpu: its result is off"):
+        pick_kernel(AttentionKernel.flash, SHAPE, CPU)
+
+
+@pytest.mark.parametrize("kernel", [AttentionKernel.fa3, AttentionKernel.fa4])
+def test_a_flash_package_that_is_missing_is_refused(kernel: AttentionKernel) -> None:
+    with pytest.raises(ConfigError, match=rf"attention={kernel} doesn't run.*flash_attn"):
+        pick_kernel(kernel, SHAPE, CPU)
+    assert current_flash_attention_impl() is None
+
+
+@pytest.mark.filterwarnings("ignore:.*other operators may also be overridden")
+def test_flash_attention_of_a_package_is_used_inside_and_given_up_outside(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A package that takes the place of the processor's kernel stands for one on a GPU."""
+
+    class Handle:
+        def __init__(self) -> None:
+            self._library: Library | None = Library("aten", "IMPL", "CPU")
+            name = "_scaled_dot_product_flash_attention_for_cpu"
+            self._library.impl(name, seven, "CPU", allow_override=True)
+
+        def remove(self) -> None:
+            self._library = None
+
+    def seven(q: torch.Tensor, *_: object, **__: object) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.full_like(q, 7), torch.zeros(q.shape[:-1])
+
+    monkeypatch.setattr("torch.nn.attention._registry._FLASH_ATTENTION_IMPLS", {})
+    register_flash_attention_impl("FA3", register_fn=Handle)
+    x = torch.randn(1, 8, 16)
+    plain = attend(x, x, x)
+    with using(AttentionKernel.fa3):
+        assert bool((attend(x, x, x) == 7).all())
+        with using(AttentionKernel.flash):
+            assert torch.equal(attend(x, x, x), plain)
+        assert bool((attend(x, x, x) == 7).all())
+    assert torch.equal(attend(x, x, x), plain)
+
+
+def test_queries_in_token_order_spare_a_copy() -> None:
+    q = in_token_order(torch.randn(2, 8, 16))
+    k = torch.randn(2, 24, 16)
+    assert q.stride() == (16, 32, 1)
+    by_head = attend_by_head(q, k, k)
+    assert by_head.transpose(0, 1).flatten(1).data_ptr() == by_head.data_ptr()

@@ -9,12 +9,11 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from backbones.engine.attention import AttentionKernel
 from backbones.engine.backbone import Backbone
 from backbones.engine.graphs import GraphedPasses
 from backbones.engine.noise import SeededNoise
 from backbones.engine.rollout import Rollout
-from backbones.engine.runtime import Kernels, KVLimits, Runtime
+from backbones.engine.runtime import AttentionKernel, Kernels, KVLimits, Runtime
 from backbones.wan import transformer
 from harness.core.errors import LongtakeError
 from methods.base import MemoryStrategy

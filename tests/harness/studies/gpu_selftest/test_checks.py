@@ -13,7 +13,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from backbones.engine import attention, rollout
+from backbones.engine import kernel_choice, rollout
 from backbones.engine.kv.sizes import plan_tiers
 from backbones.engine.kv.store import KVStore
 from backbones.engine.kv.tiers import FrameTiers
@@ -130,7 +130,7 @@ FAULTS: dict[str, Fault] = {
     "environment": lambda: mock.patch.dict(os.environ, CC="/bin/false"),
     "copies": wrapped(machine_checks.transfer, "upload", lambda f, *a: f(*a) + 1),
     "attention": wrapped(F, "scaled_dot_product_attention", lambda f, *a, **k: 1.01 * f(*a, **k)),
-    "choice": replaced(attention, "write_json", lambda *_: None),
+    "choice": replaced(kernel_choice, "write_json", lambda *_: None),
     "halves": replaced(torch, "compile", scaled_compile),
     "graphs": changed_factors,
     "parity": FLOW,
