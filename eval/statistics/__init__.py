@@ -9,6 +9,7 @@ from eval.statistics.clusters import (
     Interval,
     cluster_sums,
     mean_and_stderr,
+    means_by_group,
 )
 from eval.statistics.intervals import (
     MIN_DIFFERING,
@@ -44,6 +45,7 @@ __all__ = [
     "cluster_sums",
     "differences_p",
     "mean_and_stderr",
+    "means_by_group",
     "no_interval",
     "not_best_p",
     "paired_differences",

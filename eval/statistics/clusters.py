@@ -55,6 +55,40 @@ def mean_and_stderr(values: Sequence[float], clusters: Sequence[Hashable]) -> Es
     return Estimate(float(mean), float(np.sqrt(variance)), num_values, num_clusters)
 
 
+class GroupEstimates(NamedTuple):
+    """The estimates of several groups, an element per group; NaN where `Estimate` has None."""
+
+    mean: np.ndarray
+    stderr: np.ndarray
+    num_values: np.ndarray
+    num_clusters: np.ndarray
+
+
+def means_by_group(
+    values: np.ndarray, clusters: np.ndarray, groups: np.ndarray, num_groups: int
+) -> GroupEstimates:
+    """Return `mean_and_stderr` of each group; one call per group takes minutes for thousands.
+
+    Args:
+        values: finite numbers.
+        clusters: the cluster of each value as an integer, from 0.
+        groups: the group of each value as an integer, from 0.
+        num_groups: groups without a value have a mean and an error of NaN.
+    """
+    span = int(clusters.max()) + 1 if len(clusters) else 1
+    found, member = np.unique(groups * span + clusters, return_inverse=True)
+    sums, counts = np.bincount(member, weights=values), np.bincount(member)
+    owner = found // span
+    num_values = np.bincount(owner, weights=counts, minlength=num_groups)
+    num_clusters = np.bincount(owner, minlength=num_groups)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.bincount(owner, weights=sums, minlength=num_groups) / num_values
+        squares = np.bincount(owner, (sums - counts * mean[owner]) ** 2, minlength=num_groups)
+        stderr = np.sqrt(num_clusters / (num_clusters - 1) * squares / num_values**2)
+    stderr[num_clusters < 2] = np.nan
+    return GroupEstimates(mean, stderr, num_values.astype(int), num_clusters)
+
+
 def resamples(num_clusters: int, num_resamples: int, seed: int) -> Iterator[np.ndarray]:
     """Yield how often each resample draws each cluster, in chunks [resamples, clusters] of float64.
 

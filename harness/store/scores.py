@@ -159,12 +159,18 @@ def _first_metrics(
 def _curve_frame(curves: Sequence[tuple[str, str, str, np.ndarray]]) -> pd.DataFrame:
     """Concatenate all curves, by columns because there may be millions of lines."""
     lengths = [len(clips) for *_, clips in curves]
-    names = (np.array([curve[i] for curve in curves], dtype=object) for i in range(3))
-    columns = dict(zip(CURVE_COLUMNS[:3], (np.repeat(n, lengths) for n in names), strict=True))
+    # Categories take one or two bytes a line instead of a text each. They are in the order of the
+    # alphabet, as those that pandas finds itself.
+    columns: dict[str, Any] = {}
+    for index, column in enumerate(CURVE_COLUMNS[:3]):
+        names = [curve[index] for curve in curves]
+        found = sorted(set(names))
+        places = {name: place for place, name in enumerate(found)}
+        codes = np.repeat([places[name] for name in names], lengths)
+        columns[column] = pd.Categorical.from_codes(codes.astype(int), found)
     numbers = np.concatenate([clips for *_, clips in curves]) if curves else np.empty((0, 4))
     columns |= dict(zip(CURVE_COLUMNS[3:], numbers.T, strict=True))
-    # Categories take one or two bytes a line instead of a text each.
-    return pd.DataFrame(columns).astype(dict.fromkeys(CURVE_COLUMNS[:3], "category"))
+    return pd.DataFrame(columns)
 
 
 def _unit_metrics(reader: Reader, path: Path, sha256: str) -> _UnitMetrics | None:

@@ -42,6 +42,7 @@ from reports.site.store_differences import store_differences
 from reports.site.video_data import video_data
 from reports.site.video_list import showcase, video_pieces
 from reports.tables.comparison import compare_all
+from reports.tables.curves import Curves, compared_curves
 from reports.tables.drift import drift_points
 from reports.tables.drift_ends import drift_ends, drift_intervals
 from reports.tables.export import write_drift, write_recall, write_tables
@@ -204,8 +205,9 @@ def _build(
     remove_leftovers(out)
     advance("tables", 0, 0)
     comparisons = compare_all(sweep, options.baseline)
-    points = drift_points(sweep, comparisons)
-    ends = drift_ends(sweep, comparisons)
+    curves = compared_curves(sweep, comparisons)
+    points = drift_points(curves)
+    ends = drift_ends(curves, sweep.looping)
     recall = recall_points(sweep, comparisons)
     assets = AssetWriter(sweep, out, options.assets, hide)
     addresses = assets.prepare(advance)
@@ -222,7 +224,7 @@ def _build(
     write_data(data / "ends.js", "ends", end_lines(ends))
     write_data(data / "orders.js", "orders", order_tables(comparisons, quoted))
     write_data(data / "differences.js", "differences", _differences(sweep))
-    tables = _tables(sweep, comparisons, ends, recall, out, write=options.papers)
+    tables = _tables(sweep, comparisons, curves, ends, recall, out, write=options.papers)
     ablations, not_compared = _ablations(sweep, out, for_others, write=options.papers)
     site = site_data(
         sweep,
@@ -327,6 +329,7 @@ def _remove_others(folder: Path, kept: Collection[str]) -> None:
 def _tables(
     sweep: Sweep,
     comparisons: Sequence[Comparison],
+    curves: Curves,
     ends: pd.DataFrame,
     recall: pd.DataFrame,
     out: Path,
@@ -338,7 +341,7 @@ def _tables(
         return [*_files(tables), *_files(vbench)]
     tables.mkdir(parents=True, exist_ok=True)
     written = write_tables(sweep, comparisons, tables)
-    written += write_drift(ends, drift_intervals(sweep, comparisons), tables)
+    written += write_drift(ends, drift_intervals(curves), tables)
     written += write_recall(recall, tables)
     written += write_latex_tables(comparisons, tables)
     for comparison in comparisons:

@@ -15,7 +15,7 @@ from reports.site import schema
 from reports.site.data_files import exact, short
 from reports.site.recall_curves import recall_curves
 from reports.tables.columns import FIRST, NOTES, grouped
-from reports.tables.drift import KEYS
+from reports.tables.curves import KEYS
 from reports.tables.drift_ends import END_S
 from reports.tables.formatting import bounds
 from reports.tables.table import Cell, Comparison, Group, Row

@@ -5,16 +5,13 @@ Both are made of the curves that every suite keeps, over the videos that the tab
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from pandas.core.groupby import SeriesGroupBy
 
-from eval.statistics import mean_and_stderr
-from harness.store.frames import Sweep
-from reports.tables.drift import KEYS, compared_units
-from reports.tables.table import Comparison
+from eval.statistics import means_by_group
+from reports.tables.curves import KEYS, Curves
 
 END_S = 5.0
 """Seconds at the beginning and at the end that are compared."""
@@ -27,8 +24,12 @@ ENDS = [
 INTERVALS = [*KEYS, "start_s", "end_s", "num_videos", "mean", "stderr", "first_similarity"]
 
 
-def drift_ends(sweep: Sweep, comparisons: Sequence[Comparison]) -> pd.DataFrame:
+def drift_ends(curves: Curves, looping: Mapping[tuple[str, float], bool]) -> pd.DataFrame:
     """Return how each row ends, against how it begins.
+
+    Args:
+        curves: of `reports.tables.curves.compared_curves`.
+        looping: of `harness.store.frames.Sweep`.
 
     Returns:
         `ENDS` and last_similarity, a line per row and metric: means of the curve over the clips
@@ -38,100 +39,89 @@ def drift_ends(sweep: Sweep, comparisons: Sequence[Comparison]) -> pd.DataFrame:
         num_looping_of videos of which that is known; it is null where it is known of none. Videos
         shorter than two ends are left out.
     """
-    curves = _curves(sweep, comparisons)
-    ends = curves.groupby(["suite", "unit_id"])["end_s"].transform("max")
-    long_enough = ends >= 2 * END_S
-    first = curves[long_enough & (curves["second"] < END_S)]
-    last = curves[long_enough & (curves["second"] > ends - END_S)]
-    videos = [*KEYS, "prompt_id", "unit_id"]
-    joined = pd.concat(
-        {
-            "first": _whole(first.groupby(videos, sort=False)["value"]),
-            "last": _whole(last.groupby(videos, sort=False)["value"]),
-            "last_similarity": last.groupby(videos, sort=False)["first_similarity"].mean(),
-        },
-        axis=1,
-    ).dropna(subset=["first", "last"])
-    looping: dict[str, bool] = {}
-    for (unit_id, _), flag in sweep.looping.items():
-        looping[unit_id] = looping.get(unit_id, False) or flag
-    unit_ids = joined.index.get_level_values("unit_id")
-    joined["looping"] = pd.array([looping.get(unit_id) for unit_id in unit_ids], dtype="boolean")
-
-    def line(row: pd.DataFrame) -> dict[str, object]:
-        prompts = row.index.get_level_values("prompt_id").tolist()
-        change = mean_and_stderr((row["last"] - row["first"]).tolist(), prompts)
-        known = row["looping"].dropna()
-        return {
-            "num_videos": len(row),
-            "num_looping": int(known.sum()) if len(known) else None,
-            "num_looping_of": len(known),
-            "first": row["first"].mean(),
-            "last": row["last"].mean(),
-            "change": change.mean,
-            "change_stderr": change.stderr,
-            "last_similarity": row["last_similarity"].mean(),
-        }
-
-    lines = _lines(joined, KEYS, line, [*ENDS, "last_similarity"])
-    return lines.astype({"num_looping": "Int64"})
+    points = curves.points
+    suites = pd.factorize(curves.keys["suite"])[0]
+    end_s = points["end_s"].groupby(_codes(suites[points["key"]], points["unit"])).transform("max")
+    long_enough = end_s >= 2 * END_S
+    first = _videos(points[long_enough & (points["second"] < END_S)])
+    last = _videos(points[long_enough & (points["second"] > end_s - END_S)])
+    both = first.join(last.add_suffix("_last"), how="inner").dropna(subset=["value", "value_last"])
+    known: dict[str, bool] = {}
+    for (unit_id, _), flag in looping.items():
+        known[unit_id] = known.get(unit_id, False) or flag
+    flags = [known.get(unit_id) for unit_id in curves.unit_ids[both.index.get_level_values("unit")]]
+    both["looping"] = pd.array(flags, dtype="boolean")
+    key, prompts = both.index.get_level_values("key").to_numpy(), both["prompt"].to_numpy()
+    change = both["value_last"] - both["value"]
+    found = means_by_group(change.to_numpy(), prompts, key, len(curves.keys))
+    rows = both.groupby("key")
+    lines = rows[["value", "value_last", "first_similarity_last"]].mean()
+    lines.columns = pd.Index(["first", "last", "last_similarity"])
+    num_known = rows["looping"].count()
+    lines = lines.assign(
+        num_videos=rows.size(),
+        num_looping=rows["looping"].sum().astype("Int64").where(num_known > 0),
+        num_looping_of=num_known,
+        change=found.mean[lines.index],
+        change_stderr=found.stderr[lines.index],
+    )
+    return _labelled(curves, lines)[[*ENDS, "last_similarity"]]
 
 
-def drift_intervals(sweep: Sweep, comparisons: Sequence[Comparison]) -> pd.DataFrame:
+def drift_intervals(curves: Curves) -> pd.DataFrame:
     """Return the mean of each row and metric by intervals of `INTERVAL_S` seconds.
+
+    Args:
+        curves: of `reports.tables.curves.compared_curves`.
 
     Returns:
         `INTERVALS`; a clip belongs to the interval of its middle, stderr is by prompt, and
         first_similarity is that of the clips' features to the first clip's.
     """
-    curves = _curves(sweep, comparisons)
-    start_s = np.floor(curves["second"] / INTERVAL_S) * INTERVAL_S
-    curves = curves.assign(interval_s=start_s.astype(float))
-    videos = curves.groupby([*KEYS, "interval_s", "prompt_id", "unit_id"], sort=False)
-    joined = pd.concat(
+    number = np.floor(curves.points["second"] / INTERVAL_S).astype(int)
+    span = int(number.max()) + 1 if len(number) else 1
+    key = curves.points["key"]
+    videos = _videos(curves.points.assign(key=_codes(key, number))).dropna(subset="value")
+    code = videos.index.get_level_values("key").to_numpy()
+    prompts, values = (videos[name].to_numpy() for name in ("prompt", "value"))
+    found = means_by_group(values, prompts, code, len(curves.keys) * span)
+    rows = videos.groupby("key")
+    lines = rows["first_similarity"].mean().to_frame()
+    start_s = lines.index.to_numpy() % span * INTERVAL_S
+    lines = lines.assign(
+        start_s=start_s,
+        end_s=np.minimum(start_s + INTERVAL_S, rows["end_s"].max()),
+        num_videos=rows.size(),
+        mean=found.mean[lines.index],
+        stderr=found.stderr[lines.index],
+    )
+    lines.index = lines.index // span
+    return _labelled(curves, lines)[INTERVALS]
+
+
+def _codes(major: pd.Series | np.ndarray, minor: pd.Series) -> np.ndarray:
+    """Return an integer for each pair of two integers, in their order."""
+    span = int(minor.max()) + 1 if len(minor) else 1
+    return np.asarray(major) * span + minor.to_numpy()
+
+
+def _videos(points: pd.DataFrame) -> pd.DataFrame:
+    """Return by key and unit the prompt, means over the clips, and the end of the last clip.
+
+    The mean is NaN if one of the clips has no value; that of similarities is of those known.
+    """
+    groups = points.groupby(["key", "unit"])
+    value = groups["value"]
+    return pd.DataFrame(
         {
-            "value": _whole(videos["value"]),
-            "first_similarity": videos["first_similarity"].mean(),
-            "end_s": videos["end_s"].max(),
-        },
-        axis=1,
-    ).dropna(subset="value")
-
-    def line(row: pd.DataFrame) -> dict[str, object]:
-        prompts = row.index.get_level_values("prompt_id").tolist()
-        mean = mean_and_stderr(row["value"].tolist(), prompts)
-        start = float(row.index.get_level_values("interval_s")[0])
-        return {
-            "start_s": start,
-            "end_s": min(start + INTERVAL_S, float(row["end_s"].max())),
-            "num_videos": len(row),
-            "mean": mean.mean,
-            "stderr": mean.stderr,
-            "first_similarity": row["first_similarity"].mean(),
+            "prompt": groups["prompt"].first(),
+            "value": value.mean().where(value.count() == value.size()),
+            "first_similarity": groups["first_similarity"].mean(),
+            "end_s": groups["end_s"].max(),
         }
-
-    return _lines(joined, [*KEYS, "interval_s"], line, INTERVALS)
-
-
-def _curves(sweep: Sweep, comparisons: Sequence[Comparison]) -> pd.DataFrame:
-    curves = sweep.curves.astype({"suite": str, "metric": str, "unit_id": str})
-    curves = curves.merge(compared_units(sweep, comparisons), on=["suite", "unit_id"])
-    return curves.assign(second=(curves["start_s"] + curves["end_s"]) / 2)
+    )
 
 
-def _whole(groups: SeriesGroupBy) -> pd.Series:
-    """Return the mean of each group; NaN if one of its clips has no value."""
-    return groups.mean().where(groups.count() == groups.size())
-
-
-def _lines(
-    videos: pd.DataFrame,
-    keys: list[str],
-    line: Callable[[pd.DataFrame], dict[str, object]],
-    columns: list[str],
-) -> pd.DataFrame:
-    lines = []
-    if len(videos):
-        for labels, row in videos.groupby(level=keys, sort=False):
-            lines.append(dict(zip(KEYS, labels, strict=False)) | line(row))
-    return pd.DataFrame(lines, columns=columns)
+def _labelled(curves: Curves, lines: pd.DataFrame) -> pd.DataFrame:
+    labels = curves.keys.loc[lines.index].reset_index(drop=True)
+    return pd.concat([labels, lines.reset_index(drop=True)], axis=1)

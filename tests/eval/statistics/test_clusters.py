@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from eval.statistics import mean_and_stderr
+from eval.statistics import mean_and_stderr, means_by_group
 from eval.statistics.clusters import resamples
 
 
@@ -33,6 +33,25 @@ def test_repeating_every_video_does_not_add_certainty() -> None:
 
 def test_one_prompt_has_no_standard_error() -> None:
     assert mean_and_stderr([1, 2], ["a", "a"]).stderr is None
+
+
+def test_estimates_of_many_groups_are_those_of_each() -> None:
+    generator = np.random.default_rng(0)
+    groups, clusters = generator.integers(9, size=80), generator.integers(4, size=80)
+    values = generator.normal(size=80)
+    groups[groups == 3] = 2  # a group without values
+    clusters[groups == 5] = 1  # and one of a single cluster
+    found = means_by_group(values, clusters, groups, 9)
+    for group in range(9):
+        of_group = groups == group
+        if group == 3:
+            assert np.isnan([found.mean[3], found.stderr[3]]).all() and found.num_values[3] == 0
+            continue
+        one = mean_and_stderr(values[of_group], clusters[of_group].tolist())
+        stderr = math.nan if one.stderr is None else one.stderr
+        assert found.mean[group] == pytest.approx(one.mean)
+        assert found.stderr[group] == pytest.approx(stderr, nan_ok=True)
+        assert (found.num_values[group], found.num_clusters[group]) == one[2:]
 
 
 def test_missing_values_are_not_averaged_silently() -> None:
