@@ -163,11 +163,11 @@ def _curve_frame(curves: Sequence[tuple[str, str, str, np.ndarray]]) -> pd.DataF
     # alphabet, as those that pandas finds itself.
     columns: dict[str, Any] = {}
     for index, column in enumerate(CURVE_COLUMNS[:3]):
-        names = [curve[index] for curve in curves]
+        names = [str(curve[index]) for curve in curves]
         found = sorted(set(names))
         places = {name: place for place, name in enumerate(found)}
         codes = np.repeat([places[name] for name in names], lengths)
-        columns[column] = pd.Categorical.from_codes(codes.astype(int), found)
+        columns[column] = pd.Categorical.from_codes(codes.astype(int), pd.Index(found))
     numbers = np.concatenate([clips for *_, clips in curves]) if curves else np.empty((0, 4))
     columns |= dict(zip(CURVE_COLUMNS[3:], numbers.T, strict=True))
     return pd.DataFrame(columns)

@@ -1,4 +1,4 @@
-"""The curves that tables compare, with integers in place of labels: there are millions of points."""
+"""Curves that tables compare, with integers in place of labels: there are millions of points."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def compared_curves(sweep: Sweep, comparisons: Sequence[Comparison]) -> Curves:
     place, which = _join(
         curves["suite"].cat.codes.to_numpy(np.int64) * len(unit_ids)
         + curves["unit_id"].cat.codes.to_numpy(),
-        suites.get_indexer(units["suite"]) * len(unit_ids) + unit_ids.get_indexer(units["unit_id"]),
+        _places(suites, units["suite"]) * len(unit_ids) + _places(unit_ids, units["unit_id"]),
     )
     rows = units.groupby([KEYS[0], *KEYS[2:]], sort=False, observed=True).ngroup().to_numpy()
     metrics = curves["metric"].cat.categories
@@ -89,6 +89,11 @@ def _compared_units(sweep: Sweep, comparisons: Sequence[Comparison]) -> pd.DataF
         kept.append(units[[name in wanted for name in names]].assign(suite=suite))
     empty = pd.DataFrame(columns=["suite", *labels])
     return pd.concat(kept, ignore_index=True) if kept else empty
+
+
+def _places(known: pd.Index, wanted: pd.Series) -> np.ndarray:
+    """Return the place of each label among those known."""
+    return known.get_indexer(pd.Index(wanted)).astype(np.int64)
 
 
 def _join(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -106,6 +107,12 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Opened
         assert opened.complaints == []
         assert [u for u in opened.requests if not u.startswith(("file:", "data:"))] == []
         opened.page.context.close()
+
+
+def wait_until_drawn(page: Page, route: str) -> None:
+    """Wait until the page says that there is nothing left to draw of a route."""
+    address = quote(f"#/{route}", safe="#/?=&+%:,;!$'()*@~|[]")  # as browsers write it
+    page.locator(f'html[data-drawn="{address}"]').wait_for(state="attached")
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.reports.conftest import Opened
+from tests.reports.conftest import Opened, wait_until_drawn
 
 CHECK = (Path(__file__).parent / "accessibility.js").read_text()
 Open = Callable[..., Opened]
@@ -74,7 +74,7 @@ def test_pages_are_accessible(open_page: Open, index: Path, width: int, scheme: 
     page = open_page(index, **settings).page
     for name, route in ROUTES.items():
         page.goto(f"{index.as_uri()}#/{route}")
-        page.wait_for_timeout(250)
+        wait_until_drawn(page, route)
         assert page.evaluate(CHECK) == [], name
     page.goto(f"{index.as_uri()}#/")
     page.locator("#leaderboard .cell").first.click()

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page
 
 from reports.site.build import build_report
-from tests.reports.conftest import PAGE_ONLY, Opened
+from tests.reports.conftest import PAGE_ONLY, Opened, wait_until_drawn
 from tests.reports.synthetic import NASTY, add_vbench_suite, freeze
 
 Open = Callable[..., Opened]
@@ -356,7 +356,7 @@ def test_hostile_texts_anywhere_stay_text(open_page: Open, store: Path) -> None:
     opened = open_page(index)
     for route in routes:
         opened.page.goto(f"{index.as_uri()}#/{route}")
-        opened.page.wait_for_timeout(150)
+        wait_until_drawn(opened.page, route)
         assert opened.page.evaluate("window.hacked") is None, route
         assert opened.page.locator("main [onerror], main [onload]").count() == 0
         assert opened.page.evaluate("document.documentElement.scrollWidth") <= 1440, route
@@ -394,7 +394,7 @@ def test_pages_fit_the_screen_and_are_pictured(
         ("sources", "sources"),
     ):
         page.goto(f"{index.as_uri()}#/{route}")
-        page.wait_for_timeout(250)
+        wait_until_drawn(page, route)
         assert page.evaluate("document.documentElement.scrollWidth") == width, name
         page.screenshot(path=screenshots / f"{name}_{width}_{scheme}.png")
     assert len(list(screenshots.glob(f"*_{width}_{scheme}.png"))) == 6

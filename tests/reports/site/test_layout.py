@@ -15,7 +15,7 @@ from harness.store.frames import load_sweeps
 from reports.site.build import build_report
 from reports.site.data_files import write_data
 from reports.site.video_list import PIECE_VIDEOS, video_pieces
-from tests.reports.conftest import PAGE_ONLY, data_of
+from tests.reports.conftest import PAGE_ONLY, data_of, wait_until_drawn
 from tests.reports.plain_store import Plain, noisy, write_plain_store
 from tests.reports.synthetic import write_video
 
@@ -80,10 +80,9 @@ def visit(browser: Browser) -> Iterator[Callable[[int, str], Page]]:
 def show(page: Page, index: Path, route: str) -> None:
     """Show all of a page, what is drawn when it comes into view included."""
     page.goto(f"{index.as_uri()}#/{route}")
-    page.locator("main h1").first.wait_for()
-    page.wait_for_timeout(150)
+    wait_until_drawn(page, route)
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
-    page.wait_for_timeout(100)
+    wait_until_drawn(page, route)
 
 
 @pytest.mark.parametrize("name", SWEEPS)

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser
 from reports.site import schema
 from reports.site.build import build_report
 from reports.site.page import SCRIPTS
-from tests.reports.conftest import PAGE_ONLY, Opened, data_of
+from tests.reports.conftest import PAGE_ONLY, Opened, data_of, wait_until_drawn
 
 FILES = {
     "site": schema.Site,
@@ -177,7 +177,7 @@ def test_nothing_undeclared_is_read_on_any_page(
     page.add_init_script(WATCH.replace("FIELDS", str(fields)))
     for route in ROUTES:
         page.goto(f"{index.as_uri()}#/{route}")
-        page.wait_for_timeout(300)
+        wait_until_drawn(page, route)
         assert page.locator("[role=alert]").count() == 0, route
     page.goto(f"{index.as_uri()}#/")
     page.locator("#leaderboard .cell").first.click()

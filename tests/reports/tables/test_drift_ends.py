@@ -41,7 +41,9 @@ def change_scores(store: Path, looping: bool | None) -> None:
 def test_last_seconds_stand_against_the_first(store: Path, looping: bool) -> None:
     change_scores(store, looping)
     sweep = load_sweep(store)
-    ends = drift_ends(compared_curves(sweep, compare_all(sweep)), sweep.looping).set_index(list(ROW))
+    ends = drift_ends(compared_curves(sweep, compare_all(sweep)), sweep.looping).set_index(
+        list(ROW)
+    )
     line = ends.loc[tuple(ROW.values())]
     assert line["first"] == pytest.approx(1 - 0.02)  # clips with middles at 1 and 3 s
     assert line["change"] == pytest.approx(line["last"] - line["first"])

@@ -13,6 +13,36 @@ window.longtake = {
 const site = () => values.get("site");
 const byId = (id) => document.getElementById(id);
 
+const underWay = new Set(); // promises of what is still to be drawn
+let asked = location.hash; // the address that is drawn
+
+// Notes that something is drawn until `promise` ends. Once nothing is left to draw, data-drawn of
+// <html> is the address drawn, so that a picture or a check of the page knows when to begin.
+function whileDrawn(promise) {
+  const root = document.documentElement;
+  delete root.dataset.drawn;
+  underWay.add(promise);
+  const end = () => {
+    underWay.delete(promise);
+    // Whoever waits for the promise may draw more, and this frame is not painted yet.
+    requestAnimationFrame(() => underWay.size || (root.dataset.drawn = asked));
+  };
+  promise.then(end, end);
+  return promise;
+}
+
+// Calls `draw` once the nodes before it have their sizes.
+function nextFrame(draw) {
+  whileDrawn(new Promise((resolve) => requestAnimationFrame(resolve)).then(draw));
+}
+
+// An image whose height is known once it is loaded.
+function picture(attributes) {
+  const image = h("img", { ...attributes, decoding: "async" });
+  whileDrawn(new Promise((resolve) => ["load", "error"].forEach((name) => image.addEventListener(name, resolve))));
+  return image;
+}
+
 // The value called `name`, from data/<name>.js; rejects when there is no such file.
 function load(name) {
   if (values.has(name)) return Promise.resolve(values.get(name));
@@ -27,7 +57,7 @@ function load(name) {
     });
     document.head.append(script);
   }
-  return waiting.get(name).promise;
+  return whileDrawn(waiting.get(name).promise);
 }
 
 // Columns of equal length as a list of objects.
@@ -114,7 +144,8 @@ function whenNear(node, show) {
   });
   observer.observe(node);
   const idle = window.requestIdleCallback ?? ((call) => setTimeout(call, 1000));
-  idle(() => node.isConnected && unseen.get(node)?.());
+  const shown = new Promise((resolve) => idle(resolve)).then(() => (node.isConnected ? unseen.get(node)?.() : null));
+  whileDrawn(shown);
 }
 
 // Shows all of the page, for paper.

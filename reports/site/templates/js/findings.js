@@ -17,7 +17,7 @@ function lapsSection(laps) {
     h("h2", { id: "laps-title" }, "The same places, lap after lap"),
     strips.map(({ unit_id: unit, method, address, value }) => h("div", { class: "strip-row" },
       h("a", { href: href("video", { id: unit }), class: "strip-name" }, swatch(method), h("span", {}, method, h("span", { class: "fine" }, ` ${number(value, 2)}`))),
-      h("img", { class: "laps", src: address, alt: `${count} laps of ${method} under each other`, decoding: "async" }))),
+      picture({ class: "laps", src: address, alt: `${count} laps of ${method} under each other` }))),
     h("p", { class: "fine" }, `One walk, "${prompt}": a row is a lap of ${seconds(lap)}, the first one on top, a column is a place. What is the same from row to row was remembered. Beside each name: ${title} of this video. It is the first prompt with ${count} laps. `,
       h("a", { href: href("compare", { row: rows, prompt: id, seed }) }, "Compare the videos")));
 }

@@ -142,7 +142,7 @@ function driftSection(board) {
     refill(panels, ...[...groups].map(([key, { backbone, prompt_set }]) => {
       const holder = h("div", { class: "chart" });
       const lines = curves.filter((curve) => panelOf(curve) === key).map((curve) => ({ label: curve.method, colour: methodOf(curve.method).colour, dash: DASHES[methodOf(curve.method).line], points: curve.second.map((at, i) => ({ at, value: curve.mean[i], error: curve.stderr[i] })) }));
-      requestAnimationFrame(() => drawChart(holder, { lines, length, title: metric.title }));
+      nextFrame(() => drawChart(holder, { lines, length, title: metric.title }));
       return h("figure", {}, h("figcaption", {}, several ? `${backbone}, ${prompt_set}` : backbone), holder);
     }));
     if (!groups.size) refill(panels, h("p", { class: "fine" }, "This metric has no curve."));
@@ -176,7 +176,7 @@ function costPanels(panels, board, length, highlighted) {
     const holder = h("div", { class: "chart" });
     const rows = board.rows.filter((row) => row.group === index && row.average_rank !== null && row.frames_per_s !== null);
     const points = rows.map((row) => ({ x: row.frames_per_s, y: row.average_rank, low: row.rank_low, high: row.rank_high, label: row.method, colour: methodOf(row.method).colour, faded: highlighted !== null && row.method !== highlighted }));
-    requestAnimationFrame(() => drawScatter(holder, { points, title: "Average rank", xTitle: "frames per second", flip: true }));
+    nextFrame(() => drawScatter(holder, { points, title: "Average rank", xTitle: "frames per second", flip: true }));
     return h("figure", {}, h("figcaption", {}, group.backbone, h("span", { class: "fine" }, " average rank, 1 is best")), holder);
   }));
 }

@@ -12,7 +12,10 @@ const PAGES = {
 let leave = null;
 let visit = 0;
 
-async function showPage(first) {
+const showPage = (first) => whileDrawn(drawPage(first));
+
+async function drawPage(first) {
+  asked = location.hash;
   const { path, params } = route();
   const found = PAGES[path];
   const turn = ++visit;
@@ -71,6 +74,7 @@ function start() {
   setTheme(storedTheme());
   if (!site()) {
     refill(byId("page"), h("p", { class: "note" }, "data/site.js cannot be read. Build the report again."));
+    whileDrawn(Promise.resolve());
     return;
   }
   site().boards.forEach(giveCells);

@@ -13,7 +13,7 @@ function recallSection(board) {
     const groups = Map.groupBy(all, ({ backbone, prompt_set: set }) => (several ? `${backbone}, ${set}` : backbone));
     refill(panels, ...[...groups].map(([group, curves]) => {
       const holder = h("div", { class: "chart" });
-      requestAnimationFrame(() => drawRecall(holder, curves, metric));
+      nextFrame(() => drawRecall(holder, curves, metric));
       return h("figure", {}, h("figcaption", {}, group), holder);
     }));
   };

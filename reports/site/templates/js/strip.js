@@ -4,7 +4,7 @@ const STRIP_FRAMES = 8;
 // `seek` is called with the clicked position as a share of the video, 0 to 1.
 function strip(address, label, seek) {
   if (!address) return h("div", { class: "strip none" }, h("span", { class: "fine" }, "no video"));
-  const image = h("img", { src: address, alt: `${STRIP_FRAMES} frames of ${label}, evenly spaced`, decoding: "async" });
+  const image = picture({ src: address, alt: `${STRIP_FRAMES} frames of ${label}, evenly spaced` });
   image.addEventListener("error", () => image.replaceWith(h("span", { class: "fine" }, "picture not found")));
   const node = h("div", { class: "strip" }, image);
   if (seek) {
