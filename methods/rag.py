@@ -58,7 +58,7 @@ class Rag(Retrieval):
     def identity(self) -> dict[str, Any]:
         """Return the encoder and its weights, in place of their name and path."""
         return {
-            "descriptor": ENCODERS.identity(self.descriptor),
+            "descriptor": ENCODERS.identity(self._encoder_name),
             "checkpoint": self._load_encoder().fingerprint(),
         }
 
@@ -99,9 +99,15 @@ class Rag(Retrieval):
         assert self._view is not None, f"source={source} needs the view that the engine attaches"
         return self._view.mean_keys() if source is Source.keys else self._view.frames()
 
+    @property
+    def _encoder_name(self) -> str:
+        # The default is the built-in encoder, whatever else has its name.
+        default = self.descriptor == Rag.descriptor
+        return ENCODERS.own_name(self.descriptor) if default else self.descriptor
+
     def _load_encoder(self) -> Encoder:
         if not hasattr(self, "_encoder"):
-            self._encoder: Encoder = ENCODERS.load(self.descriptor)(self.checkpoint)
+            self._encoder: Encoder = ENCODERS.load(self._encoder_name)(self.checkpoint)
         return self._encoder
 
 

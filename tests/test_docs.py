@@ -107,7 +107,7 @@ def test_local_links_lead_somewhere(page: Path) -> None:
 
 
 def test_every_method_of_the_readme_exists() -> None:
-    from harness.config.sweep import options
+    from harness.config.options import options
 
     table = (ROOT / "README.md").read_text().partition("## Methods")[2].partition("## On")[0]
     first_cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]

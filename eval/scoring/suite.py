@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from eval.metric import Metric, check_arguments, networks_of, opening_networks_of
+from eval.vbench_long.dataset import DIMENSIONS
 from harness.core.errors import UnknownName, unknown_name
 from harness.core.names import suite_stem
 from harness.core.registry import Registry
@@ -96,17 +97,7 @@ SUITES = {
     "vbench_long": Suite(
         "vbench_long",
         version="1",
-        metrics=(
-            "subject_consistency",
-            "background_consistency",
-            "temporal_flickering",
-            "motion_smoothness",
-            "dynamic_degree",
-            "aesthetic_quality",
-            "imaging_quality",
-            "overall_consistency",
-            "text_alignment",
-        ),
+        metrics=(*DIMENSIONS, "text_alignment"),
         reencoded=True,
         clip_s=120,
         gpu_clip_s=6,

@@ -20,7 +20,8 @@ from rich.progress import (
 from rich.text import Text
 
 from eval.scoring.suite_weights import fetch_or_unpack
-from harness.config.sweep import load_sweep, options
+from harness.config.options import options
+from harness.config.sweep import load_sweep
 from harness.core.errors import ConfigError, unknown_name
 from harness.core.fetch import FetchError, Unreachable, part_of
 from harness.core.weights_files import WeightsFile, file_sha256

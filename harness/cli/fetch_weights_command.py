@@ -37,7 +37,7 @@ def fetch_weights(
     from eval.scoring.suite_weights import suite_files
     from harness.cli.downloads import check_disk, fetch_all, file_rows, files_of, verify
     from harness.cli.terminal import Terminal
-    from harness.config.sweep import options
+    from harness.config.options import options
     from harness.core.weights_files import weights_root
 
     if not backbone and not suite:

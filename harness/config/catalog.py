@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from backbones import BACKBONES
 from eval.scoring.suite import METRICS, SUITES
+from harness.config.options import CONF, options, shipped
 from harness.config.prompts import GENERATORS, PromptSettings, load_prompts, shipped_sets
-from harness.config.sweep import CONF, options
 from harness.core.errors import unknown_name
 from harness.core.registry import Registry
 from harness.core.schema import build
@@ -67,15 +65,14 @@ def _suites() -> Iterator[Listed]:
 
 def _prompts() -> Iterator[Listed]:
     for name in options("prompts"):
-        path = CONF / "prompts" / f"{name}.yaml"
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        settings = build(PromptSettings, content, "prompts")
+        settings = build(PromptSettings, shipped("prompts", name), "prompts")
         if settings.source in GENERATORS.names():  # drawing them would import torch
             version = f"{settings.num} prompts by default"
         else:
             prompts = load_prompts(name, settings)
             version = f"{len(prompts.prompts)} prompts, sha256 {prompts.sha256[:12]}"
-        yield Listed(name, f"{_first_comment(path)} {version}.", "longtake")
+        comment = _first_comment(CONF / "prompts" / f"{name}.yaml")
+        yield Listed(name, f"{comment} {version}.", "longtake")
     sources = ", ".join([*shipped_sets(), *GENERATORS.names()])
     yield Listed("FILE.txt, FILE.jsonl", f"your own; values of prompts.source: {sources}", "you")
 

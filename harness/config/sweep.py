@@ -11,19 +11,13 @@ import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hydra.core.config_store import ConfigStore
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
-
-from backbones import BACKBONES
 from backbones.engine.runtime import Kernels, KVLimits, Runtime
 from backbones.engine.script import Switch
 from eval.scoring.suite import check_suites
+from harness.config.options import CONF, REGISTRIES, defaults, option, own_default
 from harness.config.overrides import LIST_KEYS, Choice, compose_plain, expand
 from harness.config.places import named_by_file
 from harness.config.prompts import Prompt, PromptSet, PromptSettings, load_prompts
@@ -34,13 +28,7 @@ from harness.core.schema import build, with_defaults
 from methods import METHODS
 
 if TYPE_CHECKING:
-    from harness.core.registry import OWN_DISTRIBUTION, PluginError, Registry
-
-CONF = Path(__file__).parent / "conf"
-_REGISTRIES: dict[str, tuple[Registry, str]] = {
-    "backbone": (BACKBONES, "family"),
-    "method": (METHODS, "strategy"),
-}
+    from harness.core.registry import OWN_DISTRIBUTION, PluginError
 
 
 class ExecutorKind(StrEnum):
@@ -159,15 +147,6 @@ class SweepConfig:
     resolved: tuple[dict[str, Any], ...]
 
 
-def options(group: str) -> list[str]:
-    """Return the names that `group=` accepts: presets (YAML files) and registered plug-ins."""
-    names = {path.stem for path in (CONF / group).glob("*.yaml")}
-    if group in _REGISTRIES:
-        registry, _ = _REGISTRIES[group]
-        names |= registry.entries().keys()
-    return sorted(names)
-
-
 def load_sweep(arguments: Sequence[str], unlabelled: Sequence[str] = ()) -> SweepConfig:
     """Compose and validate the sweep that command-line overrides describe.
 
@@ -191,7 +170,7 @@ def load_sweep(arguments: Sequence[str], unlabelled: Sequence[str] = ()) -> Swee
         row = _row(choices, groups, hidden)
         rows.append(row)
         prompts = groups["prompts"] | {"sha256": row.prompts.sha256}
-        parts = {name: _resolved(name, getattr(row, name)) for name in _REGISTRIES}
+        parts = {name: _resolved(name, getattr(row, name)) for name in REGISTRIES}
         parts["method"]["switch"] = str(row.switch)
         resolved.append({**config, **parts, "prompts": prompts})
     assert settings is not None
@@ -240,7 +219,7 @@ def load_component(group: str, arguments: Sequence[str]) -> Component:
 
 def _resolved(group: str, component: Component) -> dict[str, Any]:
     """Return the description of a component for --cfg and sweep.yaml, with all arguments."""
-    registry, key = _REGISTRIES[group]
+    registry, key = REGISTRIES[group]
     instance = build(registry.load(component.target), component.args, group)
     return {"label": component.label, key: component.target, **with_defaults(instance)}
 
@@ -272,7 +251,7 @@ def _row(choices: Sequence[Choice], groups: dict[str, Any], hidden: Collection[C
 
 
 def _component(group: str, label: str, values: dict[str, Any]) -> Component:
-    registry, key = _REGISTRIES[group]
+    registry, key = REGISTRIES[group]
     args = dict(values)
     if key not in args:
         raise ConfigError(
@@ -301,97 +280,27 @@ def _check_labels(rows: Sequence[Row]) -> None:
 
 def _label(group: str, choices: Iterable[Choice]) -> str:
     """Return the chosen option, followed by all overridden arguments."""
-    name = next((c.value for c in choices if c.key == group), None) or _defaults()[group]
+    name = next((c.value for c in choices if c.key == group), None) or defaults()[group]
     arguments = [(c.key.partition(".")[2], c.value) for c in choices if c.group == group]
     # How many prompts of a set are taken doesn't make it another set.
     left_out = ("", "num") if group == "prompts" else ("",)
     overridden = [f"{key}={value}" for key, value in arguments if key not in left_out]
     stem = name.rpartition(":")[2] if ":" in name else Path(name).stem
-    if group in _REGISTRIES:
-        entry = _REGISTRIES[group][0].entries().get(name)
+    if group in REGISTRIES:
+        entry = REGISTRIES[group][0].entries().get(name)
         if entry and ":" in name and entry.origin != OWN_DISTRIBUTION:
             stem = f"{entry.name} of {entry.origin}"
     return " ".join([stem, *overridden])
 
 
-@cache
-def _defaults() -> dict[str, str]:
-    """Return the option of each group that is used when none is chosen."""
-    listed = OmegaConf.load(CONF / "sweep.yaml").defaults
-    return {
-        str(group): option for item in listed if item != "_self_" for group, option in item.items()
-    }
-
-
 def _compose(choices: Sequence[Choice]) -> dict[str, Any]:
-    chosen = {choice.key: choice.value for choice in choices if choice.key in _defaults()}
+    chosen = {choice.key: choice.value for choice in choices if choice.key in defaults()}
     if any(choice.key == "workers" and choice.parsed is not None for choice in choices):
         chosen.setdefault("executor", "processes")
-    options = {key: _option(key, value) for key, value in (_defaults() | chosen).items()}
+    options = {key: option(key, chosen.get(key) or own_default(key)) for key in defaults()}
     # Keys are set whether they exist or not: the dataclasses refuse those that don't, and know the
     # nearest one.
     settings = [choice for choice in choices if choice.key not in (*options, *LIST_KEYS)]
     # OmegaConf makes a node of every element; a list may be as long as seed=range(10000).
     lists = {choice.key: choice.parsed for choice in choices if choice.key in LIST_KEYS}
     return compose_plain(CONF, "sweep", options, settings) | lists
-
-
-def _option(group: str, value: str) -> str:
-    """Return the Hydra option for a value of `group=`: a name, a file or a plug-in."""
-    if group in _REGISTRIES and (node := _plugin_options(group, value)):
-        return _store(group, value, node)
-    if value.endswith((".yaml", ".yml")):
-        if not Path(value).is_file():
-            raise ConfigError(f"{group}={value}: no such file.")
-        return _store(group, value, _read_yaml(Path(value)))
-    if group == "prompts" and value.endswith((".txt", ".jsonl")):
-        return _store(group, value, {"source": value})
-    if value not in options(group):
-        if group in _REGISTRIES:
-            registry, _ = _REGISTRIES[group]
-            if value in {entry.name for entry in registry.entries().values()}:
-                registry.target(value)  # raises: several distributions registered the name
-        raise unknown_name(group, value, options(group))
-    return value
-
-
-def _plugin_options(group: str, value: str) -> Any:
-    """Return the options of a plug-in that has no YAML file, or needs another name than it gives.
-
-    Raises:
-        PluginError: a plug-in of another distribution has the name of a shipped file.
-    """
-    registry, key = _REGISTRIES[group]
-    name = value.removeprefix(f"{OWN_DISTRIBUTION}:")
-    shipped = CONF / group / f"{name}.yaml"
-    entry = registry.entries().get(value)
-    if shipped.is_file() and entry is not None and entry.origin != OWN_DISTRIBUTION:
-        raise PluginError(
-            f"{group} {value!r} is a preset of longtake and registered by {entry.origin} "
-            f"({entry.target}); write {OWN_DISTRIBUTION}:{value} or {entry.full_name}."
-        )
-    if not shipped.is_file():
-        return {key: value} if ":" in value or entry is not None else None
-    node = _read_yaml(shipped)
-    own = registry.own_name(node[key])
-    # Another plug-in may have the name of the built-in that a preset uses: the preset means the
-    # built-in. The preset of that name itself is not changed, so that loading it refuses the
-    # ambiguous name.
-    qualified = value != name or (own != node[key] and name != node[key])
-    return node | {key: own} if qualified else None
-
-
-def _store(group: str, value: str, node: Any) -> str:
-    name = "given_" + hashlib.sha256(value.encode()).hexdigest()[:12]
-    ConfigStore.instance().store(group=group, name=name, node=node)
-    return name
-
-
-def _read_yaml(path: Path) -> Any:
-    try:
-        content = OmegaConf.to_container(OmegaConf.load(path))
-    except (YAMLError, UnicodeDecodeError, OmegaConfBaseException) as error:
-        raise ConfigError(f"{path} is not readable YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} must hold keys and values.")
-    return content

@@ -17,7 +17,7 @@ from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import Any
 
-from harness.core.errors import LongtakeError, unknown_name
+from harness.core.errors import LongtakeError, nearest, unknown_name
 from harness.core.modules import find_source, keep_traceback, read_docstring
 
 OWN_DISTRIBUTION = "longtake"
@@ -99,6 +99,15 @@ class Registry:
         claims = self._claims().values()
         return [self._conflict(entries) for entries in claims if len(entries) > 1]
 
+    def refuse_ambiguous(self, name: str) -> None:
+        """Refuse a name that several distributions registered.
+
+        Raises:
+            PluginError: they did; says how to write each.
+        """
+        if len(claims := self._claims().get(name, [])) > 1:
+            raise PluginError(self._conflict(claims))
+
     def target(self, name: str) -> str:
         """Return the "module:attribute" string of a plug-in.
 
@@ -141,21 +150,25 @@ class Registry:
             name: as for `target`.
 
         Raises:
-            UnknownName: unknown name, or no such attribute in the module.
+            UnknownName: unknown name.
             PluginError: several distributions registered the name, or the target cannot be
-                imported or lacks a part of the contract.
+                imported, does not exist in its module, or lacks a part of the contract.
         """
         module_name, _, attribute = self.target(name).partition(":")
-        if not all(part.isidentifier() for part in module_name.split(".")):
+        if not all(part.isidentifier() for part in (*module_name.split("."), attribute)):
             raise PluginError(
-                f"{self.kind} {name!r}: write module:Class, the module as Python imports it "
+                f"{self._called(name)}: write module:Class, the module as Python imports it "
                 "(newest:Strided for Strided in ./newest.py)."
             )
         module = self._import(name, module_name)
         if not hasattr(module, attribute):
-            kind = f"attribute of {module_name} for {self._called(name)}"
-            public = [name for name in vars(module) if not name.startswith("_")]
-            raise unknown_name(kind, attribute, public)
+            public = sorted(name for name in vars(module) if not name.startswith("_"))
+            close = nearest(attribute, public)
+            hint = f" Did you mean {close!r}?" if close else ""
+            raise PluginError(
+                f"{self._called(name)}: {module_name} has no {attribute!r}.{hint} "
+                f"It has: {', '.join(public) or 'nothing'}."
+            )
         plugin = getattr(module, attribute)
         lacking = [name for name in self._contract if not hasattr(plugin, name)]
         if lacking:
@@ -197,10 +210,9 @@ class Registry:
         return claims
 
     def _entry(self, name: str) -> Entry | None:
+        self.refuse_ambiguous(name)
         claims = self._claims()
         if name in claims:
-            if len(claims[name]) > 1:
-                raise PluginError(self._conflict(claims[name]))
             return claims[name][0]
         if ":" not in name:
             raise unknown_name(self.kind, name, self.entries())

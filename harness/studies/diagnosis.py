@@ -11,8 +11,9 @@ import torch
 from backbones import BACKBONES
 from eval.metric import MetricUnavailable
 from eval.scoring.suite import METRICS, SUITES, find_suite
+from harness.config.options import options
 from harness.config.prompts import GENERATORS
-from harness.config.sweep import load_sweep, options
+from harness.config.sweep import load_sweep
 from harness.core.compiler import compiler_problem
 from harness.core.devices import refuse_unseen_gpu, unseen_gpu
 from harness.core.environment import package_versions

@@ -123,6 +123,7 @@ def load_prompts(name: str, settings: PromptSettings) -> PromptSet:
         items = GENERATORS.load(source)(settings.num or _GENERATED, settings.seed)
         prompts = [_generated(item, number, source) for number, item in enumerate(items, start=1)]
     else:
+        GENERATORS.refuse_ambiguous(source)
         known = [*shipped_sets(), *GENERATORS.names()]
         raise ConfigError(
             f"prompts.source={source!r} is neither a shipped set or generator ({', '.join(known)}) "

@@ -8,8 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from harness.config.options import CONF
 from harness.config.overrides import Choice, compose_plain, expand
-from harness.config.sweep import CONF
 from harness.core.errors import ConfigError, unknown_name
 from harness.core.schema import build
 from harness.store.header import COMMAND

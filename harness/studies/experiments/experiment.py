@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.config.options import CONF
 from harness.config.overrides import Choice, split, take
-from harness.config.sweep import CONF
 from harness.core.errors import ConfigError, StoreError, naming, unknown_name
 from harness.core.schema import build
 from harness.core.untyped import read_yaml

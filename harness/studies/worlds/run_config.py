@@ -11,8 +11,8 @@ from backbones.street.training.clips import ClipSettings
 from backbones.street.training.decoder import DecoderSettings
 from backbones.street.training.transformer import TransformerSettings
 from backbones.world.street.script import VERSION
+from harness.config.options import CONF
 from harness.config.overrides import compose_plain, expand
-from harness.config.sweep import CONF
 from harness.core.errors import ConfigError
 from harness.core.schema import build
 from harness.store.header import COMMAND

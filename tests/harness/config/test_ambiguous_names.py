@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from eval.scoring.suite import METRICS, check_suites, find_suite
-from harness.config.sweep import SweepConfig, load_sweep, options
+from harness.config.catalog import catalog
+from harness.config.options import options
+from harness.config.sweep import SweepConfig, load_sweep
 from harness.core.errors import LongtakeError
 from harness.core.schema import build, with_defaults
 from methods import METHODS
@@ -17,6 +19,8 @@ POINTS = {
     "longtake.methods": {"rag": "same_names:Other", "rag_fill": "same_names:Other"},
     "longtake.backbones": {"tiny_short": "same_names:Other"},
     "longtake.metrics": {"flow_motion": "same_names:Other"},
+    "longtake.encoders": {"avg_pool": "same_names:Other", "flat": "same_names:Other"},
+    "longtake.prompts": {"tiny": "same_names:Other"},
 }
 SOURCE = """
 from dataclasses import dataclass
@@ -45,6 +49,7 @@ def load(*overrides: str) -> SweepConfig:
         ("method=rag", "write longtake:rag or outside:rag"),
         ("method=rag_fill", "preset of longtake .* write longtake:rag_fill or outside:rag_fill"),
         ("backbone=tiny_short", "preset of longtake .* or outside:tiny_short"),
+        ("prompts.source=tiny", "write longtake:tiny or outside:tiny"),
     ],
 )
 def test_the_ambiguous_name_is_refused(override: str, message: str) -> None:
@@ -67,6 +72,17 @@ def test_presets_that_use_a_shadowed_built_in_still_mean_it() -> None:
     assert (row.method.label, row.method.target) == ("rag_aged", "longtake:rag")
     assert row.backbone.label == "tiny_short"
     assert "outside:rag" in options("method")
+
+
+def test_defaults_and_presets_mean_what_ships_with_longtake() -> None:
+    (row,) = load("method=longtake:rag", "prompts=tiny_random").rows
+    assert (row.backbone.label, row.method.label) == ("tiny_short", "rag")
+    assert len(row.prompts.prompts) == 1
+    strategy = build(METHODS.load(row.method.target), row.method.args, "method")
+    assert strategy.identity()["descriptor"] == {"name": "avg_pool"}, "no unit is made again"
+    (flat,) = load("method=rag_flat").rows
+    assert flat.method.args["descriptor"] == "longtake:flat"
+    assert {"tiny_random", "street"} <= {entry.name for entry in catalog("prompts")}
 
 
 def test_our_suites_keep_their_metrics() -> None:

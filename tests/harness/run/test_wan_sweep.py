@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.sweep import options
+from harness.config.options import options
 from tests.harness.support import records, video_hashes
 
 pytestmark = pytest.mark.slow
