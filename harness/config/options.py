@@ -95,12 +95,9 @@ def _plugin_options(group: str, value: str) -> Any:
     registry, key = REGISTRIES[group]
     name = value.removeprefix(f"{OWN_DISTRIBUTION}:")
     is_preset = (CONF / group / f"{name}.yaml").is_file()
+    if conflict := preset_conflict(group, value):
+        raise PluginError(conflict)
     entry = registry.entries().get(value)
-    if is_preset and entry is not None and entry.origin != OWN_DISTRIBUTION:
-        raise PluginError(
-            f"{group} {value!r} is a preset of longtake and registered by {entry.origin} "
-            f"({entry.target}); write {OWN_DISTRIBUTION}:{value} or {entry.full_name}."
-        )
     if not is_preset:
         return {key: value} if ":" in value or entry is not None else None
     node = shipped(group, name)
@@ -108,6 +105,18 @@ def _plugin_options(group: str, value: str) -> Any:
         # Nothing is ambiguous, or the name that was asked for is: loading it says so.
         return None
     return node
+
+
+def preset_conflict(group: str, name: str) -> str:
+    """Return a sentence if a plug-in of another distribution has the name of a preset, else ""."""
+    entry = REGISTRIES[group][0].entries().get(name)
+    is_preset = (CONF / group / f"{name}.yaml").is_file()
+    if not is_preset or entry is None or entry.origin == OWN_DISTRIBUTION:
+        return ""
+    return (
+        f"{group} {name!r} is a preset of longtake and registered by {entry.origin} "
+        f"({entry.target}); write {OWN_DISTRIBUTION}:{name} or {entry.full_name}."
+    )
 
 
 def shipped(group: str, name: str) -> dict[str, Any]:

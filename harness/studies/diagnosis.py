@@ -11,7 +11,7 @@ import torch
 from backbones import BACKBONES
 from eval.metric import MetricUnavailable
 from eval.scoring.suite import METRICS, SUITES, find_suite
-from harness.config.options import options
+from harness.config.options import REGISTRIES, options, preset_conflict
 from harness.config.prompts import GENERATORS
 from harness.config.sweep import load_sweep
 from harness.core.compiler import compiler_problem
@@ -104,6 +104,8 @@ def _machine() -> dict[str, str]:
 
 
 def _plugin_problems() -> Iterator[str]:
+    for group in REGISTRIES:
+        yield from filter(None, (preset_conflict(group, name) for name in options(group)))
     for registry in (BACKBONES, METHODS, ENCODERS, METRICS, GENERATORS, MERGES):
         yield from registry.conflicts()
         yield from registry.problems().values()

@@ -17,7 +17,7 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two installed distributions with plug-ins that cannot be used."""
     monkeypatch.setenv("LONGTAKE_CACHE", str(tmp_path / "cache"))
     points = {
-        "longtake.methods": {"rag": "doctor_one:Own"},
+        "longtake.methods": {"rag": "doctor_one:Own", "rag_fill": "doctor_one:Own"},
         "longtake.backbones": {"broken": "doctor_broken:Own"},
         "longtake.encoders": {"same": "doctor_one:Own", "nothing": "doctor_gone:Own"},
         "longtake.metrics": {"flow_motion": "doctor_one:Own"},
@@ -37,6 +37,7 @@ def test_each_problem_is_one_line_and_the_rest_is_reported(cli, outside: None) -
     lines = [line for line in result.out.splitlines() if line.startswith("plug-in: ")]
     for text in (
         "method 'rag' is registered by longtake (methods.rag:Rag) and one (doctor_one:Own)",
+        "method 'rag_fill' is a preset of longtake and registered by one (doctor_one:Own)",
         "backbone 'broken' of one: importing doctor_broken fails: RuntimeError: no luck",
         "write two:same or one:same",
         "descriptor 'nothing' of one needs the module 'doctor_gone', which is not installed",
