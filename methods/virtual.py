@@ -75,7 +75,7 @@ class Write:
         where = f"Plan of the block at latent {first_frame}, write to slot {self.slot}"
         numbers = (self.slot, *self.read)
         if strange := [number for number in numbers if type(number) is not int]:
-            raise PlanError(f"{where}: {strange[0]!r} is no number of type int.")
+            raise PlanError(f"{where}: {strange[0]!r} is not a number of type int.")
         if self.slot >= 0 or min(numbers) < -num_slots:
             raise PlanError(
                 f"{where}: names {min(numbers) if self.slot < 0 else self.slot}; the strategy has "

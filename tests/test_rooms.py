@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ ROOMS = (
     "backbones/world/",
     "backbones/wan/",
     "backbones/tiny/",
+    "backbones/street/",
     "backbones/external/",
     "backbones/",
     "eval/",
@@ -84,6 +86,17 @@ def test_imports_run_up_the_table_of_rooms(folder: str) -> None:
         if room_of(imported) > room_of(path)
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_the_design_page_lists_the_rooms_in_their_order() -> None:
+    page = (ROOT / "docs/design.md").read_text().partition("## Rooms")[2].partition("\n## ")[0]
+    named = [
+        room.removesuffix("__init__.py")
+        for line in page.splitlines()
+        if line.startswith("| `")
+        for room in re.findall(r"`([^`]+)`", line.split("|")[1])
+    ]
+    assert named == [room for room in ROOMS if room != "backbones/"]  # holds the registry alone
 
 
 @pytest.mark.parametrize("folder", TOP)

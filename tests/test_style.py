@@ -13,7 +13,9 @@ from tests.test_rooms import ROOT, TOP, sources
 QUESTIONS = {"What", "How", "Whether", "Where", "Which", "Why", "When", "Who", "Whose"}
 ARCHAISMS = re.compile(
     r"\b(anew|lest|in vain|dear|nobody|somebody|mend(s|ed|ing)?|told|upon|whence|hence|thus|shall"
-    r"|there(of|in|by)|where(of|in|by|upon)|is no more|asks? nicely)\b",
+    r"|there(of|in|by)|where(of|in|by|upon)|is no more|asks? nicely"
+    # Before a noun: "is not a number" instead of "is no number".
+    r"|(?<!there )(is|are|was|were|be) no(?! (longer|more|less|matter|difference)\b))\b",
     re.IGNORECASE,
 )
 # A quotation or a piece of code; in pages also a block of code.

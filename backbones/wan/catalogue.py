@@ -34,8 +34,8 @@ class Release:
         lora: adapter to merge into it, if any.
         lora_config: rank and alpha of the adapter.
         trained_latents: longest rollout of its training, in latent frames.
-        native_window: the window its authors roll it out with; None where that is no plain window
-            or was not seen.
+        native_window: the window its authors roll it out with; None where that is more than a
+            plain window or was not seen.
         long_setting: its authors have a setting for videos longer than the training clips.
         licence: of the generator, in short.
         block_latents: latent frames denoised together.

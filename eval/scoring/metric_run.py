@@ -160,7 +160,7 @@ class MetricRun:
         return replace(combined, value=_finite(combined.value, "value"))
 
     def _noted(self, error: Exception) -> str:
-        """Return the reason of an error, and keep it if it is no property of the video."""
+        """Return the reason of an error, and keep it if it is not a property of the video."""
         reason = reason_of(error)
         if is_failure(error):
             self.failure = self.failure or reason
@@ -259,7 +259,7 @@ def _finite(value: object, what: str) -> float:
     try:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError) as error:
-        raise MetricFailed(f"{what} is no number but a {type(value).__name__}") from error
+        raise MetricFailed(f"{what} is not a number but a {type(value).__name__}") from error
     if not math.isfinite(number):
         raise MetricFailed(f"{what} is {number}")
     return number

@@ -90,7 +90,7 @@ def votes_needed(share: float) -> int:
     Without ties, each by another voter on another prompt; votes that share them count for less.
 
     Args:
-        share: of wins among votes that are no ties, above 0.5 and below 1.
+        share: of wins among votes that are not ties, above 0.5 and below 1.
     """
     spread = 1.959964 * 0.5 + 0.841621 * (share * (1 - share)) ** 0.5
     return int(np.ceil((spread / (share - 0.5)) ** 2))

@@ -68,8 +68,8 @@ def rank_intervals(
     """Return 95 % bootstrap intervals of the average rank of each of R competitors.
 
     Each resample draws whole prompts, the same for all competitors and metrics, and ranks again.
-    The interval shows how stable the order is; it is no confidence interval of a true rank, which
-    has only R possible values. The levels of the quantiles are widened for few prompts to
+    The interval shows how stable the order is, not where a true rank lies, which has only R
+    possible values. The levels of the quantiles are widened for few prompts to
     Phi(-sqrt(G/(G-1)) * t) with t the quantile of G - 1 degrees of freedom (Hesterberg, "What
     Teachers Should Know About the Bootstrap", 2015, section 3.3).
 

@@ -33,7 +33,7 @@ def report(
 
     Raises:
         UnknownName: no such run store, baseline or kind of assets.
-        StoreError: a folder is no run store, or its suites were scored in several versions.
+        StoreError: a folder is not a run store, or its suites were scored in several versions.
         ConfigError: a file of published numbers that does not fit.
     """
     from harness.cli.report_view import build_with_bar

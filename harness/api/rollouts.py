@@ -86,7 +86,7 @@ def rollout(
         frames its attention saw, and their positions) and `timings()` in seconds.
 
     Raises:
-        ConfigError: a duration that is no whole number of blocks, or a prompt that the backbone
+        ConfigError: a duration that is not a whole number of blocks, or a prompt that the backbone
             refuses.
         PlanError: while iterating, a plan that cannot be carried out.
         DeviceError: keys and values that memory does not hold.

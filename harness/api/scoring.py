@@ -44,7 +44,7 @@ def score_store(
 
     Returns:
         The run store with all its records, and what could not be scored. A metric that cannot be
-        computed is no failure: its value is NaN and stands with the reason in `store.scores`. One
+        computed is not a failure: its value is NaN, with the reason in `store.scores`. One
         that raises an error or breaks its contract is a failure beside that.
 
     Raises:

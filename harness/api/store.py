@@ -106,7 +106,7 @@ def open_store(folder: str | Path, *more: str | Path) -> Store:
 
     Raises:
         UnknownName: there is no such folder; names the nearest one beside it.
-        StoreError: a folder is no run store.
+        StoreError: a folder is not a run store.
     """
     from harness.store.folders import require_sweep
 

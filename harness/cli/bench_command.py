@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import Overrides, one_of
+from harness.cli.options import JsonFile, Overrides, one_of
 
 _PLAIN_WIDTH = 180  # width of the tables in a file or pipe
 
@@ -22,10 +22,7 @@ def bench(
         str,
         one_of("choice", ("off", "on"), "Write the .mp4 while measuring; it takes a core."),
     ] = "off",
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Also write the figures to this JSON file."),
-    ] = None,
+    out: JsonFile = None,
     profile: Annotated[
         Path | None,
         typer.Option(

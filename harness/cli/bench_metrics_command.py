@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import Device, Threads, numbers
+from harness.cli.options import Device, JsonFile, Threads, numbers
 from harness.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,10 +22,7 @@ def bench_metrics(
     ] = "4",
     device: Device = "auto",
     threads: Threads = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Also write the figures to this JSON file."),
-    ] = None,
+    out: JsonFile = None,
 ) -> int:
     """Time VBench-Long on one video, the official code against ours.
 

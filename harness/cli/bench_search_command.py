@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from harness.cli.options import Device, Threads, numbers
+from harness.cli.options import Device, JsonFile, Threads, numbers
 from harness.core.errors import ConfigError
 
 
@@ -22,10 +21,7 @@ def bench_search(
     ] = "16,60,104",
     device: Device = "auto",
     threads: Threads = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Also write the figures to this JSON file."),
-    ] = None,
+    out: JsonFile = None,
 ) -> int:
     """Time retrieval itself: encode a block, search up to 100,000 frames.
 

@@ -45,6 +45,14 @@ Threads = Annotated[
     ),
 ]
 
+JsonFile = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE", help="Also write the figures to this JSON file."),
+]
+TableFile = Annotated[
+    Path | None, typer.Option("--out", metavar="FILE", help="Also write the table to this file.")
+]
+
 # Options of report and serve.
 Stores = Annotated[
     list[Path],

@@ -64,8 +64,12 @@ class KeyValueCommand(TyperCommand):
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the words of the usage line, with the sweep that needs no key."""
-        pieces = super().collect_usage_pieces(ctx)
-        return [*pieces, "SWEEP"] if _SWEEP in self._options().values() else pieces
+        words = super().collect_usage_pieces(ctx)
+        for parameter in self.params:
+            if _SWEEP in parameter.opts:
+                word = "SWEEP..." if parameter.multiple else "SWEEP"
+                words.append(word if parameter.required else f"[{word}]")
+        return words
 
     def _options(self) -> dict[str, str]:
         """Return the options that take a value, by key."""

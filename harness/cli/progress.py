@@ -42,7 +42,7 @@ class Expected:
 class ProgressBar:
     """A context manager with one bar over several stages.
 
-    Where the output is no terminal, a line says now and then how far it is.
+    Where the output is not a terminal, a line says now and then how far it is.
 
     Args:
         console: where it is drawn.

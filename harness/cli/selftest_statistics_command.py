@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from harness.cli.options import TableFile
 
 
 def selftest_statistics(
@@ -13,9 +14,7 @@ def selftest_statistics(
         int, typer.Option(min=20, metavar="N", help="Simulated tables per figure.")
     ] = 1_000,
     seed: Annotated[int, typer.Option(help="Of all simulations.")] = 0,
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write the table to this file.")
-    ] = None,
+    out: TableFile = None,
 ) -> int:
     """Simulate tables with a known truth: errors of marks, coverage of intervals, power.
 

@@ -49,8 +49,8 @@ def sweep(
     """Generate, score and report a grid of backbones and methods.
 
     Comma lists span the grid. The same command again does only what is missing; Ctrl-C stops
-    cleanly. `experiment=NAME|FILE` runs a named grid with its own rows: delta_loss, rope,
-    paper_main. `--json` prints the results, or with `--dry-run` the estimate.
+    cleanly. `experiment=NAME|FILE` runs a named grid with its own rows (`list experiments`).
+    `--json` prints the results, or with `--dry-run` the estimate.
 
     ```
     python -m harness sweep backbone=tiny_short,tiny_long method=sliding_window,rag duration=30

@@ -55,7 +55,7 @@ def estimate_lines(cost: Estimate, with_report: bool = True) -> list[str]:
 def warn_of_disk(store: Path, needed_bytes: int, terminal: Terminal) -> None:
     """Say that the disk is too small for what is to be made, if it is.
 
-    This is no refusal: the need is an estimate, a full disk loses nothing, and space may be made
+    This is not a refusal: the need is an estimate, a full disk loses nothing, and space may be made
     while the sweep runs.
     """
     free = free_bytes(store)

@@ -1,7 +1,7 @@
 """Errors meant for people: one line on the terminal, no traceback.
 
 The class determines the exit code: 2 for a mistake of the user, 3 for an environment that failed.
-A defect inside Longtake is no `LongtakeError` and keeps its traceback.
+A defect inside Longtake is not a `LongtakeError` and keeps its traceback.
 """
 
 from __future__ import annotations

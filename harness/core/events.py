@@ -59,7 +59,7 @@ class Event:
         """Read one line of JSON.
 
         Raises:
-            StoreError: it is no event.
+            StoreError: it is not an event.
         """
         return from_json(line, cls, "a line of a worker")
 

@@ -204,7 +204,7 @@ class Registry:
         claims = {name: [entry] for name, entry in self._builtin.items()}
         for entry in _installed(self.group, tuple(sys.path)):
             others = claims.setdefault(entry.name, [])
-            # The same installation may be found twice on the search path, which is no conflict.
+            # The same installation may be found twice on the search path, which is not a conflict.
             if entry.target not in [other.target for other in others]:
                 others.append(entry)
         return claims

@@ -102,7 +102,7 @@ def from_line(line: bytes, cls: type[T], name: str, sealed: bool = False) -> T:
         sealed: refuse a line without a digest.
 
     Raises:
-        StoreError: the line changed since it was written, is no JSON, or does not fit the type;
+        StoreError: the line changed since it was written, is not JSON, or does not fit the type;
             names the field.
     """
     end = _LINE_DIGEST.search(line)
@@ -122,7 +122,7 @@ def from_json(data: bytes | str, cls: type[T], name: str) -> T:
         name: name of the text in messages.
 
     Raises:
-        StoreError: the text is no JSON or does not fit the type; names the field.
+        StoreError: the text is not JSON or does not fit the type; names the field.
     """
     expected = getattr(cls, "SCHEMA", None)
     try:

@@ -30,7 +30,7 @@ def json_object(data: bytes | str, name: str) -> dict[str, Any]:
         name: name of the text in messages.
 
     Raises:
-        StoreError: it is no JSON, or no object.
+        StoreError: it is not JSON, or not an object.
     """
     return from_json(data, dict[str, Any], name)
 
@@ -40,7 +40,7 @@ def read_yaml(path: Path) -> Any:
 
     Raises:
         FileNotFoundError: there is no such file.
-        StoreError: it cannot be read, or is no YAML of plain values.
+        StoreError: it cannot be read, or is not YAML of plain values.
     """
     try:
         content = yaml.load(read_bytes(path).decode("utf-8"), Loader=_LOADER)
@@ -62,7 +62,7 @@ def _refused(value: Any, level: int, seen: list[int]) -> str | None:
     if seen[0] > _MOST_VALUES:
         return f"more than {_MOST_VALUES} values"
     if isinstance(value, str):
-        return f"{value!a} is no valid text" if not_utf8(value) else None
+        return f"{value!a} is not valid text" if not_utf8(value) else None
     if isinstance(value, int) and value.bit_length() > _MOST_BITS:
         return f"an integer of {value.bit_length()} bits"
     parts: list[Any] = []

@@ -67,7 +67,7 @@ def take(path: Path) -> Claim | None:
             claim = Claim(path, descriptor)
             _note_holder(claim, descriptor)
             return claim
-        # The holder removed the file between the two calls: what was locked is no claim.
+        # The holder removed the file between the two calls: what was locked is not a claim.
         os.close(descriptor)
 
 

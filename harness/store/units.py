@@ -162,8 +162,7 @@ def plan_units(config: SweepConfig, only_count: bool = False) -> list[Unit]:
 
     Args:
         config: the sweep.
-        only_count: missing weights are no error, but the ids of units that need them are not those
-            that they will have.
+        only_count: accept missing weights; units that need them get other ids than they will have.
 
     Raises:
         LongtakeError: the backbone or the method refuses a duration, prompt or argument, or the

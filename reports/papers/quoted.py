@@ -46,7 +46,7 @@ class QuotedRow:
         backbone, method: as the publication names them.
         duration_s: length of the videos; None if it isn't stated.
         values: by column, without those that the publication leaves out.
-        copied_from: id of the table that the publication took the row from; such a row is no
+        copied_from: id of the table that the publication took the row from; such a row is not a
             measurement of its own.
         swapped: the two columns that were exchanged when the row was copied.
         note: a remark.

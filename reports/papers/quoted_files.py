@@ -33,7 +33,7 @@ def load_quoted(paths: Sequence[Path]) -> Quoted:
         paths: YAML files, or names of `SHIPPED`.
 
     Raises:
-        ConfigError: a file is missing, is no YAML, lacks a required key such as the protocol, or
+        ConfigError: a file is missing, is not YAML, lacks a required key such as the protocol, or
             holds numbers that cannot be; see `reports.papers.quoted_checks`.
     """
     tables: list[QuotedTable] = []
@@ -139,7 +139,7 @@ def _column(content: Any, unit: str, place: str) -> QuotedColumn:
         close = nearest(str(content), known_names())
         hint = f" Did you mean {close!r}?" if close else ""
         raise ConfigError(
-            f"{place}: {content!r} is no column of VBench.{hint} A column of your own needs "
+            f"{place}: {content!r} is not a column of VBench.{hint} A column of your own needs "
             "{name: ..., title: ..., low: ..., high: ...}."
         )
     content = _mapping(content, _COLUMN_KEYS, place, needed=("name", "title"))

@@ -1,6 +1,6 @@
 """The spread of published numbers of one and the same model, and our own interval beside it.
 
-Rows that a paper copied from another one are no measurement and don't count. Numbers of different
+Rows that a paper copied from another one are not measurements and don't count. Numbers of different
 clip protocols are never brought together.
 """
 

@@ -28,7 +28,7 @@ class State:
     """A finished report, written into its folder as state.json.
 
     Attributes:
-        setting: digest of the code, the options, and all that is no file of a run store.
+        setting: digest of the code, the options, and all other inputs but the files of run stores.
         files: of `reports.site.inputs.fingerprint`; empty if the report has to be made again even
             if they stay as they are.
         pages: by unit what its page was made from.

@@ -59,7 +59,7 @@ class Cell:
         interval: 95 % bootstrap-t over prompts; None with a reason.
         no_interval: why there is no interval.
         rank: within the group, 1 is best, ties averaged; None when a competing row has no mean, and
-            for what is no quality.
+            for what does not measure quality.
         best: has the best mean of its group, and the tests rule out that some other is the best.
         near_best: may be the best as well: some best method of the table lacks both marks in at
             most 5 % of tables.

@@ -72,8 +72,8 @@ class Dispatcher:
         """Write all files, then submit array after array.
 
         If one is refused, the arrays before it stay submitted: the error says so, `status` shows
-        them and `resume` submits the rest. Under a limit on submitted jobs that is no error, and
-        tasks that end submit the rest (`slurm.submit.jobs`).
+        them and `resume` submits the rest. A limit on submitted jobs is not an error: tasks
+        that end submit the rest (`slurm.submit.jobs`).
 
         Args:
             plan: arrays to submit.

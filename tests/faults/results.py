@@ -33,7 +33,7 @@ def differing(found: Mapping[str, str], expected: Mapping[str, str]) -> list[str
 
 
 def _content(path: Path, parts: tuple[str, ...]) -> bytes | None:
-    """Return what must be equal of a file; None if it is no result."""
+    """Return what must be equal of a file; None if it is not a result."""
     if path.name in _TRAINED:
         return path.read_bytes()
     if parts[0] != "runs" or len(parts) < 3:

@@ -104,7 +104,7 @@ class Loop(ABC):
         """Make one step.
 
         Raises:
-            TrainingDiverged: the loss or its gradient is no finite number.
+            TrainingDiverged: the loss or its gradient is infinite or NaN.
         """
         for group in self._optimizer.param_groups:
             group["lr"] = self._learning_rate()

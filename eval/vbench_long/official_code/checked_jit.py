@@ -18,8 +18,8 @@ _PUBLISHED = {file.sha256 for file in ALL_FILES if file.sha256}
 def loading_published(load: Callable[..., Any]) -> Callable[..., Any]:
     """Return `load`, torch.jit.load, such that it refuses files of another content.
 
-    It raises RuntimeError, as torch.jit.load does for a file that is no archive: CLIP's loader then
-    reads the file as a plain state_dict.
+    It raises RuntimeError, as torch.jit.load does for a file that is not an archive: CLIP's loader
+    then reads the file as a plain state_dict.
     """
 
     def checked(file: Any, *arguments: Any, **options: Any) -> Any:

@@ -60,7 +60,7 @@ def train_world(run: WorldRun, listener: Listener, stop_requested: StopRequested
     Raises:
         Interrupted: a stop was requested; the same run resumes from there.
         ConfigError: the folder contains another training.
-        TrainingDiverged: a loss is no finite number; what was saved before is kept.
+        TrainingDiverged: a loss is infinite or NaN; what was saved before is kept.
     """
     found: TrainingState | None = None
     with starting_over(listener.say):

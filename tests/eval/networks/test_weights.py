@@ -73,7 +73,7 @@ def test_unusable_file_is_remembered_until_it_changes() -> None:
 
 
 def test_a_file_of_a_few_bytes_is_unusable() -> None:
-    """Torch asks the system for a place before its start; that is no error of the disk."""
+    """Torch asks the system for a place before its start; that is not an error of the disk."""
     put(b"x")
     with pytest.raises(WeightsUnusable, match="cannot be loaded"):
         load_weights([FILE], lambda: read_state(FILE.path), "DINO")

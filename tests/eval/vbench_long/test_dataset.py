@@ -39,7 +39,7 @@ def test_official_fusion_is_per_clip_and_a_single_clip_keeps_its_own_score() -> 
 def test_official_names_are_cut_at_the_first_underscore() -> None:
     cut = video("a_red_ball-0", 0.8, 0.6, mapped=0.9)
     other = video("b-0", 0.5, 0.5, mapped=0.7)
-    # "a_red_ball-0" looks for "a", which is no video: its clips are not fused.
+    # "a_red_ball-0" looks for "a", which is not a video: its clips are not fused.
     fused = 2 * fuse(0.5, 0.7)
     assert official_mean("subject_consistency", [cut, other]) == pytest.approx(
         (0.8 + 0.6 + fused) / 4

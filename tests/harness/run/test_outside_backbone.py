@@ -1,4 +1,4 @@
-"""A transformer that is no Wan, from another distribution, in a sweep: examples/own_model.py."""
+"""A transformer that is not a Wan, from another distribution, in a sweep: examples/own_model.py."""
 
 from __future__ import annotations
 

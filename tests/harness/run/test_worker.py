@@ -130,7 +130,7 @@ def test_a_unit_that_raises_is_recorded_and_the_next_one_made(store: RunStore) -
     run_shard(shard_of(store, units), heard, never)
     bad, good = units
     assert heard.ends() == [(EventKind.failed, bad.id), (EventKind.done, good.id)]
-    # The message names the place of the error, because this is no mistake of the user.
+    # The message names the place of the error, because this is not a mistake of the user.
     assert heard.text(bad.id).startswith("RuntimeError: no plan today (failing_worker.py:8 in plan")
     failure = json.loads((store.unit_dir(bad.id) / "failure.json").read_text())
     assert failure["error"] == heard.text(bad.id)

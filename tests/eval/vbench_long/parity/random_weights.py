@@ -22,7 +22,7 @@ from eval.networks.torch_network import without_side_effects
 from eval.networks.weights import LayoutFile
 from eval.vbench_long import layout
 
-# Parameters that are no weights of a product: they start small.
+# Parameters that are not weights of a product: they start small.
 _SMALL = (
     "pos_embed",
     "positional",
