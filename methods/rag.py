@@ -115,7 +115,7 @@ def check_backbone(encoder: Encoder, backbone: str) -> None:
     """Raise an error if the encoder was trained for backbones of other names.
 
     The digest of the weights in a fingerprint is not compared: other weights under the same name
-    (random ones, or one's own) are accepted.
+    (random or your own) are accepted.
 
     Raises:
         ConfigError: names both, and the setting that allows it.

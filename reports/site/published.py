@@ -52,7 +52,7 @@ def folder_hider(sweep: Sweep) -> Hide:
 
 
 def published(sweep: Sweep) -> Sweep:
-    """Return a sweep whose texts name no folder; its files are found all the same."""
+    """Return a sweep whose texts name no folder; its files are still found."""
     hide = folder_hider(sweep)
     units, scores = sweep.units.copy(), sweep.scores.copy()
     for frame in (units, scores):

@@ -129,7 +129,7 @@ class BenchResult:
 
 @dataclass(frozen=True)
 class _Speed:
-    """Rates and counts that the floors are reckoned from."""
+    """Rates and counts that the floors are computed from."""
 
     rates: Rates
     decode_flops: int

@@ -101,7 +101,7 @@ class Metric:
     """A metric of a leaderboard with its numbers.
 
     Attributes:
-        suite: the one it was scored by; an own metric may stand beside the columns of another.
+        suite: the one it was scored by; an own metric is shown beside the columns of another.
         quality: whether a better number is a better video; others have no rank and no mark.
         decimals: most decimal places of its columns.
     """

@@ -64,7 +64,7 @@ def test_frames_are_encoded_only_if_asked_or_scored(cli, tmp_path: Path) -> None
         assert (video["encode_s"] is not None) == writes
 
 
-def test_the_decoder_of_the_released_shape_costs_what_was_reckoned() -> None:
+def test_the_decoder_of_the_released_shape_costs_what_was_computed() -> None:
     """On the meta device, which counts and computes nothing."""
     with torch.device("meta"):
         vae = WanVAE(WanVAEConfig()).prepare()

@@ -11,7 +11,7 @@ from tests.reports.conftest import PAGE_ONLY, Opened, data_of
 
 
 def add_own_metric(store: Path, suite: str = "Brightness") -> Path:
-    """Score all videos with a metric of one's own, which has the numbers of "subject"."""
+    """Score all videos with an own metric, which has the numbers of "subject"."""
     folder = store / "metrics" / suite
     folder.mkdir()
     for path in (store / "metrics" / "offline").iterdir():
