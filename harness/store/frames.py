@@ -14,7 +14,6 @@ from typing import Any
 
 import pandas as pd
 
-from eval.metric import MetricInfo
 from harness.store.files import Reader
 from harness.store.folders import require_sweep
 from harness.store.header import Header, read_header
@@ -22,7 +21,7 @@ from harness.store.lines import UnitLine
 from harness.store.merge import Conflict, Store, merge_labels, merge_outcomes, unique_names
 from harness.store.outcomes import FACTS, NUMBERS, TEXTS, read_units
 from harness.store.paths import StorePaths
-from harness.store.scores import load_scores
+from harness.store.scores import Measured, load_scores
 
 LABELS = ["unit_id", "backbone", "method", "prompt_id", "prompt", "seed"]
 ROW = ["backbone", "method"]
@@ -36,8 +35,8 @@ class Source:
     header: Header
 
 
-@dataclass(frozen=True)
-class Sweep:
+@dataclass(frozen=True, kw_only=True)
+class Sweep(Measured):
     """The content of one run store, or of several merged by unit id.
 
     Attributes:
@@ -67,16 +66,7 @@ class Sweep:
 
     sources: tuple[Source, ...]
     units: pd.DataFrame
-    scores: pd.DataFrame
-    curves: pd.DataFrame
-    ages: pd.DataFrame
-    segments: pd.DataFrame
     timings: pd.DataFrame
-    metrics: dict[str, dict[str, MetricInfo]]
-    versions: dict[str, tuple[str, ...]]
-    frozen: frozenset[tuple[str, float]]
-    looping: dict[tuple[str, float], bool]
-    drift: dict[str, dict[str, dict[str, dict[str, Any]]]]
     conflicts: tuple[Conflict, ...]
     warnings: tuple[str, ...]
 
@@ -203,21 +193,13 @@ def load_sweeps(folders: Sequence[Path]) -> Sweep:
         columns=["unit_id", "stage", "seconds"],
     )
     return Sweep(
+        **vars(measured),
         sources=tuple(
             Source(folder, replace(header, name=name))
             for folder, header, name in zip(folders, headers, names, strict=True)
         ),
         units=labels.merge(frame, on="unit_id", how="left"),
-        scores=measured.scores,
-        curves=measured.curves,
-        ages=measured.ages,
-        segments=measured.segments,
         timings=timings,
-        metrics=measured.metrics,
-        versions=measured.versions,
-        frozen=measured.frozen,
-        looping=measured.looping,
-        drift=measured.drift,
         conflicts=tuple(conflicts),
         warnings=(*notes, *(text for store in stores for text in store.reader.warnings)),
     )
