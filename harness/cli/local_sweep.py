@@ -63,6 +63,8 @@ def show_status(store: RunStore, watch: bool, every_s: float, terminal: Terminal
     if page.is_file():
         terminal.say(f"leaderboard: {page}")
     name = shlex.quote(str(store.root))
+    if progress.lost_lines:
+        terminal.say(f"{store.unit_lines_path.name}: {progress.lost_lines}", style="red")
     if progress.failures:
         terminal.say(f"{len(progress.failures)} failed: python -m harness logs {name}", style="red")
     is_complete = progress.is_complete and all(encoder.is_trained for encoder in encoders)

@@ -170,7 +170,8 @@ def load_sweeps(folders: Sequence[Path]) -> Sweep:
     headers = [read_header(StorePaths(folder).header_path) for folder in folders]
     names = unique_names([header.name for header in headers])
     stores = [
-        _store(folder, name, len(folders) > 1) for folder, name in zip(folders, names, strict=True)
+        _store(folder, header, f"{name}: " if len(folders) > 1 else "", name)
+        for folder, header, name in zip(folders, headers, names, strict=True)
     ]
     labels, notes = merge_labels(stores)
     outcomes, conflicts = merge_outcomes(stores)
@@ -205,18 +206,21 @@ def load_sweeps(folders: Sequence[Path]) -> Sweep:
     )
 
 
-def _store(folder: Path, name: str, several: bool) -> Store:
-    reader = Reader(folder, f"{name}: " if several else "")
-    labels = _labels(reader)
+def _store(folder: Path, header: Header, prefix: str, name: str) -> Store:
+    reader = Reader(folder, prefix)
+    labels = _labels(reader, header)
     return Store(name, reader, labels, read_units(reader, list(labels["unit_id"].unique())))
 
 
-def _labels(reader: Reader) -> pd.DataFrame:
+def _labels(reader: Reader, header: Header) -> pd.DataFrame:
+    path = reader.paths.unit_lines_path
     lines = [
         {name: value for name, value in asdict(line).items() if name != "evaluation_prompt"}
         | {"prompt": line.all_prompts, "prompt_set": line.prompt_id.rpartition("/")[0]}
-        for line in reader.read_lines(reader.paths.unit_lines_path, UnitLine)
+        for line in reader.read_lines(path, UnitLine)
     ]
+    if lost := header.lost_lines(len(lines) + len(reader.warnings)):  # damaged ones are there
+        reader.warn(path, f"{lost}.")
     frame = pd.DataFrame(lines, columns=[*LABELS, "prompt_set", "row_id"])
     # A repeated command appends the same units again.
     return frame.drop_duplicates(["unit_id", *ROW], ignore_index=True)

@@ -61,6 +61,7 @@ class Header:
         commands: all commands, the newest last.
         revision: commit of the code; None when it did not run from a checkout.
         versions: versions of packages; None for those that are not installed.
+        num_lines: lines that units.jsonl was written with; None for an older store.
     """
 
     name: str
@@ -68,6 +69,14 @@ class Header:
     commands: tuple[Command, ...]
     revision: str | None
     versions: dict[str, str | None]
+    num_lines: int | None = None
+
+    def lost_lines(self, found: int) -> str | None:
+        """Say how many lines units.jsonl lacks, with so many found; None if it has all."""
+        lost = (self.num_lines or 0) - found
+        if lost <= 0:
+            return None
+        return f"{lost} of {self.num_lines} lines are missing: removed by hand, or lost"
 
     @property
     def durations_s(self) -> list[float]:

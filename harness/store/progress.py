@@ -51,6 +51,7 @@ class Progress:
         failures: why items failed: units, or "suite:unit" for their scores.
         labels: readable names of units.
         processes: those that work on it now.
+        lost_lines: how many lines units.jsonl lacks; None if it has all.
     """
 
     rows: tuple[RowProgress, ...]
@@ -58,6 +59,7 @@ class Progress:
     failures: dict[str, str]
     labels: dict[str, str]
     processes: tuple[Process, ...] = field(default=())
+    lost_lines: str | None = None
 
     def count(self, state: str) -> int:
         """Return the number of units in a state, each row's counted."""
@@ -107,6 +109,7 @@ def read_progress(store: RunStore) -> Progress:
         failures=failures,
         labels=_labels(lines),
         processes=processes,
+        lost_lines=header.lost_lines(len(lines)) if header else None,
     )
 
 

@@ -195,15 +195,17 @@ class RunStore(StorePaths):
                 before = None
                 damaged.append(f"{error} Its earlier commands are forgotten; run them again.")
             others = [c for c in before.commands if c.argv != command.argv] if before else []
+            # The lines come first: a header that was written knows of lines that are there.
+            num_lines = self._add_lines(list(units), damaged)
             header = Header(
                 name=before.name if before else self.root.name,
                 created=before.created if before else command.time,
                 commands=(*others, command),
                 revision=code_revision(),
                 versions=package_versions(),
+                num_lines=num_lines,
             )
             write_header(self.header_path, header)
-            self._add_lines(list(units), damaged)
         return damaged
 
     def header(self) -> Header | None:
@@ -254,7 +256,7 @@ class RunStore(StorePaths):
         header = self.header()
         return header.durations_s if header else []
 
-    def _add_lines(self, new: Sequence[HasLine], damaged: list[str]) -> None:
+    def _add_lines(self, new: Sequence[HasLine], damaged: list[str]) -> int:
         """Add lines, and remove damaged ones and those of rows whose labels changed their meaning.
 
         Lines are made, read and written one by one: a sweep may have a million.
@@ -262,6 +264,9 @@ class RunStore(StorePaths):
         Args:
             new: items of the lines to add.
             damaged: a text for each damaged line is added to it.
+
+        Returns:
+            Number of lines that the file has now.
         """
         # After an edit of a plug-in the same labels have another row id. With the old lines kept,
         # one row would average two methods.
@@ -273,6 +278,7 @@ class RunStore(StorePaths):
             now_means[line.row] = line.row_id
             places[_key(line, rows)] = place
         written: set[int] = set()
+        num_kept = 0
         with replacing(self.unit_lines_path) as fresh, fresh.open("wb") as file:
             for line in self._readable_lines(damaged):
                 if now_means.get(line.row, line.row_id) == line.row_id:
@@ -281,9 +287,12 @@ class RunStore(StorePaths):
                         file.write(to_line(new[place].line if place >= 0 else line))
                     if place >= 0:
                         written.add(place)
+                    else:
+                        num_kept += 1
             for place in places.values():
                 if place not in written:
                     file.write(to_line(new[place].line))
+        return num_kept + len(places)
 
     def _readable_lines(self, damaged: list[str]) -> Iterator[UnitLine]:
         path = self.unit_lines_path

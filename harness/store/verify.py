@@ -11,7 +11,7 @@ from eval.scoring.results import Scores
 from harness.core.errors import StoreError
 from harness.core.typed_files import from_line, read_typed
 from harness.store.failures import Failure
-from harness.store.header import read_header
+from harness.store.header import Header, read_header
 from harness.store.index import check_index
 from harness.store.lines import UnitLine
 from harness.store.paths import StorePaths
@@ -75,21 +75,23 @@ def repair_fault(fault: Fault) -> None:
 def _own_files(paths: StorePaths) -> Iterator[Fault]:
     for path, reason in check_index(paths):
         yield Fault(path, reason, (path,))
+    header: Header | None = None
     try:
-        read_header(paths.header_path)
+        header = read_header(paths.header_path)
     except FileNotFoundError:
         yield Fault(paths.header_path, "missing")
     except (OSError, StoreError) as error:
         yield Fault(paths.header_path, _reason(paths.header_path, error))
     try:
-        lines = paths.unit_lines_path.read_bytes().split(b"\n")
+        lines = [line for line in paths.unit_lines_path.read_bytes().split(b"\n") if line.strip()]
     except FileNotFoundError:
         yield Fault(paths.unit_lines_path, "missing")
         return
+    if lost := header and header.lost_lines(len(lines)):
+        yield Fault(paths.unit_lines_path, lost)
     for number, line in enumerate(lines, start=1):
         try:
-            if line.strip():
-                from_line(line, UnitLine, f"line {number}")
+            from_line(line, UnitLine, f"line {number}")
         except StoreError as error:
             yield Fault(paths.unit_lines_path, str(error))
 

@@ -4,7 +4,8 @@ A second argument names the suite; finding one that is a single metric is expens
 
 Only SLURM's own commands are replaced. The state is read back with three quarters of the units
 done, of at most 100,000, some failed and the rest pending; then nothing is left in the queue, and
-all that is missing is submitted again. Files are made in TMPDIR; docs/benchmarks.md has results.
+all that is missing is submitted again. Workers would have written the index, which a first look at
+what is left does here. Files are made in TMPDIR; docs/benchmarks.md has results.
 """
 
 from __future__ import annotations
@@ -195,6 +196,8 @@ def main(num_units: int, suite: str = DEFAULT_SUITE) -> None:
         print(f"{len(sweep.units)} units, {len(state.shards)} shards")
         del state
         slurm.queue([])
+        with _measured("what is left, no index yet"):
+            missing_of_submissions(sweep.store, sweep.folders)
         with _measured("resume, nothing in the queue"):
             work = missing_of_submissions(sweep.store, sweep.folders)
             campaign = Campaign(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.__main__ import main
+from harness.store.frames import load_sweep
 from tests.harness.support import sweep, unit_dirs
 
 pytestmark = pytest.mark.slow
@@ -113,6 +114,20 @@ def test_a_changed_letter_in_valid_text_is_found(cli, unit: Path, name: str) -> 
     assert json.loads(cli("verify", "main", "--json").out)["faults"] == []
     if name == "units.jsonl":
         assert path.read_bytes() == before
+
+
+def test_a_whole_line_that_is_lost_is_named_and_written_again(cli, unit: Path) -> None:
+    path = STORE / "units.jsonl"
+    before = path.read_bytes()
+    path.write_bytes(b"")
+    reason = "1 of 1 lines are missing: removed by hand, or lost"
+    (fault,) = json.loads(cli("verify", "main", "--json").out)["faults"]
+    assert (fault["file"], fault["reason"]) == ("units.jsonl", reason)
+    assert f"units.jsonl: {reason}" in cli("status", "main").out.replace("\n", " ")
+    assert f"units.jsonl: {reason}." in load_sweep(STORE).warnings
+    assert cli("resume", "main").code == 0
+    assert path.read_bytes() == before
+    assert cli("verify", "main").code == 0
 
 
 def test_damaged_lines_and_a_missing_header_are_named(cli, unit: Path) -> None:
