@@ -21,7 +21,9 @@ Runner = Callable[[Clip], np.ndarray]
 class Network(Protocol):
     """Describes a network without loading it.
 
-    A network that needs much more memory while it runs reports it by a method `work_mib(clip)`.
+    A network that needs much more memory while it runs reports it by a method `work_mib(clip)`. One
+    whose output depends on the frames before the clip too, or on the clip's place in the video, has
+    `reads_before` set to True.
 
     Attributes:
         name: unique.

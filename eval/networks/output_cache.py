@@ -61,6 +61,9 @@ class OutputCache:
         else:
             # Clips of other shapes or rates can have the same bytes: black frames, for example.
             seen = ("frames", clip.frames_FHWC.shape, clip.fps, clip_sha256)
+        if getattr(network, "reads_before", False):
+            before = hashlib.sha256(np.ascontiguousarray(clip.before_FHWC).data).hexdigest()
+            seen = (*seen, clip.start_frame, len(clip.before_FHWC), before)
         digest = hashlib.sha256(repr(seen).encode()).hexdigest()
         return root / digest[:2] / f"{digest[2:40]}.npz"
 

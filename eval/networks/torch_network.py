@@ -44,6 +44,7 @@ class TorchNetwork(ABC):
     files: tuple[LayoutFile, ...]
     version: int = 1
     reads_prompt: bool = False
+    reads_before: bool = False
 
     def check(self) -> None:
         """Check that packages and weights are here.

@@ -35,6 +35,9 @@ METRICS = Registry(
         "overall_consistency": "eval.vbench_long.dimensions:OverallConsistency",
         "whole_subject_consistency": "eval.vbench_long.whole_video:WholeSubjectConsistency",
         "whole_background_consistency": "eval.vbench_long.whole_video:WholeBackgroundConsistency",
+        "whole_temporal_flickering": "eval.vbench_long.whole_motion:WholeTemporalFlickering",
+        "whole_motion_smoothness": "eval.vbench_long.whole_motion:WholeMotionSmoothness",
+        "whole_dynamic_degree": "eval.vbench_long.whole_motion:WholeDynamicDegree",
         "whole_aesthetic_quality": "eval.vbench_long.whole_video:WholeAestheticQuality",
         "whole_imaging_quality": "eval.vbench_long.whole_video:WholeImagingQuality",
         "judge_quality": "eval.metrics.judge:JudgeQuality",
@@ -104,14 +107,17 @@ SUITES = {
     ),
     "vbench_clip": Suite(
         "vbench_clip",
-        version="1",
+        version="2",
         metrics=(
             "whole_subject_consistency",
             "whole_background_consistency",
+            "whole_temporal_flickering",
+            "whole_motion_smoothness",
+            "whole_dynamic_degree",
             "whole_aesthetic_quality",
             "whole_imaging_quality",
         ),
-        # Four of the networks of vbench_long, by the estimate of all of them.
+        # Six of the networks of vbench_long, by the estimate of all of them.
         clip_s=120,
         gpu_clip_s=6,
     ),

@@ -32,7 +32,7 @@ from eval.scoring.stillness import stillness
 from eval.scoring.suite import Suite
 from eval.video.decode import VideoInfo, probe, read_frames
 from eval.video.reencode import ClipFiles
-from eval.video.split import ClipPlan, Span, clip_length, plan_clips, stream_clips
+from eval.video.split import ClipPlan, Span, clip_length, frames_before, plan_clips, stream_clips
 
 Progress = Callable[[int, int], None]
 WINDOW_MIB = 128
@@ -154,18 +154,22 @@ class VideoScoring:
         clips = self._frames()
         for span in self._plan.spans:
             started = perf_counter()
-            frames_FHWC = next(clips)
+            held_FHWC = next(clips)
+            num_before = len(held_FHWC) - (span.end - span.start)
+            before_FHWC, frames_FHWC = held_FHWC[:num_before], held_FHWC[num_before:]
             sha256 = hashlib.sha256(frames_FHWC.data).hexdigest()
             self._decode_s += perf_counter() - started
             self._clips.append(_scored_clip(span, self._info, sha256))
             self._levels.append(self._first_frame.levels(frames_FHWC))
             prompt = self._prompt_of(span)
-            window.append(Clip(frames_FHWC, span.start, self._fps, prompt, self._segments))
+            window.append(
+                Clip(frames_FHWC, span.start, self._fps, prompt, self._segments, before_FHWC)
+            )
             if self._opening_networks:
                 # A copy: a view of the first frame would keep the whole clip in memory.
                 self._firsts_HWC.append(frames_FHWC[0].copy())
             # Full if another clip of this size would not fit; a window has at least one clip.
-            if (len(window) + 1) * frames_FHWC.nbytes > WINDOW_MIB * 2**20:
+            if (len(window) + 1) * held_FHWC.nbytes > WINDOW_MIB * 2**20:
                 yield window
                 window = []
         if window:
@@ -179,7 +183,8 @@ class VideoScoring:
     def _frames(self) -> Iterator[np.ndarray]:
         if self._files:
             return self._files.read(self._plan.spans, self._plan.num_frames)
-        return stream_clips(read_frames(self._video, self._plan.num_frames), self._plan.spans)
+        frames = read_frames(self._video, self._plan.num_frames)
+        return stream_clips(frames, self._plan.spans, frames_before(self._fps))
 
     def _run_networks(self, window: list[Clip]) -> list[Outputs]:
         """Return the outputs of all networks on each clip of a window."""

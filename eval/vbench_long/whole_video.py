@@ -76,7 +76,10 @@ def all_frames(measures: Sequence[FrameMeasures]) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _info(name: str, title: str, heading: Heading, description: str, unit: str) -> MetricInfo:
+def whole_info(
+    name: str, title: str, heading: Heading, description: str, unit: str, quality: bool = True
+) -> MetricInfo:
+    """Return the description of a dimension of whole videos."""
     return MetricInfo(
         name=f"whole_{name}",
         title=title,
@@ -85,6 +88,7 @@ def _info(name: str, title: str, heading: Heading, description: str, unit: str) 
         description=f"VBench on the whole video as one clip: {description}",
         heading=heading,
         kind=Kind.vbench_whole,
+        quality=quality,
     )
 
 
@@ -92,7 +96,7 @@ class WholeSubjectConsistency(_WholeConsistency):
     """VBench's subject consistency of the whole video: DINO."""
 
     networks = (DINO,)
-    info = _info(
+    info = whole_info(
         "subject_consistency",
         "Subject consistency, whole video",
         Heading.consistency,
@@ -105,7 +109,7 @@ class WholeBackgroundConsistency(_WholeConsistency):
     """VBench's background consistency of the whole video: CLIP."""
 
     networks = (CLIP_VITB32,)
-    info = _info(
+    info = whole_info(
         "background_consistency",
         "Background consistency, whole video",
         Heading.consistency,
@@ -118,7 +122,7 @@ class WholeAestheticQuality(_WholeMean):
     """VBench's aesthetic quality of the whole video: LAION's predictor."""
 
     networks = (AESTHETIC_VITL14,)
-    info = _info(
+    info = whole_info(
         "aesthetic_quality",
         "Aesthetic quality, whole video",
         Heading.frame_quality,
@@ -136,7 +140,7 @@ class WholeImagingQuality(_WholeMean):
     """VBench's imaging quality of the whole video: MUSIQ."""
 
     networks = (MUSIQ_NETWORK,)
-    info = _info(
+    info = whole_info(
         "imaging_quality",
         "Imaging quality, whole video",
         Heading.frame_quality,

@@ -52,6 +52,11 @@ def clip_length(fps: Fraction | int) -> int:
     return int(fps) * CLIP_SECONDS
 
 
+def frames_before(fps: int) -> int:
+    """Return how many frames before a clip go with it: an eighth of a second, at least two."""
+    return max(2, round(fps / 8))
+
+
 def split(num_frames: int, clip_frames: int) -> tuple[Span, ...]:
     """Cut `num_frames` frames into clips, in order of time.
 
@@ -91,19 +96,25 @@ def plan_clips(durations_frames: Mapping[str, int], clip_frames: int) -> ClipPla
     return ClipPlan(spans, durations, num_frames=spans[-1].end)
 
 
-def stream_clips(frames: Iterable[np.ndarray], spans: Sequence[Span]) -> Iterator[np.ndarray]:
+def stream_clips(
+    frames: Iterable[np.ndarray], spans: Sequence[Span], num_before: int = 0
+) -> Iterator[np.ndarray]:
     """Cut a stream of frames into clips as they become complete.
 
-    Holds no more frames than the longest clip has, besides the clip that is yielded.
+    Holds no more frames than the longest clip has with those before it, besides the clip that is
+    yielded.
 
     Args:
         frames: (height, width, 3) frames in order of time, at least up to the last span's end.
         spans: clips sorted by start and by end, as in `ClipPlan.spans`; they may overlap.
+        num_before: frames before each clip to yield with it, as far as there are any.
 
     Yields:
-        (frame, height, width, 3) frames of each span, in the order of `spans`.
+        (frame, height, width, 3) frames of each span, after those before it, in the order of
+        `spans`.
     """
-    newest: deque[np.ndarray] = deque(maxlen=max(end - start for start, end in spans))
+    longest = max(end - start for start, end in spans)
+    newest: deque[np.ndarray] = deque(maxlen=longest + num_before)
     source = iter(frames)
     received = 0
     for start, end in spans:
@@ -112,4 +123,4 @@ def stream_clips(frames: Iterable[np.ndarray], spans: Sequence[Span]) -> Iterato
             received += 1
         assert received == end, f"spans are not sorted by their end: {spans}"
         held = list(newest)
-        yield np.stack(held[start - end :])
+        yield np.stack(held[max(0, start - num_before) - end :])

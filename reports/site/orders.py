@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from eval.metric import Kind
 from reports.papers.quoted import Quoted, QuotedTable
+from reports.papers.spread import MEASURED_AS
 from reports.site import schema
 from reports.site.data_files import exact
 from reports.tables.aggregates import AGGREGATES, SIX, aggregates, orders
@@ -26,12 +26,14 @@ def order_tables(
         By suite, and for published numbers under `QUOTED`.
     """
     found: dict[str, list[schema.OrderTable]] = defaultdict(list)
+    prefixes = dict(MEASURED_AS.values())
     for comparison in comparisons:
-        if comparison.kind is not Kind.vbench_long:
+        prefix = prefixes.get(comparison.kind)
+        if prefix is None:
             continue
         for group in comparison.groups:
             rows = {
-                row.method: {name: cell.mean for name, cell in row.cells.items()}
+                row.method: {n.removeprefix(prefix): cell.mean for n, cell in row.cells.items()}
                 for row in group.rows
                 if row.competes
             }

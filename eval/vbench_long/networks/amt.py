@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from eval.clip import Clip
+from eval.clip import Clip, at_ends
 from eval.errors import MetricUnavailable
 from eval.networks.torch_network import TorchNetwork, batch_size, ready
 from eval.networks.weights import read_state
@@ -27,6 +27,20 @@ class Amt(TorchNetwork):
         return int(2.5 * clip.frames_FHWC[0, ..., 0].size) // 1024
 
     def build(self, device: str) -> Callable[[Clip], np.ndarray]:
+        errors_of = self._interpolation(device)
+
+        def errors(clip: Clip) -> np.ndarray:
+            if len(clip.frames_FHWC) < 3:
+                raise MetricUnavailable(
+                    f"a clip of {len(clip.frames_FHWC)} frames is too short to interpolate; "
+                    "expected at least 3"
+                )
+            return errors_of(clip.frames_FHWC)
+
+        return errors
+
+    def _interpolation(self, device: str) -> Callable[[np.ndarray], np.ndarray]:
+        """Load the network and return what gives the error of every second of some frames."""
         import cv2
         import torch
         from torch.nn import functional
@@ -38,13 +52,8 @@ class Amt(TorchNetwork):
         halfway = torch.tensor(0.5).view(1, 1, 1, 1).to(device)
         size = batch_size(device, on_processor=1, on_gpu=8)
 
-        def errors(clip: Clip) -> np.ndarray:
-            even_FHWC, odd_FHWC = clip.frames_FHWC[::2], clip.frames_FHWC[1::2]
-            if len(even_FHWC) < 2:
-                raise MetricUnavailable(
-                    f"a clip of {len(clip.frames_FHWC)} frames is too short to interpolate; "
-                    "expected at least 3"
-                )
+        def errors(frames_FHWC: np.ndarray) -> np.ndarray:
+            even_FHWC, odd_FHWC = frames_FHWC[::2], frames_FHWC[1::2]
             height, width = even_FHWC.shape[1:3]
             pads = _to_multiple(width, 16) + _to_multiple(height, 16)
             top, left = pads[2], pads[0]
@@ -72,4 +81,25 @@ def _to_multiple(length: int, divisor: int) -> tuple[int, int]:
     return missing // 2, missing - missing // 2
 
 
+class WholeAmt(Amt):
+    """The same over a whole video: per frame of the clip, the error of the frame before it.
+
+    Known where the clip's frame is the later one of two even frames of the video, NaN elsewhere:
+    (frame,). The frames before the clip let the last even frame of one clip meet the first of the
+    next.
+    """
+
+    name = "amt_s_whole"
+    reads_before = True
+
+    def build(self, device: str) -> Callable[[Clip], np.ndarray]:
+        errors_of = self._interpolation(device)
+
+        def errors(clip: Clip) -> np.ndarray:
+            return at_ends(clip, 2, errors_of)
+
+        return errors
+
+
 AMT = Amt()
+WHOLE_AMT = WholeAmt()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eval.clip import Clip
+from eval.clip import Clip, at_ends
 from eval.networks.torch_network import TorchNetwork, batch_size, ready
 from eval.networks.weights import read_state
 from eval.vbench_long.layout import RAFT_THINGS
@@ -22,7 +22,7 @@ TOP_FRACTION = 0.05
 
 def kept_frames(clip: Clip) -> np.ndarray:
     """Return the frames that the dynamic degree uses, about eight per second."""
-    kept: np.ndarray = clip.frames_FHWC[:: max(1, round(clip.fps / FLOW_FPS))]
+    kept: np.ndarray = clip.frames_FHWC[:: flow_step(clip.fps)]
     return kept
 
 
@@ -31,20 +31,26 @@ def threshold_px(clip: Clip) -> float:
     return 6.0 * (min(clip.frames_FHWC.shape[1:3]) / 256.0)
 
 
-def pairs_needed(clip: Clip) -> int:
-    """Return the number of moving pairs that makes the clip dynamic."""
-    return round(4 * (len(kept_frames(clip)) / 16.0))
+def pairs_needed(num_kept: int) -> int:
+    """Return the number of moving pairs that makes so many kept frames dynamic."""
+    return round(4 * (num_kept / 16.0))
 
 
 def is_dynamic(radii_px: np.ndarray, clip: Clip) -> bool | None:
     """Return whether enough pairs move; None while the remaining pairs may still decide it."""
     moving = int(np.sum(radii_px > threshold_px(clip)))
-    left = len(kept_frames(clip)) - 1 - len(radii_px)
+    num_kept = len(kept_frames(clip))
+    left, needed = num_kept - 1 - len(radii_px), pairs_needed(num_kept)
     # The official loop tests after each pair, so a clip that needs no moving pair is dynamic at its
     # first pair, and one without any pair is not.
-    if len(radii_px) and moving >= pairs_needed(clip):
+    if len(radii_px) and moving >= needed:
         return True
-    return None if left and moving + left >= pairs_needed(clip) else False
+    return None if left and moving + left >= needed else False
+
+
+def flow_step(fps: int) -> int:
+    """Return the distance of the frames that the dynamic degree uses, about 1/8 s."""
+    return max(1, round(fps / FLOW_FPS))
 
 
 class Raft(TorchNetwork):
@@ -71,6 +77,20 @@ class Raft(TorchNetwork):
         return 4 * 4 * num_points**2 // 2**20
 
     def build(self, device: str) -> Callable[[Clip], np.ndarray]:
+        radii_of = self._flow(device)
+
+        def radii(clip: Clip) -> np.ndarray:
+            known = np.zeros(0)
+            for batch in radii_of(kept_frames(clip)):
+                known = np.concatenate([known, batch])
+                if not self._every_pair and is_dynamic(known, clip) is not None:
+                    break
+            return known
+
+        return radii
+
+    def _flow(self, device: str) -> Callable[[np.ndarray], Iterator[np.ndarray]]:
+        """Load the network and return what yields the radii of consecutive frames, by batches."""
         from easydict import EasyDict
         from vbench.third_party.RAFT.core.raft import RAFT
 
@@ -80,16 +100,7 @@ class Raft(TorchNetwork):
         network.load_state_dict({key.removeprefix("module."): v for key, v in state.items()})
         ready(network, device)
         size = batch_size(device, on_processor=1, on_gpu=4)
-
-        def radii(clip: Clip) -> np.ndarray:
-            known = np.zeros(0)
-            for batch in _radii(network, kept_frames(clip), size, device):
-                known = np.concatenate([known, batch])
-                if not self._every_pair and is_dynamic(known, clip) is not None:
-                    break
-            return known
-
-        return radii
+        return lambda frames_FHWC: _radii(network, frames_FHWC, size, device)
 
 
 def _radii(network: Any, frames_FHWC: np.ndarray, size: int, device: str) -> Iterator[np.ndarray]:
@@ -131,4 +142,32 @@ def _top_radii(flow_PXHW: Tensor) -> Iterator[np.ndarray]:
     yield lengths_PN.topk(count, dim=1).values.double().mean(dim=1).cpu().numpy()
 
 
+class WholeRaft(Raft):
+    """The same over a whole video: per frame of the clip, the radius at the later of a pair.
+
+    NaN at frames where no pair of kept frames of the video ends: (frame,).
+    """
+
+    reads_before = True
+
+    def __init__(self) -> None:
+        super().__init__(every_pair=True)
+        self.name = "raft_whole"
+
+    def build(self, device: str) -> Callable[[Clip], np.ndarray]:
+        radii_of = self._flow(device)
+
+        def radii(clip: Clip) -> np.ndarray:
+            step = flow_step(clip.fps)
+
+            def of_frames(frames_FHWC: np.ndarray) -> np.ndarray:
+                # Below 128 px RAFT gives no number, which the official code counts as no motion.
+                return np.nan_to_num(np.concatenate(list(radii_of(frames_FHWC[::step]))))
+
+            return at_ends(clip, step, of_frames)
+
+        return radii
+
+
 RAFT_NETWORK = Raft()
+WHOLE_RAFT = WholeRaft()

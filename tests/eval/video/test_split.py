@@ -87,6 +87,8 @@ def test_streamed_clips_are_slices_of_the_video(
     assert len(clips) == len(plan.spans)
     for clip, (start, end) in zip(clips, plan.spans, strict=True):
         np.testing.assert_array_equal(clip, video[start:end])
+    for clip, (start, end) in zip(stream_clips(video, plan.spans, 3), plan.spans, strict=True):
+        np.testing.assert_array_equal(clip, video[max(0, start - 3) : end])
 
 
 def test_streaming_holds_no_more_frames_than_one_clip() -> None:

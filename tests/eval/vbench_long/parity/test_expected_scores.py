@@ -13,11 +13,13 @@ from eval.metric import Clip, Combined, Network, Outputs
 from eval.scoring.suite import METRICS
 from eval.vbench_long import layout
 from eval.vbench_long.consistency import unit_vectors
+from eval.vbench_long.networks.amt import AMT, WHOLE_AMT
 from eval.vbench_long.networks.dino import DINO
 from eval.vbench_long.networks.dinov2 import DINOV2
-from eval.vbench_long.networks.raft import RAFT_NETWORK, Raft
-from tests.eval.conftest import measure_clip, run_networks
+from eval.vbench_long.networks.raft import RAFT_NETWORK, WHOLE_RAFT, Raft
+from tests.eval.conftest import Scene, measure_clip, run_networks
 from tests.eval.vbench_long.parity.conftest import DATA
+from tests.eval.vbench_long.test_whole_motion import clips as with_frames_before
 
 RunOnce = Callable[[Network, Clip], np.ndarray]
 
@@ -128,3 +130,19 @@ def test_frames_do_not_depend_on_their_batch(weights: Callable[..., None]) -> No
     together = run(Clip(frames, 0, 16, ""))
     alone = run(Clip(frames[4:], 0, 16, ""))
     np.testing.assert_allclose(together[4:], alone, atol=2e-5)
+
+
+def test_whole_videos_equal_the_networks_on_all_frames_at_once(
+    weights: Callable[..., None],
+) -> None:
+    """A video of three clips, the last of which repeats frames, against one clip of all frames."""
+    weights(layout.AMT_S, layout.RAFT_THINGS)
+    frames = Scene(seed=3, height=128, width=128).frames(15)[::3]
+    for whole, once in ((WHOLE_AMT, AMT), (WHOLE_RAFT, Raft(every_pair=True))):
+        run, found, end = whole.load("cpu"), [], 0
+        for clip in with_frames_before(frames, fps=1):
+            found.append(run(clip)[max(0, end - clip.start_frame) :])
+            end = clip.start_frame + len(clip.frames_FHWC)
+        values = np.concatenate(found)
+        expected = once.load("cpu")(Clip(frames, 0, 1, ""))
+        np.testing.assert_allclose(values[np.isfinite(values)], expected, rtol=1e-6)
