@@ -1,4 +1,4 @@
-"""Likeness of two videos of one prompt and seed, frame by frame: PSNR and SSIM.
+"""Likeness of two videos of one prompt and seed, frame by frame: PSNR, SSIM and LPIPS.
 
 A cache that drops or compresses keys and values is judged by how near its video stays to that of
 the full cache. Both must be made from the same noise.
@@ -13,7 +13,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from eval.clip import Clip
 from eval.errors import MetricUnavailable
+from eval.network import Runner
 from eval.video.decode import read_frames
 
 FRAME_STEP = 4
@@ -31,22 +33,29 @@ class Fidelity:
     Attributes:
         psnr_db: mean over frames of the peak signal-to-noise ratio, at most `MOST_DB` each.
         ssim: mean over frames of the structural similarity of luma.
+        lpips: mean over frames of LPIPS, 0 for equal frames; NaN where it was not computed.
         num_frames: frames that were compared, every fourth of the shorter video.
     """
 
     psnr_db: float
     ssim: float
+    lpips: float
     num_frames: int
 
 
-def fidelity(video: Path, reference: Path) -> Fidelity:
+def fidelity(video: Path, reference: Path, lpips: Runner | None = None) -> Fidelity:
     """Compare two videos over the length of the shorter one.
+
+    Args:
+        video: a video file.
+        reference: the file it is compared with.
+        lpips: `eval.networks.lpips.LPIPS`, loaded; None leaves it out.
 
     Raises:
         MetricUnavailable: the videos have frames of different sizes, or smaller than 11 px.
         VideoDamaged: one cannot be read.
     """
-    levels_db, similarities = [], []
+    levels_db, similarities, distances = [], [], []
     pairs = zip(read_frames(video), read_frames(reference), strict=False)
     for index, (frame_HWC, other_HWC) in enumerate(pairs):
         if frame_HWC.shape != other_HWC.shape:
@@ -55,7 +64,21 @@ def fidelity(video: Path, reference: Path) -> Fidelity:
         if index % FRAME_STEP == 0:
             levels_db.append(psnr_db(frame_HWC, other_HWC))
             similarities.append(ssim(frame_HWC, other_HWC))
-    return Fidelity(float(np.mean(levels_db)), float(np.mean(similarities)), len(levels_db))
+            distances.append(math.nan if lpips is None else _distance(lpips, frame_HWC, other_HWC))
+    return Fidelity(
+        psnr_db=float(np.mean(levels_db)),
+        ssim=float(np.mean(similarities)),
+        lpips=float(np.mean(distances)),
+        num_frames=len(levels_db),
+    )
+
+
+def _distance(lpips: Runner, a_HWC: np.ndarray, b_HWC: np.ndarray) -> float:
+    """Return LPIPS of two frames; NaN where they are too small for it."""
+    try:
+        return float(lpips(Clip(np.stack([a_HWC, b_HWC]), 0, 1, ""))[0])
+    except MetricUnavailable:
+        return math.nan
 
 
 def psnr_db(a_HWC: np.ndarray, b_HWC: np.ndarray) -> float:

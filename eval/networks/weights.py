@@ -40,12 +40,14 @@ class LayoutFile(WeightsFile):
     Attributes:
         address: where the official code takes it from.
         member: its path inside the archive that `address` is; empty if it is the file itself.
+        suite: what `fetch-weights suite=` fetches it for.
     """
 
     on_hub: ClassVar[bool] = False
 
     address: str = ""
     member: str = ""
+    suite: str = "vbench_long"
 
     @property
     def url(self) -> str:
@@ -71,7 +73,7 @@ class LayoutFile(WeightsFile):
             where = f"{self.url} ({self.member} inside)" if self.member else self.url
             raise MetricUnavailable(
                 f"weights missing: {self.path}; get them with "
-                f"`python -m harness fetch-weights suite=vbench_long`, or from {where}"
+                f"`python -m harness fetch-weights suite={self.suite}`, or from {where}"
             )
 
 

@@ -5,33 +5,42 @@ from __future__ import annotations
 import hashlib
 import shutil
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from backbones.engine.backbone import LocatedFile
-from eval.metric import networks_of, opening_networks_of
+from eval.metric import Network, networks_of, opening_networks_of
+from eval.networks.lpips import LPIPS
 from eval.networks.weights import LayoutFile
 from eval.scoring.suite import METRICS, find_suite
 from harness.core.fetch import FetchError, OnBytes, fetch
 from harness.core.files import cache_root, replacing
 from harness.core.weights_files import WeightsFile
 
+FIDELITY = "fidelity"
+
 
 def suite_files(suites: Iterable[str]) -> list[LocatedFile]:
     """Return the weights files of all metrics of some suites, shared ones once.
+
+    "fidelity" names those of the command `fidelity`.
 
     Raises:
         UnknownName: an unknown suite; names the nearest.
     """
     found: dict[Path, LocatedFile] = {}
     for suite in suites:
-        for entry in find_suite(suite).metrics:
-            metric = METRICS.load(entry)()
-            for network in (*networks_of(metric), *opening_networks_of(metric)):
-                for file in getattr(network, "files", ()):
-                    found.setdefault(file.path, LocatedFile(network.name, file.path, file))
+        for network in [LPIPS] if suite == FIDELITY else _networks(suite):
+            for file in getattr(network, "files", ()):
+                found.setdefault(file.path, LocatedFile(network.name, file.path, file))
     return list(found.values())
+
+
+def _networks(suite: str) -> Iterator[Network]:
+    for entry in find_suite(suite).metrics:
+        metric = METRICS.load(entry)()
+        yield from (*networks_of(metric), *opening_networks_of(metric))
 
 
 def fetch_or_unpack(source: WeightsFile, path: Path, on_bytes: OnBytes) -> bool:

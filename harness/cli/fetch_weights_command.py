@@ -16,7 +16,8 @@ def fetch_weights(
         str, typer.Option(metavar="NAME[,NAME]", help="Backbones whose weights are needed.")
     ] = "",
     suite: Annotated[
-        str, typer.Option(metavar="NAME[,NAME]", help="Suites whose networks are needed.")
+        str,
+        typer.Option(metavar="NAME[,NAME]", help="Suites whose networks are needed, or fidelity."),
     ] = "",
     dry_run: Annotated[
         bool,
@@ -34,7 +35,7 @@ def fetch_weights(
     ```
     """
     from eval.scoring.suite import SUITES
-    from eval.scoring.suite_weights import suite_files
+    from eval.scoring.suite_weights import FIDELITY, suite_files
     from harness.cli.downloads import check_disk, fetch_all, file_rows, files_of, verify
     from harness.cli.terminal import Terminal
     from harness.config.options import options
@@ -43,7 +44,7 @@ def fetch_weights(
     if not backbone and not suite:
         raise ConfigError(
             f"Name the weights to fetch: backbone=NAME[,NAME] of {', '.join(options('backbone'))}; "
-            f"suite=NAME[,NAME] of {', '.join(SUITES)}."
+            f"suite=NAME[,NAME] of {', '.join([*SUITES, FIDELITY])}."
         )
     files = files_of(backbone.split(",")) if backbone else []
     files += suite_files(suite.split(",")) if suite else []

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import Stores
+from harness.cli.options import Device, Stores
 from harness.store.folders import existing_store
 
 
@@ -22,10 +22,12 @@ def fidelity(
             metavar="FILE", help="All pairs as CSV; by default fidelity.csv in the sweep."
         ),
     ] = None,
+    device: Device = "auto",
 ) -> int:
-    """Compare videos with those of one method, such as a full cache: PSNR and SSIM.
+    """Compare videos with those of one method, such as a full cache: PSNR, SSIM and LPIPS.
 
-    Only videos of the same backbone, prompt and seed are compared, every fourth frame.
+    Only videos of the same backbone, prompt and seed are compared, every fourth frame. LPIPS needs
+    weights: `fetch-weights suite=fidelity`.
 
     ```
     python -m harness fidelity main reference=sliding_window
@@ -33,7 +35,10 @@ def fidelity(
     """
     from rich.progress import Progress
 
+    from eval.errors import MetricUnavailable
+    from eval.networks.lpips import LPIPS
     from harness.cli.terminal import Terminal
+    from harness.core.devices import pick_device
     from harness.store.frames import load_sweeps
     from reports.tables.fidelity import fidelity_pairs, fidelity_rows
     from reports.tables.spreadsheet import write_csv
@@ -41,16 +46,22 @@ def fidelity(
     terminal = Terminal()
     folders = [existing_store(folder) for folder in sweep]
     console = terminal.console
+    try:
+        lpips = LPIPS.load(str(pick_device(device)))
+    except MetricUnavailable as error:
+        lpips = None
+        terminal.say(f"without LPIPS: {error}", style="yellow")
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("compare", total=None)
         pairs = fidelity_pairs(
             load_sweeps(folders),
             reference,
             lambda done, total: bar.update(task, completed=done, total=total),
+            lpips,
         )
     target = out or folders[0] / "fidelity.csv"
     write_csv(pairs, target)
-    header = ("backbone", "method", "PSNR, dB", "SSIM", "pairs")
+    header = ("backbone", "method", "PSNR, dB", "SSIM", "LPIPS", "pairs")
     terminal.print_table(header, list(fidelity_rows(pairs)))
     terminal.say(f"all pairs: {target}")
     return 0

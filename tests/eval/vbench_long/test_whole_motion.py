@@ -1,4 +1,4 @@
-"""What compares the frames of a whole video, from clips with the frames before them."""
+"""Comparisons of the frames of a whole video, from clips with the frames before them."""
 
 from __future__ import annotations
 

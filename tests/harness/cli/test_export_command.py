@@ -97,6 +97,9 @@ def test_fidelity_compares_pairs_with_one_method(cli, store: Path) -> None:
     assert pairs["method"].tolist() == ["rag layout=aged", "random"]
     assert pairs["psnr_db"].eq(100).all() and pairs["reason"].isna().all()  # one file for all
     assert result.out.count("1 of 1") == 2
+    assert pairs["lpips"].isna().all()
+    said = " ".join(result.out.split())
+    assert "without LPIPS: weights missing" in said and "fetch-weights suite=fidelity" in said
     assert "Did you mean 'random'" in cli("fidelity", "demo", "reference=randm").err
 
 
