@@ -27,15 +27,19 @@ if TYPE_CHECKING:
 
 
 class Precision(StrEnum):
-    """Number format of a model."""
+    """Number format of a model.
+
+    fp8: bfloat16, with the products of a transformer's linear layers in 8 bits; see `fp8`.
+    """
 
     float32 = "float32"
     bfloat16 = "bfloat16"
+    fp8 = "fp8"
 
     @property
     def dtype(self) -> torch.dtype:
-        """Return the torch type of this name."""
-        return getattr(torch, self.value)
+        """Return the torch type of what is loaded, of activations, and of keys and values."""
+        return torch.float32 if self is Precision.float32 else torch.bfloat16
 
 
 class WeightsKind(StrEnum):
@@ -193,6 +197,8 @@ class BackboneSpec:
 @cache
 def network_bytes(kind: Callable[..., nn.Module], precision: Precision, *args: Any) -> int:
     """Return the bytes of a network's parameters in a number format, without allocating them.
+
+    In fp8 what loading takes; some of it is freed once the linear layers are in 8 bits.
 
     Args:
         kind: class of the network.

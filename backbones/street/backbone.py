@@ -97,7 +97,7 @@ def street_spec(weights: StreetWeights, precision: Precision) -> BackboneSpec:
 
 def assemble(spec: BackboneSpec, model: StreetModel, decoder: LatentDecoder) -> Backbone:
     """Return a backbone of loaded networks; the model is prepared for inference."""
-    transformer = model.transformer.prepare()
+    transformer = model.transformer.prepare(fp8=spec.precision is Precision.fp8)
     decoder.eval().requires_grad_(False)
     device = model.words.weight.device
     mean_C, std_C = torch.zeros(LATENT_CHANNELS), torch.ones(LATENT_CHANNELS)

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from backbones.engine.sampler import SamplingConfig
 from backbones.engine.spec import Geometry
 from backbones.tiny.vae import LATENT_CHANNELS, SPATIAL_FACTOR, TEMPORAL_FACTOR
-from backbones.wan.transformer import CausalWanTransformer, WanConfig
+from backbones.wan.config import WanConfig
+from backbones.wan.transformer import CausalWanTransformer
 from backbones.world.street.prompt import SLOTS, VOCABULARY, StreetPrompt
 from backbones.world.street.render import SIDE_PX
 from backbones.world.street.script import FPS

@@ -36,7 +36,8 @@ from backbones.tiny.vae import (
     TinyDecoder,
     TinyVAE,
 )
-from backbones.wan.transformer import CausalWanTransformer, WanConfig
+from backbones.wan.config import WanConfig
+from backbones.wan.transformer import CausalWanTransformer
 from backbones.world.grammar import ScenePrompt
 from harness.core.errors import ConfigError
 
@@ -132,7 +133,7 @@ class TinyBackbone(BackboneSource):
         transformer = CausalWanTransformer(_transformer_config())
         load_strictly(transformer, read_tensors(files["transformer"], dtype), "transformer weights")
         words_VE = read_tensors(files["text_encoder"], torch.float32)["embedding.weight"]
-        transformer.to(device).prepare()
+        transformer.to(device).prepare(fp8=self.precision is Precision.fp8)
         vae, mean_C, std_C = load_vae(device)
 
         def encode_text(prompt: str) -> Float[Tensor, "token text_dim"]:

@@ -207,6 +207,11 @@ class WanBackbone(BackboneSource):
             )
         if self.lora and self.release.lora is None:
             raise ConfigError(f"backbone.lora: {self.release.name} has no LoRA.")
+        if self.vae_precision is Precision.fp8:
+            raise ConfigError(
+                "backbone.vae_precision=fp8: only linear layers are computed in 8 bits, and those "
+                "of the VAE are few; use bfloat16."
+            )
         self._budget_latents()
 
     def _budget_latents(self) -> int:

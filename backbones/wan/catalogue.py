@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from backbones.wan.config import WanConfig
 from backbones.wan.lora import LoraConfig
 from backbones.wan.text import UMT5_XXL, TextEncoderConfig
-from backbones.wan.transformer import WanConfig
 from backbones.wan.vae import WanVAEConfig
 from harness.core.weights_files import WeightsFile
 from methods.base import NativeWindow, RopeScheme

@@ -74,7 +74,7 @@ class Models:
 
     def ready(self, device: torch.device) -> None:
         """Move the models to a device and prepare them for inference."""
-        self.transformer.to(device).prepare()
+        self.transformer.to(device).prepare(fp8=self.precision is Precision.fp8)
         self.vae.to(device).prepare()
 
 

@@ -16,7 +16,6 @@ C latent channel, L layer.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple, Self
 
@@ -26,71 +25,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from backbones.engine.attention import attend, current_kernel, in_token_order
-from backbones.engine.protocol import AttentionContext, ModelShape
+from backbones.engine.fp8 import Fp8Linear, replace_linear, require_fp8
+from backbones.engine.protocol import AttentionContext
 from backbones.engine.runtime import AttentionKernel
 from backbones.engine.transfer import upload
+from backbones.wan.config import WanConfig
 from backbones.wan.parts import RMSNorm, sinusoid
-from backbones.wan.rope import Rope, rotate
-
-
-@dataclass(frozen=True)
-class WanConfig:
-    """Sizes of a Wan transformer; Wan2.1-T2V-1.3B has dim 1536, 30 layers, 12 heads.
-
-    Attributes:
-        dim: model channels.
-        ffn_dim: hidden channels of the feed-forward network.
-        num_heads: attention heads.
-        num_layers: transformer blocks.
-        in_dim: latent channels in.
-        out_dim: latent channels out.
-        freq_dim: channels of the sinusoidal time embedding.
-        text_dim: channels of a text embedding.
-        text_len: tokens of a text embedding.
-        patch_size: (frames, rows, columns) of latents that make one token; frames must be 1.
-        eps: epsilon of all norms.
-    """
-
-    dim: int
-    ffn_dim: int
-    num_heads: int
-    num_layers: int
-    in_dim: int
-    out_dim: int
-    freq_dim: int
-    text_dim: int
-    text_len: int
-    patch_size: tuple[int, int, int] = (1, 2, 2)
-    eps: float = 1e-6
-
-    @property
-    def head_dim(self) -> int:
-        """Return the channels of one attention head."""
-        return self.dim // self.num_heads
-
-    def shape(self, latent_shape: tuple[int, int, int], num_positions: int) -> ModelShape:
-        """Return what the engine must know of a transformer of these sizes.
-
-        Args:
-            latent_shape: (channels, height, width) of one latent frame.
-            num_positions: size of the temporal RoPE table.
-        """
-        _, height, width = latent_shape
-        _, patch_rows, patch_columns = self.patch_size
-        rows, columns = height // patch_rows, width // patch_columns
-        projections = 6 * self.dim**2  # q, k, v, o of self-attention; q and o of cross-attention
-        feed_forward = 2 * self.dim * self.ffn_dim
-        cross_attention = 2 * self.dim * self.text_len
-        # Norms, rotations, the embeddings and the head are left out.
-        products = projections + feed_forward + cross_attention
-        return ModelShape(
-            layers=self.num_layers,
-            heads=self.num_heads,
-            head_dim=self.head_dim,
-            tokens_per_latent=rows * columns,
-            rotary=Rope(self.head_dim, rows, columns, num_positions),
-            flops_per_token=2 * self.num_layers * products,
-        )
+from backbones.wan.rope import rotate
 
 
 class TextContext(NamedTuple):
@@ -128,6 +69,10 @@ class Attention(nn.Module):
 class SelfAttention(Attention):
     """Attention of the block's tokens to the gathered past and to each other."""
 
+    def __init__(self, config: WanConfig) -> None:
+        super().__init__(config)
+        self.qkv: Fp8Linear | None = None  # set by `to_fp8`
+
     def fuse(self) -> None:
         """Join the three input projections into one product; the parameters become views of it."""
         layers = (self.q, self.k, self.v)
@@ -138,9 +83,16 @@ class SelfAttention(Attention):
             layer.weight = nn.Parameter(weight, requires_grad=False)
             layer.bias = nn.Parameter(bias, requires_grad=False)
 
+    def to_fp8(self) -> None:
+        """Compute the joint product and that of the output in 8 bits."""
+        self.qkv = Fp8Linear(self._weight, self._bias)
+        replace_linear(self, "o")
+        del self._weight, self._bias, self.q, self.k, self.v
+
     def project(self, x_SE: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return un-rotated queries, keys and values of the block: (head, token, head channel)."""
-        q_SE, k_SE, v_SE = F.linear(x_SE, self._weight, self._bias).chunk(3, dim=-1)
+        qkv_SE = self.qkv(x_SE) if self.qkv else F.linear(x_SE, self._weight, self._bias)
+        q_SE, k_SE, v_SE = qkv_SE.chunk(3, dim=-1)
         return self.heads(self.norm_q(q_SE)), self.heads(self.norm_k(k_SE)), self.heads(v_SE)
 
 
@@ -172,6 +124,12 @@ class TransformerBlock(nn.Module):
             nn.Linear(config.ffn_dim, config.dim),
         )
         self.modulation = nn.Parameter(torch.zeros(1, 6, config.dim))
+
+    def to_fp8(self) -> None:
+        """Compute all products of the block's tokens with weights in 8 bits."""
+        self.self_attn.to_fp8()
+        replace_linear(self.cross_attn, "q", "o")
+        replace_linear(self.ffn, "0", "2")
 
     def before_attention(
         self,
@@ -235,8 +193,8 @@ class TransformerBlock(nn.Module):
     def feed_forward(self, x_SE: Tensor) -> Tensor:
         """Return the result of the feed-forward network; on a GPU, GELU is part of the product."""
         widen, narrow = self.ffn[0], self.ffn[2]
-        assert isinstance(widen, nn.Linear) and isinstance(narrow, nn.Linear)
-        if not x_SE.is_cuda or torch.is_grad_enabled():  # the joint product has no gradient
+        joint = x_SE.is_cuda and not torch.is_grad_enabled()  # the joint product has no gradient
+        if not joint or not isinstance(widen, nn.Linear):
             return self.ffn(x_SE)
         # The tanh form on CUDA, as in `self.ffn`; that of the processor would be the exact one.
         hidden = torch._addmm_activation(widen.bias, x_SE, widen.weight.t(), use_gelu=True)
@@ -281,11 +239,22 @@ class CausalWanTransformer(nn.Module):
         self.head = Head(config)
         self.compile_layers(False)
 
-    def prepare(self) -> Self:
-        """Prepare for inference; call it once weights are loaded and on their device."""
+    def prepare(self, fp8: bool = False) -> Self:
+        """Prepare for inference; call it once weights are loaded and on their device.
+
+        Args:
+            fp8: compute the products of all layers in 8 bits; the weights are bfloat16.
+
+        Raises:
+            DeviceError: fp8 on a GPU that can't.
+        """
         self.eval().requires_grad_(False)
+        if fp8:
+            require_fp8(self.patch_embedding.weight.device)
         for layer in self.layers():
             layer.self_attn.fuse()
+            if fp8:
+                layer.to_fp8()
         return self
 
     def compile_layers(self, compiled: bool) -> Self:

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
+from backbones.engine.fp8 import Fp8Linear
 from backbones.engine.lanes import Moment
+from backbones.engine.spec import Precision
 from backbones.engine.transfer import upload
 
 if TYPE_CHECKING:
@@ -44,7 +47,10 @@ def measure_rates(backbone: Backbone) -> Rates:
     width = spec.shape.heads * spec.shape.head_dim
     dtype = spec.precision.dtype
     x = torch.randn(tokens, width, dtype=dtype, device=device)
-    weight = torch.randn(width, 4 * width, dtype=dtype, device=device)
+    linear = nn.Linear(width, 4 * width, dtype=dtype, device=device)
+    product: nn.Module = linear
+    if spec.precision is Precision.fp8:
+        product = Fp8Linear(linear.weight, linear.bias)
     flops = 2 * tokens * width * 4 * width
     source = torch.zeros(_COPY_BYTES, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
@@ -53,7 +59,7 @@ def measure_rates(backbone: Backbone) -> Rates:
         host = torch.zeros(_COPY_BYTES, dtype=torch.uint8).pin_memory()
         upload_rate = _COPY_BYTES / _sustained_s(lambda: upload(host, device), device)
     return Rates(
-        flops / _sustained_s(lambda: x @ weight, device),
+        flops / _sustained_s(lambda: product(x), device),
         _COPY_BYTES / _sustained_s(lambda: target.copy_(source), device),
         upload_rate,
     )

@@ -10,15 +10,14 @@ from contextlib import contextmanager
 from unittest import mock
 
 import torch
-from torch import Tensor
 
 from backbones.engine import kernel_choice
 from backbones.engine.kernel_choice import AttentionShape
 from backbones.engine.runtime import AttentionKernel, Kernels, Runtime
 from backbones.engine.spec import Precision
 from backbones.wan.rope import rotate
-from backbones.wan.transformer import CausalWanTransformer, TransformerBlock
 from harness.studies.gpu_selftest.claims import Claim, Outcome, at_most, exactly, true
+from harness.studies.gpu_selftest.halves import PARTS, Halves
 from harness.studies.gpu_selftest.setup import CPU, Setup, relative, retrieval, window
 from methods.sliding_window import SlidingWindow
 
@@ -88,8 +87,8 @@ def compiled_halves(setup: Setup) -> Outcome:
     exact = setup.backbone(precision=Precision.float32, device=CPU)
     shape, spec = backbone.spec.shape, backbone.spec
     tokens = spec.block_latents * shape.tokens_per_latent
-    turned = _Halves(backbone.transformer, setup.device, tokens)
-    reference = _Halves(exact.transformer, CPU, tokens)
+    turned = Halves(backbone.transformer, setup.device, tokens)
+    reference = Halves(exact.transformer, CPU, tokens)
     factors = shape.rotary.factors(range(spec.block_latents)).to(setup.device)
     with setup.compiling():
         rotate_compiled = torch.compile(rotate, fullgraph=True, dynamic=False)
@@ -104,52 +103,15 @@ def compiled_halves(setup: Setup) -> Outcome:
             true("rotation has the same bits compiled", torch.equal(eager, compiled)),
             *(
                 at_most(f"{name} rel", relative(c, e), _HALF_LIMIT)
-                for name, c, e in zip(_PARTS, compiled_halves_, eager_halves, strict=True)
+                for name, c, e in zip(PARTS, compiled_halves_, eager_halves, strict=True)
             ),
             *(
                 at_most(f"{name} rel to float32", relative(c, e), _HALF_LIMIT_FLOAT32)
-                for name, c, e in zip(_PARTS, compiled_halves_, exact_halves, strict=True)
+                for name, c, e in zip(PARTS, compiled_halves_, exact_halves, strict=True)
             ),
             at_most("keys kept, turned", relative(rotate(placed, back), kept), _KERNEL_LIMIT),
         ]
     )
-
-
-_PARTS = ("queries", "keys", "values", "keys kept", "layer")
-
-
-class _Halves:
-    """One layer with seeded inputs, drawn in float32 so that all devices see the same."""
-
-    def __init__(self, model: object, device: torch.device, tokens: int) -> None:
-        assert isinstance(model, CausalWanTransformer)
-        self._model, self._layer = model, next(model.layers())
-        config = model.config
-        dtype = model.patch_embedding.weight.dtype
-        generator = torch.Generator().manual_seed(1)
-
-        def draw(*shape: int) -> Tensor:
-            return torch.randn(shape, generator=generator).bfloat16().to(device, dtype)
-
-        self._x_SE = draw(tokens, config.dim)
-        self._y_SE = draw(tokens, config.dim)
-        self._time_6E = 0.1 * draw(6, config.dim)
-        self._text = [draw(config.num_heads, config.text_len, config.head_dim) for _ in range(2)]
-        self.keys_HSD = draw(config.num_heads, tokens, config.head_dim)
-
-    def run(self, factors: Tensor, compiled: bool) -> tuple[Tensor, ...]:
-        """Return the tensors that `_PARTS` names."""
-        before, after = TransformerBlock.before_attention, TransformerBlock.after_attention
-        if compiled:
-            before = torch.compile(before, fullgraph=True, dynamic=False)
-            after = torch.compile(after, fullgraph=True, dynamic=False)
-        own_keys, own_values = (torch.empty_like(self.keys_HSD) for _ in range(2))
-        kept = torch.empty(2, *self.keys_HSD.shape, dtype=own_keys.dtype, device=own_keys.device)
-        layer, time = self._layer, self._time_6E
-        queries = before(layer, self._x_SE, time, factors, own_keys, own_values, kept)
-        keys, values = self._text
-        whole = after(layer, self._x_SE, self._y_SE, time, keys, values)
-        return queries, own_keys, own_values, kept[0], whole
 
 
 def graphs(setup: Setup) -> Outcome:

@@ -138,7 +138,7 @@ class Setup:
             weights=WanWeights.random,
             flavor=flavor,
             precision=precision,
-            vae_precision=precision,
+            vae_precision=Precision.bfloat16 if precision is Precision.fp8 else precision,
             denoising_step_list=[1000, 500] if flavor is Flavor.debug else [1000, 750, 500, 250],
         )
         loaded = source.load(device or self.device, [PROMPT])

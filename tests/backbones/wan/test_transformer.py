@@ -9,9 +9,10 @@ from torch import Tensor
 from backbones.engine.attention import current_kernel, using
 from backbones.engine.protocol import AttentionContext
 from backbones.engine.runtime import AttentionKernel
+from backbones.wan.config import WanConfig
 from backbones.wan.diffusers_layout import wan_names
 from backbones.wan.rope import Rope, rotate
-from backbones.wan.transformer import CausalWanTransformer, TransformerBlock, WanConfig
+from backbones.wan.transformer import CausalWanTransformer, TransformerBlock
 
 WAN_1_3B = {
     "dim": 1536,

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 
+from backbones.engine.spec import Precision
 from backbones.wan.vae import WanDecoder, WanVAE, WanVAEConfig
 from harness.store.units import build_backbone
 from harness.studies.bench.floor import block_flops, decode_flops, gather_bytes
@@ -95,3 +97,5 @@ def test_rates_are_measured_in_the_precision_of_the_backbone(tiny) -> None:
     assert rates.copy_bytes_per_s > 0
     assert rates.upload_bytes_per_s is None
     assert tiny.device == torch.device("cpu")
+    small = replace(tiny, spec=replace(tiny.spec, precision=Precision.fp8))
+    assert measure_rates(small).matmul_flops_per_s > 0

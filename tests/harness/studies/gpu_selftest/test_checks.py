@@ -132,6 +132,7 @@ FAULTS: dict[str, Fault] = {
     "attention": wrapped(F, "scaled_dot_product_attention", lambda f, *a, **k: 1.01 * f(*a, **k)),
     "choice": replaced(kernel_choice, "write_json", lambda *_: None),
     "halves": replaced(torch, "compile", scaled_compile),
+    "fp8": wrapped(torch, "_scaled_mm", lambda f, *a, **k: 1.01 * f(*a, **k)),
     "graphs": changed_factors,
     "parity": FLOW,
     "tiers": wrapped(FrameTiers, "_spill", zero_in_file),
@@ -195,6 +196,6 @@ def test_a_check_fails_for_a_planted_fault(check: Check, setup: Setup) -> None:
 
 
 def test_every_check_has_a_name_of_its_own_and_says_what_it_does() -> None:
-    assert len({check.name for check in CHECKS}) == len(CHECKS) == 24
+    assert len({check.name for check in CHECKS}) == len(CHECKS) == 25
     assert all(check.about.endswith(".") for check in CHECKS)
     assert 0 < sum(check.quick for check in CHECKS) < len(CHECKS)
