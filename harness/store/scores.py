@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+import math
+from array import array
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +44,21 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class _Curve:
+    """A curve: a number for each clip, as the last of `CURVE_COLUMNS`."""
+
+    start_s: tuple[float, ...]
+    end_s: tuple[float, ...]
+    value: list[float]
+    first_similarity: list[float]
+
+
+@dataclass(frozen=True)
 class _UnitMetrics:
     version: str
     infos: dict[str, MetricInfo]
     scores: list[tuple[float, str, float | None, str | None]]
-    curves: dict[str, np.ndarray]  # by metric [clip, number], as the last of `CURVE_COLUMNS`
+    curves: dict[str, _Curve]  # by metric
     ages: list[tuple[float, str, float, float]]  # duration_s, metric, age_s, value
     segments: list[tuple[str, int, float, float | None]]  # metric, index, start_s, value
     frozen: tuple[float, ...]  # durations in which the video stands still
@@ -66,8 +79,7 @@ def load_scores(stores: Sequence[tuple[Reader, Mapping[str, str]]]) -> Measured:
     Raises:
         StoreError: a suite was scored with different versions.
     """
-    scores: list[tuple[Any, ...]] = []
-    curves: list[tuple[str, str, str, np.ndarray]] = []
+    scores, curves = _Scores(), _Curves()
     ages: list[tuple[Any, ...]] = []
     segments: list[tuple[Any, ...]] = []
     metrics: dict[str, dict[str, MetricInfo]] = {}
@@ -94,8 +106,8 @@ def load_scores(stores: Sequence[tuple[Reader, Mapping[str, str]]]) -> Measured:
                 if infos.setdefault(name, info) != info:
                     reader.warn(path, f"describes metric {name} differently than other files.")
             met_versions.setdefault(unit.version, path)
-            scores.extend((suite, unit_id, *score) for score in unit.scores)
-            curves.extend((suite, unit_id, name, clips) for name, clips in unit.curves.items())
+            scores.add(suite, unit_id, unit.scores)
+            curves.add(suite, unit_id, unit.curves)
             ages.extend((suite, unit_id, *age) for age in unit.ages)
             segments.extend((suite, unit_id, *segment) for segment in unit.segments)
             if unit.drift:
@@ -112,12 +124,9 @@ def load_scores(stores: Sequence[tuple[Reader, Mapping[str, str]]]) -> Measured:
         if infos:
             metrics[suite] = infos
             versions[suite] = tuple(met_versions)
-    # Any suite may know that a video stands still, so this is decided after all are read.
-    told = [(*score, (score[1], score[2]) in frozen) for score in scores]
-    frame = pd.DataFrame(told, columns=SCORE_COLUMNS).astype({"value": float, "frozen": bool})
     return Measured(
-        scores=frame,
-        curves=_curve_frame(curves),
+        scores=scores.frame(frozen),
+        curves=curves.frame(),
         ages=pd.DataFrame(ages, columns=AGE_COLUMNS).astype(dict.fromkeys(AGE_COLUMNS[4:], float)),
         segments=pd.DataFrame(segments, columns=SEGMENT_COLUMNS).astype({"value": float}),
         metrics=metrics,
@@ -156,21 +165,81 @@ def _first_metrics(
     return None
 
 
-def _curve_frame(curves: Sequence[tuple[str, str, str, np.ndarray]]) -> pd.DataFrame:
-    """Concatenate all curves, by columns because there may be millions of lines."""
-    lengths = [len(clips) for *_, clips in curves]
-    # Categories take one or two bytes a line instead of a text each. They are in the order of the
-    # alphabet, as those that pandas finds itself.
-    columns: dict[str, Any] = {}
-    for index, column in enumerate(CURVE_COLUMNS[:3]):
-        names = [str(curve[index]) for curve in curves]
-        found = sorted(set(names))
-        places = {name: place for place, name in enumerate(found)}
-        codes = np.repeat([places[name] for name in names], lengths)
-        columns[column] = pd.Categorical.from_codes(codes.astype(int), pd.Index(found))
-    numbers = np.concatenate([clips for *_, clips in curves]) if curves else np.empty((0, 4))
-    columns |= dict(zip(CURVE_COLUMNS[3:], numbers.T, strict=True))
-    return pd.DataFrame(columns)
+class _Texts:
+    """A column of texts, each kept once: there may be millions of lines."""
+
+    def __init__(self) -> None:
+        self._codes = array("i")
+        self._numbers: dict[str, int] = {}
+
+    def add(self, text: str | None, times: int = 1) -> None:
+        code = -1 if text is None else self._numbers.setdefault(text, len(self._numbers))
+        self._codes.extend(repeat(code, times))
+
+    def texts(self) -> pd.api.extensions.ExtensionArray:
+        """Return the column; NaN for None."""
+        distinct = pd.array(list(self._numbers), dtype="str")
+        return distinct.take(np.asarray(self._codes), allow_fill=True)
+
+    def categories(self) -> pd.Categorical[str]:
+        """Return the column as sorted categories, which take four bytes a line or less."""
+        found = pd.Categorical.from_codes(np.asarray(self._codes), pd.Index(list(self._numbers)))
+        return found.reorder_categories(sorted(self._numbers))
+
+
+class _Scores:
+    """The lines of `Sweep.scores`, by columns."""
+
+    def __init__(self) -> None:
+        self._suite, self._unit_id, self._metric, self._reason = (_Texts() for _ in range(4))
+        self._duration_s, self._value = array("d"), array("d")
+
+    def add(
+        self, suite: str, unit_id: str, lines: list[tuple[float, str, float | None, str | None]]
+    ) -> None:
+        self._suite.add(suite, len(lines))
+        self._unit_id.add(unit_id, len(lines))
+        for duration_s, metric, value, reason in lines:
+            self._duration_s.append(duration_s)
+            self._metric.add(metric)
+            self._value.append(_or_nan(value))
+            self._reason.add(reason)
+
+    def frame(self, frozen: Set[tuple[str, float]]) -> pd.DataFrame:
+        """Return the frame, once all are read: any suite may know that a video stands still."""
+        frame = pd.DataFrame(
+            {
+                "suite": self._suite.texts(),
+                "unit_id": self._unit_id.texts(),
+                "duration_s": np.asarray(self._duration_s),
+                "metric": self._metric.texts(),
+                "value": np.asarray(self._value),
+                "reason": self._reason.texts(),
+            }
+        )
+        pairs = zip(frame["unit_id"], frame["duration_s"], strict=True)
+        frame["frozen"] = np.fromiter((pair in frozen for pair in pairs), bool, len(frame))
+        return frame
+
+
+class _Curves:
+    """The lines of `Sweep.curves`, by columns."""
+
+    def __init__(self) -> None:
+        self._texts = {name: _Texts() for name in CURVE_COLUMNS[:3]}
+        self._numbers = {name: array("d") for name in CURVE_COLUMNS[3:]}
+
+    def add(self, suite: str, unit_id: str, curves: Mapping[str, _Curve]) -> None:
+        for metric, curve in curves.items():
+            texts = (suite, unit_id, metric)
+            for column, text in zip(self._texts.values(), texts, strict=True):
+                column.add(text, len(curve.value))
+            for name, numbers in self._numbers.items():
+                numbers.extend(getattr(curve, name))
+
+    def frame(self) -> pd.DataFrame:
+        texts = {name: column.categories() for name, column in self._texts.items()}
+        return pd.DataFrame(texts | {name: np.asarray(c) for name, c in self._numbers.items()})
 
 
 def _unit_metrics(reader: Reader, path: Path, sha256: str) -> _UnitMetrics | None:
@@ -190,22 +259,24 @@ def _unit_metrics(reader: Reader, path: Path, sha256: str) -> _UnitMetrics | Non
 
 def _parse(scores: Scores) -> _UnitMetrics:
     lines: list[tuple[float, str, float | None, str | None]] = []
-    curves: dict[str, np.ndarray] = {}
+    curves: dict[str, _Curve] = {}
     # The clip list joins the clips of all durations; the short tail clip of a shorter duration
     # would be a second value at the same time.
     longest = scores.durations[max(scores.durations, key=duration_of)]
-    clips = [scores.clips[index] for index in longest.clips]
+    starts_s = tuple(scores.clips[index].start_s for index in longest.clips)
+    ends_s = tuple(scores.clips[index].end_s for index in longest.clips)
     for name, metric in scores.metrics.items():
         for duration, value in metric.durations.items():
             reason = None if value is not None else metric.reason or "no reason given"
             lines.append((duration_of(duration), name, value, reason))
         if metric.curve is not None:
             alike = metric.first_similarity or (None,) * len(metric.curve)
-            numbers = [
-                (clip.start_s, clip.end_s, metric.curve[index], alike[index])
-                for clip, index in zip(clips, longest.clips, strict=True)
-            ]
-            curves[name] = np.array(numbers, dtype=np.float64).reshape(-1, 4)
+            curves[name] = _Curve(
+                starts_s,
+                ends_s,
+                [_or_nan(metric.curve[index]) for index in longest.clips],
+                [_or_nan(alike[index]) for index in longest.clips],
+            )
     frozen = tuple(
         duration_of(duration) for duration in scores.frozen if scores.stands_still(duration)
     )
@@ -213,7 +284,7 @@ def _parse(scores: Scores) -> _UnitMetrics:
     drift = {
         name: drifts
         for name, metric in scores.metrics.items()
-        if (drifts := {d: asdict(found) for d, found in metric.drift.items() if found})
+        if (drifts := {d: vars(found) for d, found in metric.drift.items() if found})
     }
     infos = {name: metric.info for name, metric in scores.metrics.items()}
     segments = [
@@ -233,3 +304,7 @@ def _parse(scores: Scores) -> _UnitMetrics:
     return _UnitMetrics(
         scores.suite_version, infos, lines, curves, ages, segments, frozen, looping, drift
     )
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
