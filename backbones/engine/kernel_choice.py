@@ -24,7 +24,7 @@ from harness.core.errors import ConfigError
 from harness.core.files import cache_root, locked, write_json
 
 _TRIALS = 5
-# bfloat16 alone is off by 2 to 4 thousandths; keys left out or read beyond the end by percents.
+# bfloat16 alone is off by 2 to 4 thousandths; keys left out or read beyond the end by some percent.
 _WRONG_RELATIVE = 1e-2
 
 

@@ -40,7 +40,7 @@ class NetworkPool:
 
         Raises:
             MetricUnavailable: the network could not be loaded. This and any other error of loading,
-                but lack of memory, is raised again for every later clip, without another attempt.
+                except lack of memory, is raised again for later clips, without another attempt.
         """
         runner = self._runner(network)
         work_mib = getattr(network, "work_mib", _no_work_mib)(clip)

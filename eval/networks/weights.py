@@ -104,7 +104,7 @@ def load_weights(files: Sequence[LayoutFile], load: Callable[[], T], network: st
     try:
         return load()
     except (*_WRONG_CONTENT, OSError) as error:
-        # Of a file of a few bytes torch asks the system for a place before its start.
+        # In a file of a few bytes torch seeks to a place before its start.
         if isinstance(error, OSError) and error.errno != errno.EINVAL:
             raise
         # torch raises a plain RuntimeError for lack of memory too, which says nothing of the file.

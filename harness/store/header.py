@@ -72,7 +72,7 @@ class Header:
     num_lines: int | None = None
 
     def lost_lines(self, found: int) -> str | None:
-        """Say how many lines units.jsonl lacks, with so many found; None if it has all."""
+        """Return a sentence on the lines that units.jsonl lacks; None if all were found."""
         lost = (self.num_lines or 0) - found
         if lost <= 0:
             return None

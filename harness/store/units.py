@@ -294,7 +294,7 @@ def check_identity(unit: Unit, source: BackboneSource, strategy: MemoryStrategy)
         "backbone": _identity(BACKBONES, unit.family, source),
         "method": _identity(METHODS, unit.strategy, strategy),
     }
-    # The id is what was planned: the parts of a unit that read files give those of now.
+    # The id is the planned one; parts of a unit that read files may have changed since.
     if digest(found) != unit.id:
         raise ConfigError(
             f"The backbone, method or given file of unit {unit.id} changed after the sweep was "

@@ -118,7 +118,7 @@ def _check_copy(table: QuotedTable, row: QuotedRow, by_id: Mapping[str, QuotedTa
 
 
 def _check_undeclared(tables: Sequence[QuotedTable]) -> None:
-    """Refuse rows that repeat another table's, or exchange two of its columns, unsaid."""
+    """Refuse rows that repeat another table's, or exchange its columns, without saying so."""
     for (table, row), (other, earlier) in _same_model(tables):
         if table.protocol.clips != other.protocol.clips:
             continue

@@ -99,7 +99,7 @@ def _places(known: pd.Index, wanted: pd.Series) -> np.ndarray:
 def _join(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the places of equal numbers, one of `left` and one of `right`, in the order of left.
 
-    A number of `right` may stand there more than once: a unit is of several rows.
+    `right` may hold a number more than once, because a unit can belong to several rows.
     """
     order = np.argsort(right, kind="stable")
     first = np.searchsorted(right[order], left, side="left")

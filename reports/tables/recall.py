@@ -32,7 +32,7 @@ def recall_points(sweep: Sweep, comparisons: Sequence[Comparison]) -> pd.DataFra
 
     Of each suite the longest duration counts, and in it the pairs that its table compares; all
     lines of a group are over the same videos and ages. Streets have laps of several lengths, so an
-    age is known of some prompts only: neighbouring ages are pooled until a point has the prompts
+    age is known for some prompts only: neighbouring ages are pooled until a point has the prompts
     that an interval needs. With fewer prompts in all, every age stands alone and has none. At one
     age the methods share their videos, but other ages are partly of other prompts: lines can be
     compared with each other, heights along a line cannot.

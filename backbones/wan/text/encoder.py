@@ -55,7 +55,7 @@ class WanTextEncoder(nn.Module):
                 dropout_rate=0.0,
             )
         )
-        # One token embedding, not two that are equal.
+        # One token embedding instead of two equal ones.
         self._umt5.set_input_embeddings(self._umt5.shared)
         self.register_state_dict_post_hook(_to_wan_names)
         self.register_load_state_dict_pre_hook(_from_wan_names)
