@@ -15,6 +15,7 @@ from eval.statistics.clusters import (
     cluster_sums,
     resamples,
 )
+from eval.statistics.memory import remembered
 
 MIN_DIFFERING = 10
 """Fewest prompts off the most common value, where half or more of the prompts share one."""
@@ -82,9 +83,20 @@ def bootstrap_t(
     found: list[Interval | None] = [None] * len(reasons)
     if not wanted:
         return found
+    bounds_2C = _bounds(sums_GC[:, wanted], counts_G, level, num_resamples, seed)
+    for index, (low, high) in zip(wanted, bounds_2C.T.tolist(), strict=True):
+        found[index] = Interval(low, high)
+    return found
+
+
+@remembered
+def _bounds(
+    sums_GC: np.ndarray, counts_G: np.ndarray, level: float, num_resamples: int, seed: int
+) -> np.ndarray:
+    """Return the lower and the upper end of the interval of each column."""
     num_clusters, counts_G1 = len(counts_G), counts_G[:, None].astype(np.float64)
-    means_C = sums_GC[:, wanted].sum(axis=0) / counts_G.sum()
-    deviations_GC = sums_GC[:, wanted] - counts_G1 * means_C
+    means_C = sums_GC.sum(axis=0) / counts_G.sum()
+    deviations_GC = sums_GC - counts_G1 * means_C
     shrink = num_clusters / (num_clusters - 1)
     stderr_C = np.sqrt(shrink * (deviations_GC**2).sum(axis=0)) / counts_G.sum()
     t_BC = np.concatenate(
@@ -97,10 +109,7 @@ def bootstrap_t(
     low_C, high_C = np.quantile(t_BC, [tail, 1 - tail], axis=0)
     student = stdtrit(num_clusters - 1, 1 - tail)
     lows_C = means_C - np.maximum(high_C, student) * stderr_C
-    highs_C = means_C - np.minimum(low_C, -student) * stderr_C
-    for index, low, high in zip(wanted, lows_C, highs_C, strict=True):
-        found[index] = Interval(float(low), float(high))
-    return found
+    return np.stack([lows_C, means_C - np.minimum(low_C, -student) * stderr_C])
 
 
 def _studentised(

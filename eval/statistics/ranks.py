@@ -11,6 +11,7 @@ from scipy.special import ndtr, stdtrit
 
 from eval.metric import Direction
 from eval.statistics.clusters import MIN_CLUSTERS, Interval, cluster_sums, resamples
+from eval.statistics.memory import remembered
 
 
 @dataclass(frozen=True)
@@ -91,14 +92,20 @@ def rank_intervals(
         np.stack([cluster_sums(values, prompts)[0] for values in values_RV]) * _sign(direction)
         for values_RV, direction in zip(values_MRV, directions, strict=True)
     ]
-    num_prompts = sums[0].shape[1]
+    return [Interval(low, high) for low, high in _bounds(sums, num_resamples, seed).tolist()]
+
+
+@remembered
+def _bounds(sums_MRP: Sequence[np.ndarray], num_resamples: int, seed: int) -> np.ndarray:
+    """Return both ends of the interval of each competitor, a row each."""
+    num_prompts = sums_MRP[0].shape[1]
     averages = np.concatenate(
         [
-            np.mean([_ranks(drawn @ of_metric.T) for of_metric in sums], axis=0)
+            np.mean([_ranks(drawn @ of_metric.T) for of_metric in sums_MRP], axis=0)
             for drawn in resamples(num_prompts, num_resamples, seed)
         ]
     )
-    return [_percentiles(column, 0.95, num_prompts) for column in averages.T]
+    return np.stack([_percentiles(column, 0.95, num_prompts) for column in averages.T])
 
 
 def _ranks(costs: np.ndarray) -> np.ndarray:
@@ -112,11 +119,10 @@ def _ranks(costs: np.ndarray) -> np.ndarray:
     return lower + (equal + 1) / 2
 
 
-def _percentiles(averages: np.ndarray, level: float, num_clusters: int) -> Interval:
+def _percentiles(averages: np.ndarray, level: float, num_clusters: int) -> np.ndarray:
     quantile = stdtrit(num_clusters - 1, (1 + level) / 2)
     tail = ndtr(-math.sqrt(num_clusters / (num_clusters - 1)) * quantile)
-    low, high = np.quantile(averages, [tail, 1 - tail])
-    return Interval(float(low), float(high))
+    return np.quantile(averages, [tail, 1 - tail])
 
 
 def _sign(direction: Direction | str) -> int:

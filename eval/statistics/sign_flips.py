@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from eval.statistics.memory import remembered
+
 NUM_FLIPS = 9_999
 """Random flips of a table; up to 13 prompts all flips are counted out instead."""
 _CHUNK = 4_000_000  # numbers held at a time
@@ -49,10 +51,15 @@ def differences_p(differences_GH: np.ndarray, num_flips: int = NUM_FLIPS, seed: 
     length_H = np.sqrt((differences_GH**2).sum(axis=0))
     differs_H = length_H > 0
     unit_GH = differences_GH / np.where(differs_H, length_H, 1)
+    return TableP(*np.where(differs_H, _differences_p(unit_GH, num_flips, seed), np.nan))
+
+
+@remembered
+def _differences_p(unit_GH: np.ndarray, num_flips: int, seed: int) -> np.ndarray:
     flips = _flips(len(unit_GH), num_flips, seed, _CHUNK // max(1, *unit_GH.shape))
     observed_H = np.abs(unit_GH.sum(axis=0))
     found = _step_down(observed_H, (np.abs(signs_BG @ unit_GH) for signs_BG in flips))
-    return TableP(*(np.where(differs_H, p_H, np.nan) for p_H in (found.single, found.table)))
+    return np.stack([found.single, found.table])
 
 
 def not_best_p(
@@ -79,6 +86,12 @@ def not_best_p(
         return []
     # Differences between methods are all that counts; without what they share, rounding is less.
     centred = [sums_GM - sums_GM.mean(axis=1, keepdims=True) for sums_GM in contests]
+    ends = np.cumsum([sums_GM.shape[1] for sums_GM in centred])
+    return np.split(_not_best_p(centred, num_flips, seed), ends[:-1])
+
+
+@remembered
+def _not_best_p(centred: Sequence[np.ndarray], num_flips: int, seed: int) -> np.ndarray:
     lengths = [_distances(sums_GM) for sums_GM in centred]
     num_prompts = len(centred[0])
     at_once = _CHUNK // max(num_prompts, *(length_MM.size for length_MM in lengths))
@@ -94,9 +107,7 @@ def not_best_p(
 
     observed = statistics(np.ones((1, num_prompts)))[0]
     flips = _flips(num_prompts, num_flips, seed, at_once)
-    table = _step_down(observed, map(statistics, flips)).table
-    ends = np.cumsum([sums_GM.shape[1] for sums_GM in centred])
-    return np.split(table, ends[:-1])
+    return _step_down(observed, map(statistics, flips)).table
 
 
 def _distances(sums_GM: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ unit and row, while `scores`, `curves` and `timings` are keyed by unit only.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -215,7 +215,7 @@ def _store(folder: Path, header: Header, prefix: str, name: str) -> Store:
 def _labels(reader: Reader, header: Header) -> pd.DataFrame:
     path = reader.paths.unit_lines_path
     lines = [
-        {name: value for name, value in asdict(line).items() if name != "evaluation_prompt"}
+        {name: value for name, value in vars(line).items() if name != "evaluation_prompt"}
         | {"prompt": line.all_prompts, "prompt_set": line.prompt_id.rpartition("/")[0]}
         for line in reader.read_lines(path, UnitLine)
     ]

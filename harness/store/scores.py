@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from array import array
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -92,9 +93,13 @@ def load_scores(stores: Sequence[tuple[Reader, Mapping[str, str]]]) -> Measured:
         infos: dict[str, MetricInfo] = {}
         met_versions: dict[str, Path] = {}
         missing: list[str] = []
+        there = [(reader, videos, _units_of(reader, suite)) for reader, videos in stores]
         for unit_id, sha256 in shown.items():
-            holders = [reader for reader, videos in stores if videos.get(unit_id) == sha256]
-            present = [r for r in holders if r.paths.scores_path(suite, unit_id).is_file()]
+            present = [
+                reader
+                for reader, videos, units in there
+                if unit_id in units and videos.get(unit_id) == sha256
+            ]
             if not present:
                 missing.append(unit_id)
             found = _first_metrics(present, suite, unit_id, sha256)
@@ -116,10 +121,10 @@ def load_scores(stores: Sequence[tuple[Reader, Mapping[str, str]]]) -> Measured:
             for duration_s, flag in unit.looping.items():
                 looping[unit_id, duration_s] = looping.get((unit_id, duration_s), False) or flag
         _warn_of_missing(stores[0][0], suite, missing)
-        for reader, videos in stores:
-            for path in sorted(reader.paths.suite_dir(suite).glob("*.json")):
-                if path.stem not in videos:
-                    reader.warn(path, "no finished unit of this sweep has this id; left out.")
+        for reader, videos, units in there:
+            for unit_id in sorted(units.difference(videos)):
+                path = reader.paths.scores_path(suite, unit_id)
+                reader.warn(path, "no finished unit of this sweep has this id; left out.")
         _refuse_mixed(suite, met_versions)
         if infos:
             metrics[suite] = infos
@@ -135,6 +140,15 @@ def load_scores(stores: Sequence[tuple[Reader, Mapping[str, str]]]) -> Measured:
         looping=looping,
         drift=drift,
     )
+
+
+def _units_of(reader: Reader, suite: str) -> set[str]:
+    """Return the units that have a file of scores: one look at the folder instead of one a unit."""
+    try:
+        names = os.listdir(reader.paths.suite_dir(suite))  # noqa: PTH208
+    except FileNotFoundError:  # a suite of another store
+        return set()
+    return {name.removesuffix(".json") for name in names if name.endswith(".json")}
 
 
 def _refuse_mixed(suite: str, versions: Mapping[str, Path]) -> None:

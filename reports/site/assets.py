@@ -67,14 +67,17 @@ class AssetWriter:
         self._mode = mode
         self._hide = hide
         self.warnings: list[str] = []
-        self._folders: dict[Path, Path] = {}
+        self._folders: dict[str, str] = {}
 
     def address_of(self, path: Path) -> str:
         """Return the address of a file as seen from the page."""
-        folder = path.parents[1]
-        if folder not in self._folders:  # a relative path takes longer than all else here
-            self._folders[folder] = Path(os.path.relpath(folder, self._out))
-        return quote((self._folders[folder] / path.parent.name / path.name).as_posix())
+        # Texts, as objects of paths take most of the time; a relative path takes even longer.
+        folder, name = os.path.split(path)
+        above, parent = os.path.split(folder)
+        if above not in self._folders:
+            relative = Path(os.path.relpath(above, self._out)).as_posix()
+            self._folders[above] = "" if relative == "." else f"{relative}/"
+        return quote(f"{self._folders[above]}{parent}/{name}")
 
     def link_to(self, path: Path) -> str | None:
         """Return the address of a file of the run store; None on a page without links to it."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from eval.statistics.memory import remembering
 from harness.core.errors import ConfigError, LongtakeError
 from harness.core.files import locked, remove_leftovers
 from harness.core.names import file_stem
@@ -25,6 +26,7 @@ from reports.site.data_files import write_data
 from reports.site.inputs import digest, file_stamp, fingerprint, unit_stamps
 from reports.site.laps import write_laps
 from reports.site.leaderboard import boards, drift_curves, end_lines
+from reports.site.memory import read_memory, write_memory
 from reports.site.orders import order_tables
 from reports.site.page import write_page
 from reports.site.progress import Advance, silent
@@ -137,7 +139,10 @@ def build_report(
             return finished
         earlier = read_state(out)
         remove_state(out)
-        state = _build(folders, out, options, stamps, earlier, advance)
+        memory = read_memory(out)
+        with remembering(memory):
+            state = _build(folders, out, options, stamps, earlier, advance)
+        write_memory(out, memory)
         # What is made now may be called stopped later, without any change of a file.
         files = "" if state.counts["running"] else files
         state = replace(state, setting=setting, files=files, num_files=count_files(out))
@@ -246,14 +251,16 @@ def _build(
         ablations=[schema.Link(name, assets.address_of(p)) for name, p in ablations.items()],
     )
     plots = _files(out / "plots")
+    figures = earlier.figures if earlier else {}
     write_page(out, _with_files(site, assets, [*tables, *plots]))
     if options.papers:
         # Imported here: matplotlib takes as long as finding that nothing changed.
         from reports.site.plots import write_plots
 
         (out / "plots").mkdir(parents=True, exist_ok=True)
-        drawn = write_plots(sweep, comparisons, points, out / "plots", advance)
+        drawn = write_plots(sweep, comparisons, points, out / "plots", figures, advance)
         plots = [path for plot in drawn for path in plot.files]
+        figures = {plot.files[0].stem: plot.digest for plot in drawn}
         write_page(out, _with_files(site, assets, [*tables, *plots]))
     return State(
         setting="",
@@ -261,6 +268,7 @@ def _build(
         pages=pages,
         page_warnings=page_warnings,
         num_files={},
+        figures=figures,
         tables=tuple(path.relative_to(out).as_posix() for path in tables),
         plots=tuple(path.relative_to(out).as_posix() for path in plots),
         ablations=tuple(path.relative_to(out).as_posix() for path in ablations.values()),

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import textwrap
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import matplotlib as mpl
@@ -24,7 +25,9 @@ from matplotlib.lines import Line2D
 from eval.metric import MetricInfo
 from harness.core.names import file_stem
 from harness.store.frames import Sweep
+from reports.site.inputs import digest
 from reports.site.progress import Advance, silent
+from reports.site.state import code_digest
 from reports.site.style import LIGHT, LINES, Stroke, strokes
 from reports.tables.formatting import one_line, seconds
 from reports.tables.table import Comparison, Row
@@ -44,11 +47,13 @@ class Plot:
 
     Attributes:
         files: <stem>.svg and .pdf for papers, .png for slides.
+        digest: of what it is drawn from.
     """
 
     suite: str
     title: str
     files: tuple[Path, Path, Path]
+    digest: str
 
 
 def write_plots(
@@ -56,15 +61,17 @@ def write_plots(
     comparisons: Sequence[Comparison],
     points: pd.DataFrame,
     folder: Path,
+    earlier: Mapping[str, str] | None = None,
     advance: Advance = silent,
 ) -> list[Plot]:
-    """Draw the figures of all suites into `folder`.
+    """Draw the figures of all suites into `folder`, but those that would be as they are.
 
     Args:
         sweep: the loaded run stores.
         comparisons: its tables.
         points: of `reports.tables.drift.drift_points`.
         folder: folder of the files.
+        earlier: by stem the digest of a figure that is there.
         advance: called before each figure.
 
     Returns:
@@ -72,6 +79,18 @@ def write_plots(
     """
     look = strokes(sweep.methods)
     plots: list[Plot] = []
+    known = earlier or {}
+
+    def add(suite: str, title: str, name: str, made_of: object, draw: Callable[[], Figure]) -> None:
+        svg, pdf, png = (folder / f"{name}{end}" for end in (".svg", ".pdf", ".png"))
+        plot = Plot(suite, title, (svg, pdf, png), digest(code_digest(), repr((made_of, look))))
+        plots.append(plot)
+        if known.get(name) == plot.digest and all(path.is_file() for path in plot.files):
+            return
+        advance("figures", len(plots) - 1, 0)
+        with _drawing_style():
+            _save(draw(), plot)
+
     for suite, infos in sweep.metrics.items():
         of_suite = points[points["suite"] == suite]
         panels = list(dict.fromkeys(zip(of_suite["backbone"], of_suite["prompt_set"], strict=True)))
@@ -83,19 +102,23 @@ def write_plots(
             for info in drawn
         ]
         for name, title, metrics, panel in figures:
-            advance("figures", len(plots), 0)
-            with _drawing_style():
-                figure = _figure(of_suite, metrics, panels, look, panel)
-                plots.append(_save(figure, suite, title, folder / name))
+            shown = of_suite[of_suite["metric"].isin([info.name for info in metrics])]
+            made_of = (metrics, panels, shown.to_dict("split"))
+            add(suite, title, name, made_of, partial(_figure, shown, metrics, panels, look, panel))
         for table in comparisons:
             groups = [group for group in table.groups if len(group.settings) < 2]
             rows = [r for g in groups for r in g.rows if r.average_rank and r.frames_per_s]
             if table.suite == suite and rows:
                 title = f"Cost and quality, {seconds(table.duration_s)}"
-                with _drawing_style():
-                    figure = _cost_figure(rows, look)
-                    plots.append(_save(figure, suite, title, folder / f"cost_{table.name}"))
+                costs = [
+                    [r.backbone, r.prompt_set, r.method, r.frames_per_s, *_rank(r)] for r in rows
+                ]
+                add(suite, title, f"cost_{table.name}", costs, partial(_cost_figure, rows, look))
     return plots
+
+
+def _rank(row: Row) -> tuple[object, ...]:
+    return row.average_rank, row.rank_interval
 
 
 def _cost_figure(rows: Sequence[Row], look: Mapping[str, Stroke]) -> Figure:
@@ -266,8 +289,8 @@ def _drawing_style() -> Iterator[None]:
         yield
 
 
-def _save(figure: Figure, suite: str, title: str, stem: Path) -> Plot:
-    svg, pdf, png = (stem.with_name(stem.name + end) for end in (".svg", ".pdf", ".png"))
+def _save(figure: Figure, plot: Plot) -> None:
+    svg, pdf, png = plot.files
     layout = figure.get_layout_engine()
     assert layout is not None
     layout.execute(figure)  # once for all files
@@ -275,7 +298,6 @@ def _save(figure: Figure, suite: str, title: str, stem: Path) -> Plot:
     figure.savefig(svg, transparent=True, metadata={"Date": None})
     figure.savefig(pdf, transparent=True, metadata={"CreationDate": None})
     figure.savefig(png, dpi=200, facecolor="white")
-    return Plot(suite, title, (svg, pdf, png))
 
 
 def _name(label: str) -> str:

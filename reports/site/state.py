@@ -34,6 +34,7 @@ class State:
         pages: by unit what its page was made from.
         page_warnings: warnings of the pages.
         num_files: files of each folder of the report.
+        figures: by figure what it was drawn from.
         tables, plots, ablations: addresses seen from the page.
         counts, settled, headline, comparisons: of `ReportPaths`, without the sums of prompts.
     """
@@ -43,6 +44,7 @@ class State:
     pages: dict[str, str]
     page_warnings: dict[str, tuple[str, ...]]
     num_files: dict[str, int]
+    figures: dict[str, str]
     tables: tuple[str, ...]
     plots: tuple[str, ...]
     ablations: tuple[str, ...]

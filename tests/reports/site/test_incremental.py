@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from harness.core.environment import package_versions
 from harness.core.errors import ConfigError
@@ -19,6 +22,8 @@ from reports.site import build, state
 from reports.site.build import build_report
 from reports.site.state import code_digest, code_files
 from tests.reports.conftest import PAGE_ONLY, data_of
+from tests.reports.plain_store import Plain, noisy, write_plain_store
+from tests.reports.synthetic import write_video
 from tests.test_rooms import imported_files
 
 pytestmark = pytest.mark.slow
@@ -29,7 +34,98 @@ UNIT = "tiny_short-rag-p1-0"
 def contents(out: Path) -> dict[str, bytes]:
     files = {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file()}
     files.pop("state.json")
+    files.pop("memory.json", None)  # may be lost or damaged
     return files
+
+
+SMALL = Plain(["sliding_window", "rag", "random"], [f"Prompt {n}." for n in range(7)], noisy)
+UNITS = [f"u{m:03d}x{p:04d}" for m in range(3) for p in range(7)]
+
+
+@pytest.fixture(scope="module")
+def plain_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("plain")
+    write_video(folder / "video.mp4", hue=0.5)
+    return write_plain_store(folder / "runs" / "sweep", SMALL, folder / "video.mp4")
+
+
+def lose(store: Path, unit: str) -> None:
+    """Take the record and the scores of a unit away."""
+    (store / "units" / unit / "record.json").unlink(missing_ok=True)
+    (store / "metrics" / "plain" / f"{unit}.json").unlink(missing_ok=True)
+
+
+def fail(store: Path, unit: str) -> None:
+    """Let a unit fail."""
+    lose(store, unit)
+    failure = {"error": "RuntimeError: lost", "traceback": "", "time": "t"}
+    (store / "units" / unit / "failure.json").write_text(json.dumps(failure))
+
+
+def rescore(store: Path, unit: str) -> None:
+    """Give a unit other numbers, and some of them no number, where it has any."""
+    path = store / "metrics" / "plain" / f"{unit}.json"
+    if path.is_file():
+        content = json.loads(path.read_text())
+        for number, metric in enumerate(content["metrics"].values()):
+            value = metric["durations"]["6"]
+            metric["durations"]["6"] = None if value is None or number == 1 else value + 0.01
+            metric["reason"] = "no network" if metric["durations"]["6"] is None else None
+            metric["curve"] = metric["curve"] and [one + 0.01 for one in metric["curve"]]
+        path.write_text(json.dumps(content))
+
+
+def restore(store: Path, unit: str) -> None:
+    """Make a unit as at first; also what a unit that is new does."""
+    lose(store, unit)
+    (store / "units" / unit / "failure.json").unlink(missing_ok=True)
+    for name in (f"units/{unit}/record.json", f"metrics/plain/{unit}.json"):
+        shutil.copy(store.parents[1] / "pristine" / name, store / name)
+
+
+def forget(store: Path, _: str) -> None:
+    """Lose what was computed for the last report."""
+    (store / "report" / "memory.json").unlink(missing_ok=True)
+
+
+def damage(store: Path, _: str) -> None:
+    """Damage it."""
+    path = store / "report" / "memory.json"
+    path.write_bytes(path.read_bytes()[:-40] + b"0" * 40)
+
+
+CHANGES = st.tuples(
+    st.sampled_from([lose, fail, rescore, rescore, restore, restore, forget, damage]),
+    st.sampled_from(UNITS),
+)
+
+
+@pytest.mark.slow
+@settings(
+    max_examples=4,
+    deadline=None,
+    phases=[Phase.generate],  # a failing example is short as it is, and each try takes long
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.lists(st.lists(CHANGES, min_size=1, max_size=3), min_size=2, max_size=4))
+def test_whatever_changes_a_report_equals_one_made_from_nothing(
+    plain_store: Path, tmp_path: Path, rounds: list[list[tuple[Callable, str]]]
+) -> None:
+    folder = tmp_path / "case"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(plain_store, folder / "pristine", symlinks=True)
+    store = Path(shutil.copytree(plain_store, folder / "runs" / "sweep", symlinks=True))
+    build_report(store, options=PAGE_ONLY)
+    for changes in rounds:
+        for change, unit in changes:
+            change(store, unit)
+        out = build_report(store, options=PAGE_ONLY).index.parent
+        made = contents(out)
+        out.rename(folder / "before")
+        build_report(store, options=PAGE_ONLY)
+        assert contents(out) == made
+        shutil.rmtree(out)
+        (folder / "before").rename(out)
 
 
 def refuse(path: Path) -> None:
