@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
+import torch._inductor.config
 from torch import Tensor
 
 from backbones.engine.attention import current_kernel, using
@@ -133,6 +136,43 @@ def test_a_layer_is_compiled_for_each_attention_kernel() -> None:
             numbers.append(len(graphs))
     assert numbers == [1, 2, 2]
     assert current_kernel() is AttentionKernel.auto
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("shapes_unchecked")
+@torch.inference_mode()
+def test_code_written_by_the_compiler_computes_what_eager_code_does(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Inductor's C++ for the processor; queries leave it in token order."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    layer = TransformerBlock(SMALL).eval().requires_grad_(False)
+    layer.self_attn.fuse()
+    generator = torch.Generator().manual_seed(0)
+    tokens = 12
+    x, y, modulation = (torch.randn(n, 64, generator=generator) for n in (tokens, tokens, 6))
+    text = torch.randn(2, 2, 8, 32, generator=generator)
+    factors = Rope(32, 2, 2, 16).factors([0, 1, 9])
+
+    def run(compiled: bool) -> tuple[Tensor, ...]:
+        before, after = TransformerBlock.before_attention, TransformerBlock.after_attention
+        if compiled:
+            before, after = (
+                torch.compile(f, fullgraph=True, dynamic=False) for f in (before, after)
+            )
+        own, kept = (torch.empty(2, 2, tokens, 32) for _ in range(2))
+        q_HSD = before(layer, x, modulation, factors, own[0], own[1], kept)
+        assert q_HSD.stride() == (32, 64, 1)
+        return q_HSD, own, kept, after(layer, x, y, modulation, text[0], text[1])
+
+    expected = run(compiled=False)
+    torch._dynamo.reset()
+    # One thread and plain loops, because compiling takes nearly all of the time.
+    settings = {"compile_threads": 1, "cpp.simdlen": 1, "cpp_cache_precompile_headers": False}
+    with torch._inductor.config.patch(settings):
+        found = run(compiled=True)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
 
 def test_gelu_is_part_of_the_product_on_a_gpu() -> None:
