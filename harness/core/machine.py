@@ -135,7 +135,10 @@ def give_memory_back() -> None:
 
 
 def _free_bytes() -> int:
-    """Return the memory that programs of this machine may still take."""
+    """Return the memory that programs of this machine may still take.
+
+    psutil reads the same file, but the GPU self-test may run where it is not installed.
+    """
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:  # not Linux
