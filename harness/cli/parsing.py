@@ -21,7 +21,19 @@ def typed(ctx: typer.Context) -> list[str]:
     return list(ctx.meta[_TYPED])
 
 
-class KeyValueCommand(TyperCommand):
+class _PlainHelp:
+    """A command whose help leaves out the types of Python: `--watch`, not `--watch <bool>`."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the options and arguments, `--help` included."""
+        parameters: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for parameter in parameters:
+            if parameter.param_type_name == "argument" or parameter.is_flag:
+                parameter.display_type_rich = lambda ctx: None
+        return parameters
+
+
+class KeyValueCommand(_PlainHelp, TyperCommand):
     """A command whose options that take a value may be written key=value.
 
     `report sweep=runs/main`, `report --sweep runs/main` and `report main` are the same: a word
@@ -104,7 +116,7 @@ def _names_a_sweep(argument: str) -> bool:
     return not argument.startswith("-") and ("=" not in argument or Path(argument).is_dir())
 
 
-class CommandGroup(TyperGroup):
+class CommandGroup(_PlainHelp, TyperGroup):
     """A group that suggests the nearest command for a wrong one, those of sub-groups included.
 
     So a command that moved into a sub-group is suggested under its new name.

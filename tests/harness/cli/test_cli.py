@@ -20,6 +20,7 @@ def test_every_command_has_help(cli, command: list[str]) -> None:
     result = cli(*command, "--help")
     assert result.code == 0
     assert "Usage:" in result.out
+    assert not re.search(r"<(bool|list)", result.out), "the types of Python"
 
 
 def test_alone_the_program_shows_its_commands_by_group(cli) -> None:
