@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from harness.core.version import __version__
 if TYPE_CHECKING:
     import torch
 
+WORKERS_VARIABLE = "LONGTAKE_WORKERS"
+"""Environment variable by which a process knows how many work beside each other."""
 PACKAGES = (
     "torch",
     "numpy",
@@ -84,6 +87,8 @@ class Machine:
         platform: operating system.
         threads: CPU threads of torch.
         revision: commit of the code; None when it did not run from a checkout.
+        workers: processes that the sweep had at work here; None for a process of its own, and in
+            older records.
     """
 
     host_cpu: str
@@ -94,6 +99,7 @@ class Machine:
     platform: str
     threads: int
     revision: str | None
+    workers: int | None = None
 
 
 def describe_machine(device: torch.device) -> Machine:
@@ -110,4 +116,5 @@ def describe_machine(device: torch.device) -> Machine:
         platform=platform.platform(),
         threads=torch.get_num_threads(),
         revision=code_revision(),
+        workers=int(workers) if (workers := os.environ.get(WORKERS_VARIABLE)) else None,
     )

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from harness.core.devices import is_device_lost_text
 from harness.core.disk import is_disk_text
+from harness.core.environment import WORKERS_VARIABLE
 from harness.core.errors import DiskError, EnvironmentFailed
 from harness.core.events import Emit, Event, EventKind, StopRequested
 from harness.store.run_store import RunStore
@@ -41,6 +42,7 @@ class ProcessPool:
         self._waiting: queue.SimpleQueue[Shard] = queue.SimpleQueue()
         for shard in shards:
             self._waiting.put(shard)
+        self._setting = num_workers
         self._num_workers = min(num_workers, len(shards))
         self._gpus = gpus
         self._events: queue.SimpleQueue[Event | Exception | None] = queue.SimpleQueue()
@@ -106,6 +108,7 @@ class ProcessPool:
 
     def _run_shard(self, shard: Shard, worker: int) -> None:
         environment = {**os.environ, "OMP_NUM_THREADS": str(shard.threads)}
+        environment[WORKERS_VARIABLE] = str(self._setting)
         if self._gpus:
             environment["CUDA_VISIBLE_DEVICES"] = self._gpus[worker % len(self._gpus)]
             shard = replace(shard, device="cuda")

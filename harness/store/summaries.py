@@ -9,6 +9,7 @@ from typing import Any
 from eval.clip import ScoredSegment
 from eval.scoring.results import Scores
 from harness.core.environment import Machine
+from harness.core.human import counted
 from harness.store.record import Facts, Length, Record, VideoFile
 
 
@@ -136,8 +137,10 @@ class ScoresSummary:
 
 def _setting(machine: Machine) -> str:
     """Return what speeds depend on besides backbone and method."""
-    threads = f"{machine.threads} thread{'' if machine.threads == 1 else 's'}"
-    return f"{machine.gpu or machine.host_cpu}, {threads}, torch {machine.torch}"
+    made = counted(machine.threads, "thread")
+    if machine.workers and machine.workers > 1:
+        made = f"{machine.workers} workers of {made}"
+    return f"{machine.gpu or machine.host_cpu}, {made}, torch {machine.torch}"
 
 
 def _arguments(record: Record, kind: str) -> dict[str, Any] | None:

@@ -233,6 +233,8 @@ def test_processes_and_threads_do_not_change_the_videos(cli) -> None:
     processes = ["executor=processes", "workers=2", "threads=1"]
     assert cli(*sweep(*methods, "name=there", *processes)).code == 0
     assert len(records(Path("runs/here"))) == 3
+    machines = [record["generation"]["machine"] for record in records(Path("runs/there")).values()]
+    assert {(machine["workers"], machine["threads"]) for machine in machines} == {(2, 1)}
     assert video_hashes(Path("runs/here")) == video_hashes(Path("runs/there"))
 
 

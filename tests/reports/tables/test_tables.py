@@ -318,12 +318,18 @@ def test_only_metrics_of_quality_are_ranked(store: Path) -> None:
     assert [row.cells["flicker"].rank for row in rows] == [None] * 3
 
 
-def test_speeds_of_two_settings_are_told_apart(store: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "number", "said"),
+    [("threads", 8, "8 threads"), ("workers", 2, "2 workers of 1 thread")],
+)
+def test_speeds_of_two_settings_are_told_apart(
+    store: Path, name: str, number: int, said: str
+) -> None:
     path = store / "units/tiny_short-random-p0-0/record.json"
     record = json.loads(path.read_text())
-    record["generation"]["machine"]["threads"] = 8
+    record["generation"]["machine"][name] = number
     path.write_text(json.dumps(record))
     table = compare(load_sweep(store), "offline", 30.0)
     settings = {group.backbone: group.settings for group in table.groups}
     assert len(settings["tiny_short"]) == 2 and len(settings["tiny_long"]) == 1
-    assert "8 threads" in "".join(row_of(table, "tiny_short", "random").settings)
+    assert said in "".join(row_of(table, "tiny_short", "random").settings)
