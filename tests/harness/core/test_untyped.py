@@ -15,7 +15,7 @@ from harness.core.untyped import json_object, read_yaml
         (b"a: [", "not readable YAML"),
         (b"a: &x [1, *x]", "nested more than 100 levels"),
         (b"[" * 2000 + b"]" * 2000, "not readable YAML|nested"),
-        (b'a: "\\ud800"', "no valid text|invalid Unicode"),  # without libyaml, with it
+        (b'a: "\\ud800"', "not valid text|invalid Unicode"),  # without libyaml, with it
         (b"a: 2001-99-01", "month must be"),
         (b"? [a]\n: 1", "unhashable"),
         (b"a: !!python/object/apply:os.getcwd []", "could not determine a constructor"),
