@@ -33,10 +33,15 @@ _INTERPRETERS = (
 )
 # Those of their options that take an argument.
 _WITH_ARGUMENT = ("-o", "+o", "-O", "+O", "-W", "-X", "--rcfile", "--init-file")
-# Programs that hand their arguments to a shell, on this machine or another.
+# Programs that hand their arguments to a shell, on this machine or another. Words that are also
+# names of modes count only as the program itself, behind what runs another program.
 _HANDS_TO_SHELL = re.compile(
-    r"ssh|rsh|mosh|pdsh|clush|p(arallel-)?ssh|dsh|parallel|eval|make|watch|su|runuser|tmux|screen|"
-    r"bsub|qsub|adb|vagrant|powershell|pwsh"
+    r"ssh|rsh|mosh|pdsh|clush|p(arallel-)?ssh|dsh|su|runuser|tmux|bsub|qsub|adb|vagrant|powershell|"
+    r"pwsh"
+)
+_ALSO_A_MODE = re.compile(r"parallel|eval|make|watch|screen")
+_RUNNER = re.compile(
+    r"env|nice|ionice|nohup|time|timeout|sudo|srun|stdbuf|setsid|taskset|numactl|-.*|[\d.]+\w?|\w+=.*"
 )
 # Text that may stand around a prompt in one argument. Code around data has quotes or brackets.
 _PLAIN = re.compile(r"[\w\s.,:!?=+@%#-]*")
@@ -99,14 +104,16 @@ class CommandTemplate:
 
 def _code_with_prompt(arguments: Sequence[str]) -> Iterator[str]:
     """Yield the arguments with a prompt that something may read as code instead of data."""
-    shell = False
+    shell, runs = False, True
     for before, argument in zip(("", *arguments), arguments, strict=False):
         if "{prompt}" in argument:
             around = _PLACEHOLDER.sub("", argument)
             words = _COMMAND_OPTION.fullmatch(before) or _COMMAND_OPTION.fullmatch(argument)
             if shell or not _PLAIN.fullmatch(around) or (words and " " in around):
                 yield argument
-        shell = shell or _HANDS_TO_SHELL.fullmatch(PurePath(argument).name) is not None
+        name = PurePath(argument).name
+        shell |= bool(_HANDS_TO_SHELL.fullmatch(name) or (runs and _ALSO_A_MODE.fullmatch(name)))
+        runs = runs and _RUNNER.fullmatch(name) is not None
     yield from (code for code in _code_of(arguments) if "{prompt}" in code)
 
 
