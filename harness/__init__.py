@@ -19,6 +19,15 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 if TYPE_CHECKING:
     from backbones.engine.backbone import Backbone
     from backbones.engine.rollout import Block
+    from harness.api.outputs import (
+        Votes,
+        count_votes,
+        export,
+        fidelity,
+        grid,
+        judge,
+        vote_page,
+    )
     from harness.api.pages import report
     from harness.api.recordings import replay
     from harness.api.result import Result
@@ -61,6 +70,7 @@ _ERRORS = (
     "DeviceLost",
     "DiskError",
 )
+_OUTPUTS = ("Votes", "count_votes", "export", "fidelity", "grid", "judge", "vote_page")
 _MODULES = {
     "sweep": "harness.api.runs",
     "generate": "harness.api.runs",
@@ -68,6 +78,7 @@ _MODULES = {
     "score_store": "harness.api.scoring",
     "open_store": "harness.api.store",
     "report": "harness.api.pages",
+    **dict.fromkeys(_OUTPUTS, "harness.api.outputs"),
     "load_backbone": "harness.api.rollouts",
     "load_method": "harness.api.rollouts",
     "rollout": "harness.api.rollouts",
@@ -106,9 +117,15 @@ __all__ = [
     "StoreError",
     "TrainingDiverged",
     "UnknownName",
+    "Votes",
     "WorkFailed",
     "__version__",
+    "count_votes",
+    "export",
+    "fidelity",
     "generate",
+    "grid",
+    "judge",
     "load_backbone",
     "load_method",
     "open_store",
@@ -118,6 +135,7 @@ __all__ = [
     "score_store",
     "score_videos",
     "sweep",
+    "vote_page",
 ]
 
 

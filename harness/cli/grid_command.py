@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from harness.cli.options import Stores
-from harness.core.errors import ConfigError, unknown_name
 from harness.store.folders import existing_store
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def grid(
@@ -49,38 +45,16 @@ def grid(
     ```
     """
     from harness.cli.terminal import Terminal
-    from harness.store.frames import as_dicts, load_sweeps
-    from reports.papers.grid import LabelledVideo, write_grid
+    from harness.store.frames import load_sweeps
+    from reports.papers.grid import choose_videos, write_grid
 
-    loaded = load_sweeps([existing_store(folder) for folder in sweep])
-    units = loaded.units[loaded.units["status"] == "done"]
-    if units.empty:
-        raise ConfigError(f"{loaded.name} has no finished video.")
-    units = _only(_only(units, "backbone", backbone), "method", method)
-    rows = units.groupby("prompt_id", sort=False).size()
-    chosen = _only(units, "prompt_id", prompt or str(rows.idxmax()))
-    chosen = _only(chosen, "seed", str(chosen["seed"].min() if seed is None else seed))
-    several = chosen["backbone"].nunique() > 1
-    shown = [
-        LabelledVideo(
-            loaded.unit_folder(unit) / unit["video"],
-            f"{unit['method']}, {unit['backbone']}" if several else unit["method"],
-        )
-        for unit in as_dicts(chosen)
-    ]
-    write_grid(shown, out, columns, height, duration)
-    Terminal().say(f"{len(shown)} videos of {chosen['prompt_id'].iloc[0]}: {out}")
+    videos = choose_videos(
+        load_sweeps([existing_store(folder) for folder in sweep]),
+        prompt=prompt,
+        seed=seed,
+        backbones=backbone,
+        methods=method,
+    )
+    write_grid(videos.shown, out, columns, height, duration)
+    Terminal().say(f"{len(videos.shown)} videos of {videos.prompt_id}: {out}")
     return 0
-
-
-def _only(units: pd.DataFrame, column: str, names: str | None) -> pd.DataFrame:
-    """Return the lines whose `column` is one of a comma list; all without a list."""
-    if names is None:
-        return units
-    values = units[column].astype(str)
-    # A label may itself have commas, as prompt ids never do.
-    wanted = [names] if (values == names).any() else names.split(",")
-    for name in wanted:
-        if not (values == name).any():
-            raise unknown_name(column.removesuffix("_id"), name, sorted(set(values)))
-    return units[values.isin(wanted)]

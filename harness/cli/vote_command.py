@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.options import Stores
-from harness.core.errors import ConfigError
 from harness.store.folders import existing_store
 
 if TYPE_CHECKING:
@@ -20,7 +19,10 @@ def vote(
     sweep: Stores,
     votes: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="Files of votes to count; without any, make the page."),
+        typer.Option(
+            metavar="FILE",
+            help="Files of votes to count, or folders of them; without any, make the page.",
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -38,35 +40,28 @@ def vote(
     ```
     python -m harness vote main pairs=60
     python -m harness vote main votes=a.json votes=b.json
+    python -m harness serve main --votes
     ```
     """
     from harness.cli.terminal import Terminal
-    from harness.core.typed_files import read_typed
     from harness.store.frames import load_sweeps
-    from reports.votes.ballots import Key, count_votes
-    from reports.votes.page import write_vote_page
+    from reports.votes.ballots import ballot_files, count_votes, read_key
+    from reports.votes.page import PAGE_FOLDER, write_vote_page
 
     terminal = Terminal()
     folders = [existing_store(folder) for folder in sweep]
-    key_path = folders[0] / "vote_key.json"
     if not votes:
         from eval.statistics.davidson import votes_needed
 
-        page = out or folders[0] / "vote"
-        key = write_vote_page(load_sweeps(folders), page, key_path, pairs, seed)
+        page = out or folders[0] / PAGE_FOLDER
+        key = write_vote_page(load_sweeps(folders), page, folders[0], pairs, seed)
         terminal.say(
             f"To tell 60 % of wins from 50 % takes about {votes_needed(0.6)} votes on a pair of "
             f"methods, 70 % about {votes_needed(0.7)}; more where voters or prompts repeat."
         )
         terminal.say(f"{len(key.pairs)} pairs a person: {page / 'index.html'}")
         return 0
-    try:
-        key = read_typed(key_path, Key)
-    except FileNotFoundError as error:
-        raise ConfigError(
-            f"{key_path}: no such file; make the page first: vote {sweep[0]}"
-        ) from error
-    counted = count_votes(votes, key)
+    counted = count_votes(ballot_files(votes), read_key(folders[0]))
     for file, reason in counted.left_out.items():
         terminal.say(f"left out: {file}: {reason}", style="red")
     _print(counted, terminal)
@@ -74,15 +69,14 @@ def vote(
 
 
 def _print(counted: Counted, terminal: Terminal) -> None:
-    from eval.statistics.davidson import davidson
+    from reports.votes.ballots import vote_scores
 
     rows = []
-    for group, votes in counted.votes.items():
-        for method, found in davidson(votes).items():
-            ends = found.interval
-            interval = f"{ends.low:+.2f} to {ends.high:+.2f}" if ends else "too few prompts"
-            wins = f"{found.num_wins} of {found.num_votes}, {found.num_ties} ties"
-            rows.append((group, method, f"{found.value:+.2f}", interval, wins))
+    for one in vote_scores(counted):
+        known = one.low is not None and one.high is not None
+        interval = f"{one.low:+.2f} to {one.high:+.2f}" if known else "too few prompts"
+        wins = f"{one.num_wins} of {one.num_votes}, {one.num_ties} ties"
+        rows.append((one.backbone, one.method, f"{one.strength:+.2f}", interval, wins))
     header = ("backbone", "method", "log strength", "95 %", "wins")
     terminal.print_table(header, rows)
     terminal.say(f"{counted.num_voters} voters; Davidson's model, prompts and voters resampled.")

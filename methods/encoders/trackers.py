@@ -37,7 +37,7 @@ class _Nowhere:
 
 class _TensorBoard:
     def __init__(self, folder: Path) -> None:
-        module = _load("torch.utils.tensorboard", "tensorboard")
+        module = load_tracker("torch.utils.tensorboard", "track=tensorboard")
         self._writer = module.SummaryWriter(str(folder / "tensorboard"))
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
@@ -50,7 +50,7 @@ class _TensorBoard:
 
 class _WeightsAndBiases:
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
-        module = _load("wandb", "wandb")
+        module = load_tracker("wandb", "track=wandb")
         self._run = module.init(
             project="longtake-encoder", dir=str(folder), name=folder.name, config=dict(settings)
         )
@@ -75,10 +75,14 @@ def start_tracker(kind: TrackerKind, folder: Path, settings: Mapping[str, Any]) 
     return _Nowhere()
 
 
-def _load(module: str, distribution: str) -> Any:
+def load_tracker(module: str, setting: str) -> Any:
+    """Import the module of a tracker that `setting`, such as "track=wandb", asks for.
+
+    Raises:
+        ConfigError: its package is not installed.
+    """
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"track={distribution} needs a package: pip install {distribution}"
-        ) from error
+        package = setting.partition("=")[2]
+        raise ConfigError(f"{setting} needs a package: pip install {package}") from error

@@ -12,12 +12,14 @@ import av
 import cv2
 import matplotlib
 import numpy as np
+import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
 from eval.video.decode import VideoInfo, probe, read_frames
-from harness.core.errors import ConfigError
+from harness.core.errors import ConfigError, unknown_name
 from harness.core.files import replacing
 from harness.run.video_writer import VideoWriter
+from harness.store.frames import Sweep, as_dicts
 
 SUFFIXES = (".mp4", ".webp")
 _FONT = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
@@ -31,6 +33,65 @@ class LabelledVideo:
 
     path: Path
     label: str
+
+
+@dataclass(frozen=True)
+class ChosenVideos:
+    """The videos of one prompt and seed, at least one."""
+
+    prompt_id: str
+    shown: tuple[LabelledVideo, ...]
+
+
+def choose_videos(
+    sweep: Sweep,
+    prompt: str | None = None,
+    seed: int | None = None,
+    backbones: str | None = None,
+    methods: str | None = None,
+) -> ChosenVideos:
+    """Return the videos to show side by side.
+
+    Args:
+        sweep: the loaded run stores.
+        prompt: id of the prompt; by default the one that most rows have.
+        seed: by default the smallest of the prompt.
+        backbones: names separated by commas; by default all.
+        methods: names separated by commas; by default all.
+
+    Raises:
+        UnknownName: no such prompt, seed, backbone or method.
+        ConfigError: no finished video.
+    """
+    units = sweep.units[sweep.units["status"] == "done"]
+    if units.empty:
+        raise ConfigError(f"{sweep.name} has no finished video.")
+    units = _only(_only(units, "backbone", backbones), "method", methods)
+    rows = units.groupby("prompt_id", sort=False).size()
+    chosen = _only(units, "prompt_id", prompt or str(rows.idxmax()))
+    chosen = _only(chosen, "seed", str(chosen["seed"].min() if seed is None else seed))
+    several = chosen["backbone"].nunique() > 1
+    shown = [
+        LabelledVideo(
+            sweep.unit_folder(unit) / unit["video"],
+            f"{unit['method']}, {unit['backbone']}" if several else unit["method"],
+        )
+        for unit in as_dicts(chosen)
+    ]
+    return ChosenVideos(str(chosen["prompt_id"].iloc[0]), tuple(shown))
+
+
+def _only(units: pd.DataFrame, column: str, names: str | None) -> pd.DataFrame:
+    """Return the lines whose `column` is one of a comma list; all without a list."""
+    if names is None:
+        return units
+    values = units[column].astype(str)
+    # A label may itself have commas, as prompt ids never do.
+    wanted = [names] if (values == names).any() else names.split(",")
+    for name in wanted:
+        if not (values == name).any():
+            raise unknown_name(column.removesuffix("_id"), name, sorted(set(values)))
+    return units[values.isin(wanted)]
 
 
 def write_grid(

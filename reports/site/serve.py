@@ -42,6 +42,7 @@ class ReportServer(ThreadingHTTPServer):
         stores: the run stores it links into.
         host: address to listen on.
         port: 0 takes a free one.
+        handler: answers requests; by default `ReportHandler`.
 
     Raises:
         ConfigError: the address cannot be used.
@@ -50,7 +51,12 @@ class ReportServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(
-        self, index: Path, stores: Sequence[Path], host: str = "127.0.0.1", port: int = 8000
+        self,
+        index: Path,
+        stores: Sequence[Path],
+        host: str = "127.0.0.1",
+        port: int = 8000,
+        handler: type[ReportHandler] | None = None,
     ) -> None:
         out = index.parent.resolve()
         stores = [Path(store).resolve() for store in stores]
@@ -62,7 +68,7 @@ class ReportServer(ThreadingHTTPServer):
         self.start = "/" + quote(index.resolve().relative_to(self.root).as_posix())
         self.host = host
         try:
-            super().__init__((host, port), _Handler)
+            super().__init__((host, port), handler or ReportHandler)
         except (OSError, OverflowError) as error:
             raise ConfigError(f"Cannot listen on host={host} port={port}: {error}.") from error
 
@@ -78,24 +84,43 @@ class ReportServer(ThreadingHTTPServer):
         return path if inside and path.is_file() else None
 
 
-class _Handler(BaseHTTPRequestHandler):
+class ReportHandler(BaseHTTPRequestHandler):
+    """Answers one request with a file or a part of one."""
+
     server: ReportServer
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        """Send a file."""
         self._answer(with_body=True)
 
     def do_HEAD(self) -> None:
+        """Send the headers of a file."""
         self._answer(with_body=False)
 
     def log_message(self, format: str, *args: object) -> None:
         """Print nothing, because a page requests many files."""
 
-    def _answer(self, with_body: bool) -> None:
+    def refuses_host(self) -> bool:
+        """Refuse a request for a host of another name, and return whether it was one."""
         # Otherwise a foreign page could reach this server by a name of its own (DNS rebinding).
         name = self.headers.get("Host", "").rpartition(":")[0].strip("[]") or "localhost"
-        if self.server.host in LOOPBACK and name not in LOOPBACK:
+        refused = self.server.host in LOOPBACK and name not in LOOPBACK
+        if refused:
             self.send_error(HTTPStatus.FORBIDDEN, "Unknown host")
+        return refused
+
+    def send_text(self, status: HTTPStatus, body: bytes, content_type: str) -> None:
+        """Send a short answer."""
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _answer(self, with_body: bool) -> None:
+        if self.refuses_host():
             return
         if urlsplit(self.path).path in ("", "/"):
             self.send_response(HTTPStatus.FOUND)

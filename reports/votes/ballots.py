@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from eval.statistics.davidson import Comparison, Outcome
-from harness.core.errors import StoreError
+from eval.statistics.davidson import Comparison, Outcome, davidson
+from harness.core.errors import ConfigError, StoreError
 from harness.core.typed_files import read_typed
 
+KEY_FILE = "vote_key.json"
+"""The key of the page, in the folder of the first sweep."""
 _WRONG_CHECKS = 0.5
 """Share of wrong checks from which the votes of a person do not count."""
 
@@ -69,6 +71,69 @@ class Counted:
     left_out: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class VoteScore:
+    """The votes on a method, by Davidson's model.
+
+    Attributes:
+        strength: natural logarithm; the methods of a backbone have mean 0.
+        low: lower end of the 95 % interval; None where there are too few prompts.
+        high: upper end of it.
+        num_votes: votes in which the method took part.
+    """
+
+    backbone: str
+    method: str
+    strength: float
+    low: float | None
+    high: float | None
+    num_wins: int
+    num_ties: int
+    num_votes: int
+
+
+def read_key(folder: Path) -> Key:
+    """Read the key of the page that was made for a sweep.
+
+    Raises:
+        ConfigError: no page was made.
+        StoreError: the key is damaged.
+    """
+    try:
+        return read_typed(folder / KEY_FILE, Key)
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"{folder / KEY_FILE}: no such file; make the page first: vote {folder}"
+        ) from error
+
+
+def ballot_files(paths: Iterable[Path]) -> list[Path]:
+    """Return files of votes as they are, and in place of a folder those in it, by name."""
+    return [
+        file
+        for path in paths
+        for file in (sorted(path.glob("*.json")) if path.is_dir() else [path])
+    ]
+
+
+def vote_scores(counted: Counted) -> list[VoteScore]:
+    """Return the scores of all methods, backbone by backbone."""
+    return [
+        VoteScore(
+            backbone,
+            method,
+            found.value,
+            found.interval.low if found.interval else None,
+            found.interval.high if found.interval else None,
+            found.num_wins,
+            found.num_ties,
+            found.num_votes,
+        )
+        for backbone, votes in counted.votes.items()
+        for method, found in davidson(votes).items()
+    ]
+
+
 def count_votes(files: Sequence[Path], key: Key) -> Counted:
     """Read files of votes.
 
@@ -88,7 +153,7 @@ def count_votes(files: Sequence[Path], key: Key) -> Counted:
         except StoreError as error:
             left_out[file.name] = str(error)
             continue
-        reason = _refused(ballot, key, voters)
+        reason = refusal(ballot, key, voters)
         if reason is not None:
             left_out[file.name] = reason
             continue
@@ -101,8 +166,14 @@ def count_votes(files: Sequence[Path], key: Key) -> Counted:
     return Counted({group: tuple(of) for group, of in votes.items()}, len(voters), left_out)
 
 
-def _refused(ballot: Ballot, key: Key, voters: set[str]) -> str | None:
-    """Return why a ballot does not count."""
+def refusal(ballot: Ballot, key: Key, voters: Collection[str]) -> str | None:
+    """Return why a ballot does not count; None if it does.
+
+    Args:
+        ballot: the ballot.
+        key: of the page.
+        voters: those who were counted before.
+    """
     if ballot.page != key.page:
         return f"cast on build {ballot.page!r} of the page, not on {key.page!r}"
     if ballot.voter in voters:

@@ -16,13 +16,15 @@ from harness.core.typed_files import write_typed
 from harness.store.frames import Sweep, as_dicts
 from reports.site.data_files import to_json, update_text
 from reports.site.web_video import copy_playable
-from reports.votes.ballots import Key, Pair
+from reports.votes.ballots import KEY_FILE, Key, Pair
 
+PAGE_FOLDER = "vote"
+"""Folder of the page in the first sweep."""
 CHECK_EVERY = 10
 """One pair in so many shows one video twice, to see whether a voter looks."""
 
 
-def write_vote_page(sweep: Sweep, out: Path, key_path: Path, num_pairs: int, seed: int) -> Key:
+def write_vote_page(sweep: Sweep, out: Path, key_folder: Path, num_pairs: int, seed: int) -> Key:
     """Write the page and its key.
 
     Both videos of a pair have the same backbone, prompt and seed, so the same noise. Pairs of
@@ -32,7 +34,7 @@ def write_vote_page(sweep: Sweep, out: Path, key_path: Path, num_pairs: int, see
     Args:
         sweep: the loaded run stores.
         out: folder of the page, to be put on any web server or opened from the disk.
-        key_path: file that tells which side is which; keep it from voters.
+        key_folder: where `KEY_FILE` goes, which tells which side is which; keep it from voters.
         num_pairs: pairs that each person is asked about, besides the checks.
         seed: of all draws.
 
@@ -56,11 +58,11 @@ def write_vote_page(sweep: Sweep, out: Path, key_path: Path, num_pairs: int, see
         files = [_copy(sweep, unit, page, out / "videos") for unit in (left, right)]
         shown.append({"name": name, "prompt": left["prompt"], "videos": files})
     key = Key(page, pairs)
-    write_typed(key_path, key)
+    write_typed(key_folder / KEY_FILE, key)
     environment = Environment(
         loader=PackageLoader("reports.votes"), autoescape=True, undefined=StrictUndefined
     )
-    for name in ("index.html", "vote.js", "vote.css"):
+    for name in ("index.html", "vote.js", "collect.js", "vote.css"):
         assert environment.loader is not None
         update_text(out / name, environment.loader.get_source(environment, name)[0])
     update_text(out / "data.js", f"longtakeVote({to_json({'page': page, 'pairs': shown})});\n")

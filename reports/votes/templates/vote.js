@@ -11,6 +11,7 @@ window.longtakeVote = ({ page, pairs }) => {
       return null; // no storage for pages opened from a folder, or a damaged one
     }
   })();
+  const collects = Boolean(window.longtakeCollects);
   const state = stored ?? { voter: random(), order: shuffled(pairs.length), votes: {} };
   let at = Math.min(Object.keys(state.votes).length, pairs.length);
 
@@ -26,7 +27,8 @@ window.longtakeVote = ({ page, pairs }) => {
   function show() {
     const done = at >= pairs.length;
     const pair = pairs[state.order[Math.min(at, pairs.length - 1)]];
-    byId("prompt").textContent = done ? "That was all. Save the file and send it back. Thank you!" : pair.prompt;
+    byId("prompt").textContent = done ? `That was all. ${collects ? "Send your votes." : "Save the file and send it back."} Thank you!` : pair.prompt;
+    byId("send").hidden = !(collects && done);
     byId("pair").hidden = byId("buttons").hidden = done;
     byId("progress").max = pairs.length;
     byId("progress").value = at;
@@ -52,8 +54,21 @@ window.longtakeVote = ({ page, pairs }) => {
     show();
   }
 
+  const ballot = () => JSON.stringify({ page, voter: state.voter, votes: state.votes });
+
+  async function send() {
+    byId("send").disabled = true;
+    try {
+      const response = await fetch("votes", { method: "POST", headers: { "Content-Type": "application/json" }, body: ballot() });
+      byId("answer").textContent = response.ok ? "Your votes are saved." : `Not saved: ${await response.text()}`;
+    } catch {
+      byId("answer").textContent = "The server gave no answer. Try again, or save the file.";
+      byId("send").disabled = false;
+    }
+  }
+
   function save() {
-    const file = new Blob([JSON.stringify({ page, voter: state.voter, votes: state.votes })], { type: "application/json" });
+    const file = new Blob([ballot()], { type: "application/json" });
     const link = document.createElement("a");
     link.href = URL.createObjectURL(file);
     link.download = `votes-${page}-${state.voter}.json`;
@@ -67,6 +82,7 @@ window.longtakeVote = ({ page, pairs }) => {
     show();
   });
   byId("save").addEventListener("click", save);
+  byId("send").addEventListener("click", send);
   document.addEventListener("keydown", (event) => {
     const choice = { ArrowLeft: "left", ArrowDown: "tie", ArrowRight: "right" }[event.key];
     if (!choice || event.repeat) return;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from eval.video.decode import probe
+from harness.store.frames import load_sweep
 from tests.reports.synthetic import METHODS, write_store, write_video
 
 pytestmark = pytest.mark.slow
@@ -49,6 +51,83 @@ def test_data_set_has_tables_a_card_and_videos(cli, store: Path, tmp_path: Path)
     assert all((tmp_path / "data" / "videos" / name).is_file() for name in metadata["file_name"])
     again = cli("export", "demo", "out=data")
     assert again.code == 2 and "expected an empty folder" in again.err
+
+
+class FakeWandb:
+    """The part of wandb's interface that is used, and what it was told."""
+
+    def __init__(self) -> None:
+        self.runs: list[FakeWandb] = []
+        self.settings: dict[str, object] = {}
+        self.logged: list[dict[str, object]] = []
+        self.summary: dict[str, float] = {}
+        self.rows: list[tuple[object, ...]] = []
+        self.finished = False
+
+    def init(self, **settings: object) -> FakeWandb:
+        self.runs.append(FakeWandb())
+        self.runs[-1].settings = settings
+        return self.runs[-1]
+
+    def define_metric(self, name: str, step_metric: str) -> None:
+        assert (name, step_metric) == ("over time/*", "seconds")
+
+    def log(self, values: dict[str, object]) -> None:
+        self.logged.append(values)
+
+    def finish(self) -> None:
+        self.finished = True
+
+    def Table(self, columns: list[str]) -> FakeWandb:
+        assert columns == ["prompt_id", "prompt", "seed", "video"]
+        return FakeWandb()
+
+    def add_data(self, *cells: object) -> None:
+        self.rows.append(cells)
+
+    def Video(self, path: str, format: str) -> str:
+        assert Path(path).is_file() and format == "mp4"
+        return path
+
+
+def test_rows_are_runs_of_weights_and_biases(
+    cli, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = FakeWandb()
+    monkeypatch.setitem(sys.modules, "wandb", fake)
+    result = cli("export", "demo", "to=wandb", "project=p", "--videos")
+    assert result.code == 0, result.err
+    assert len(fake.runs) == 6 and all(run.finished for run in fake.runs)
+    run = fake.runs[0]
+    assert run.settings["project"] == "p"
+    sweep = load_sweep(store)
+    row = run.settings["config"]
+    assert isinstance(row, dict) and str(tmp_path) not in json.dumps(row)
+    units = sweep.units[
+        (sweep.units["backbone"] == row["backbone"]) & (sweep.units["method"] == row["method"])
+    ]
+    scores = sweep.moving_scores
+    own = scores[scores["unit_id"].isin(units["unit_id"])]
+    for (suite, metric, length), values in own.groupby(["suite", "metric", "duration_s"])["value"]:
+        key = f"{suite}/{metric}/{length:g}"
+        assert run.summary.get(key) == (pytest.approx(values.mean()) if values.any() else None)
+    *curve, videos = run.logged
+    assert [line["seconds"] for line in curve] == sorted(
+        {float(s) for s in sweep.curves["start_s"]}
+    )
+    table = videos["videos"]
+    assert isinstance(table, FakeWandb) and len(table.rows) == (units["status"] == "done").sum()
+
+
+@pytest.mark.parametrize("to", ["wandb", "tensorboard"])
+def test_a_missing_package_is_one_line(
+    cli, store: Path, monkeypatch: pytest.MonkeyPatch, to: str
+) -> None:
+    for name in ("wandb", "torch.utils.tensorboard"):
+        monkeypatch.setitem(sys.modules, name, None)
+    result = cli("export", "demo", f"to={to}")
+    assert result.code == 2 and f"to={to} needs a package: pip install {to}" in result.err
+    assert result.err.count("\n") == 1
 
 
 def test_report_prints_json(cli, store: Path) -> None:
