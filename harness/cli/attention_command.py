@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,24 +10,29 @@ import typer
 from harness.cli.options import Json, Overrides
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
+    import pandas as pd
     from rich.table import Table
 
-    from harness.studies.attention import RoleShare
-
-_SPANS = 4
+_TABLES = {
+    None: "all blocks and layers",
+    "layer": "layer",
+    "quarter": "quarter of the video",
+}
 
 
 def attention(
     prompt: Annotated[str, typer.Option(metavar="TEXT", help="Description of the video.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Also write a page with pictures into this folder."),
+    ] = None,
     overrides: Overrides = None,
     as_json: Json = False,
 ) -> int:
     """Show the share of attention on sink, memory, local and virtual frames.
 
-    A rollout is made and nothing is stored. Blocks before the context is full
-    count as well; the share of tokens beside the share of attention is theirs too.
+    A rollout is made, and nothing is stored but the page, if `out` asks for one. Blocks before the
+    context is full count as well; the share of tokens beside the share of attention is theirs too.
 
     ```
     python -m harness attention prompt="dusk grassy blue yellowish striped ball drifting" method=rag
@@ -34,6 +40,7 @@ def attention(
     """
     from dataclasses import asdict
 
+    import pandas as pd
     from rich.progress import Progress
 
     from harness.cli.terminal import Terminal
@@ -42,7 +49,7 @@ def attention(
     from harness.core.machine import num_cores, prepare_process
     from harness.run.prepared import PreparedUnit
     from harness.store.units import plan_units
-    from harness.studies.attention import attention_shares
+    from harness.studies.attention import Thumbnails, watch, write_page
 
     terminal = Terminal(as_json=as_json)
     config = load_single(prompt, overrides or [])
@@ -51,38 +58,36 @@ def attention(
     prepared = PreparedUnit.of(unit)
     device = pick_device(config.settings.device)
     backbone = prepared.source.load(device, unit.prompts)
+    pictures = Thumbnails(backbone) if out else None
     with Progress(console=terminal.console, transient=True) as bar:
         task = bar.add_task("attention", total=unit.num_latents)
-        shares = attention_shares(prepared, backbone, lambda made: bar.update(task, completed=made))
+        watched = watch(
+            prepared,
+            backbone,
+            lambda block: bar.update(task, completed=block.first_frame + len(block.latents)),
+            pictures,
+        )
+    if out:
+        page = write_page(out, unit, watched, pictures)
+        terminal.say(f"page: {page}")
     if as_json:
-        terminal.print_json([asdict(share) for share in shares])
+        terminal.print_json([asdict(share) for share in watched.shares])
         return 0
-    last = max(share.first_latent for share in shares)
-    spans = {share.first_latent: _SPANS * share.first_latent // (last + 1) for share in shares}
-    terminal.console.print(_table("all blocks and layers", shares, lambda _: ""))
-    terminal.console.print(_table("layer", shares, lambda share: str(share.layer)))
-    quarters = _table("quarter of the video", shares, lambda s: str(1 + spans[s.first_latent]))
-    terminal.console.print(quarters)
+    frame = pd.DataFrame(map(asdict, watched.shares))
+    for by in _TABLES:
+        terminal.console.print(_table(frame, by))
     return 0
 
 
-def _table(title: str, shares: Sequence[RoleShare], key: Callable[[RoleShare], str]) -> Table:
-    """Return the mean shares by some key and role: attention, tokens and their ratio."""
+def _table(shares: pd.DataFrame, by: str | None) -> Table:
     from rich.table import Table
 
-    roles = list(dict.fromkeys(share.role for share in shares))
-    table = Table(title=f"attention / tokens (ratio) by {title}")
-    for column in ("", *roles):
+    from reports.studies.attention_page import share_table
+
+    header, *lines = share_table(shares, by)
+    table = Table(title=f"attention / tokens (ratio) by {_TABLES[by]}")
+    for column in header:
         table.add_column(column, justify="right")
-    for name in dict.fromkeys(map(key, shares)):
-        # A block without frames of a role counts with 0: shares of a row add up to 100 %.
-        own = [share for share in shares if key(share) == name]
-        count = len({(share.first_latent, share.layer) for share in own})
-        cells = []
-        for role in roles:
-            parts = [share for share in own if share.role == role]
-            given = sum(share.attention for share in parts) / count
-            tokens = sum(share.tokens for share in parts) / count
-            cells.append(f"{given:.1%} / {tokens:.1%} ({given / tokens:.2f})" if tokens else "")
-        table.add_row(name, *cells)
+    for line in lines:
+        table.add_row(*line)
     return table
