@@ -31,6 +31,7 @@ class Clip:
         before_FHWC: the frames directly before the clip, for what compares frames over its start:
             about an eighth of a second, at least two; fewer at the start of the video, and none in
             a suite whose clips are encoded again.
+        block_frames: video frames of a block after the first; None where that isn't known.
     """
 
     frames_FHWC: np.ndarray
@@ -39,6 +40,7 @@ class Clip:
     prompt: str
     segments: tuple[ScoredSegment, ...] = ()
     before_FHWC: np.ndarray = field(default_factory=lambda: np.empty((0, 0, 0, 3), np.uint8))
+    block_frames: int | None = None
 
     def require_frames(self, number: int) -> None:
         """Refuse a clip with fewer frames.

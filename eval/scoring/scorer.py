@@ -80,6 +80,7 @@ class Scorer:
         progress: Progress | None = None,
         workspace: Workspace | None = None,
         segments: Sequence[ScoredSegment] = (),
+        block_frames: int | None = None,
     ) -> Scores:
         """Score one video.
 
@@ -94,6 +95,7 @@ class Scorer:
                 network on a clip.
             workspace: where clips and outputs are kept; None for nowhere.
             segments: where the prompt changes, and the evaluation prompts from there on.
+            block_frames: video frames of a block, where that is known.
 
         Raises:
             VideoDamaged: the file cannot be read or is shorter than the longest duration.
@@ -110,6 +112,7 @@ class Scorer:
                 prompt=prompt,
                 durations_frames=durations_frames,
                 segments=segments,
+                block_frames=block_frames,
                 progress=progress or (lambda done, total: None),
             )
             not_set_up = [self._entries[name] for name in self._unavailable]

@@ -43,6 +43,11 @@ METRICS = Registry(
         "judge_quality": "eval.metrics.judge:JudgeQuality",
         "judge_opening": "eval.metrics.judge:JudgeOpening",
         "text_alignment": "eval.metrics.text_alignment:TextAlignment",
+        "switch_text": "eval.metrics.switches:SwitchText",
+        "switch_latency": "eval.metrics.switches:SwitchLatency",
+        "switch_identity": "eval.metrics.switches:SwitchIdentity",
+        "sky_switch": "eval.recall.sky_switch:SkySwitch",
+        "sky_switch_latency": "eval.recall.sky_switch:SkySwitchLatency",
         "subject_color_error": "eval.recall.world_metrics:SubjectColorError",
         "subject_shape_error": "eval.recall.world_metrics:SubjectShapeError",
         "sky_error": "eval.recall.world_metrics:SkyError",
@@ -95,6 +100,18 @@ SUITES = {
     ),
     "street": Suite(
         "street", version="2", metrics=("figure_recall", "figure_identity", "place_recall")
+    ),
+    "interactive": Suite(
+        "interactive",
+        version="1",
+        metrics=(
+            "switch_text",
+            "switch_latency",
+            "switch_identity",
+            "sky_switch",
+            "sky_switch_latency",
+        ),
+        clip_s=2,
     ),
     "judge": Suite("judge", version="1", metrics=("judge_quality", "judge_opening"), clip_s=10),
     "vbench_long": Suite(

@@ -50,6 +50,7 @@ class VideoScoring:
         prompt: evaluation prompt.
         durations_frames: name of each duration to its number of frames.
         segments: where the prompt changes, with the evaluation prompts; empty for a single one.
+        block_frames: video frames of a block; None where that isn't known.
         progress: called with the number of finished clips and of all.
     """
 
@@ -63,6 +64,7 @@ class VideoScoring:
         prompt: str,
         durations_frames: Mapping[str, int],
         segments: Sequence[ScoredSegment],
+        block_frames: int | None,
         progress: Progress,
     ) -> None:
         self._suite = suite
@@ -72,6 +74,7 @@ class VideoScoring:
         self._prompt = prompt
         self._durations_frames = durations_frames
         self._segments = tuple(segments)
+        self._block_frames = block_frames
         self._progress = progress
         self._info: VideoInfo = probe(video)
         self._fps = int(self._info.fps)
@@ -163,7 +166,15 @@ class VideoScoring:
             self._levels.append(self._first_frame.levels(frames_FHWC))
             prompt = self._prompt_of(span)
             window.append(
-                Clip(frames_FHWC, span.start, self._fps, prompt, self._segments, before_FHWC)
+                Clip(
+                    frames_FHWC,
+                    span.start,
+                    self._fps,
+                    prompt,
+                    self._segments,
+                    before_FHWC,
+                    self._block_frames,
+                )
             )
             if self._opening_networks:
                 # A copy: a view of the first frame would keep the whole clip in memory.

@@ -121,6 +121,7 @@ def recorded_script(script: Script, spec: BackboneSpec) -> RecordedScript:
             RecordedSegment(start, segment.seconds, segment.prompt, segment.evaluation_text)
             for start, segment in zip(starts, script.segments, strict=True)
         ),
+        spec.block_latents,
     )
 
 

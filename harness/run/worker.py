@@ -323,7 +323,14 @@ def _score(
     workspace = Workspace(store.workspace / "clips", store.workspace / "features")
     try:
         scores = scorer.score(
-            video, task.prompt, task.durations_frames, task.unit_id, progress, workspace, segments
+            video,
+            task.prompt,
+            task.durations_frames,
+            task.unit_id,
+            progress,
+            workspace,
+            segments,
+            record.block_frames(),
         )
         if scores.video_sha256 != record.video.sha256:
             raise VideoDamaged(f"{video.name} is not the video that its record describes.")

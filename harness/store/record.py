@@ -94,10 +94,12 @@ class RecordedScript:
     Attributes:
         switch: treatment of past frames when the prompt changed: keep, recache or flush.
         segments: all of the script, also those that begin after the end of the video.
+        block_latents: latent frames of a block; None in records of earlier versions.
     """
 
     switch: Switch
     segments: tuple[RecordedSegment, ...]
+    block_latents: int | None = None
 
 
 @dataclass(frozen=True)
@@ -277,6 +279,12 @@ class Record:
         if self.script is None:
             return (0,)
         return tuple(self.length.decoded(s.first_latent) for s in self.script.segments)
+
+    def block_frames(self) -> int | None:
+        """Return the video frames of a block after the first; None where that isn't known."""
+        if self.script is None or self.script.block_latents is None:
+            return None
+        return self.length.decoded(self.script.block_latents + 1) - 1
 
 
 def frames_by_time(duration_s: float, fps: Fraction, num_frames: int) -> int | None:

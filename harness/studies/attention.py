@@ -1,4 +1,4 @@
-"""Where the attention of a rollout goes, what its virtual frames are made of, and its groups."""
+"""Attention of a rollout by role of the frames, with its virtual frames and groups of heads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What virtual frames are made of, followed through the writes of a rollout."""
+"""Composition of virtual frames, followed through the writes of a rollout."""
 
 from __future__ import annotations
 

@@ -31,6 +31,7 @@ from reports.site.orders import order_tables
 from reports.site.page import write_page
 from reports.site.progress import Advance, silent
 from reports.site.published import Hide, folder_hider, published
+from reports.site.segments import segment_lines
 from reports.site.site_data import site_data
 from reports.site.state import (
     State,
@@ -40,16 +41,17 @@ from reports.site.state import (
     remove_state,
     write_state,
 )
-from reports.site.store_differences import store_differences
+from reports.site.store_differences import differences_to_first
 from reports.site.video_data import video_data
 from reports.site.video_list import showcase, video_pieces
 from reports.tables.comparison import compare_all
 from reports.tables.curves import Curves, compared_curves
 from reports.tables.drift import drift_points
 from reports.tables.drift_ends import drift_ends, drift_intervals
-from reports.tables.export import write_drift, write_recall, write_tables
+from reports.tables.export import write_drift, write_recall, write_segments, write_tables
 from reports.tables.headline import headline
 from reports.tables.recall import recall_points
+from reports.tables.segments import segment_means
 from reports.tables.table import Comparison
 from reports.tables.vbench_json import write_vbench_results
 
@@ -214,6 +216,7 @@ def _build(
     points = drift_points(curves)
     ends = drift_ends(curves, sweep.looping)
     recall = recall_points(sweep, comparisons)
+    segments = segment_means(sweep, comparisons)
     assets = AssetWriter(sweep, out, options.assets, hide)
     addresses = assets.prepare(advance)
     pages, page_warnings = _write_pages(
@@ -227,9 +230,10 @@ def _build(
     _remove_others(data / "videos", {f"{piece.name}.js" for piece in pieces})
     write_data(data / "drift.js", "drift", drift_curves(points))
     write_data(data / "ends.js", "ends", end_lines(ends))
+    write_data(data / "segments.js", "segments", segment_lines(segments))
     write_data(data / "orders.js", "orders", order_tables(comparisons, quoted))
-    write_data(data / "differences.js", "differences", _differences(sweep))
-    tables = _tables(sweep, comparisons, curves, ends, recall, out, write=options.papers)
+    write_data(data / "differences.js", "differences", differences_to_first(sweep))
+    tables = _tables(sweep, comparisons, curves, ends, recall, segments, out, write=options.papers)
     ablations, not_compared = _ablations(sweep, out, for_others, write=options.papers)
     site = site_data(
         sweep,
@@ -340,6 +344,7 @@ def _tables(
     curves: Curves,
     ends: pd.DataFrame,
     recall: pd.DataFrame,
+    segments: pd.DataFrame,
     out: Path,
     write: bool,
 ) -> list[Path]:
@@ -351,6 +356,7 @@ def _tables(
     written = write_tables(sweep, comparisons, tables)
     written += write_drift(ends, drift_intervals(curves), tables)
     written += write_recall(recall, tables)
+    written += write_segments(segments, tables)
     written += write_latex_tables(comparisons, tables)
     for comparison in comparisons:
         written += write_vbench_results(sweep, comparison, vbench)
@@ -390,11 +396,3 @@ def _ablations(
         if (folder / "index.html").is_file():
             pages[name] = folder / "index.html"
     return pages, warnings
-
-
-def _differences(sweep: Sweep) -> list[schema.StoreDifferences]:
-    """Compare the first store with each other one."""
-    if len(sweep.sources) < 2:
-        return []
-    stores = [load_sweeps([source.folder]) for source in sweep.sources]
-    return [store_differences(stores[0], other) for other in stores[1:]]

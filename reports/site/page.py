@@ -33,6 +33,7 @@ SCRIPTS = (
     "published",
     "ends",
     "orders",
+    "segments",
     "front",
     "compare",
     "video",

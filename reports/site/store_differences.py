@@ -9,7 +9,7 @@ import pandas as pd
 from eval.metric import MetricInfo
 from eval.statistics import P, PairedDifference, paired_differences, table_p
 from harness.core.durations import plain_duration
-from harness.store.frames import Sweep, as_dicts
+from harness.store.frames import Sweep, as_dicts, load_sweeps
 from harness.store.header import UNKNOWN_REVISION
 from reports.site import schema
 from reports.site.data_files import exact
@@ -17,6 +17,14 @@ from reports.tables.formatting import bounds
 
 _Key = tuple[str, float, str]  # suite, duration and metric
 _Pair = tuple[str, int]
+
+
+def differences_to_first(sweep: Sweep) -> list[schema.StoreDifferences]:
+    """Compare the first store of a report with each other one."""
+    if len(sweep.sources) < 2:
+        return []
+    stores = [load_sweeps([source.folder]) for source in sweep.sources]
+    return [store_differences(stores[0], other) for other in stores[1:]]
 
 
 def store_differences(before: Sweep, after: Sweep) -> schema.StoreDifferences:

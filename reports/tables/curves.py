@@ -39,7 +39,7 @@ def compared_curves(sweep: Sweep, comparisons: Sequence[Comparison]) -> Curves:
         sweep: the loaded run stores.
         comparisons: its tables.
     """
-    units = _compared_units(sweep, comparisons)
+    units = units_compared(sweep, comparisons)
     curves = sweep.curves
     suites, unit_ids = (curves[name].cat.categories for name in ("suite", "unit_id"))
     units = units[units["suite"].isin(suites) & units["unit_id"].isin(unit_ids)]
@@ -70,7 +70,7 @@ def compared_curves(sweep: Sweep, comparisons: Sequence[Comparison]) -> Curves:
     return Curves(keys[KEYS], points, unit_ids.to_numpy(dtype=object))
 
 
-def _compared_units(sweep: Sweep, comparisons: Sequence[Comparison]) -> pd.DataFrame:
+def units_compared(sweep: Sweep, comparisons: Sequence[Comparison]) -> pd.DataFrame:
     """Return suite, unit_id and labels of the units that each suite's longest table compares."""
     labels = ["backbone", "prompt_set", "method", "prompt_id", "seed", "unit_id"]
     units = sweep.units.loc[sweep.units["status"] == "done", labels]

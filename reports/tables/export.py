@@ -56,6 +56,11 @@ def write_recall(points: pd.DataFrame, folder: Path) -> list[Path]:
     return _write_frame(points, folder / "recall") if len(points) else []
 
 
+def write_segments(means: pd.DataFrame, folder: Path) -> list[Path]:
+    """Write segments.csv and .parquet, of `reports.tables.segments`; nothing without scripts."""
+    return _write_frame(means, folder / "segments") if len(means) else []
+
+
 def _write_frame(frame: pd.DataFrame, stem: Path) -> list[Path]:
     csv, parquet = (stem.with_name(stem.name + suffix) for suffix in (".csv", ".parquet"))
     write_csv(frame, csv)

@@ -28,6 +28,7 @@ from reports.site.schema.differences import (
     StoreDifferences,
 )
 from reports.site.schema.orders import OrderColumn, OrderRow, OrderTable
+from reports.site.schema.segments import SegmentCell, SegmentLine
 from reports.site.schema.site import (
     Command,
     Conflict,
@@ -90,6 +91,8 @@ __all__ = [
     "RowDifferences",
     "RowFacts",
     "RowLabel",
+    "SegmentCell",
+    "SegmentLine",
     "Showcase",
     "Site",
     "Source",

@@ -21,6 +21,7 @@ FILES = {
     "site": schema.Site,
     "drift": dict[str, dict[str, list[schema.DriftCurve]]],
     "ends": dict[str, dict[str, list[schema.DriftEnds]]],
+    "segments": dict[str, dict[str, list[schema.SegmentLine]]],
     "orders": dict[str, list[schema.OrderTable]],
     "differences": list[schema.StoreDifferences],
     "live": schema.Live,

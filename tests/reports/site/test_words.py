@@ -124,3 +124,26 @@ def test_differences_of_what_describes_a_video_have_no_direction(
         return [line.className, line.querySelector("th").textContent];
     """
     assert run(empty, body, row) == [side, title]
+
+
+def test_segments_stand_side_by_side_and_a_missing_one_is_a_dash(empty: Page) -> None:
+    def cell(segment: int, mean: float) -> dict[str, object]:
+        rest = {"start_s": 10 * (segment - 1), "stderr": None, "num_videos": 4}
+        return {"segment": segment, "mean": mean} | rest
+
+    row = {"backbone": "x", "prompt_set": "stories"}
+    lines = [
+        row | {"method": "m", "cells": [cell(1, 0.5), cell(2, 0.25)]},
+        row | {"method": "n", "cells": [cell(2, 1)]},
+    ]
+    body = """
+        longtake.put("segments", { own: { light: given, quality: given } });
+        const place = h("div", {});
+        await fillSegments(place, { suite: "own", name: "light", title: "Light", decimals: 2 });
+        const empty = h("div", {});
+        await fillSegments(empty, { suite: "own", name: "dark", title: "Dark", decimals: 2 });
+        return [place.textContent, empty.textContent];
+    """
+    text, nothing = run(empty, body, lines)  # type: ignore[misc]
+    assert "From 0 sFrom 10 s mx0.500.25 nx\N{EN DASH}1.00" in text
+    assert nothing == ""

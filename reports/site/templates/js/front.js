@@ -49,7 +49,7 @@ function frontPage(page, params) {
   const lower = h("div", {});
   function showLower() {
     const board = data.boards.find(({ suite }) => suite === state.board);
-    refill(lower, ...(board ? [driftSection(board), costSection(board), ordersSection(board.suite)] : [ordersSection("quoted")]));
+    refill(lower, ...(board ? [driftSection(board), tripleSection(board), costSection(board), ordersSection(board.suite)] : [ordersSection("quoted")]));
     refill(upper, findings(data, board));
   }
   add(page, strips, lower);
@@ -130,6 +130,7 @@ function showcase(data) {
 function driftSection(board) {
   const panels = h("div", { class: "panels" });
   const ends = h("div", {});
+  const segments = h("div", {});
   const state = { metric: board.metrics[0].name };
   const draw = async () => {
     const drift = await load("drift");
@@ -147,11 +148,12 @@ function driftSection(board) {
     }));
     if (!groups.size) refill(panels, h("p", { class: "fine" }, "This metric has no curve."));
     fillEnds(ends, metric);
+    fillSegments(segments, metric);
   };
   const section = h("section", { "aria-labelledby": "drift-title" }, h("div", { class: "section-head" }, h("h2", { id: "drift-title" }, "Drift over time"), select("Metric", board.metrics.map(({ name, title }) => [name, title]), state.metric, (value) => {
     state.metric = value;
     draw();
-  })), legend(site().methods.map(({ name }) => name)), panels, h("p", { class: "fine" }, "Mean of each 2 s clip over the compared videos; the band is the standard error, clustered by prompt. A line ends where some of its videos have no value."), ends);
+  })), legend(site().methods.map(({ name }) => name)), panels, h("p", { class: "fine" }, "Mean of each 2 s clip over the compared videos; the band is the standard error, clustered by prompt. A line ends where some of its videos have no value."), ends, segments);
   whenNear(section, draw);
   return section;
 }
