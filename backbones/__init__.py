@@ -17,5 +17,5 @@ BACKBONES = Registry(
         "rolling_forcing": "backbones.wan.backbone:RollingForcing",
     },
     group="longtake.backbones",
-    contract=("spec", "files", "check_prompt", "identity", "load"),
+    contract=("spec", "files", "check_prompt", "check_script", "identity", "load"),
 )

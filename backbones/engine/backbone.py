@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from backbones.engine.protocol import BlockTransformer
+    from backbones.engine.script import Schedule
     from backbones.engine.spec import BackboneSpec
     from harness.core.weights_files import WeightsFile
 
@@ -132,6 +133,16 @@ class BackboneSource(ABC):
 
     def check_prompt(self, prompt: str) -> None:  # noqa: B027 - not abstract: any prompt will do
         """Refuse a prompt this backbone can't take.
+
+        Raises:
+            ConfigError: the reason.
+        """
+
+    def check_script(self, schedule: Schedule) -> None:  # noqa: B027 - not abstract, as above
+        """Refuse prompts that each are fine, but can't be shown one after another.
+
+        Args:
+            schedule: the prompts of a video with the latent frames that they begin at.
 
         Raises:
             ConfigError: the reason.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from backbones.engine.backbone import Backbone, BackboneSource, LocatedFile
+from backbones.engine.script import Schedule
 from backbones.engine.spec import BackboneSpec, Precision, WeightsKind, network_bytes
 from backbones.street.model import (
     GEOMETRY,
@@ -27,7 +29,7 @@ from backbones.street.model import (
 from backbones.street.weights import StreetWeights
 from backbones.tiny.vae import LATENT_CHANNELS, LatentDecoder, TinyDecoder
 from backbones.world.street.prompt import StreetPrompt
-from backbones.world.street.script import BLOCK_LATENTS
+from backbones.world.street.script import BLOCK_LATENTS, Script, Shot
 
 _SHIPPED = Path(__file__).parent / "data" / "street.safetensors"
 _ROPE_POSITIONS = 1024
@@ -56,8 +58,15 @@ class StreetBackbone(BackboneSource):
         return [LocatedFile("street", self._path, None)]
 
     def check_prompt(self, prompt: str) -> None:
-        """Refuse a prompt outside the grammar of the street."""
-        StreetPrompt.parse(prompt)
+        """Refuse a prompt outside the grammar of the street, or of a scene not trained on."""
+        StreetWeights.read(self._path).check_prompt(prompt)
+
+    def check_script(self, schedule: Schedule) -> None:
+        """Refuse a script that its scene can't show."""
+        starts = [start // BLOCK_LATENTS for start in schedule.starts]
+        lengths = [end - start for start, end in pairwise([*starts, starts[-1] + 1])]
+        prompts = map(StreetPrompt.parse, schedule.prompts)
+        Script(tuple(map(Shot, prompts, lengths)))
 
     def remedy(self, file: LocatedFile) -> str:
         """Return how to make the weights."""
@@ -89,7 +98,7 @@ def street_spec(weights: StreetWeights, precision: Precision) -> BackboneSpec:
         weights=WeightsKind.own,
         licence="Apache-2.0",
         weights_bytes=(
-            network_bytes(StreetModel, precision, config)
+            network_bytes(StreetModel, precision, config, weights.scenes)
             + network_bytes(LatentDecoder, Precision.float32, weights.fine, weights.coarse)
         ),
     )

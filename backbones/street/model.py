@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -11,8 +13,8 @@ from backbones.engine.spec import Geometry
 from backbones.tiny.vae import LATENT_CHANNELS, SPATIAL_FACTOR, TEMPORAL_FACTOR
 from backbones.wan.config import WanConfig
 from backbones.wan.transformer import CausalWanTransformer
-from backbones.world.street.prompt import SLOTS, VOCABULARY, StreetPrompt
-from backbones.world.street.render import SIDE_PX
+from backbones.world.street.actors import SIDE_PX
+from backbones.world.street.prompt import SLOTS, Scene, StreetPrompt, num_words
 from backbones.world.street.script import FPS
 
 # One frame of sink and either 8 of a window, or 6 of memory and 2 of a window.
@@ -40,12 +42,17 @@ def wan_config(dim: int, layers: int) -> WanConfig:
 
 
 class StreetModel(nn.Module):
-    """Transformer and word embeddings, which are trained together."""
+    """Transformer and word embeddings, which are trained together.
 
-    def __init__(self, config: WanConfig) -> None:
+    Args:
+        config: sizes of the transformer.
+        scenes: those whose words it knows.
+    """
+
+    def __init__(self, config: WanConfig, scenes: Sequence[Scene] = (Scene.street,)) -> None:
         super().__init__()
         self.transformer = CausalWanTransformer(config)
-        self.words = nn.Embedding(len(VOCABULARY), _TEXT_DIM)
+        self.words = nn.Embedding(num_words(scenes), _TEXT_DIM)
 
     def encode_text(self, prompt: StreetPrompt) -> Float[Tensor, "token text_dim"]:
         """Return the text embedding of a prompt."""

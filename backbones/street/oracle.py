@@ -1,7 +1,7 @@
-"""A strategy that knows the walk: the frames that show what the block will show.
+"""A strategy that knows the script: the frames that show what the block will show.
 
 It is the ceiling of every strategy on the street. The prompts and the closed street decide where
-the camera looks; how the figures look is left to the frames themselves.
+the camera looks and who is there; how the figures look is left to the frames themselves.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from backbones.world.street.prompt import StreetPrompt
 from backbones.world.street.script import BLOCK_LATENTS, Script, Shot
-from backbones.world.street.visits import Visit, poses, right_frames
+from backbones.world.street.visits import Visit, Visits
 from harness.core.errors import ConfigError
 from methods.base import BlockView, RolloutSpec
 from methods.retrieval import Retrieval, Selection
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class StreetOracle(Retrieval):
-    """The candidates whose camera pose is that of the coming block, or near it.
+    """The candidates that show what the coming block will show, or, of a game, what led to it.
 
     Layout, budget and guard are those of `rag`. A block that shows nothing again, such as those of
     the first lap, has no memory.
@@ -78,14 +78,8 @@ class StreetOracle(Retrieval):
     def select(self, candidates: Sequence[int], first_frame: int) -> Selection:
         """Return the candidates that show the most of what the block will show, in order of age."""
         script = Script(tuple(Shot(prompt, 1) for prompt in (*self._prompts, self._prompt())))
-        frames = right_frames(
-            poses(script),
-            script.lap_px,
-            range(first_frame, first_frame + BLOCK_LATENTS),
-            candidates,
-            self.visit,
-            self.memory_latents,
-        )
+        block = range(first_frame, first_frame + BLOCK_LATENTS)
+        frames = Visits(script).right_frames(block, candidates, self.visit, self.memory_latents)
         return Selection(tuple(sorted(frames)), None)
 
     def _prompt(self) -> StreetPrompt:

@@ -15,8 +15,9 @@ from safetensors.torch import save_file
 from backbones.engine.weights import load_strictly, read_tensors, require_file
 from backbones.street.model import StreetModel, wan_config
 from backbones.tiny.vae import LatentDecoder
+from backbones.world.street.prompt import Scene, StreetPrompt
 from backbones.world.street.script import VERSION
-from harness.core.errors import MissingWeights
+from harness.core.errors import ConfigError, MissingWeights
 
 _KEY = "street"
 _REMEDY = "Train them: python -m harness train-world"
@@ -35,6 +36,7 @@ class StreetWeights:
         step: steps that the transformer was trained for.
         losses: loss of blocks where something returns, by kind of context.
         command: the command that made the file.
+        scenes: what it was trained on.
     """
 
     SCHEMA: ClassVar[int] = 1
@@ -47,6 +49,7 @@ class StreetWeights:
     step: int = 0
     losses: Mapping[str, float] = field(default_factory=dict)
     command: str = ""
+    scenes: tuple[Scene, ...] = (Scene.street,)
 
     @classmethod
     def read(cls, path: Path) -> StreetWeights:
@@ -72,6 +75,21 @@ class StreetWeights:
             )
         return found
 
+    def check_prompt(self, text: str) -> None:
+        """Refuse a prompt that was not trained on.
+
+        Raises:
+            ConfigError: it is outside the grammar, or of another scene.
+        """
+        prompt = StreetPrompt.parse(text)
+        if prompt.scene not in self.scenes:
+            known = ", ".join(self.scenes)
+            raise ConfigError(
+                f"{text!r} is a prompt of the scene {prompt.scene}, and these weights were trained "
+                f"on {known} alone. Train some: python -m harness train-world "
+                f"data.scenes=[{known.replace(' ', '')},{prompt.scene}]"
+            )
+
     def write(self, path: Path, model: StreetModel, decoder: LatentDecoder) -> None:
         """Write the weights in half precision."""
         tensors = {
@@ -87,7 +105,7 @@ class StreetWeights:
         Raises:
             MissingWeights: the tensors are not those of these sizes.
         """
-        model = StreetModel(wan_config(self.dim, self.layers))
+        model = StreetModel(wan_config(self.dim, self.layers), self.scenes)
         decoder = LatentDecoder(self.fine, self.coarse)
         tensors = read_tensors(path, torch.float32)
         for part, module in (("model", model), ("decoder", decoder)):

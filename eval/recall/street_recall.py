@@ -8,29 +8,16 @@ this video, which a new random figure would have on average. Worse than that is 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
 
-from backbones.world.street.prompt import StreetPrompt
-from backbones.world.street.render import SIDE_PX
-from backbones.world.street.script import FPS, GAP_PX, Script
-from eval.clip import ScoredSegment
-from eval.metric import (
-    Clip,
-    ClipMean,
-    ClipMeasure,
-    Combined,
-    Direction,
-    Heading,
-    Kind,
-    MetricInfo,
-    MetricUnavailable,
-)
-from eval.recall.ages import age_part
-from eval.recall.street_visits import StreetClip, Visits, distance, edges, visits_of
-from harness.core.errors import LongtakeError
+from backbones.world.street.script import GAP_PX
+from eval.metric import Direction, Heading, Kind, MetricInfo, MetricUnavailable
+from eval.recall.street_metric import Number, StreetClip, StreetMetric
+from eval.recall.street_visits import Visits, distance, edges, visits_of
 
 # The disc that every figure fills almost entirely, outline included.
 RADIUS_PX = 11
@@ -40,63 +27,18 @@ SHIFT_PX = 2
 FEWEST_EDGES = 0.008
 
 
-class _StreetMetric(ClipMean):
-    """A metric of videos whose prompt is one of the street."""
+class _WalkMetric(StreetMetric):
+    """A metric of walks past figures."""
 
-    info: MetricInfo
     offset_px: ClassVar[int] = 0
 
-    def measure(self, clip: Clip) -> ClipMeasure:
-        """Keep the frames of a clip; only the whole video has a number.
-
-        Raises:
-            MetricUnavailable: the prompt is not one of the street, or the frames are not 64x64.
-        """
-        segments = clip.segments or (ScoredSegment(0, clip.prompt),)
-        try:
-            changes = tuple((one.start_frame, StreetPrompt.parse(one.prompt)) for one in segments)
-            Script.of_changes(changes, segments[-1].start_frame + 1)  # refuses another street
-        except LongtakeError as error:
-            raise MetricUnavailable(
-                f"{self.info.name} needs a prompt of the street: {error}"
-            ) from (error)
-        if clip.frames_FHWC.shape[1:] != (SIDE_PX, SIDE_PX, 3) or clip.fps != FPS:
-            height, width = clip.frames_FHWC.shape[1:3]
-            raise MetricUnavailable(
-                f"{self.info.name} needs {SIDE_PX}x{SIDE_PX} frames at {FPS} per second, got "
-                f"{width}x{height} at {clip.fps}."
-            )
-        return StreetClip(
-            0.0, frames_FHWC=clip.frames_FHWC, start_frame=clip.start_frame, changes=changes
-        )
-
-    def combine(self, measures: Sequence[ClipMeasure]) -> Combined:
-        """Return the mean over all returns; as parts the mean by seconds since the first visit.
+    def numbers(self, clips: Sequence[StreetClip]) -> list[Number]:
+        """Return the number of every later visit, by the seconds since the first one.
 
         Raises:
             MetricUnavailable: nothing returns, or the first visits show no figures.
         """
-        numbers = self._numbers(measures)
-        by_age: dict[str, list[float]] = {}
-        for age_s, _, value in numbers:
-            by_age.setdefault(age_part(age_s), []).append(value)
-        mean = float(np.mean([value for _, _, value in numbers]))
-        return Combined(mean, {age: float(np.mean(values)) for age, values in by_age.items()})
-
-    def curve(self, measures: Sequence[ClipMeasure]) -> list[float | None]:
-        """Return the mean over the returns in each clip; None where nothing returns."""
-        numbers = self._numbers(measures)
-        values: list[float | None] = []
-        for clip in _clips(measures):
-            assert clip.frames_FHWC is not None
-            end = clip.start_frame + len(clip.frames_FHWC)
-            within = [v for _, frame, v in numbers if clip.start_frame < frame <= end]
-            values.append(float(np.mean(within)) if within else None)
-        return values
-
-    def _numbers(self, measures: Sequence[ClipMeasure]) -> list[tuple[float, int, float]]:
-        """Return age in seconds, video frame and number of every return."""
-        visits = visits_of(_clips(measures), self.offset_px)
+        visits = visits_of(clips, self.offset_px)
         if not visits.returns:
             raise MetricUnavailable(
                 f"nothing leaves the view and returns: a lap past {visits.num_figures} figures "
@@ -109,17 +51,17 @@ class _StreetMetric(ClipMean):
             value = self._value(visits, visit.view_HWC, visit.figure)
             if value is not None:
                 age_s = visit.age_s(visits.first[visit.figure])
-                found.append((age_s, visit.end_frame, value))
+                found.append(Number(age_s, visit.end_frame, value))
         if not found:
             raise MetricUnavailable("the first visits show no figures")
         return found
 
+    @abstractmethod
     def _value(self, visits: Visits, view_HWC: np.ndarray, figure: int) -> float | None:
         """Return the number of one return; None if its first visit shows nothing to remember."""
-        raise NotImplementedError
 
 
-class FigureRecall(_StreetMetric):
+class FigureRecall(_WalkMetric):
     """Likeness of every returning figure to its own first visit."""
 
     info = MetricInfo(
@@ -167,7 +109,7 @@ class FigureIdentity(FigureRecall):
         return float(min(distances, key=distances.__getitem__) == figure)
 
 
-class PlaceRecall(_StreetMetric):
+class PlaceRecall(_WalkMetric):
     """Likeness of hills and land between two figures to their first visit."""
 
     info = MetricInfo(
@@ -199,7 +141,3 @@ def _distances(visits: Visits, view_HWC: np.ndarray) -> dict[int, float]:
         other: distance(view_HWC, item.view_HWC, RADIUS_PX, SHIFT_PX)
         for other, item in visits.first.items()
     }
-
-
-def _clips(measures: Sequence[ClipMeasure]) -> list[StreetClip]:
-    return [measure for measure in measures if isinstance(measure, StreetClip)]

@@ -16,10 +16,10 @@ from itertools import groupby
 
 import numpy as np
 
-from backbones.world.street.prompt import SPEED_PX, StreetPrompt
-from backbones.world.street.render import FIGURE_Y_PX, SIDE_PX
-from backbones.world.street.script import FPS, GAP_PX, CameraPath, Script
-from eval.metric import ClipMeasure
+from backbones.world.street.actors import FIGURE_Y_PX, SIDE_PX
+from backbones.world.street.prompt import SPEED_PX
+from backbones.world.street.script import FPS, GAP_PX
+from eval.recall.street_metric import StreetClip, StreetVideo
 
 REACH_PX = 15  # half a side of the square that a figure is cut out by
 _CENTRED_PX = 12  # a figure is looked at while its centre is this close to the middle
@@ -27,21 +27,6 @@ _FEWEST_FRAMES = 4
 _BOX_PX = 27  # as wide as a small figure, so that both its edges count
 # A figure has left the view when none of its square is in the picture, to a side or below.
 _OUT_PX, _OUT_TILT_PX = SIDE_PX // 2 + REACH_PX, SIDE_PX - FIGURE_Y_PX + REACH_PX
-
-
-@dataclass(frozen=True)
-class StreetClip(ClipMeasure):
-    """The frames of a clip, kept for the comparison over the whole video.
-
-    Attributes:
-        frames_FHWC: RGB, uint8: a video of 120 s has 23 MB of them.
-        start_frame: place of the first one in the video.
-        changes: first video frame and prompt of every segment of the video.
-    """
-
-    frames_FHWC: np.ndarray | None = None
-    start_frame: int = 0
-    changes: tuple[tuple[int, StreetPrompt], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,17 +96,14 @@ def visits_of(clips: Sequence[StreetClip], offset_px: int = 0) -> Visits:
         offset_px: distance of the place looked at from the figure; GAP_PX / 2 is the middle between
             two figures.
     """
-    # The last clip may begin within the one before it.
-    frames = {
-        clip.start_frame + number: frame_HWC
-        for clip in clips
-        if clip.frames_FHWC is not None
-        for number, frame_HWC in enumerate(clip.frames_FHWC)
-    }
-    times = np.array(sorted(frames))
-    frames_FHWC = np.stack([frames[time] for time in times])
-    script = Script.of_changes(clips[0].changes, int(times[-1]) + 1)
-    moved_F, tilt_F, plain_F = _camera(script.path, times)
+    video = StreetVideo.of(clips)
+    script, times, frames_FHWC, plain_F = (
+        video.script,
+        video.times,
+        video.frames_FHWC,
+        video.plain_F,
+    )
+    moved_F, tilt_F = script.path.x_px.numpy()[times], script.path.tilt_px.numpy()[times]
     phase_px = _phase_px(frames_FHWC[plain_F], moved_F[plain_F]) + offset_px
     lap_px = script.lap_px
     found = []
@@ -134,7 +116,7 @@ def visits_of(clips: Sequence[StreetClip], offset_px: int = 0) -> Visits:
         for _, group in groupby(centred, key=lambda index: absences_F[index]):
             indices = np.array(list(group))
             if len(indices) >= _FEWEST_FRAMES:
-                views = [_cut(frames_FHWC[i], SIDE_PX // 2 + int(offset_F[i])) for i in indices]
+                views = [cut(frames_FHWC[i], SIDE_PX // 2 + int(offset_F[i])) for i in indices]
                 view_HWC = np.median(views, axis=0)
                 found.append(Visit(figure, times[indices], offset_F[indices], view_HWC))
     in_time = sorted(found, key=lambda visit: int(visit.frames[0]))
@@ -158,13 +140,6 @@ def edges(view_HWC: np.ndarray) -> float:
     return float(np.abs(np.gradient(view_HWC, axis=1)).mean())
 
 
-def _camera(path: CameraPath, times: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return by frame way moved, tilt, and True if it looks straight ahead under the first sky."""
-    moved_F, tilt_F = path.x_px.numpy()[times], path.tilt_px.numpy()[times]
-    sky = path.sky.numpy()
-    return moved_F, tilt_F, (tilt_F == 0) & np.all(sky[times] == sky[0], axis=1)
-
-
 def _phase_px(frames_FHWC: np.ndarray, moved_F: np.ndarray) -> int:
     """Return the place of the first figure on the street, modulo GAP_PX."""
     rows = slice(FIGURE_Y_PX - REACH_PX, FIGURE_Y_PX + REACH_PX)
@@ -179,7 +154,8 @@ def _phase_px(frames_FHWC: np.ndarray, moved_F: np.ndarray) -> int:
     return int(half + np.argmax(smooth[half : half + GAP_PX])) % GAP_PX
 
 
-def _cut(frame_HWC: np.ndarray, centre_px: int) -> np.ndarray:
+def cut(frame_HWC: np.ndarray, centre_px: int) -> np.ndarray:
+    """Return the square round a figure whose centre is in this column, RGB in 0..1."""
     rows = slice(FIGURE_Y_PX - REACH_PX, FIGURE_Y_PX + REACH_PX + 1)
     cut_HWC = frame_HWC[rows, centre_px - REACH_PX : centre_px + REACH_PX + 1]
     return cut_HWC.astype(np.float32) / 255

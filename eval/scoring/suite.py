@@ -55,6 +55,9 @@ METRICS = Registry(
         "figure_recall": "eval.recall.street_recall:FigureRecall",
         "figure_identity": "eval.recall.street_recall:FigureIdentity",
         "place_recall": "eval.recall.street_recall:PlaceRecall",
+        "visitor_recall": "eval.recall.street_visitor:VisitorRecall",
+        "visitor_identity": "eval.recall.street_visitor:VisitorIdentity",
+        "cups_accuracy": "eval.recall.street_cups:CupsAccuracy",
     },
     group="longtake.metrics",
     contract=("info", "setup", "measure", "combine", "curve"),
@@ -113,6 +116,10 @@ SUITES = {
         ),
         clip_s=2,
     ),
+    "street_visitor": Suite(
+        "street_visitor", version="1", metrics=("visitor_recall", "visitor_identity")
+    ),
+    "street_cups": Suite("street_cups", version="1", metrics=("cups_accuracy",)),
     "judge": Suite("judge", version="1", metrics=("judge_quality", "judge_opening"), clip_s=10),
     "vbench_long": Suite(
         "vbench_long",

@@ -31,6 +31,7 @@ from harness.cli.report_command import report
 from harness.cli.resume_command import resume
 from harness.cli.retrieval_command import retrieval
 from harness.cli.selftest_metrics_command import selftest_metrics
+from harness.cli.selftest_recall_command import selftest_recall
 from harness.cli.selftest_statistics_command import selftest_statistics
 from harness.cli.serve_command import serve
 from harness.cli.status_command import status
@@ -74,6 +75,7 @@ DEV: Mapping[str, Command] = {
     "bench-search": bench_search,
     "gpu-selftest": gpu_selftest,
     "selftest-metrics": selftest_metrics,
+    "selftest-recall": selftest_recall,
     "selftest-statistics": selftest_statistics,
     "worker": worker,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, is_dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from backbones import BACKBONES
@@ -206,7 +207,13 @@ def plan_units(config: SweepConfig, only_count: bool = False) -> list[Unit]:
         )
         for prompt, script in zip(row.prompts.prompts, scripts, strict=True):
             own = _own_identity(prompt.text, script)
-            _check_texts((source.check_prompt, check_by_strategy), prompt, only_count)
+            schedule = spec.schedule(script or prompt.text)
+            checks = [
+                partial(check, text)
+                for text in schedule.prompts
+                for check in (source.check_prompt, check_by_strategy)
+            ]
+            _check([*checks, partial(source.check_script, schedule)], prompt, only_count)
             of_prompt = encoded | {key: _canonical(value) for key, value in own.items()}
             for seed in settings.seed:
                 of_prompt["seed"] = _canonical(seed)
@@ -238,13 +245,11 @@ def _script(prompt: Prompt, switch: Switch) -> Script | None:
     return Script(prompt.segments, switch) if prompt.segments else None
 
 
-def _check_texts(checks: Iterable[Callable[[str], None]], prompt: Prompt, only_count: bool) -> None:
-    """Refuse a prompt that the backbone or the strategy can't take, with its file and line."""
-    texts = [segment.prompt for segment in prompt.segments] or [prompt.text]
-    for text in texts:
+def _check(checks: Iterable[Callable[[], None]], prompt: Prompt, only_count: bool) -> None:
+    """Refuse what the backbone or the strategy can't take, with its file and line."""
+    for check in checks:
         try:
-            for check in checks:
-                check(text)
+            check()
         except MissingWeights:  # of the tokenizer
             if not only_count:
                 raise

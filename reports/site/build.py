@@ -162,8 +162,8 @@ def _alone_in(out: Path) -> Iterator[None]:
             if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
                 raise
             raise ConfigError(
-                f"{out} may not be written to ({error.strerror}), and the report there is missing, "
-                "out of date or of other options. Choose another folder: out=FOLDER."
+                f"{out} may not be written to ({error.strerror}), and the report there is missing "
+                "or older than the sweep or this version. Choose another folder: out=FOLDER."
             ) from error
         yield
 

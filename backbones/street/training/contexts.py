@@ -17,7 +17,7 @@ from backbones.street.model import LATENT_SHAPE, PAST_LATENTS
 from backbones.world.street.scene import Street
 from backbones.world.street.script import BLOCK_LATENTS, FRAMES_PER_LATENT, Script
 from backbones.world.street.truth import Truth
-from backbones.world.street.visits import Pose, Visit, poses, right_frames
+from backbones.world.street.visits import Visit, Visits
 from methods.base import ContextPlan, RolloutSpec
 from methods.retrieval import Retrieval, Selection
 from methods.sliding_window import SlidingWindow
@@ -99,8 +99,8 @@ class ClipTruth:
         return Truth.of(self.street, self.script)
 
     @cached_property
-    def _poses(self) -> list[Pose]:
-        return poses(self.script)
+    def _visits(self) -> Visits:
+        return Visits(self.script)
 
     @cached_property
     def returning_blocks(self) -> tuple[int, ...]:
@@ -130,13 +130,8 @@ class ClipTruth:
             visit: the one to take of several frames with one pose.
         """
         start = block * BLOCK_LATENTS
-        return right_frames(
-            self._poses,
-            self.script.lap_px,
-            range(start, start + BLOCK_LATENTS),
-            old_frames(start),
-            visit,
-            _MEMORY_LATENTS,
+        return self._visits.right_frames(
+            range(start, start + BLOCK_LATENTS), old_frames(start), visit, _MEMORY_LATENTS
         )
 
     def plans(self, kinds: Sequence[ContextKind], rng: random.Random) -> list[ContextPlan]:

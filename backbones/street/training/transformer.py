@@ -56,7 +56,7 @@ class TransformerLoop(Loop):
 
     def __init__(self, settings: TransformerSettings, clips: ClipSet, seed: int) -> None:
         with initial_weights(seed):
-            self.street = StreetModel(wan_config(settings.dim, settings.layers))
+            self.street = StreetModel(wan_config(settings.dim, settings.layers), clips.scenes)
         torch.nn.init.zeros_(self.street.transformer.head.head.weight)
         super().__init__("transformer", settings, self.street, seed)
         self._clips, self._settings = clips, settings
@@ -97,7 +97,8 @@ class TransformerLoop(Loop):
 
     def averaged(self) -> StreetModel:
         """Return a model with the averaged weights."""
-        model = StreetModel(wan_config(self._settings.dim, self._settings.layers))
+        config = wan_config(self._settings.dim, self._settings.layers)
+        model = StreetModel(config, self._clips.scenes)
         model.load_state_dict(self.averages)
         return model
 

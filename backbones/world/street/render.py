@@ -1,4 +1,4 @@
-"""Pictures of a street, 64x64: sky, hills whose colour depends on the place, land, figures.
+"""Pictures of a street, 64x64: sky, hills whose colour depends on the place, land, what is on it.
 
 In one lap the hills run through the colour circle once. They distinguish the places of a street but
 contain nothing of the figures there, so a model must remember the figure as well as the place.
@@ -16,11 +16,10 @@ from torch import Tensor
 
 from backbones.world.grammar import SKIES
 from backbones.world.palette import COLOR_RGB, LAND_RGB, OUTLINE_RGB, SKY_RGB
+from backbones.world.street.actors import SIDE_PX, actors, drawing_order
 from backbones.world.street.scene import Figure, Street
-from backbones.world.street.script import GAP_PX, CameraPath, Script
+from backbones.world.street.script import CameraPath, Script
 
-SIDE_PX = 64
-FIGURE_Y_PX = 36  # row of a figure's centre while the camera looks ahead
 HORIZON_PX, HILL_BASE_PX = 44, 35
 HILL_AMPLITUDES_PX = (3.5, 2.5, 1.5)
 HAZE = 0.35  # share of the horizon's color in the hills
@@ -65,25 +64,14 @@ def render_frames(
     land_FC11 = (land_3 * light_F1)[:, :, None, None]
     image = _over(image, land_FC11, _below(height_FH, land_line_FW))
 
-    for number, figure in enumerate(street.figures):
-        dx_F = screen_x_px(street, path, number)
-        near = ((dx_F - SIDE_PX / 2).abs() < SIDE_PX / 2 + 2 * figure.radius_px).nonzero()[:, 0]
-        dx = (pixel - dx_F[near, None])[:, None, :]
-        dy = (height_FH[near] - FIGURE_Y_PX)[:, :, None]
+    for figure, x_F, y_F in drawing_order(script, actors(street, script, frames)):
+        near = ((x_F - SIDE_PX / 2).abs() < SIDE_PX / 2 + 2 * figure.radius_px).nonzero()[:, 0]
+        dx = (pixel - x_F[near, None])[:, None, :]
+        dy = (height_FH[near] - y_F[near, None])[:, :, None]
         color_fCHW, cover_fHW = _draw(figure, dx, dy)
         lit = color_fCHW * light_F1[near, :, None, None]
         image = image.index_copy(0, near, _over(image[near], lit, cover_fHW))
     return image.clamp(0, 1) * 2 - 1
-
-
-def screen_x_px(street: Street, path: CameraPath, figure: int) -> Float[Tensor, " frame"]:
-    """Return the column of a figure's centre in every frame, in or out of view.
-
-    A closed street shows a figure at the nearest of the places that are a lap apart.
-    """
-    lap_px = street.lap_px
-    away_px = (figure + 0.5) * GAP_PX - street.start_px - path.x_px - SIDE_PX / 2
-    return (away_px + lap_px / 2) % lap_px - lap_px / 2 + SIDE_PX / 2
 
 
 def cover(figure: Figure, dx: Tensor, dy: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Scripts of the street, and the path of the camera that follows from one.
 
 A script is a list of shots, each a prompt that holds for some blocks. Sky and motion may change
-from shot to shot; land and number of figures belong to the street and stay.
+from shot to shot; land and cast belong to the street and stay.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from backbones.world.grammar import SKIES
-from backbones.world.street.prompt import SPEED_PX, StreetPrompt
+from backbones.world.street.blocks import Block
+from backbones.world.street.cups import CupsPath
+from backbones.world.street.prompt import SPEED_PX, Scene, StreetPrompt
+from backbones.world.street.visitor import MOST_VISITORS, VisitorPath
 from harness.core.errors import ConfigError
 
 VERSION = 1  # of words, motions and pictures; weights of another version are refused
@@ -28,6 +31,7 @@ BLOCK_S = BLOCK_LATENTS * FRAMES_PER_LATENT / FPS
 GAP_PX = 64  # distance of two neighbouring figures
 # Looking up moves the picture down by this much, enough to take every figure out of view.
 TILT_PX, TILT_SPEED_PX = 56, 4
+_GAME_FIGURES = 4  # two of them lend their colours to ball and cups
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Shot:
     """A stretch of a script with one prompt.
 
     Attributes:
-        prompt: sky, land, number of figures, motion.
+        prompt: sky, land, cast, motion.
         num_blocks: its length in blocks of latent frames.
     """
 
@@ -45,10 +49,11 @@ class Shot:
 
 @dataclass(frozen=True)
 class Script:
-    """Motion of the camera and changes of the light, block by block.
+    """Motion of camera, visitor or cups, and changes of the light, block by block.
 
     Raises:
-        ConfigError: no shots, an empty one, or another land or number of figures on the way.
+        ConfigError: no shots, an empty one, another land or cast on the way, or something that the
+            scene can't show.
     """
 
     shots: tuple[Shot, ...]
@@ -59,13 +64,18 @@ class Script:
         for shot in self.shots:
             if shot.num_blocks < 1:
                 raise ConfigError(f"The shot {str(shot.prompt)!r} lasts no block of {BLOCK_S} s.")
-            for slot in ("land", "count"):
+            for slot in ("land", "cast"):
                 first, word = getattr(self.shots[0].prompt, slot), getattr(shot.prompt, slot)
                 if word != first:
                     raise ConfigError(
                         f"A street cannot change its {slot} on the way: the script begins with "
                         f"{first!r} and goes on with {word!r}. Only sky and motion may change."
                     )
+        # Following them refuses what the scene can't show.
+        if self.scene is Scene.visitor:
+            _ = self.visitor
+        elif self.scene is Scene.cups:
+            _ = self.cups
 
     @classmethod
     def of_segments(cls, segments: Sequence[tuple[float, str]]) -> Self:
@@ -98,9 +108,16 @@ class Script:
         )
 
     @property
+    def scene(self) -> Scene:
+        """The scene that the script plays in."""
+        return self.shots[0].prompt.scene
+
+    @property
     def num_figures(self) -> int:
         """Number of figures of the street."""
-        return self.shots[0].prompt.num_figures
+        if self.scene is Scene.street:
+            return self.shots[0].prompt.num_figures
+        return MOST_VISITORS if self.scene is Scene.visitor else _GAME_FIGURES
 
     @property
     def lap_px(self) -> int:
@@ -129,6 +146,26 @@ class Script:
         """The camera of every video frame."""
         return _path(self)
 
+    @cached_property
+    def visitor(self) -> VisitorPath:
+        """The visitors of a script of theirs."""
+        return VisitorPath.of(self.blocks)
+
+    @cached_property
+    def cups(self) -> CupsPath:
+        """The cups of a game."""
+        return CupsPath.of(self.blocks)
+
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """Motion and length of every block."""
+        # The first latent frame is a single video frame, the pose that everything starts from.
+        frames = BLOCK_LATENTS * FRAMES_PER_LATENT
+        return tuple(
+            Block(prompt.motion, frames - (0 if number else FRAMES_PER_LATENT), number * BLOCK_S)
+            for number, prompt in enumerate(self.prompts)
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class CameraPath:
@@ -155,16 +192,14 @@ def _path(script: Script) -> CameraPath:
     shown = torch.eye(len(SKIES))
     sky = shown[SKIES.index(script.prompts[0].sky)]
     skies.append(sky)
-    frames_per_block = BLOCK_LATENTS * FRAMES_PER_LATENT
-    for block, prompt in enumerate(script.prompts):
-        # The first latent frame is a single video frame, the pose that everything starts from.
-        num_frames = frames_per_block - (FRAMES_PER_LATENT if block == 0 else 0)
-        tilt_goal_px = TILT_PX if prompt.motion == "gazing" else 0
+    for block, prompt in zip(script.blocks, script.prompts, strict=True):
+        tilt_goal_px = TILT_PX if block.motion == "gazing" else 0
         sky_goal = shown[SKIES.index(prompt.sky)]
-        for step in range(num_frames):
-            x_px.append(x_px[-1] + SPEED_PX[prompt.motion])
+        for step in range(block.num_frames):
+            # Only on a walk does the camera move.
+            x_px.append(x_px[-1] + SPEED_PX.get(block.motion, 0))
             change_px = tilt_goal_px - tilt_px[-1]
             tilt_px.append(tilt_px[-1] + max(-TILT_SPEED_PX, min(TILT_SPEED_PX, change_px)))
-            skies.append(torch.lerp(sky, sky_goal, (step + 1) / num_frames))
+            skies.append(torch.lerp(sky, sky_goal, (step + 1) / block.num_frames))
         sky = sky_goal
     return CameraPath(torch.tensor(x_px), torch.tensor(tilt_px), torch.stack(skies))

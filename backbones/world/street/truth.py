@@ -1,4 +1,7 @@
-"""Ground truth of a street's video: place and visible share of every figure, and returns."""
+"""Ground truth of a street's video: place and visible share of every thing on it, and returns.
+
+Who the visitor is, and under which cup the ball is, are in `Script.visitor` and `Script.cups`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from backbones.world.street.render import FIGURE_Y_PX, SIDE_PX, cover, screen_x_px
+from backbones.world.street.actors import SIDE_PX, Actor, actors
+from backbones.world.street.prompt import Scene
+from backbones.world.street.render import cover
 from backbones.world.street.scene import Figure, Street
 from backbones.world.street.script import FPS, Script
 from harness.core.errors import ConfigError
@@ -20,10 +25,10 @@ RETURNED_SHARE = 0.5
 
 @dataclass(frozen=True)
 class Return:
-    """The return of a figure.
+    """The return of a figure, or of the ball.
 
     Attributes:
-        figure: its number on the street.
+        figure: its number on the street, or among the visitors; 0 for the ball.
         left_frame: the last video frame that showed any of it.
         return_frame: the first one that shows RETURNED_SHARE of it again.
     """
@@ -45,9 +50,9 @@ class Truth:
     Attributes:
         street: the things on the street.
         script: camera and light.
-        x_px: column of the centre of every figure.
+        x_px: column of the centre of every figure; of a game those of the ball and of each cup.
         y_px: row of it.
-        visible: share of every figure that is in view, 0..1.
+        visible: share of every one that is in view and not covered by a cup, 0..1.
     """
 
     street: Street
@@ -68,23 +73,27 @@ class Truth:
                 f"The script names {script.num_figures} figures, the street has "
                 f"{len(street.figures)}."
             )
-        path, numbers = script.path, range(len(street.figures))
-        x_px = torch.stack([screen_x_px(street, path, number) for number in numbers], dim=1)
-        y_px = (FIGURE_Y_PX + path.tilt_px).float()[:, None].expand_as(x_px)
-        visible = torch.stack(
-            [
-                _visible(figure, x_px[:, number], y_px[:, number])
-                for number, figure in enumerate(street.figures)
-            ],
-            dim=1,
-        )
+        things = actors(street, script, torch.arange(script.num_frames))
+        x_px = torch.stack([one.x_px for one in things], dim=1)
+        y_px = torch.stack([one.y_px + script.path.tilt_px for one in things], dim=1)
+        if script.scene is Scene.cups:
+            visible = torch.ones_like(x_px)
+            visible[:, 0] = _uncovered(*things)
+        else:
+            visible = torch.stack(
+                [
+                    _visible(one.figure, x_px[:, number], y_px[:, number])
+                    for number, one in enumerate(things)
+                ],
+                dim=1,
+            )
         return cls(street, script, x_px, y_px, visible)
 
     @cached_property
     def returns(self) -> tuple[Return, ...]:
         """Every figure that leaves the view and comes back, in the order of coming back."""
         found = []
-        for number in range(len(self.street.figures)):
+        for number in range(self.visible.shape[1]):
             left: int | None = None
             seen = False
             for frame, share in enumerate(self.visible[:, number].tolist()):
@@ -114,3 +123,18 @@ def _visible(figure: Figure, x_px: Tensor, y_px: Tensor) -> Float[Tensor, " fram
     (left, right), (top, bottom) = bounds(x_px), bounds(y_px)
     inside = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
     return (inside / sums[-1, -1]).clamp(0, 1)
+
+
+def _uncovered(ball: Actor, *cups: Actor) -> Float[Tensor, " frame"]:
+    """Return the share of the ball that no cup covers; all of it lies within the picture."""
+    ball_FHW = _mask(ball)
+    seen_FHW = ball_FHW
+    for cup in cups:
+        seen_FHW = seen_FHW * (1 - _mask(cup))
+    return seen_FHW.sum((1, 2)) / ball_FHW.sum((1, 2))
+
+
+def _mask(thing: Actor) -> Float[Tensor, "frame height width"]:
+    pixel = torch.arange(SIDE_PX).float()
+    dx, dy = pixel - thing.x_px[:, None, None], pixel[:, None] - thing.y_px[:, None, None]
+    return cover(thing.figure, dx, dy)

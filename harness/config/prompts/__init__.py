@@ -22,6 +22,8 @@ GENERATORS = Registry(
         "street": "backbones.world.street.walks:make_walks",
         "interactive": "harness.config.prompts.interactive:make_interactive",
         "street_turns": "backbones.world.street.walks:make_turns",
+        "street_visitor": "backbones.world.street.stories:make_visits",
+        "street_cups": "backbones.world.street.stories:make_games",
     },
     group="longtake.prompts",
 )

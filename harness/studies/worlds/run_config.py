@@ -57,9 +57,10 @@ class WorldRun:
     def deciding(self) -> dict[str, Any]:
         """Return the settings that determine the weights."""
         names = ("seed", "data", "decoder", "transformer")
-        return {key: value for key, value in asdict(self).items() if key in names} | {
-            "street_version": VERSION
-        }
+        found = {key: value for key, value in asdict(self).items() if key in names}
+        if self.data.scenes == ClipSettings().scenes:
+            del found["data"]["scenes"]  # trainings that began before there were others go on
+        return found | {"street_version": VERSION}
 
     def check(self) -> None:
         """Refuse what can't be trained.
@@ -86,7 +87,7 @@ def load_run(arguments: Sequence[str]) -> WorldRun:
         ConfigError: a setting that is malformed, out of range or of another type.
         UnknownName: a setting that does not exist; names the nearest.
     """
-    choices, *_ = expand(arguments, list_keys=())
+    choices, *_ = expand(arguments, list_keys=("data.scenes",))
     run = build(WorldRun, compose_plain(_CONF, "train_world", {}, choices), "training")
     run.command = [*COMMAND, "train-world", *arguments]
     run.check()

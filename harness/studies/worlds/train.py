@@ -19,12 +19,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from statistics import fmean
 
-import torch
 from PIL import Image
-from torch import Tensor
 
 from backbones.engine.spec import Precision
 from backbones.street.backbone import assemble, street_spec
+from backbones.street.encoder import load_encoder
 from backbones.street.training.clips import ClipSet
 from backbones.street.training.contexts import Contexts
 from backbones.street.training.decoder import DecoderLoop
@@ -32,7 +31,6 @@ from backbones.street.training.loop import Loop
 from backbones.street.training.samples import sample_strips
 from backbones.street.training.transformer import TransformerLoop, learned_memory
 from backbones.street.weights import StreetWeights
-from backbones.tiny.backbone import load_vae
 from harness.core.errors import ConfigError
 from harness.core.events import Event, EventKind, Interrupted, Listener, StopRequested
 from harness.core.files import remove_leftovers, replacing
@@ -119,11 +117,7 @@ def _write_state(run: WorldRun, step: int, steps: int) -> None:
 
 
 def _make_clips(run: WorldRun, listener: Listener, stop_requested: StopRequested) -> ClipSet:
-    vae, mean_C, std_C = load_vae(torch.device("cpu"))
-
-    @torch.inference_mode()
-    def encode(video: Tensor) -> Tensor:
-        return (vae.encode(video) - mean_C[:, None, None]) / std_C[:, None, None]
+    encode = load_encoder()
 
     with listener.stage("render", {"clips": run.data.clips}, {}) as emit:
 
@@ -186,12 +180,13 @@ def _save_transformer(
         step=step,
         losses=losses,
         command=" ".join(run.command),
+        scenes=tuple(run.data.scenes),
     )
     model, light = transformer.averaged(), decoder.averaged()
     with replacing(run.weights) as temporary:
         weights.write(temporary, model, light)
     backbone = assemble(street_spec(weights, Precision.float32), model, light)
-    picture = sample_strips(backbone, run.seed)
+    picture = sample_strips(backbone, run.data.scenes[0], run.seed)
     with replacing(run.folder / "samples" / f"{step:06}.png") as temporary:
         Image.fromarray(picture.numpy()).save(temporary)
     numbers = "  ".join(f"{key} {value:.3f}" for key, value in line.items() if key != "step")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 
 import pytest
@@ -19,11 +20,14 @@ from backbones.street.training.contexts import (
     old_frames,
     rollout_spec,
 )
+from backbones.world.street.prompt import Scene
 from backbones.world.street.scene import draw_street
 from backbones.world.street.script import BLOCK_LATENTS, FRAMES_PER_LATENT, Script
 from backbones.world.street.truth import Truth
 from backbones.world.street.visits import Visit
 from methods.base import Role
+
+SHIPPED_CLIPS = "033c629f99e73cb9591218cb76120302d61c2b600cf2a743a9eeea3cd5866b4c"
 
 
 def _walk() -> ClipTruth:
@@ -54,6 +58,39 @@ def test_the_right_frames_show_the_figure_that_returns(number: int) -> None:
             frames = clip.right_frames(block, visit)
             assert frames and set(frames) <= set(old_frames(start))
             assert bool(((seen_TS[frames].amax(0) > 0.1) & returning).any())
+
+
+@pytest.mark.parametrize("scene", [Scene.visitor, Scene.cups])
+def test_memory_brings_back_the_visitor_and_what_led_to_the_ball(scene: Scene) -> None:
+    """Some blocks of each scene need memory, and it holds only frames of the past that show it."""
+    for number in range(6):
+        clip = clip_truth(0, number, (scene,))
+        seen_TS = _seen_by_latent(clip)
+        assert clip.script.scene is scene
+        for block in clip.returning_blocks:
+            frames = clip.right_frames(block, Visit.last)
+            assert set(frames) <= set(old_frames(block * BLOCK_LATENTS))
+            comes = seen_TS[block * BLOCK_LATENTS : (block + 1) * BLOCK_LATENTS].amax(0) > 0.3
+            assert bool((comes & (seen_TS[frames].amax(0) > 0.3)).any())
+            if scene is Scene.cups:  # of every exchange since the ball was seen
+                assert frames == sorted(frames) and len(frames) > 2
+
+
+def test_scenes_of_a_training_come_in_turn_and_leave_the_street_as_it_was() -> None:
+    mixed = [clip_truth(0, number, (Scene.cups, Scene.street)) for number in range(4)]
+    assert [clip.script.scene for clip in mixed] == [Scene.cups, Scene.street] * 2
+    assert mixed[1].script == clip_truth(0, 1).script and mixed[1].street == clip_truth(0, 1).street
+
+
+def test_the_training_clips_of_the_shipped_weights_do_not_change() -> None:
+    """The clips of a seed are part of what the weights in the package are."""
+    facts = []
+    for number in range(12):
+        clip = clip_truth(0, number)
+        prompts = [str(prompt) for prompt in clip.script.prompts]
+        right = [clip.right_frames(block, Visit.last) for block in range(CLIP_BLOCKS)]
+        facts.append((prompts, clip.street.start_px, clip.returning_blocks, right))
+    assert hashlib.sha256(repr(facts).encode()).hexdigest() == SHIPPED_CLIPS
 
 
 def _seen_by_latent(clip: ClipTruth) -> Tensor:

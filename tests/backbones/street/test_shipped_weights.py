@@ -13,8 +13,9 @@ from backbones.street.oracle import StreetOracle
 from backbones.street.training.transformer import learned_memory
 from backbones.street.weights import StreetWeights
 from backbones.world.street.prompt import StreetPrompt
+from eval.recall.street_metric import StreetClip
 from eval.recall.street_recall import FigureRecall
-from eval.recall.street_visits import StreetClip
+from harness.core.errors import ConfigError
 from methods.base import MemoryStrategy
 from methods.sliding_window import SlidingWindow
 
@@ -42,6 +43,13 @@ def test_the_file_is_small_and_says_how_it_was_made() -> None:
     assert file.path.stat().st_size < 12e6
     assert weights.command.startswith("python -m harness train-world")
     assert learned_memory(weights.losses)
+
+
+def test_a_prompt_of_a_scene_that_was_not_trained_is_refused() -> None:
+    with pytest.raises(
+        ConfigError, match=r"scene cups.*on street alone.*data.scenes=\[street,cups"
+    ):
+        StreetBackbone().check_prompt("noon grassy cups showing")
 
 
 @pytest.mark.slow

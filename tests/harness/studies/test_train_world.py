@@ -29,6 +29,7 @@ FAST = (
     "save_every=2",
     "data.clips=3",
     "data.held_out=2",
+    "data.scenes=street,cups",
     "decoder.steps=2",
     "decoder.fine=8",
     "decoder.coarse=8",
@@ -68,6 +69,7 @@ def test_a_training_leaves_weights_curves_and_samples(trained: Path) -> None:
         "000004.png",
     ]
     weights = StreetWeights.read(trained / "street.safetensors")
+    assert weights.scenes == ("street", "cups")
     assert weights.step == 4 and "train-world" in weights.command
     assert weights.losses["right"] == pytest.approx(float(rows[-1]["right"]))
 
@@ -143,6 +145,8 @@ def test_a_diverged_training_stops_and_keeps_the_last_good(trained: Path, tmp_pa
     ("override", "error", "message"),
     [
         ("data.held_out=3", ConfigError, r"data.held_out must lie within 1..2"),
+        ("data.scenes=cups,cups", ConfigError, "each once"),
+        ("data.scenes=cup", ConfigError, "street, visitor, cups"),
         ("transformer.dim=50", ConfigError, "multiple of 48"),
         ("decoder.steps=0", ConfigError, r"decoder.steps must be at least 1"),
         ("save_every=0", ConfigError, "save_every"),

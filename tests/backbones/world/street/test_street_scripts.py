@@ -50,7 +50,7 @@ def test_a_prompt_outside_the_grammar_is_refused(text: str, message: str) -> Non
         ([(0.0, "noon grassy four walking")], "no block"),
         (
             [(3.0, "noon grassy four walking"), (3.0, "noon grassy five walking")],
-            "cannot change its count",
+            "cannot change its cast",
         ),
         (
             [(3.0, "noon grassy four walking"), (3.0, "noon sandy four walking")],

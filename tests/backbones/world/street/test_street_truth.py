@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from backbones.world.grammar import COLORS, PATTERNS, SHAPES
 from backbones.world.palette import COLOR_RGB
+from backbones.world.street.actors import SIDE_PX
 from backbones.world.street.draw import draw_script
 from backbones.world.street.prompt import COUNTS
-from backbones.world.street.render import SIDE_PX, render, render_frames
+from backbones.world.street.render import render, render_frames
 from backbones.world.street.scene import Street, draw_street
 from backbones.world.street.script import FPS, GAP_PX, Script
 from backbones.world.street.truth import RETURNED_SHARE, Truth

@@ -16,8 +16,8 @@ from harness.core.errors import ConfigError
 def test_walks_differ_and_take_all_lengths_in_turn() -> None:
     walks = make_walks(16, seed=0)
     assert len(set(walks)) == 16
-    assert [walk.count for walk in walks[:4]] == ["three", "four", "five", "six"]
-    assert set(Counter(walk.count for walk in walks).values()) == {4}
+    assert [walk.cast for walk in walks[:4]] == ["three", "four", "five", "six"]
+    assert set(Counter(walk.cast for walk in walks).values()) == {4}
     assert {walk.motion for walk in walks} == {"walking"}
 
 
