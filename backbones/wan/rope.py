@@ -29,16 +29,17 @@ def rotate(
     x: Float[Tensor, "*batch token head_dim"], factors: Float[Tensor, "*#batch token head_dim/2 2"]
 ) -> Float[Tensor, "*batch token head_dim"]:
     """Turn each pair of neighbouring channels by its angle, in float32."""
-    pairs = x.float().unflatten(-1, (-1, 2))
     # One formula, written twice: run eagerly, complex products are six times faster than real
-    # ones; compiled, they are the only part of a layer that isn't fused. A stack would be written
-    # to memory in float32 before it is rounded; a flip is only another index.
+    # ones; compiled, they are the only part of a layer that isn't fused. Whatever has an axis of
+    # its own for the two channels of a pair would be written to memory in float32.
     if torch.compiler.is_compiling():
-        cos, sin = factors.unsqueeze(-2).unbind(-1)
-        signs = 2 * torch.arange(2, device=x.device) - 1
-        turned = pairs * cos + pairs.flip(-1) * (sin * signs)
-    else:
-        turned = torch.view_as_real(torch.view_as_complex(pairs) * torch.view_as_complex(factors))
+        by_channel = factors.unsqueeze(-2).expand(*factors.shape[:-1], 2, 2).flatten(-3, -2)
+        cos, sin = by_channel.unbind(-1)
+        signs = torch.arange(x.shape[-1], device=x.device) % 2 * 2 - 1
+        partners = x.float().unflatten(-1, (-1, 2)).flip(-1).flatten(-2)
+        return (x.float() * cos + partners * (sin * signs)).type_as(x)
+    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))
+    turned = torch.view_as_real(pairs * torch.view_as_complex(factors))
     return turned.flatten(-2).type_as(x)
 
 

@@ -192,10 +192,15 @@ class TransformerBlock(nn.Module):
 
     def feed_forward(self, x_SE: Tensor) -> Tensor:
         """Return the result of the feed-forward network; on a GPU, GELU is part of the product."""
-        widen, narrow = self.ffn[0], self.ffn[2]
         joint = x_SE.is_cuda and not torch.is_grad_enabled()  # the joint product has no gradient
-        if not joint or not isinstance(widen, nn.Linear):
-            return self.ffn(x_SE)
+        if joint and isinstance(self.ffn[0], nn.Linear):
+            return self.joint_feed_forward(x_SE)
+        return self.ffn(x_SE)
+
+    def joint_feed_forward(self, x_SE: Tensor) -> Tensor:
+        """Return the result of the feed-forward network as a GPU computes it."""
+        widen, narrow = self.ffn[0], self.ffn[2]
+        assert isinstance(widen, nn.Linear) and isinstance(narrow, nn.Linear)
         # The tanh form on CUDA, as in `self.ffn`; that of the processor would be the exact one.
         hidden = torch._addmm_activation(widen.bias, x_SE, widen.weight.t(), use_gelu=True)
         return narrow(hidden)
