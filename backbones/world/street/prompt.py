@@ -94,7 +94,8 @@ class StreetPrompt:
         if len(words) != len(SLOTS):
             raise ConfigError(
                 f"A prompt of the street has {len(SLOTS)} words ({', '.join(SLOTS)}), for example "
-                f"{_EXAMPLES[Scene.street]!r}; got {len(words)}: {reprlib.repr(text)}."
+                f"{_EXAMPLES[Scene.street]!r}; got {len(words)}: {reprlib.repr(text)}. "
+                "Ready-made sets are prompts=street and others of python -m harness list prompts."
             )
         return cls(*words)
 
