@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from harness.core.errors import MissingWeights
-from harness.core.weights_files import file_sha256
+from harness.core.weights_files import file_sha256, why_unreadable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,9 +74,8 @@ def read_checkpoint(path: Path) -> Any:
                 f"wants to call {code[1]}."
             ) from error
         kind = "safetensors" if path.suffix == ".safetensors" else "PyTorch"
-        reason = str(error).partition("\n")[0]
         raise MissingWeights(
-            f"{path.name} is truncated or not a {kind} file: {type(error).__name__}: {reason}"
+            f"{path.name} is truncated or not a {kind} file: {why_unreadable(path, error)}."
         ) from error
 
 

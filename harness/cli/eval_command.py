@@ -73,8 +73,8 @@ def evaluate(
         typer.Option(
             metavar="FILE",
             rich_help_panel=_OWN,
-            help="A .jsonl file with a line per video, or the prompt file (.txt, one a line) that "
-            "the videos were made from.",
+            help="A .jsonl file with a line per video, a .json map from videos to prompts, or the "
+            "prompt file (.txt, one a line) that the videos were made from.",
         ),
     ] = None,
     name: Annotated[

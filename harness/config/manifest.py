@@ -1,8 +1,9 @@
 """Manifests of imported videos: the prompt of each file.
 
-A manifest is a .jsonl file with one line per video (`video`, `prompt`), or a prompt file as for
-`prompts=` if the video files are named as VBench, Self-Forcing or LongLive name them. A file name
-only selects a line of the prompt file; its text is never used as a prompt.
+A manifest is a .jsonl file with one line per video (`video`, `prompt`), a .json file with an array
+of these or a map from videos to prompts, as for VBench, or a prompt file as for `prompts=` if the
+video files are named as VBench, Self-Forcing or LongLive name them. A file name only selects a line
+of the prompt file; its text is never used as a prompt.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 
 from harness.config.prompts import Prompt, PromptSettings, load_prompts, numbered_lines
 from harness.core.errors import ConfigError, StoreError, unknown_name
+from harness.core.typed_files import from_json
 from harness.core.untyped import json_object
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif")
@@ -83,10 +85,14 @@ def read_manifest(folder: Path, path: Path) -> Manifest:
         UnknownName: an unknown key in a line; names the nearest.
     """
     files, of_vbench = find_videos(folder)
-    lines = _json_lines(path) if path.suffix == ".jsonl" else []
-    if any("video" in line for line, _ in lines):
+    lines = []
+    if path.suffix == ".jsonl":
+        lines = _json_lines(path)
+    elif path.suffix == ".json":
+        lines = _json_entries(path, folder)
+    if path.suffix == ".json" or any("video" in line for line, _ in lines):
         known = {_composed(file.relative_to(folder).as_posix()): file for file in files}
-        videos = [_listed(line, number, known, folder, path) for line, number in lines]
+        videos = [_listed(line, place, known, folder) for line, place in lines]
     else:
         prompts = load_prompts(path.stem, PromptSettings(str(path))).prompts
         if any(prompt.segments for prompt in prompts):
@@ -140,21 +146,50 @@ def list_videos(prompts: Mapping[Path, str]) -> Manifest:
     return Manifest(common, tuple(videos), ())
 
 
-def _json_lines(path: Path) -> list[tuple[dict[str, Any], int]]:
-    """Return the objects of a .jsonl file, each with the number of its line."""
+def _json_entries(path: Path, folder: Path) -> list[tuple[dict[str, Any], str]]:
+    """Return the objects of a .json file, each with its place.
+
+    It is an array of objects, or a map from videos to prompts as for VBench, whose paths count from
+    the folder or from the working folder.
+    """
+    text = "\n".join(line for line, _ in numbered_lines(path, "Manifest"))
+    try:
+        if text.lstrip().startswith("{"):
+            prompts = json_object(text, str(path)).items()
+            entries = [{"video": _below(folder, key), "prompt": prompt} for key, prompt in prompts]
+        else:
+            entries = from_json(text, list[dict[str, Any]], str(path))
+    except StoreError as error:
+        raise ConfigError(
+            f"{error} Expected an array of objects with video and prompt, or a map from videos to "
+            "prompts."
+        ) from error
+    return [(entry, f"{path}, entry {number}") for number, entry in enumerate(entries, start=1)]
+
+
+def _below(folder: Path, name: str) -> str:
+    """Return the name of a video in a folder, which may be given from the working folder."""
+    path, root = Path(name).absolute(), folder.absolute()
+    if (folder / name).exists() or not path.is_relative_to(root):
+        return name
+    return path.relative_to(root).as_posix()
+
+
+def _json_lines(path: Path) -> list[tuple[dict[str, Any], str]]:
+    """Return the objects of a .jsonl file, each with its place."""
     lines = []
     for text, number in numbered_lines(path, "Manifest"):
+        place = f"{path}, line {number}"
         try:
-            lines.append((json_object(text, f"{path}, line {number}"), number))
+            lines.append((json_object(text, place), place))
         except StoreError as error:
             raise ConfigError(f"{error} Expected an object with video and prompt.") from error
     return lines
 
 
 def _listed(
-    line: dict[str, Any], number: int, known: Mapping[str, Path], folder: Path, path: Path
+    line: dict[str, Any], place: str, known: Mapping[str, Path], folder: Path
 ) -> ListedVideo:
-    place = f"{path}, line {number}"
     for key in line:
         if key not in _KEYS:
             raise unknown_name(f"key ({place})", key, _KEYS)

@@ -11,10 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from backbones import BACKBONES
 from harness.config.prompts import GENERATORS
@@ -29,6 +29,7 @@ REGISTRIES: dict[str, tuple[Registry, str]] = {
     "backbone": (BACKBONES, "family"),
     "method": (METHODS, "strategy"),
 }
+_NO_TEXT = ("tag:yaml.org,2002:null", "tag:yaml.org,2002:merge")
 # Keys of presets whose values are registered names.
 _NAMED = {
     "family": BACKBONES,
@@ -74,7 +75,9 @@ def option(group: str, value: str) -> str:
     if value.endswith((".yaml", ".yml")):
         if not Path(value).is_file():
             raise ConfigError(f"{group}={value}: no such file.")
-        return _store(group, value, _read_yaml(Path(value)))
+        content = _read_yaml(Path(value))
+        # The declared types decide what is a number: a partition may be called 07, an account 1e5.
+        return _store(group, value, _texts(Path(value)) if group == "executor" else content)
     if group == "prompts" and value.endswith((".txt", ".jsonl")):
         return _store(group, value, {"source": value})
     if value not in options(group):
@@ -136,10 +139,24 @@ def _store(group: str, value: str, node: Any) -> str:
     return name
 
 
+class _TextLoader(yaml.SafeLoader):
+    """Reads every scalar as the text that is written, but null."""
+
+
+_TextLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag in _NO_TEXT]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _texts(path: Path) -> Any:
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=_TextLoader)
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         content = OmegaConf.to_container(OmegaConf.load(path))
-    except (YAMLError, UnicodeDecodeError, OmegaConfBaseException) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, OmegaConfBaseException) as error:
         raise ConfigError(f"{path} is not readable YAML: {error}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} must hold keys and values.")

@@ -15,7 +15,13 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, Quote, QuotedString, Transformer
+from hydra.core.override_parser.types import (
+    Override,
+    Quote,
+    QuotedString,
+    RangeSweep,
+    Transformer,
+)
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -32,6 +38,7 @@ _INTEGERS = re.compile(
     rf"(?P<key>[a-z]+)=(?P<open>\[)?(?P<numbers>{_INTEGER}(?:,{_INTEGER})+)(?(open)\])"
 )
 _ENDLESS = re.compile(r"\d{4300}")  # sys.int_info.default_max_str_digits
+_MOST_VALUES = 10**7
 _WORDS = ("null", "true", "false", "inf", "nan")
 
 
@@ -43,16 +50,23 @@ class Choice:
         key: the key, with its dots.
         value: the value as text; parsed by `expand` it is in Hydra's syntax, a group's name plain.
         parsed: the value as Hydra's grammar reads it; None before that.
+        written: the value as it was typed, where the grammar reads one value.
     """
 
     key: str
     value: str
     parsed: Any = field(default=None, compare=False)
+    written: str = field(default="", compare=False)
 
     @property
     def group(self) -> str:
         """The part of the key before the first dot."""
         return self.key.partition(".")[0]
+
+    @property
+    def typed(self) -> Any:
+        """The value, but a number or truth value as it was typed: a name may be 07, 1e5 or true."""
+        return self.written if isinstance(self.parsed, int | float) else self.parsed
 
     def __str__(self) -> str:
         return f"{self.key}={self.value}"
@@ -176,7 +190,9 @@ def compose_plain(
             config = compose(name, [f"{group}={option}" for group, option in options.items()])
         # Not given to Hydra as text: parsing is quadratic in the length of a list.
         for choice in choices:
-            OmegaConf.update(config, choice.key, choice.parsed, force_add=True)
+            own = choice.group in GRID_KEYS  # whose fields are not declared here
+            value = choice.parsed if own else choice.typed
+            OmegaConf.update(config, choice.key, value, force_add=True)
         return _plain(config)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(" ".join(str(error).split())) from error
@@ -193,7 +209,8 @@ def merge(values: Mapping[str, Any], arguments: Sequence[str]) -> dict[str, Any]
         for override in _parse(arguments):
             if override.is_sweep_override():
                 raise ConfigError(f"{override.input_line}: expected one value, not a list.")
-            OmegaConf.update(config, override.key_or_group, override.value(), force_add=True)
+            (choice,) = _choices(override, ())
+            OmegaConf.update(config, choice.key, choice.typed, force_add=True)
         return _plain(config)
     except OmegaConfBaseException as error:
         raise ConfigError(" ".join(str(error).split())) from error
@@ -204,6 +221,12 @@ def _parse(arguments: Sequence[str]) -> list[Override]:
         overrides = OverridesParser.create().parse_overrides(list(arguments))
     except OverrideParseException as error:
         reason = str(error).splitlines()[0]
+        key, equals, value = str(error.override).partition("=")
+        if reason.startswith("LexerNoViableAlt") and equals and "'" not in value:
+            raise ConfigError(
+                f"{error.override!r}: such a text needs quotes of its own; in a shell: "
+                f"{key}=\"'{value}'\""
+            ) from error
         raise ConfigError(f"{error.override!r} is not of the form key=value: {reason}") from error
     except ValueError as error:  # a whole number of more digits than Python converts
         wrong = next(a for a in arguments if _ENDLESS.search(a))
@@ -239,7 +262,10 @@ def _choices(override: Override, list_keys: Collection[str]) -> list[Choice]:
         text = override.get_value_element_as_str()
         if key in list_keys and not isinstance(value, list):
             return [Choice(key, f"[{text}]", [value])]
-        return [Choice(key, text, value)]
+        return [Choice(key, text, value, str(override.input_line).partition("=")[2].strip())]
+    spanned = override.value()
+    if isinstance(spanned, RangeSweep):
+        _check_range(override, spanned)
     encode = Transformer.identity if key in GRID_KEYS else Transformer.encode
     try:
         texts = [str(_unquoted(text)) for text in override.sweep_iterator(encode)]
@@ -251,6 +277,15 @@ def _choices(override: Override, list_keys: Collection[str]) -> list[Choice]:
     if key.partition(".")[0] not in GRID_KEYS:
         raise ConfigError(f"{key} takes one value, got a list: {', '.join(texts)}.")
     return [Choice(key, text, value) for text, value in zip(texts, values, strict=True)]
+
+
+def _check_range(override: Override, found: RangeSweep) -> None:
+    """Refuse a range that has no end, or so many values that it is a mistake."""
+    start, stop, step = (float(part or 0) for part in (found.start, found.stop, found.step))
+    if step == 0 or abs(stop - start) / abs(step) > _MOST_VALUES:
+        raise ConfigError(
+            f"{override.input_line}: expected a range of at most {_MOST_VALUES:,} values."
+        )
 
 
 def _unquoted(value: Any) -> Any:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from harness.core.registry import OWN_DISTRIBUTION, PluginError
 
 
+_MOST_NAME_BYTES = 255  # of file systems
+
+
 class ExecutorKind(StrEnum):
     """Executors: this process, worker processes on this machine, or a SLURM cluster."""
 
@@ -94,6 +97,10 @@ class Settings:
             raise ConfigError(f"save_every_blocks must be at least 1: {self.save_every_blocks}.")
         if not self.name or "/" in self.name or self.name.startswith("."):
             raise ConfigError(f"name={self.name!r} must be a plain folder name.")
+        if (num_bytes := len(self.name.encode())) > _MOST_NAME_BYTES:
+            raise ConfigError(
+                f"name= has {num_bytes} bytes; a folder's name may have {_MOST_NAME_BYTES}."
+            )
 
     @property
     def runtime(self) -> Runtime:
@@ -172,11 +179,23 @@ def load_sweep(arguments: Sequence[str], unlabelled: Sequence[str] = ()) -> Swee
         prompts = groups["prompts"] | {"sha256": row.prompts.sha256}
         parts = {name: _resolved(name, getattr(row, name)) for name in REGISTRIES}
         parts["method"]["switch"] = str(row.switch)
-        resolved.append({**config, **parts, "prompts": prompts})
+        shared = _as_declared(config, with_defaults(settings))
+        resolved.append({**shared, **parts, "prompts": prompts})
     assert settings is not None
     check_suites(settings.suite)
     _check_labels(rows)
     return SweepConfig(settings, tuple(rows), tuple(resolved))
+
+
+def _as_declared(given: dict[str, Any], declared: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings that are given, with what texts that were typed are read as."""
+    found = dict(given)
+    for key, value in given.items():
+        if isinstance(value, dict):
+            found[key] = _as_declared(value, declared[key])
+        elif isinstance(value, str):
+            found[key] = declared[key]
+    return found
 
 
 def load_single(prompt: str, arguments: Sequence[str]) -> SweepConfig:
@@ -297,7 +316,9 @@ def _compose(choices: Sequence[Choice]) -> dict[str, Any]:
     chosen = {choice.key: choice.value for choice in choices if choice.key in defaults()}
     if any(choice.key == "workers" and choice.parsed is not None for choice in choices):
         chosen.setdefault("executor", "processes")
-    options = {key: option(key, chosen.get(key) or own_default(key)) for key in defaults()}
+    options = {
+        key: option(key, chosen[key] if key in chosen else own_default(key)) for key in defaults()
+    }
     # Keys are set whether they exist or not: the dataclasses refuse those that don't, and know the
     # nearest one.
     settings = [choice for choice in choices if choice.key not in (*options, *LIST_KEYS)]

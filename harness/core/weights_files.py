@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import pickle
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,6 +21,7 @@ from harness.core.files import cache_root, write_text
 # Hashing a smaller file is faster than looking up its stored hash.
 CACHED_FROM_BYTES = 2**26
 _CHUNK_BYTES = 2**24
+_HEAD_BYTES = 1024
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,37 @@ class WeightsFile:
     def path(self) -> Path:
         """Place of the file on this machine."""
         return weights_root() / self.repo / self.file
+
+
+def why_unreadable(path: Path, error: Exception) -> str:
+    """Say in one line why a file can't be read as weights: what it is, where that is known.
+
+    Args:
+        path: the file.
+        error: what the reader raised. PyTorch's own words advise to load the file unsafely.
+    """
+    if other := _other_file(path):
+        return other
+    if isinstance(error, pickle.UnpicklingError | EOFError):
+        return "it holds no tensors that can be read"
+    first_line = str(error).partition("\n")[0].rstrip(". ")
+    return f"{type(error).__name__}: {first_line}"
+
+
+def _other_file(path: Path) -> str | None:
+    """Say what a file is that often lies in the place of weights; None for any other."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        head = file.read(_HEAD_BYTES).lstrip()
+        if not head:
+            return "it is empty; download it again"
+        if head.startswith(b"version https://git-lfs"):
+            return "it is a pointer of Git LFS; git lfs pull, in its repository, fetches the file"
+        if head[:100].lower().startswith((b"<!doctype html", b"<html")):
+            return (
+                "it is a web page; download the file itself, whose address on the hub has "
+                "/resolve/ in place of /blob/"
+            )
+    return None
 
 
 def hub_address() -> str:

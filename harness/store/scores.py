@@ -229,7 +229,8 @@ class _Scores:
                 "metric": self._metric.texts(),
                 "value": np.asarray(self._value),
                 "reason": self._reason.texts(),
-            }
+            },
+            copy=False,
         )
         pairs = zip(frame["unit_id"], frame["duration_s"], strict=True)
         frame["frozen"] = np.fromiter((pair in frozen for pair in pairs), bool, len(frame))
@@ -253,7 +254,8 @@ class _Curves:
 
     def frame(self) -> pd.DataFrame:
         texts = {name: column.categories() for name, column in self._texts.items()}
-        return pd.DataFrame(texts | {name: np.asarray(c) for name, c in self._numbers.items()})
+        numbers = {name: np.asarray(column) for name, column in self._numbers.items()}
+        return pd.DataFrame(texts | numbers, copy=False)
 
 
 def _unit_metrics(reader: Reader, path: Path, sha256: str) -> _UnitMetrics | None:

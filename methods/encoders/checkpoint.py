@@ -22,6 +22,7 @@ from harness.core.equal_bytes import write_tensors, write_torch
 from harness.core.errors import MissingWeights, nearest
 from harness.core.typed_files import from_plain
 from harness.core.untyped import json_object
+from harness.core.weights_files import why_unreadable
 from methods.encoders.network import AutoencoderConfig, LatentAutoencoder
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     except Exception as error:  # a damaged pickle can raise almost anything
         raise MissingWeights(
             f"{path.name} is not a readable retrieval autoencoder (truncated, or of another "
-            f"layout than {{model, config}}): {error}"
+            f"layout than {{model, config}}): {why_unreadable(path, error)}"
         ) from error
     sha256 = hashlib.sha256(data).hexdigest()
     return Checkpoint(path.name, _parse_config(config, path), tensors, known, sha256)

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from harness.core.errors import LongtakeError, MissingWeights
+from harness.core.weights_files import why_unreadable
 from methods.encoders.base import Source
 from methods.encoders.checkpoint import given_file
 from methods.encoders.vit import VisionTransformer, vit_weights
@@ -50,7 +51,9 @@ class Dino:
         except (LongtakeError, AttributeError) as error:
             raise MissingWeights(f"{path.name}: {error}") from error
         except _UNREADABLE as error:
-            raise MissingWeights(f"{path.name} can't be read as weights: {error}") from error
+            raise MissingWeights(
+                f"{path.name} can't be read as weights: {why_unreadable(path, error)}."
+            ) from error
         self._network.eval().requires_grad_(False)
         self._sha256 = hashlib.sha256(data).hexdigest()
 

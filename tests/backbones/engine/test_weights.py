@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from backbones.engine.weights import load_strictly, read_checkpoint, read_tensors, unfilled
-from harness.core.errors import LongtakeError
+from harness.core.errors import LongtakeError, MissingWeights
+from methods.encoders import checkpoint
+from methods.encoders.dino import Dino
 
 TENSORS = {"weight": torch.arange(600.0).reshape(2, 300), "bias": torch.zeros(2)}
 
@@ -59,6 +62,29 @@ class Payload:
 
     def __reduce__(self) -> tuple:
         return (Path.touch, (self.made,))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "it is empty"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a pointer of Git LFS"),
+        (b"<!DOCTYPE html><title>Not found</title>", "a web page"),
+        (b"PK not a zip", "it holds no tensors that can be read"),
+    ],
+)
+def test_what_lies_in_the_place_of_weights_is_said(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
+    path = tmp_path / "model.pt"
+    path.write_bytes(content)
+    with pytest.raises(MissingWeights, match=re.escape(said)):
+        read_checkpoint(path)
+    for reader in (Dino, checkpoint.read_checkpoint):
+        with pytest.raises(MissingWeights) as refused:
+            reader(str(path) if reader is Dino else path)
+        assert said in str(refused.value)
+        assert "weights_only" not in str(refused.value)
 
 
 @pytest.mark.parametrize("form", ["torch", "bare pickle"])

@@ -42,6 +42,28 @@ def test_a_line_names_its_video_whatever_the_file_name(tmp_path: Path, folder: P
     assert manifest.unlisted == ()
 
 
+def test_an_array_of_lines_and_the_map_of_vbench_are_manifests(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(folder, "a.mp4", "deep/b.mp4")
+    prompts = {"a.mp4": "one", "deep/b.mp4": "two"}
+    array = json.dumps([{"video": name, "prompt": text} for name, text in prompts.items()])
+    monkeypatch.chdir(folder.parent)
+    from_here = {f"{folder.name}/{name}": text for name, text in prompts.items()}
+    for content in (array, json.dumps(prompts), json.dumps(from_here, indent=1)):
+        found = read_manifest(Path(folder.name), write(tmp_path, content, name="p.json")).videos
+        assert {video.id: video.prompt for video in found} == prompts
+    for content, message in (
+        ("3", "Expected an array of objects with video and prompt, or a map"),
+        ("{", "not valid JSON.* Expected an array"),
+        ('[{"video": "a.mp4"}]', r"p\.json, entry 1: expected an object with video and prompt"),
+        ('{"a.mp4": 3}', r"p\.json, entry 1: expected an object with video and prompt"),
+        ("{}", "matches none of the 2 videos"),
+    ):
+        with pytest.raises(LongtakeError, match=message):
+            read_manifest(folder, write(tmp_path, content, name="p.json"))
+
+
 def test_prompts_to_evaluate_with_may_differ(tmp_path: Path, folder: Path) -> None:
     touch(folder, "a.mp4")
     line = {"video": "a.mp4", "prompt": "long", "evaluation_prompt": "short", "id": "x"}

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +18,7 @@ from harness.config.overrides import (
     to_overrides,
 )
 from harness.config.sweep import load_sweep
-from harness.core.errors import ConfigError
+from harness.core.errors import ConfigError, LongtakeError
 
 KEYS = st.from_regex(r"[a-z]{1,6}(\.[a-z]{1,6}){0,2}", fullmatch=True)
 PAIRS = st.lists(st.tuples(KEYS, st.text(max_size=12)), max_size=6)
@@ -104,8 +107,8 @@ def test_nested_values_are_merged_into_plain_ones() -> None:
     changed = merge(profile, ["generate.mem_gib=64", "extra.nice=10"])
     assert changed == {
         "partition": "gpu",
-        "generate": {"cpus": 4, "mem_gib": 64},
-        "extra": {"nice": 10},
+        "generate": {"cpus": 4, "mem_gib": "64"},  # the profile declares what is a number
+        "extra": {"nice": "10"},
     }
     assert profile["generate"] == {"cpus": 4, "mem_gib": None}
     with pytest.raises(ConfigError, match="expected one value"):
@@ -158,3 +161,42 @@ def test_python_lists_span_the_grid_and_mappings_name_keys_of_a_group() -> None:
         "backbone.denoising_step_list=[1000,400]",
     ]
     assert [row[0].value for row in expand(written)] == ["rag", "my file.yaml"]
+
+
+def test_texts_of_a_site_stay_texts_and_numbers_are_read(tmp_path: Path) -> None:
+    """YAML alone would make of them 7, 100000.0, True, False and 14400, Hydra 7 and 100000.0."""
+    (tmp_path / "site.yaml").write_text(
+        "kind: slurm\nslurm:\n  partition: 07\n  account: 1e5\n  qos: on\n  constraint: no\n"
+        "  container: ~\n  extra: {time-min: 4:00:00, nodelist: 'n[01-04]'}\n  srun: off\n"
+        "  generate: {time_min: 30, mem_gib: 1.5}\n  max_running: 16\n"
+    )
+    site = load_sweep([f"executor={tmp_path / 'site.yaml'}", "name=007"]).settings
+    slurm = site.executor.slurm
+    assert site.name == "007"
+    assert (slurm.partition, slurm.account, slurm.qos) == ("07", "1e5", "on")
+    assert (slurm.constraint, slurm.container, slurm.srun) == ("no", None, False)
+    assert slurm.extra == {"time-min": "4:00:00", "nodelist": "n[01-04]"}
+    assert (slurm.generate.time_min, slurm.generate.mem_gib, slurm.max_running) == (30, 1.5, 16)
+    config = load_sweep(["threads=2", "deterministic=true", "kv.host_gib=8"]).resolved[0]
+    assert (config["threads"], config["deterministic"], config["kv"]["host_gib"]) == (2, True, 8.0)
+    typed = ["executor.slurm.partition=07", "executor.slurm.account=1e5"]
+    slurm = load_sweep(["executor=slurm", *typed]).settings.executor.slurm
+    assert (slurm.partition, slurm.account) == ("07", "1e5")
+    assert merge({"partition": "gpu"}, ["partition=07"]) == {"partition": "07"}
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ("seed=range(10000000000)", "at most 10,000,000 values"),
+        ("seed=range(0,5,0)", "at most 10,000,000 values"),
+        ("name=" + 300 * "x", "300 bytes"),
+        (f"name='{100 * '日'}'", "300 bytes"),
+        ("name=日本", "in a shell: name=\"'日本'\""),
+        ("method=", "Unknown method ''"),
+        ("prompts=", "Unknown prompts ''"),
+    ],
+)
+def test_values_without_a_meaning_are_refused(argument: str, said: str) -> None:
+    with pytest.raises(LongtakeError, match=re.escape(said)):
+        load_sweep([argument])
