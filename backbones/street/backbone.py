@@ -30,8 +30,10 @@ from backbones.street.weights import StreetWeights
 from backbones.tiny.vae import LATENT_CHANNELS, LatentDecoder, TinyDecoder
 from backbones.world.street.prompt import StreetPrompt
 from backbones.world.street.script import BLOCK_LATENTS, Script, Shot
+from harness.core.errors import unknown_name
 
-_SHIPPED = Path(__file__).parent / "data" / "street.safetensors"
+_DATA = Path(__file__).parent / "data"
+_SHIPPED = "street"
 _ROPE_POSITIONS = 1024
 _BUDGET_LATENTS = PAST_LATENTS + BLOCK_LATENTS
 
@@ -41,7 +43,8 @@ class StreetBackbone(BackboneSource):
     """Arguments of the street's backbone.
 
     Args:
-        weights: the file `street.safetensors` of a training; None for the one of the package.
+        weights: the file `street.safetensors` of a training, or the name of one of the package;
+            None for `street`. The presets choose the others by name.
         precision: number format of the transformer.
     """
 
@@ -51,7 +54,9 @@ class StreetBackbone(BackboneSource):
     def spec(self) -> BackboneSpec:
         """Describe the backbone; reads the sizes in the head of the weights file."""
         spec = street_spec(StreetWeights.read(self._path), self.precision)
-        return spec if self.weights else replace(spec, weights=WeightsKind.embedded)
+        if self._path.parent == _DATA:
+            return replace(spec, name=self._path.stem, weights=WeightsKind.embedded)
+        return spec
 
     def files(self) -> Sequence[LocatedFile]:
         """Return the one file of weights."""
@@ -80,7 +85,18 @@ class StreetBackbone(BackboneSource):
 
     @property
     def _path(self) -> Path:
-        return _SHIPPED if self.weights is None else Path(self.weights)
+        name = _SHIPPED if self.weights is None else self.weights
+        if name in shipped_trainings():
+            return _DATA / f"{name}.safetensors"
+        path = Path(name)
+        if path.name == name and not path.suffix:  # no path of a file: a name, but of no training
+            raise unknown_name("training of the street", name, shipped_trainings())
+        return path
+
+
+def shipped_trainings() -> list[str]:
+    """Return the names of the trainings whose weights are part of the package."""
+    return sorted(path.stem for path in _DATA.glob("*.safetensors"))
 
 
 def street_spec(weights: StreetWeights, precision: Precision) -> BackboneSpec:
