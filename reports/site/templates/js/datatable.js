@@ -30,7 +30,7 @@ class DataTable {
 
   head(column, i) {
     const attributes = { scope: "col", class: [column.number ? "number" : "", column.className?.(null) ?? ""].join(" ").trim() || null };
-    if (!column.value) return h("th", attributes, column.title);
+    if (!column.value) return h("th", attributes, typeof column.title === "string" ? h("span", {}, column.title) : column.title);
     return h("th", attributes, h("button", { type: "button", "data-tip": column.tip ?? null, click: () => this.sortBy(i) }, column.title));
   }
 
