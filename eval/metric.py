@@ -63,6 +63,7 @@ class Kind(StrEnum):
     vbench_long = "VBench-Long"
     vbench_whole = "VBench, whole videos"
     judge = "judged by a model"
+    reward = "learned rewards"
     proxy = "proxy metrics"
     truth = "ground truth"
     own = "own metric"

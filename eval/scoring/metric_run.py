@@ -24,6 +24,7 @@ from eval.metric import (
 from eval.scoring.drift import Drift, drift, similarity
 from eval.scoring.results import ScoredClip, ScoredDuration, ScoredMetric
 from eval.scoring.segments import segment_means
+from eval.video_metric import VideoMetric, WholeVideo
 from harness.core.devices import device_lost
 from harness.core.disk import disk_error
 from harness.core.errors import LongtakeError
@@ -37,6 +38,7 @@ class ScoredSpan:
         clips: union of the clips of all durations.
         durations: frames and clips of each duration.
         segments: where the prompt changes; empty for a single prompt.
+        video: returns the video over a duration, for metrics that see it as a whole.
         openings: returns the outputs on a duration's openings, the first frames of its clips taken
             as a clip; None for a single clip. Called only for metrics with `opening_networks`.
     """
@@ -44,6 +46,7 @@ class ScoredSpan:
     clips: tuple[ScoredClip, ...]
     durations: dict[str, ScoredDuration]
     segments: tuple[ScoredSegment, ...]
+    video: Callable[[str], WholeVideo]
     openings: Callable[[str], Outputs | None]
 
 
@@ -78,7 +81,7 @@ class MetricRun:
             clip: the clip.
             outputs: of the networks of all metrics; the metric is handed those it declares.
         """
-        if self._reason is not None:
+        if self._reason is not None or isinstance(self.metric, VideoMetric):
             return
         started = perf_counter()
         try:
@@ -95,6 +98,10 @@ class MetricRun:
     def finish(self, span: ScoredSpan) -> ScoredMetric:
         """Combine the measures of each duration into the metric's result."""
         started = perf_counter()
+        if isinstance(self.metric, VideoMetric) and self._reason is None:
+            scored = self._score_videos(self.metric, span)
+            self.seconds += perf_counter() - started
+            return scored
         measured = [m for m in self._measures if isinstance(m, ClipMeasure)]
         if self._reason is None and not measured:
             # All clips failed, usually for one reason: the metric does not apply to this video.
@@ -102,6 +109,23 @@ class MetricRun:
         scored = self._null(span) if self._reason is not None else self._combine(span, measured)
         self.seconds += perf_counter() - started
         return scored
+
+    def _score_videos(self, metric: VideoMetric, span: ScoredSpan) -> ScoredMetric:
+        numbers: dict[str, float | None] = {}
+        parts: dict[str, dict[str, float]] = {}
+        reasons: list[str] = []
+        for name in span.durations:
+            try:
+                combined = _checked_number(metric.score_video(span.video(name)))
+            except Exception as error:
+                numbers[name] = None
+                reasons.append(f"duration {name}: {self._noted(error)}")
+                continue
+            numbers[name] = combined.value
+            if combined.parts:
+                parts[name] = dict(combined.parts)
+        reason = "; ".join(dict.fromkeys(reasons)) or None
+        return ScoredMetric(metric.info, reason, None, None, numbers, parts)
 
     def _combine(self, span: ScoredSpan, measured: list[ClipMeasure]) -> ScoredMetric:
         try:
@@ -156,8 +180,7 @@ class MetricRun:
             number = self.metric.combine(measures, openings.of(networks) if openings else None)
         else:
             number = self.metric.combine(measures)
-        combined = number if isinstance(number, Combined) else Combined(number, {})
-        return replace(combined, value=_finite(combined.value, "value"))
+        return _checked_number(number)
 
     def _noted(self, error: Exception) -> str:
         """Return the reason of an error, and keep it if it is not a property of the video."""
@@ -229,6 +252,11 @@ def _checked_measure(measure: object) -> ClipMeasure:
         )
     _finite(measure.score, "score")
     return measure
+
+
+def _checked_number(number: float | Combined) -> Combined:
+    combined = number if isinstance(number, Combined) else Combined(number, {})
+    return replace(combined, value=_finite(combined.value, "value"))
 
 
 def _segment_means(span: ScoredSpan, curve: Sequence[float | None]) -> tuple[float | None, ...]:

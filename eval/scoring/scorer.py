@@ -81,6 +81,7 @@ class Scorer:
         workspace: Workspace | None = None,
         segments: Sequence[ScoredSegment] = (),
         block_frames: int | None = None,
+        latents: Path | None = None,
     ) -> Scores:
         """Score one video.
 
@@ -96,6 +97,7 @@ class Scorer:
             workspace: where clips and outputs are kept; None for nowhere.
             segments: where the prompt changes, and the evaluation prompts from there on.
             block_frames: video frames of a block, where that is known.
+            latents: file of the clean latents, for metrics that see them; None without.
 
         Raises:
             VideoDamaged: the file cannot be read or is shorter than the longest duration.
@@ -113,6 +115,7 @@ class Scorer:
                 durations_frames=durations_frames,
                 segments=segments,
                 block_frames=block_frames,
+                latents=latents,
                 progress=progress or (lambda done, total: None),
             )
             not_set_up = [self._entries[name] for name in self._unavailable]

@@ -33,6 +33,7 @@ from eval.scoring.suite import Suite
 from eval.video.decode import VideoInfo, probe, read_frames
 from eval.video.reencode import ClipFiles
 from eval.video.split import ClipPlan, Span, clip_length, frames_before, plan_clips, stream_clips
+from eval.video_metric import WholeVideo
 
 Progress = Callable[[int, int], None]
 WINDOW_MIB = 128
@@ -51,6 +52,7 @@ class VideoScoring:
         durations_frames: name of each duration to its number of frames.
         segments: where the prompt changes, with the evaluation prompts; empty for a single one.
         block_frames: video frames of a block; None where that isn't known.
+        latents: file of the clean latents; None where none were kept.
         progress: called with the number of finished clips and of all.
     """
 
@@ -65,6 +67,7 @@ class VideoScoring:
         durations_frames: Mapping[str, int],
         segments: Sequence[ScoredSegment],
         block_frames: int | None,
+        latents: Path | None,
         progress: Progress,
     ) -> None:
         self._suite = suite
@@ -75,6 +78,7 @@ class VideoScoring:
         self._durations_frames = durations_frames
         self._segments = tuple(segments)
         self._block_frames = block_frames
+        self._latents = latents
         self._progress = progress
         self._info: VideoInfo = probe(video)
         self._fps = int(self._info.fps)
@@ -113,7 +117,9 @@ class VideoScoring:
             name: ScoredDuration(self._durations_frames[name], indices if self._clips else ())
             for name, indices in self._plan.durations.items()
         }
-        span = ScoredSpan(tuple(self._clips), durations, self._segments, self._openings_of)
+        span = ScoredSpan(
+            tuple(self._clips), durations, self._segments, self._whole, self._openings_of
+        )
         metrics = {run.metric.info.name: run.finish(span) for run in self._runs}
         return Scores(
             suite=self._suite.name,
@@ -219,6 +225,18 @@ class VideoScoring:
             self._motions_px.append(motion_px(outputs))
         except MetricUnavailable:
             self._motions_px.append(None)
+
+    def _whole(self, duration: str) -> WholeVideo:
+        num_frames = self._durations_frames[duration]
+        return WholeVideo(
+            self._video,
+            num_frames,
+            num_frames == self._info.num_frames,
+            self._fps,
+            self._prompt,
+            self._segments,
+            self._latents,
+        )
 
     def _openings_of(self, duration: str) -> Outputs | None:
         """Return the outputs on the first frames of a duration's clips; None for a single clip."""

@@ -320,6 +320,7 @@ def _score(
     segments = scored_segments(
         record.segment_starts(), task.prompts, max(task.durations_frames.values())
     )
+    latents = store.latents_path(task.unit_id)
     workspace = Workspace(store.workspace / "clips", store.workspace / "features")
     try:
         scores = scorer.score(
@@ -331,6 +332,7 @@ def _score(
             workspace,
             segments,
             record.block_frames(),
+            latents if latents.is_file() else None,
         )
         if scores.video_sha256 != record.video.sha256:
             raise VideoDamaged(f"{video.name} is not the video that its record describes.")

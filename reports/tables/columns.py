@@ -20,12 +20,22 @@ NOTES = {
     "VBench-Long for the same videos and not to be set beside them.",
     Kind.judge: "Judged by a language model that sees frames. Another model, or another version of "
     "its questions, is another scale.",
+    Kind.reward: "Learned rewards of whole videos. Each model is a scale of its own; users report "
+    "scores that do not reproduce and turn the order of methods round.",
     Kind.truth: "Differences from the ground truth of the embedded world.",
     Kind.own: "A metric of your own, scored alone.",
 }
 
 
-FIRST = (Kind.truth, Kind.vbench_long, Kind.vbench_whole, Kind.judge, Kind.own, Kind.proxy)
+FIRST = (
+    Kind.truth,
+    Kind.vbench_long,
+    Kind.vbench_whole,
+    Kind.judge,
+    Kind.reward,
+    Kind.own,
+    Kind.proxy,
+)
 """Kinds of suites in the order of a report: what is known exactly first, proxies last."""
 
 

@@ -1,0 +1,1 @@
+"""Learned reward models, each in an environment of its own."""

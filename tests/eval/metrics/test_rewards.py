@@ -1,0 +1,186 @@
+"""Metrics of whole videos, and reward models: small real ones in the layout of the published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from eval.metric import Direction, Kind, MetricInfo
+from eval.scoring.results import ScoredMetric
+from eval.scoring.scorer import Scorer
+from eval.scoring.suite import METRICS, SUITES, Suite
+from eval.video_metric import VideoMetric, WholeVideo
+
+# A linear model on the mean colour of a video, its weights in a file; it prints as large ones do.
+MODEL = """
+import av, json, torch
+from pathlib import Path
+def colour(path):
+    with av.open(path) as file:
+        return torch.stack([torch.from_numpy(frame.to_ndarray(format="rgb24")).float().mean((0, 1))
+                            for frame in file.decode(video=0)]).mean(0) / 255
+"""
+VIDEOALIGN = (
+    MODEL
+    + """
+class VideoVLMRewardInference:
+    def __init__(self, load_from_pretrained, device, dtype):
+        print("Loading checkpoint shards: 100%")
+        json.loads(Path(load_from_pretrained, "model_config.json").read_text())
+        self.weight = torch.load(Path(load_from_pretrained, "model.pth"), weights_only=True)
+    def reward(self, video_paths, prompts, use_norm):
+        assert use_norm
+        values = [self.weight @ colour(path) + len(prompt)
+                  for path, prompt in zip(video_paths, prompts)]
+        return [{**dict(zip(("VQ", "MQ", "TA"), v.tolist())), "Overall": v.sum().item()}
+                for v in values]
+"""
+)
+VISIONREWARD = """
+import av
+import numpy as np
+model = np.load("THUDM/VisionReward-Video/model.npy")
+def score(video_path, prompt):
+    print("scoring video")
+    with av.open(video_path) as file:
+        colours = [f.to_ndarray(format="rgb24").mean((0, 1)) for f in file.decode(video=0)]
+    return (model @ np.mean(colours, 0))[0].item() / 255
+"""
+HPSV3 = """
+import torch
+from PIL import Image
+import numpy as np
+class HPSv3RewardInferencer:
+    def __init__(self, checkpoint_path, device):
+        self.weight = torch.load(checkpoint_path, weights_only=True)
+    def reward(self, prompts, image_paths):
+        return [torch.stack([torch.from_numpy(np.array(Image.open(path))).float().mean((0, 1)) @
+                self.weight[0] / 255, torch.tensor(1.0)]) for path in image_paths]
+"""
+WEIGHT = np.arange(9, dtype=np.float32).reshape(3, 3) / 10
+
+
+def score(
+    video: Path, frames: dict[str, int], metrics: tuple[str, ...], prompt: str = "a disc"
+) -> dict[str, ScoredMetric]:
+    scores = Scorer(Suite("some", "1", metrics)).score(video, prompt, frames, "unit")
+    return dict(scores.metrics)
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """All three, in the layout of their repositories, with the same weights."""
+    align, vision, hps = (tmp_path / name for name in ("align", "vision", "hps"))
+    for place, text in (
+        (align / "inference.py", VIDEOALIGN),
+        (align / "checkpoints/model_config.json", "{}"),
+        (vision / "inference-video.py", VISIONREWARD),
+        (hps / "hpsv3/__init__.py", HPSV3),
+    ):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+    for place in (align / "checkpoints", vision / "THUDM/VisionReward-Video", hps):
+        place.mkdir(parents=True, exist_ok=True)
+        torch.save(torch.from_numpy(WEIGHT), place / "model.pth")
+        np.save(place / "model.npy", WEIGHT)
+    monkeypatch.setenv("LONGTAKE_VIDEOALIGN", str(align))
+    monkeypatch.setenv("LONGTAKE_VISIONREWARD", str(vision))
+    monkeypatch.setenv("LONGTAKE_HPSV3", str(hps / "model.pth"))
+    monkeypatch.setenv("PYTHONPATH", str(hps))
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_rewards_are_those_of_the_models(
+    models: Path, write_video: Callable[..., Path], make_scene
+) -> None:
+    frames = make_scene().frames(40)
+    video = write_video(frames, "a.mp4")
+    found = score(video, {"1": 16, "2.5": 40}, SUITES["rewards"].metrics)
+    colour = frames.mean((0, 1, 2)) / 255
+    expected = WEIGHT @ colour
+    for name, value in zip(("visual", "motion", "text"), expected + len("a disc"), strict=True):
+        metric = found[f"videoalign_{name}"]
+        assert metric.durations == {"1": None, "2.5": pytest.approx(value, abs=0.01)}
+        assert metric.reason is not None and "duration=whole" in metric.reason
+        assert metric.curve is None and metric.info.kind is Kind.reward
+    assert found["visionreward"].durations["2.5"] == pytest.approx(expected[0], abs=0.01)
+    pictures = {"1": frames[:1], "2.5": frames[[0, 16, 32]]}
+    for duration, shown in pictures.items():
+        value = (shown.mean((0, 1, 2)) / 255) @ WEIGHT[0]
+        assert found["hpsv3"].durations[duration] == pytest.approx(value, abs=0.01)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("raise RuntimeError('no memory')", "gave no answer: RuntimeError: no memory"),
+        ("score = lambda video, prompt: float('nan')", "gave score=nan, expected a number"),
+        ("def score(video, prompt): raise ValueError('bad\\nvideo')", "ValueError: bad video"),
+        ("import time\ntime.sleep(60)", "took too long"),
+    ],
+)
+def test_a_model_that_fails_makes_its_cell_null_with_the_reason(
+    models: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    write_video: Callable[..., Path],
+    make_scene,
+    model: str,
+    said: str,
+) -> None:
+    (models / "vision/inference-video.py").write_text(model)
+    if "sleep" in model:
+        monkeypatch.setenv("LONGTAKE_REWARD_TIMEOUT_S", "0.5")
+    video = write_video(make_scene().frames(9), "a.mp4")
+    found = score(video, {"whole": 9}, ("visionreward", "flicker_stability"))
+    assert found["visionreward"].durations == {"whole": None}
+    assert said in str(found["visionreward"].reason)
+    assert found["flicker_stability"].durations["whole"] is not None
+
+
+def test_absent_models_say_how_to_get_them(
+    write_video: Callable[..., Path],
+    make_scene,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    for name in ("VIDEOALIGN", "VISIONREWARD", "HPSV3"):
+        monkeypatch.delenv(f"LONGTAKE_{name}", raising=False)
+    monkeypatch.setenv("LONGTAKE_VISIONREWARD", str(tmp_path))
+    video = write_video(make_scene().frames(9), "a.mp4")
+    found = score(video, {"whole": 9}, SUITES["rewards"].metrics)
+    reasons = [str(metric.reason) for metric in found.values()]
+    assert "LONGTAKE_VIDEOALIGN is not set" in reasons[0] and "git clone" in reasons[0]
+    assert "inference-video.py is missing" in reasons[3]
+    assert "pip install hpsv3" in reasons[4]
+    assert {METRICS.load(name).info.kind for name in SUITES["rewards"].metrics} == {Kind.reward}
+
+
+class Counted(VideoMetric):
+    """The number of frames that it sees, and of bytes of latents."""
+
+    info = MetricInfo("counted", "Counted", Direction.higher, "", "Frames and latents.")
+
+    def score_video(self, video: WholeVideo) -> float:
+        shapes = {frame_HWC.shape for frame_HWC in video.frames()}
+        assert len(shapes) == 1 and video.prompt == "a disc"
+        return sum(1 for _ in video.frames()) + (
+            video.latents.stat().st_size if video.latents else 0
+        )
+
+
+def test_a_metric_of_ones_own_sees_frames_and_latents_of_each_duration(
+    write_video: Callable[..., Path], make_scene, tmp_path: Path
+) -> None:
+    video = write_video(make_scene().frames(20), "a.mp4")
+    latents = tmp_path / "latents.safetensors"
+    latents.write_bytes(bytes(1000))
+    suite = Suite("own", "1", (f"{__name__}:Counted", "flicker_stability"))
+    scores = Scorer(suite).score(video, "a disc", {"0.5": 8, "whole": 20}, "unit", latents=latents)
+    assert scores.metrics["counted"].durations == {"0.5": 1008, "whole": 1020}
+    assert scores.metrics["counted"].curve is None and scores.failed == {}
