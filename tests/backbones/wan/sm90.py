@@ -1,10 +1,10 @@
 """Code that Inductor writes for an H100, on a machine without a GPU: kernels and temporaries.
 
 `python -m tests.backbones.wan.sm90 [FOLDER]` needs triton beside torch (`pip install triton`), and
-takes a minute. The halves of a layer of the released size are traced on the processor, their
-graphs are relabelled as those of a GPU, and the code for it is written, not compiled. It prints
-what each half launches and the temporaries in float32, writes the code into FOLDER, if given, and
-fails if a half launches or stores more than it should.
+takes a minute. The halves of a layer of the released size and a block of the VAE are traced on the
+processor, their graphs are relabelled as those of a GPU, and the code for it is written, not
+compiled. It prints what each part launches and the temporaries in float32, writes the code into
+FOLDER, if given, and fails if a part launches or stores more than it should.
 
 It leans on private parts of torch 2.13 and triton 3.7, so it is no test.
 """
@@ -38,6 +38,8 @@ from torch.utils._pytree import tree_map
 from backbones.engine.runtime import AttentionKernel
 from backbones.wan.catalogue import WAN_1_3B
 from backbones.wan.transformer import TransformerBlock
+from backbones.wan.vae.causal import CausalConv3d, CausalMemory, number_convolutions
+from backbones.wan.vae.layers import ResidualBlock
 
 _GPU = torch.device("cuda", 0)
 _H100 = {
@@ -50,23 +52,21 @@ _H100 = {
 }
 _BLOCK_LATENTS, _CONTEXT_LATENTS, _TOKENS_PER_LATENT = 3, 12, 1560
 _FLOAT32_LIMIT_BYTES = 2**20
-Half = Callable[..., torch.Tensor]
 
 
 @dataclass(frozen=True)
 class Case:
-    """A half of a layer, and how many kernels it may launch."""
+    """A part of a model, and how many kernels it may launch."""
 
     name: str
-    half: Half
+    part: Callable[..., torch.Tensor]
     arguments: tuple[Any, ...]
     most_launches: int
-    fp8: bool = False
 
 
 @dataclass(frozen=True)
 class Written:
-    """Kernels written for a half, calls of libraries, and bytes of float32 temporaries."""
+    """Kernels written for a part, calls of libraries, and bytes of float32 temporaries."""
 
     kernels: tuple[str, ...]
     calls: tuple[str, ...]
@@ -87,7 +87,7 @@ class Written:
 
 
 def main() -> int:
-    """Print what is written for all halves; return 1 if a bound is broken."""
+    """Print what is written for all parts; return 1 if a bound is broken."""
     broken = False
     for case in _cases():
         code = _code_of(case)
@@ -122,23 +122,40 @@ def _cases() -> list[Case]:
     text = [zeros(heads, config.text_len, width) for _ in range(2)]
     before, after = TransformerBlock.before_attention, TransformerBlock.after_attention
     entering, leaving = (x, time, factors, *own), (x, x, time, *text, AttentionKernel.flash)
+    layer, small = _layer(), _layer()
+    small.to_fp8()
     return [
-        Case("before attention", before, (*entering, None), 6),
-        Case("before attention, keys kept", before, (*entering, kept), 6),
-        Case("after attention", after, leaving, 11),
-        Case("before attention, fp8", before, (*entering, None), 6, fp8=True),
-        Case("after attention, fp8", after, leaving, 14, fp8=True),
+        Case("before attention", before, (layer, *entering, None), 6),
+        Case("before attention, keys kept", before, (layer, *entering, kept), 6),
+        Case("after attention", after, (layer, *leaving), 11),
+        Case("before attention, fp8", before, (small, *entering, None), 6),
+        Case("after attention, fp8", after, (small, *leaving), 14),
+        Case("block of the VAE", ResidualBlock.forward, _vae_block(), 9),
     ]
 
 
-def _code_of(case: Case) -> str:
-    """Return the code that Inductor writes for a half of a layer."""
+def _layer() -> TransformerBlock:
     layer = TransformerBlock(WAN_1_3B.transformer).eval().requires_grad_(False).bfloat16()
     layer.self_attn.fuse()
-    feed_forward = TransformerBlock.joint_feed_forward
-    if case.fp8:
-        layer.to_fp8()
-        feed_forward = TransformerBlock.feed_forward
+    return layer
+
+
+def _vae_block() -> tuple[ResidualBlock, torch.Tensor, CausalMemory]:
+    """Return the widest block at the finest resolution, a small picture, and an earlier one."""
+    channels, frames = WAN_1_3B.vae.base_dim, WAN_1_3B.vae.temporal_factor
+    block = ResidualBlock(channels, channels).eval().requires_grad_(False).bfloat16()
+    number_convolutions(block)
+    x = torch.zeros(frames, channels, 32, 32, dtype=torch.bfloat16)
+    x, memory = x.contiguous(memory_format=torch.channels_last), CausalMemory(started=True)
+    for part in block.modules():
+        if isinstance(part, CausalConv3d):
+            part.lay_out(direct=True)
+            part.begin(x, memory)
+    return block, x, memory
+
+
+def _code_of(case: Case) -> str:
+    """Return the code that Inductor writes for a part of a model."""
     found: list[str] = []
 
     def write(graph: torch.fx.GraphModule, _: object) -> Callable[..., Any]:
@@ -152,11 +169,8 @@ def _code_of(case: Case) -> str:
         keep_inference_input_mutations=True,
     )
     torch._dynamo.reset()
-    # On the processor the layer would not take the joint product.
-    with torch.inference_mode(), mock.patch.object(TransformerBlock, "feed_forward", feed_forward):
-        torch.compile(case.half, fullgraph=True, dynamic=False, backend=backend)(
-            layer, *case.arguments
-        )
+    with torch.inference_mode(), _as_on_gpu():
+        torch.compile(case.part, fullgraph=True, dynamic=False, backend=backend)(*case.arguments)
     (code,) = found
     return code
 
@@ -184,7 +198,7 @@ def _written(graph: torch.fx.GraphModule) -> str:
             node.kwargs = {**node.kwargs, "device": _GPU}
     inputs = [node.meta["val"] for node in relabelled.graph.nodes if node.op == "placeholder"]
     with _h100():
-        lowering = GraphLowering(relabelled, example_inputs=inputs, is_inference=True, name="half")
+        lowering = GraphLowering(relabelled, example_inputs=inputs, is_inference=True, name="part")
         with (
             V.set_debug_handler(DebugContext()),
             V.set_graph_handler(lowering),
@@ -194,6 +208,24 @@ def _written(graph: torch.fx.GraphModule) -> str:
             lowering.run(*inputs)
             wrapper, _ = lowering.codegen()
     return wrapper.value
+
+
+@contextmanager
+def _as_on_gpu() -> Iterator[None]:
+    """Take the joint product of a GPU, and the memory order that cuDNN's convolutions keep."""
+
+    def feed_forward(layer: TransformerBlock, x_SE: torch.Tensor) -> torch.Tensor:
+        joint = isinstance(layer.ffn[0], torch.nn.Linear)
+        return layer.joint_feed_forward(x_SE) if joint else layer.ffn(x_SE)
+
+    def order(x: torch.Tensor, *_: object) -> torch.memory_format:
+        return torch.channels_last_3d if x.dim() == 5 else torch.channels_last
+
+    with (
+        mock.patch.object(TransformerBlock, "feed_forward", feed_forward),
+        mock.patch("torch._C._conv_determine_backend_memory_format", order),
+    ):
+        yield
 
 
 @contextmanager
