@@ -87,7 +87,7 @@ def write_plots(
         plots.append(plot)
         if known.get(name) == plot.digest and all(path.is_file() for path in plot.files):
             return
-        advance("figures", len(plots) - 1, 0)
+        advance("figures for papers, the page is ready", len(plots) - 1, 0)
         with _drawing_style():
             _save(draw(), plot)
 
