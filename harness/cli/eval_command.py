@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +18,7 @@ from harness.store.header import COMMAND
 if TYPE_CHECKING:
     from harness.cli.terminal import Terminal
     from harness.config.sweep import Settings
+    from harness.store.imported import Row
     from harness.store.run_store import RunStore
 
 _OWN = "Your own videos"
@@ -140,6 +142,7 @@ def evaluate(
     )
     terminal = Terminal()
     left_out: Mapping[str, str] = {}
+    row: Row | None = None
     if videos and manifest and not sweep:
         row = Row(backbone or videos.resolve().name, method or "imported", manifest.stem)
         argv = [*COMMAND, "eval", *typed(ctx)]
@@ -163,6 +166,8 @@ def evaluate(
     for file, reason in left_out.items():
         terminal.say(f"left out: {file}: {reason}", style="red")
     if code != STOPPED and (path := write_rows(store, suites)):
+        if row is not None:
+            _print_folder(path, row, durations_s, terminal)
         terminal.say(f"rows: {path}")
     if code != STOPPED:
         terminal.say(f"on the leaderboard: python -m harness report {store.root}")
@@ -206,6 +211,31 @@ def _score(
         terminal.say("Stopped; run the same command again to continue.")
         return STOPPED
     return 1 if outcome.failed else 0
+
+
+def _print_folder(path: Path, row: Row, durations_s: Sequence[float], terminal: Terminal) -> None:
+    """Print VBench-Long's numbers of a folder of own videos."""
+    from harness.core.durations import plain_duration
+
+    lengths = [plain_duration(duration_s) for duration_s in durations_s]
+    lines = [
+        (
+            str(line["duration_s"]),
+            name,
+            *(_or_dash(one[key]) for key in ("official", "per_video")),
+            f"{one['num_videos']}, {one['num_clips']}",
+        )
+        for line in json.loads(path.read_bytes())
+        if (line["backbone"], line["method"]) == (row.backbone, row.method)
+        and line["duration_s"] in lengths
+        for name, one in line["dimensions"].items()
+    ]
+    header = ("seconds", "dimension", "over all clips (official)", "per video", "videos, clips")
+    terminal.print_table(header, lines)
+
+
+def _or_dash(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
 
 
 def _cross_check(

@@ -124,6 +124,7 @@ def test_a_folder_of_several_lengths_is_one_row_with_the_official_mean_over_all_
     means = [np.mean(of_video) for of_video in clips]
     assert dimension["per_video"] == pytest.approx(np.mean(means), abs=1e-12)
     assert dimension["official"] != pytest.approx(dimension["per_video"], abs=1e-6)
+    assert f"{dimension['official']:.4f}" in result.out and "3, 6" in result.out
     assert "Nothing to do" in cli("eval", *arguments).out
 
     report = cli("report", f"sweep={store}", "--json")
