@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from harness.core.errors import StoreError
 from harness.core.typed_files import from_json
-from methods.base import ContextPlan, Role
+from methods.base import ContextPlan, Group, Role
 from methods.groups import Heads
 from methods.virtual import Write
 
@@ -117,6 +117,25 @@ class TraceLine(AttendedFrames):
                 )
                 for group in plan.groups
             ),
+        )
+
+    def plan(self) -> ContextPlan:
+        """Return the plan, of which the line holds all."""
+        groups = tuple(
+            Group(
+                group.heads,
+                ContextPlan(group.frames, group.positions, group.query_positions, group.roles),
+            )
+            for group in self.groups
+        )
+        return ContextPlan(
+            self.frames,
+            self.positions,
+            self.query_positions,
+            self.roles,
+            self.scores,
+            self.writes,
+            groups,
         )
 
     def without_scores(self) -> TraceLine:

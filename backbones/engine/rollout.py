@@ -12,7 +12,7 @@ it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,7 @@ class Block:
         replayed: whether it was rebuilt from saved latents instead of denoised.
         given: whether its latents are those of the script's given beginning.
         segment: index of its segment; None for a video with one prompt.
+        kept_plan: whether its plan is the saved one, and the strategy's is another that ties.
     """
 
     index: int
@@ -68,6 +69,7 @@ class Block:
     replayed: bool
     given: bool
     segment: int | None
+    kept_plan: bool = False
 
     def timings(self) -> BlockTimings:
         """Return the seconds of its parts; waits until the block is finished."""
@@ -165,19 +167,26 @@ class Rollout:
         window_blocks = -(-self._spec.past_latents // spec.block_latents)
         recaches = self._schedule.switch is Switch.recache
         self._window: deque[Block] = deque(maxlen=window_blocks if recaches else 0)
+        self._saved_plans: Sequence[ContextPlan] = ()
+        self._kept_plans: set[int] = set()  # blocks
 
     def blocks(
-        self, made: Float[Tensor, "frame chan height width"] | None = None
+        self,
+        made: Float[Tensor, "frame chan height width"] | None = None,
+        plans: Sequence[ContextPlan] = (),
     ) -> Iterator[Block]:
         """Make the video block by block; may be called once.
 
         Args:
             made: clean latents of the first blocks, from an earlier run; they are replayed instead
                 of denoised.
+            plans: contexts that these were made with. A block keeps its own if the strategy's ties
+                with it, as on another device.
 
         Raises:
             PlanError: a plan of the strategy can't be carried out.
         """
+        self._saved_plans = plans
         size = self._spec.block_latents
         num_made = 0 if made is None else len(made)
         assert num_made % size == 0
@@ -225,7 +234,14 @@ class Rollout:
             self._view.move_to(first_frame, origin)
         start = first_frame - origin
         plan = checked_plan(self._strategy.plan(start), self._strategy, start, self._spec)
-        return plan.shifted(origin)
+        plan, index = plan.shifted(origin), first_frame // self._spec.block_latents
+        if index < len(self._saved_plans):
+            saved = self._saved_plans[index]
+            kept = {frame + origin for frame in reachable(self._strategy, start)}
+            if saved.ties_with(plan) and kept.issuperset(saved.past_frames()):
+                self._kept_plans |= {index} if saved.frames != plan.frames else set()
+                plan = saved
+        return plan
 
     def _switch(self, first_frame: int, plan: ContextPlan) -> None:
         """Take up the prompt of the segment that begins with a block, whose plan is given."""
@@ -309,7 +325,8 @@ class Rollout:
         )
         segment = self._schedule.index(first_frame) if self._has_script else None
         is_given = first_frame < len(self._prefix)
-        block = Block(index, first_frame, latents, plan, moments, replayed, is_given, segment)
+        marks = (replayed, is_given, segment, index in self._kept_plans)
+        block = Block(index, first_frame, latents, plan, moments, *marks)
         self._window.append(block)
         return block, next_plan
 

@@ -53,7 +53,7 @@ def generate_unit(
     """
     unit, block_latents = prepared.unit, backbone.spec.block_latents
     store.remove_leftovers(unit.id)
-    steps = _Steps(save_every_blocks, on_block, stop_requested)
+    steps = _Steps(save_every_blocks, on_block, on_note, stop_requested)
     progress = UnitProgress(unit.id, block_latents, store, on_note)
     while True:
         try:
@@ -72,6 +72,7 @@ class _Steps:
 
     save_every_blocks: int
     on_block: Callable[[int, bool], None]
+    on_note: Callable[[str], None]
     stop_requested: Callable[[], bool]
 
     def after(self, block: Block, progress: UnitProgress) -> None:
@@ -107,7 +108,11 @@ def _generate(
                 VideoWriter(temporary, geometry.fps, geometry.width, geometry.height) as writer,
                 VideoPipeline(backbone.start_decoder(), writer, backbone.device) as video,
             ):
-                for block in rollout.blocks(progress.saved_latents):
+                for block in rollout.blocks(progress.saved_latents, progress.saved_plans):
+                    if block.kept_plan:
+                        steps.on_note(
+                            f"block {block.index} keeps its saved context; here another one ties"
+                        )
                     blocks.append(block)
                     progress.add(block)
                     video.push(block.latents)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from backbones.engine.rollout import Block
     from harness.store.run_store import RunStore
+    from methods.base import ContextPlan
 
 
 class Superseded(Exception):
@@ -75,6 +76,11 @@ class UnitProgress:
         self._trace: list[str] = []
 
     @property
+    def saved_plans(self) -> list[ContextPlan]:
+        """Return the contexts of the saved blocks."""
+        return [self._saved_line(block).plan() for block in range(len(self._saved_trace))]
+
+    @property
     def num_saved_latents(self) -> int:
         """Return the latent frames that an earlier run saved."""
         return 0 if self.saved_latents is None else len(self.saved_latents)
@@ -92,7 +98,8 @@ class UnitProgress:
         """
         line = TraceLine.of(block.index, block.first_frame, block.plan, block.segment)
         # Similarities may differ in the last bit on another machine; the plan must not.
-        if block.replayed and line.without_scores() != self._saved_line(block.index):
+        saved = self._saved_line(block.index) if block.replayed else line
+        if line.without_scores() != saved.without_scores():
             raise PlanChanged(block.index)
         self._latents.append(Download(block.latents))
         self._trace.append(line.to_json())
@@ -159,8 +166,7 @@ class UnitProgress:
             self._num_finite_blocks = index + 1
 
     def _saved_line(self, block: int) -> TraceLine:
-        line = TraceLine.from_json(self._saved_trace[block], f"saved plan of block {block}")
-        return line.without_scores()
+        return TraceLine.from_json(self._saved_trace[block], f"saved plan of block {block}")
 
     def _joined(self, first_block: int, end_block: int) -> Tensor:
         return torch.cat([download.wait() for download in self._latents[first_block:end_block]])
