@@ -1,4 +1,4 @@
-"""The C compiler that Triton needs at run time, tried on a module of ten lines."""
+"""The C compiler that Triton needs at run time, tried on a module of ten lines; and Triton."""
 
 from __future__ import annotations
 
@@ -47,3 +47,23 @@ def compiler_problem() -> str | None:
         return f"Python.h is missing in {include}: install the headers (python3-dev)"
     lines = run.stderr.strip().splitlines()
     return f"{compiler} fails: {lines[0] if lines else f'status {run.returncode}'}"
+
+
+def kernel_problem() -> str | None:
+    """Return why compiled kernels cannot be built, or do not run on the GPU; None if they do.
+
+    Without a GPU only the compiler is tried.
+    """
+    import torch
+
+    problem = compiler_problem()
+    if problem or not torch.cuda.is_available():
+        return problem
+    add = torch.compile(lambda x, y: (x + y).sin(), fullgraph=True, dynamic=False)
+    x, y = (torch.arange(1000, device="cuda", dtype=torch.float32) * k for k in (1, 2))
+    try:
+        right = torch.allclose(add(x, y), (x + y).sin(), atol=1e-5)
+    except Exception as error:
+        lines = str(error).strip().splitlines()
+        return f"a kernel of one sum fails: {lines[0] if lines else type(error).__name__}"
+    return None if right else "a kernel of one sum gives a wrong one"

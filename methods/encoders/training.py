@@ -1,7 +1,8 @@
 """Training of the retrieval autoencoder: AdamW on chunks of consecutive clean latents.
 
 State can be saved after any step. A run resumed from it is bit-identical to an uninterrupted one on
-the same machine with the same number of threads.
+the same processor with the same number of threads. On a GPU the batches are the same, but cuDNN
+adds the gradients of convolutions in no fixed order, so that weights differ from run to run.
 """
 
 from __future__ import annotations

@@ -97,6 +97,13 @@ def judge(facts: NodeFacts, request: Request, device: str) -> Iterator[Finding]:
         not facts.slurm_trouble,
         facts.slurm_trouble or "squeue and scontrol answer on the node",
     )
+    yield Finding(
+        "compiled kernels",
+        device == "cpu" or not facts.gpus or not facts.kernel_trouble,
+        f"{facts.kernel_trouble}; kernels.compile=false does without"
+        if facts.kernel_trouble
+        else "can be built on the node",
+    )
 
 
 def _ask(question: str, answer: Callable[[], str]) -> Finding:

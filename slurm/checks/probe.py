@@ -13,6 +13,7 @@ from pathlib import Path
 from submitit.helpers import Checkpointable
 
 from harness.config.slurm_profile import SlurmProfile
+from harness.core.compiler import kernel_problem
 from harness.core.environment import package_versions
 from harness.core.errors import ClusterError
 from harness.core.typed_files import read_typed, write_typed
@@ -37,6 +38,7 @@ class NodeFacts:
         gpus: number of GPUs that torch sees.
         clock_ahead_s: clock of the node minus that of the file system.
         slurm_trouble: why a task cannot be requeued from there; empty if it can.
+        kernel_trouble: why kernels cannot be compiled there; empty if they can.
     """
 
     host: str
@@ -46,6 +48,7 @@ class NodeFacts:
     gpus: int
     clock_ahead_s: float
     slurm_trouble: str
+    kernel_trouble: str
 
 
 class ProbeTask(Checkpointable):
@@ -64,6 +67,7 @@ class ProbeTask(Checkpointable):
             torch.cuda.device_count(),
             clock_skew_s(Path(path).parent),
             _slurm_trouble(),
+            kernel_problem() or "",
         )
         write_typed(Path(path), facts)
 

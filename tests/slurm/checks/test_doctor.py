@@ -11,7 +11,7 @@ from slurm.checks.probe import NodeFacts, ProbeTask
 from slurm.plan.resources import Request
 from tests.slurm.fake_slurm import FakeSlurm
 
-FIT = NodeFacts("n1", "3.12.1", "0.1", "2.13.0", 1, 0.5, "")
+FIT = NodeFacts("n1", "3.12.1", "0.1", "2.13.0", 1, 0.5, "", "")
 REQUEST = Request("gpu", 1, 8, 16, 70)
 
 
@@ -40,6 +40,10 @@ def test_trial_tasks_request_what_the_sweep_would(
         (replace(FIT, gpus=0), ["torch sees 0, 1 requested"]),
         (replace(FIT, clock_ahead_s=-312.0), ["-312 s ahead of the file system's"]),
         (replace(FIT, slurm_trouble="there is no squeue"), ["there is no squeue"]),
+        (
+            replace(FIT, kernel_trouble="no C compiler"),
+            ["no C compiler; kernels.compile=false does without"],
+        ),
     ],
 )
 def test_unfit_nodes_are_reported(facts: NodeFacts, wrong: list[str]) -> None:
@@ -47,7 +51,7 @@ def test_unfit_nodes_are_reported(facts: NodeFacts, wrong: list[str]) -> None:
 
 
 def test_a_node_without_gpus_is_fit_if_none_is_used() -> None:
-    none = replace(FIT, gpus=0)
+    none = replace(FIT, gpus=0, kernel_trouble="no C compiler")
     assert all(finding.ok for finding in judge(none, replace(REQUEST, gpus=0), "auto"))
     assert all(finding.ok for finding in judge(none, REQUEST, "cpu"))
 
