@@ -79,13 +79,18 @@ class Moment:
         self._event: torch.cuda.Event | None = None
         self._time_s = time.perf_counter()
         if device.type == "cuda":
-            self._event = torch.cuda.Event(enable_timing=True)
+            self._event = torch.cuda.Event(enable_timing=True, blocking=True)
             self._event.record(torch.cuda.current_stream(device))
 
     def hold(self, stream: torch.cuda.Stream) -> None:
         """Make a stream wait for this moment."""
         if self._event is not None:
             stream.wait_event(self._event)
+
+    def wait(self) -> None:
+        """Block the host until this moment has been reached."""
+        if self._event is not None:
+            self._event.synchronize()
 
     def seconds_since(self, earlier: Moment) -> float:
         """Return the time since an earlier moment; waits until this one has been reached."""

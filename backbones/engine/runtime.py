@@ -51,13 +51,13 @@ class KVLimits:
     place never changes the video.
 
     Args:
-        host_gib: limit for host memory.
-        device_gib: limit for device memory, by default a share of what is free. Not used on the
-            processor.
+        host_gib: limit for host memory, by default a share of what is available.
+        device_gib: limit for device memory, by default what models and decoder leave. Not used on
+            the processor.
         spill_dir: folder of the scratch file; by default the system's folder for temporary files.
     """
 
-    host_gib: float = 48.0
+    host_gib: float | None = None
     device_gib: float | None = None
     spill_dir: str | None = None
 

@@ -110,6 +110,8 @@ class BackboneSpec:
         weights: where the weights come from.
         licence: licence of the weights.
         weights_bytes: device memory of all loaded models; see `network_bytes`.
+        scratch_bytes: device memory that passes and decoder take while they compute; 0 where it is
+            little.
         official: this is the setting of the backbone's authors, not the equal-budget one.
         long_setting: the authors have a setting for videos longer than the training clips.
         native_window: the window of the authors; None if there is none.
@@ -127,6 +129,7 @@ class BackboneSpec:
     weights: WeightsKind
     licence: str
     weights_bytes: int
+    scratch_bytes: int = 0
     official: bool = False
     long_setting: bool = False
     native_window: NativeWindow | None = None

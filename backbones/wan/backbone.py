@@ -117,6 +117,7 @@ class WanBackbone(BackboneSource):
         self._check()
         shape, release = self.flavor.shape, self.release
         random = self.weights is WanWeights.random
+        model = shape.transformer.shape(shape.latent_shape, catalogue.ROPE_POSITIONS)
         return BackboneSpec(
             name=release.name,
             geometry=Geometry(
@@ -126,7 +127,7 @@ class WanBackbone(BackboneSource):
                 width=shape.width,
                 height=shape.height,
             ),
-            shape=shape.transformer.shape(shape.latent_shape, catalogue.ROPE_POSITIONS),
+            shape=model,
             sampling=SamplingConfig(
                 tuple(self.denoising_step_list), self.timestep_shift, self.context_noise
             ),
@@ -139,6 +140,12 @@ class WanBackbone(BackboneSource):
             weights_bytes=(
                 network_bytes(CausalWanTransformer, self.precision, shape.transformer)
                 + network_bytes(WanVAE, self.vae_precision, shape.vae)
+            ),
+            scratch_bytes=(
+                shape.vae.decoder_elements(shape.height, shape.width)
+                * self.vae_precision.dtype.itemsize
+                + shape.transformer.pass_elements(release.block_latents * model.tokens_per_latent)
+                * self.precision.dtype.itemsize
             ),
             official=self.setting is Setting.official,
             long_setting=release.long_setting,

@@ -43,6 +43,10 @@ class WanConfig:
         """Return the channels of one attention head."""
         return self.dim // self.num_heads
 
+    def pass_elements(self, num_tokens: int) -> int:
+        """Return about how many numbers a pass over a block keeps at once."""
+        return num_tokens * (4 * self.ffn_dim + 16 * self.dim)
+
     def shape(self, latent_shape: tuple[int, int, int], num_positions: int) -> ModelShape:
         """Return what the engine must know of a transformer of these sizes.
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.errors import ConfigError, DeviceError, DeviceLost
-from harness.core.machine import available_host_bytes, reset_peak_host
+from harness.core.machine import available_host_bytes, device_workers, reset_peak_host
 
 if TYPE_CHECKING:
     import torch
 
 # What the driver of an NVIDIA GPU makes.
 _GPUS, _DRIVER = Path("/proc/driver/nvidia/gpus"), Path("/sys/module/nvidia/version")
+_CONTEXT_BYTES = 600 * 2**20  # what CUDA takes for each process
 _LOST = "The GPU or its driver failed"
 
 
@@ -103,7 +104,10 @@ def visible_gpus(device: str) -> list[str]:
         refuse_unseen_gpu()
     count = torch.cuda.device_count()
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = given.split(",")[:count] if given else [str(index) for index in range(count)]
+    names = given.split(",") if given else [str(index) for index in range(count)]
+    if count and names[0].startswith("MIG-"):
+        count = len(names)  # a process sees one slice of a GPU only; each can have another
+    names = names[:count]
     _, _, index = device.partition(":")
     if not index:
         return names
@@ -113,14 +117,21 @@ def visible_gpus(device: str) -> list[str]:
 
 
 def free_device_bytes(device: torch.device) -> int:
-    """Release the GPU memory that earlier units cached, and return the free memory of a device."""
+    """Release the GPU memory that earlier units cached, and return the free memory of a device.
+
+    Of workers that share a GPU each has an equal part of the whole, so that the one which starts
+    first does not take what the others will need.
+    """
     if device.type != "cuda":
         return available_host_bytes()
     import torch
 
     gc.collect()
     torch.cuda.empty_cache()
-    return torch.cuda.mem_get_info(device)[0]
+    free, whole = torch.cuda.mem_get_info(device)
+    if (workers := device_workers()) == 1:
+        return free
+    return min(free, whole // workers - _CONTEXT_BYTES - torch.cuda.memory_reserved(device))
 
 
 def reset_peaks(device: torch.device) -> None:

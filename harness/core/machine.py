@@ -23,7 +23,9 @@ GIB = 2**30
 _MAX_EVAL_THREADS = 8
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # of glibc's malloc.h
 
-_prepared_threads: int | None = None  # set by `prepare_process`
+# Set by `prepare_process`.
+_prepared_threads: int | None = None
+_host_workers = _device_workers = 1
 
 
 @cache
@@ -47,16 +49,21 @@ def num_cores() -> int:
     return os.cpu_count() or 1
 
 
-def prepare_process(threads: int) -> None:
+def prepare_process(threads: int, host_workers: int = 1, device_workers: int = 1) -> None:
     """Set up a process that computes: its CPU threads, and malloc to keep freed memory.
 
     Page faults are expensive on some machines, and a rollout frees and takes the same blocks at
     every step.
+
+    Args:
+        threads: its CPU threads.
+        host_workers: processes like this one that share the memory of the machine.
+        device_workers: those that share that of its GPU.
     """
     import torch
 
-    global _prepared_threads
-    _prepared_threads = threads
+    global _prepared_threads, _host_workers, _device_workers
+    _prepared_threads, _host_workers, _device_workers = threads, host_workers, device_workers
     torch.set_num_threads(threads)
     # cuBLAS is repeatable only with a workspace of fixed size; it reads this at its first use.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -104,6 +111,23 @@ def available_host_bytes() -> int:
     That is the free memory of the machine, or less if the limit of a cgroup is tighter.
     """
     return min(_free_bytes(), _cgroup_room_bytes())
+
+
+def host_share_bytes() -> int:
+    """Return the host memory that this process may plan with: what is available.
+
+    Of several workers each has an equal part of the whole, so that the one which starts first does
+    not take what the others will need.
+    """
+    import psutil
+
+    whole = min(psutil.virtual_memory().total, *(limit for limit, _ in _cgroups()), sys.maxsize)
+    return min(available_host_bytes(), whole // _host_workers)
+
+
+def device_workers() -> int:
+    """Return the processes like this one that share the memory of its GPU."""
+    return _device_workers
 
 
 def peak_host_mib() -> float:
@@ -154,10 +178,20 @@ def _cgroup_room_bytes(
 ) -> int:
     """Return what the tightest memory limit of this process's cgroups leaves.
 
-    `_free_bytes` knows the machine only. A limit may be set on the process's own cgroup or on one
-    of its parents; cached file pages count as free, since the kernel drops them under pressure.
+    `_free_bytes` knows the machine only.
     """
-    room = sys.maxsize
+    return min((room for _, room in _cgroups(membership, mount)), default=sys.maxsize)
+
+
+def _cgroups(
+    membership: Path = Path("/proc/self/cgroup"), mount: Path = Path("/sys/fs/cgroup")
+) -> list[tuple[int, int]]:
+    """Return each memory limit of this process's cgroups, and what it leaves.
+
+    A limit may be set on the process's own cgroup or on one of its parents; cached file pages count
+    as free, since the kernel drops them under pressure.
+    """
+    found = []
     with contextlib.suppress(OSError, ValueError):
         for line in membership.read_text().splitlines():
             _, controllers, name = line.split(":", 2)
@@ -173,8 +207,9 @@ def _cgroup_room_bytes(
             folder = root / name.lstrip("/")
             for group in (folder, *folder.parents):
                 if (group / limit).is_file() and (group / limit).read_text().strip() != "max":
-                    left = int((group / limit).read_text()) - int((group / usage).read_text())
+                    most = int((group / limit).read_text())
+                    left = most - int((group / usage).read_text())
                     stat = (group / "memory.stat").read_text().splitlines()
                     left += sum(int(line.split()[1]) for line in stat if line.startswith(cached))
-                    room = min(room, max(0, left))
-    return room
+                    found.append((most, max(0, left)))
+    return found

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Self
 
 from backbones.engine.kv.sizes import Kept, most_kept, plan_tiers
 from backbones.engine.noise import SeededNoise
-from backbones.engine.rollout import Rollout
+from backbones.engine.rollout import Rollout, compiles
+from harness.core.compiler import compiler_problem
 from harness.core.devices import free_device_bytes
 from harness.core.errors import DeviceError
 from harness.core.machine import GIB
@@ -84,13 +85,14 @@ class PreparedUnit:
         if free_bytes is None:
             free_bytes = free_device_bytes(device)
         spec = self.spec
-        needed = spec.weights_bytes + spec.context_bytes
+        needed = spec.weights_bytes + spec.context_bytes + spec.scratch_bytes
         if needed > free_bytes:
             raise DeviceError(
                 f"{spec.name} needs {needed / GIB:.1f} GiB on {device}: "
-                f"{spec.weights_bytes / GIB:.1f} of weights and {spec.context_bytes / GIB:.1f} for "
-                f"a context of {spec.budget_latents} latent frames; {free_bytes / GIB:.1f} GiB are "
-                "free. backbone.precision=bfloat16 and a smaller backbone.budget_latents need less."
+                f"{spec.weights_bytes / GIB:.1f} of weights, {spec.context_bytes / GIB:.1f} for a "
+                f"context of {spec.budget_latents} latent frames and {spec.scratch_bytes / GIB:.1f}"
+                f" to compute and decode; {max(0, free_bytes) / GIB:.1f} GiB are free. "
+                "backbone.precision=bfloat16 and a smaller backbone.budget_latents need less."
             )
         plan_tiers(spec, self.kept(), limits, device, free_bytes - spec.weights_bytes)
 
@@ -118,4 +120,16 @@ class PreparedUnit:
             num_latents or unit.num_latents,
             unit.seed,
             runtime,
+        )
+
+
+def check_compiler(runtime: Runtime, device: torch.device) -> None:
+    """Refuse to compile layers where that would fail at the first block.
+
+    Raises:
+        DeviceError: there is no C compiler, or Python's headers are missing.
+    """
+    if compiles(runtime, device) and (problem := compiler_problem()):
+        raise DeviceError(
+            f"Layers cannot be compiled: {problem}. Install it, or set kernels.compile=false."
         )

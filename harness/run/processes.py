@@ -109,9 +109,11 @@ class ProcessPool:
     def _run_shard(self, shard: Shard, worker: int) -> None:
         environment = {**os.environ, "OMP_NUM_THREADS": str(shard.threads)}
         environment[WORKERS_VARIABLE] = str(self._setting)
+        shard = replace(shard, host_workers=self._num_workers)
         if self._gpus:
             environment["CUDA_VISIBLE_DEVICES"] = self._gpus[worker % len(self._gpus)]
-            shard = replace(shard, device="cuda")
+            sharing = -(-self._num_workers // len(self._gpus))
+            shard = replace(shard, device="cuda", device_workers=sharing)
         with tempfile.TemporaryDirectory(prefix="longtake-") as folder:
             path, log_path = Path(folder) / "shard.json", Path(folder) / "stderr"
             shard.write(path)

@@ -54,7 +54,7 @@ def run_shard(
         DiskError: the disk is full or read-only. No item counts as failed, and progress is kept.
         DeviceLost: a GPU failed. No item counts as failed; another process can go on.
     """
-    prepare_process(shard.threads)
+    prepare_process(shard.threads, shard.host_workers, shard.device_workers)
     worker = _Worker(shard, emit, stop_requested, wait_for_others)
     if shard.stage is Stage.generate:
         worker.generate()
@@ -95,6 +95,7 @@ class _Worker:
     def generate(self) -> None:
         """Load the backbone that all units of the shard share, and make them."""
         from backbones.external.backbone import ExternalBackbone
+        from harness.run.prepared import check_compiler
         from harness.store.units import build_backbone
 
         first, units = self._shard.units[0], list(self._shard.units)
@@ -105,6 +106,7 @@ class _Worker:
             if isinstance(source, ExternalBackbone):
                 make = partial(self._make_with_command, source, device)
             else:
+                check_compiler(self._shard.runtime, device)
                 units = self._those_that_fit(source, device)
                 if not units:
                     return

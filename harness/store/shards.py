@@ -86,6 +86,8 @@ class Shard:
         runtime: settings of the computation that change no pixel.
         units: units to generate, all of one backbone.
         evaluations: units to score.
+        host_workers: workers that share the memory of the machine.
+        device_workers: workers that share that of the GPU.
     """
 
     stage: Stage
@@ -96,6 +98,8 @@ class Shard:
     runtime: Runtime
     units: tuple[Unit, ...] = ()
     evaluations: tuple[Evaluation, ...] = ()
+    host_workers: int = 1
+    device_workers: int = 1
 
     @property
     def items(self) -> list[str]:
@@ -192,6 +196,8 @@ class _StoredShard:
     rows: tuple[UnitRow, ...]
     units: tuple[_StoredUnit, ...]
     evaluations: tuple[Evaluation, ...]
+    host_workers: int = 1
+    device_workers: int = 1
 
     @classmethod
     def of(cls, shard: Shard) -> _StoredShard:
@@ -220,6 +226,8 @@ class _StoredShard:
                 for unit in shard.units
             ),
             evaluations=shard.evaluations,
+            host_workers=shard.host_workers,
+            device_workers=shard.device_workers,
         )
 
     def restore(self, shared: SharedParts) -> Shard:
@@ -247,6 +255,8 @@ class _StoredShard:
             self.runtime,
             units,
             tuple(map(shared.task, self.evaluations)),
+            self.host_workers,
+            self.device_workers,
         )
 
 

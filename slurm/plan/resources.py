@@ -26,6 +26,7 @@ _LATENT_S_PER_GB = 0.3
 _LEAST_LATENT_S = 0.3
 _START_MIN = 10  # Python, loading, the first block
 _MARGIN = 2.0  # times the estimated run time
+_KV_HOST_GIB = 48.0  # most for keys and values if kv.host_gib is not set; a file holds the rest
 
 
 @dataclass(frozen=True)
@@ -67,17 +68,19 @@ def need_of(unit: Unit) -> Need:
     return Need(spec.weights_bytes, prepared.kept().kv_bytes(spec))
 
 
-def host_gib(need: Need, kv_host_gib: float, gpus: int) -> float:
+def host_gib(need: Need, kv_host_gib: float | None, gpus: int) -> float:
     """Return the host memory of a task that generates.
 
     Args:
         need: memory of the most demanding unit.
-        kv_host_gib: cap of the host tier of the K/V store, which holds keys and values of the past.
+        kv_host_gib: cap of the host tier of the K/V store, which holds keys and values of the past;
+            None if it follows from the memory that the task gets.
         gpus: GPUs of the task.
     """
     base = _GPU_BASE_GIB if gpus else _BASE_GIB
+    most = _KV_HOST_GIB if kv_host_gib is None else kv_host_gib
     # While a model is loaded, its weights are in host memory twice: as read, and as placed.
-    return base + 2 * need.weights_bytes / GIB + min(need.kv_bytes / GIB, kv_host_gib)
+    return base + 2 * need.weights_bytes / GIB + min(need.kv_bytes / GIB, most)
 
 
 def guessed_latent_s(weights_bytes: int) -> float:
@@ -86,7 +89,7 @@ def guessed_latent_s(weights_bytes: int) -> float:
 
 
 def generation_request(
-    need: Need, seconds: float, profile: SlurmProfile, device: str, kv_host_gib: float
+    need: Need, seconds: float, profile: SlurmProfile, device: str, kv_host_gib: float | None
 ) -> Request:
     """Return the resources of a task that generates units of one backbone.
 
@@ -95,7 +98,7 @@ def generation_request(
         seconds: estimated run time of the longest task.
         profile: how the site expects resources to be requested.
         device: the device setting.
-        kv_host_gib: cap of the host tier of the K/V store.
+        kv_host_gib: cap of the host tier of the K/V store; see `host_gib`.
     """
     gpus = _gpus(profile.generate, device)
     memory = host_gib(need, kv_host_gib, gpus)

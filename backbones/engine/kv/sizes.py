@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from backbones.engine.kv import pinned
-from backbones.engine.kv.tiers import TierSizes
+from backbones.engine.kv.pinned import POOL
+from backbones.engine.kv.tiers import STAGING, TierSizes, host_spare
 from harness.core.errors import ConfigError, DeviceError
-from harness.core.machine import GIB, available_host_bytes
+from harness.core.machine import GIB, available_host_bytes, host_share_bytes
 from methods.base import reachable
 from methods.virtual import num_slots
 
@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from backbones.engine.spec import BackboneSpec
     from methods.base import MemoryStrategy, RolloutSpec
 
-# Of the device memory that is free once the models are loaded; the rest is for activations.
-_SHARE_OF_FREE = 0.7
+# Of the device memory that models, context and decoder leave; the rest is for what is not counted.
+_SHARE_OF_DEVICE = 0.9
+_SHARE_OF_HOST = 0.8
+# Pinned slabs without which a GPU cannot use the scratch file: to read, and to write.
+_LEAST_PINNED = 2 * STAGING
 
 
 class Kept(NamedTuple):
@@ -106,7 +109,7 @@ def plan_tiers(
         kept.latents,
         spare_slabs(spec, kept.slots),
         device,
-        free_bytes - spec.context_bytes,
+        free_bytes - spec.context_bytes - spec.scratch_bytes,
         slot_bytes(spec, kept.slots),
     )
 
@@ -136,13 +139,12 @@ def tier_sizes(
         DeviceError: memory or disk is too small; the message says what would lower the need.
     """
     on_gpu = device.type == "cuda"
-    device_setting = "kv.device_gib" if on_gpu else "kv.host_gib"
-    if not on_gpu:
-        device_gib = limits.host_gib
-    elif limits.device_gib is None:
-        device_gib = _SHARE_OF_FREE * max(0, free_bytes) / GIB
-    else:
-        device_gib = limits.device_gib
+    free_bytes = max(0, free_bytes)
+    host_gib = _host_gib(limits, on_gpu, free_bytes)
+    device_gib, device_setting = host_gib, "kv.host_gib"
+    if on_gpu:
+        asked, device_setting = limits.device_gib, "kv.device_gib"
+        device_gib = _SHARE_OF_DEVICE * free_bytes / GIB if asked is None else asked
     on_device = math.floor((device_gib * GIB - taken_bytes) / slab_bytes)
     if on_device < spare:
         needed = _gib(spare * slab_bytes + taken_bytes)
@@ -151,23 +153,32 @@ def tier_sizes(
             f"{device_setting} leaves {_gib(device_gib * GIB)}. Raise it, or lower "
             "backbone.budget_latents."
         )
-    on_device = min(on_device, num_slabs + spare)
-    below = num_slabs + spare - on_device
-    on_host = min(math.floor(limits.host_gib * GIB / slab_bytes), below) if on_gpu else 0
+    # Where all frames fit on the device, none need be kept ready.
+    on_device, below = (
+        (num_slabs, 0) if on_device >= num_slabs else (on_device, num_slabs + spare - on_device)
+    )
+    on_host, spilled = _below(below, math.floor(host_gib * GIB / slab_bytes), spare, on_gpu)
+    if on_gpu and spilled and on_host < _LEAST_PINNED - STAGING:
+        raise ConfigError(
+            f"{below} latent frames don't fit on {device}, and the scratch file is written and "
+            f"read through {_LEAST_PINNED} of them in pinned host memory, "
+            f"{_gib(_LEAST_PINNED * slab_bytes)}; kv.host_gib leaves {_gib(host_gib * GIB)}. Raise "
+            "it, or lower the duration."
+        )
+    sizes = TierSizes(on_device, on_host, spilled, Path(limits.spill_dir or tempfile.gettempdir()))
     if on_gpu and on_device * slab_bytes + taken_bytes > free_bytes:
         raise DeviceError(
             f"Keys and values would take {_gib(on_device * slab_bytes + taken_bytes)} of {device}; "
             f"{_gib(free_bytes)} are free. Lower kv.device_gib."
         )
-    host_bytes = on_host * slab_bytes if on_gpu else on_device * slab_bytes + taken_bytes
-    if host_bytes > (available := available_host_bytes() + pinned.idle_bytes()):
+    host_bytes = sizes.pinned * slab_bytes if on_gpu else on_device * slab_bytes + taken_bytes
+    if host_bytes > (available := available_host_bytes() + POOL.idle_bytes):
         raise DeviceError(
             f"Keys and values would take {_gib(host_bytes)} of host memory; {_gib(available)} is "
             "available. Lower kv.host_gib (the rest goes to a scratch file in kv.spill_dir) or "
             "the duration."
         )
-    folder = Path(limits.spill_dir or tempfile.gettempdir())
-    spilled = below - on_host
+    folder = sizes.spill_dir
     if spilled and not folder.is_dir():
         raise ConfigError(f"kv.spill_dir={str(folder)!r} is not a folder.")
     if spilled and spilled * slab_bytes > (free_disk := shutil.disk_usage(folder).free):
@@ -176,7 +187,32 @@ def tier_sizes(
             f"to a scratch file in {folder}, which has {_gib(free_disk)} free. Set kv.spill_dir to "
             "a larger disk, raise kv.host_gib, or lower the duration."
         )
-    return TierSizes(on_device, on_host, spilled, folder)
+    return sizes
+
+
+def _host_gib(limits: KVLimits, on_gpu: bool, free_bytes: int) -> float:
+    """Return the limit for host memory: the user's, else a share of what is available."""
+    if limits.host_gib is not None:
+        return limits.host_gib
+    share = host_share_bytes()
+    return _SHARE_OF_HOST * (share + POOL.idle_bytes if on_gpu else min(free_bytes, share)) / GIB
+
+
+def _below(below: int, pinned: int, spare: int, on_gpu: bool) -> tuple[int, int]:
+    """Share out the frames that the device cannot hold; return slabs on the host and in the file.
+
+    Args:
+        below: how many there are.
+        pinned: slabs that host memory may hold.
+        spare: slabs of the device to keep ready.
+        on_gpu: whether there is a host tier.
+    """
+    if not on_gpu:
+        return 0, below
+    if below <= pinned:
+        return below, 0
+    on_host = max(0, pinned - STAGING)
+    return on_host, below - on_host + host_spare(spare, on_host)
 
 
 def _gib(num_bytes: float) -> str:

@@ -51,6 +51,14 @@ class WanVAEConfig:
         """Return the video frames per latent frame; the first one of a video gives one."""
         return 2 ** sum(self.temporal_downsample)
 
+    def decoder_elements(self, height: int, width: int) -> int:
+        """Return how many numbers the decoder keeps while it decodes a latent frame.
+
+        86 for each pixel and channel at full resolution: in the code that Inductor generates for
+        480x832 in bfloat16, 5.2 GB of buffers and 1.4 GB of what convolutions remember.
+        """
+        return 86 * self.base_dim * height * width
+
     @property
     def spatial_factor(self) -> int:
         """Return the pixels per latent row and column."""

@@ -10,9 +10,9 @@ import torch
 
 from backbones.engine import transfer
 from backbones.engine.cudnn import LAST_FAULTY_CUDNN
-from backbones.engine.kv import pinned
+from backbones.engine.kv.pinned import POOL
 from backbones.engine.lanes import Lane, Moment
-from harness.core.compiler import compiler_problem
+from harness.core.compiler import compiler_problem, kernel_problem
 from harness.core.environment import describe_machine
 from harness.studies.gpu_selftest.claims import Claim, Outcome, at_least, at_most, true
 from harness.studies.gpu_selftest.setup import Setup
@@ -44,15 +44,8 @@ def environment(setup: Setup) -> Outcome:
         has_triton = importlib.util.find_spec("triton") is not None
         claims.append(true("Triton is installed", has_triton))
         if has_triton:
-            claims.append(true("a Triton kernel adds", _triton_adds(setup.device)))
+            claims.append(true("a Triton kernel adds", kernel_problem() is None))
     return Outcome.of(claims, **figures)
-
-
-def _triton_adds(device: torch.device) -> bool:
-    """Compile a sum of two vectors with Inductor, which writes a Triton kernel for it."""
-    add = torch.compile(lambda x, y: (x + y).sin(), fullgraph=True, dynamic=False)
-    x, y = (torch.arange(1000, device=device, dtype=torch.float32) * k for k in (1, 2))
-    return bool(torch.allclose(add(x, y), (x + y).sin(), atol=1e-5))
 
 
 def copies(setup: Setup) -> Outcome:
@@ -73,7 +66,7 @@ def _pinned_copies(
 ) -> list[Claim]:
     num_bytes = host.numel()
     started = time.perf_counter()
-    slabs = [pinned.take(num_bytes) for _ in range(_SLABS)]
+    slabs = [POOL.take(num_bytes) for _ in range(_SLABS)]
     pin_ms = 1e3 * (time.perf_counter() - started) / _SLABS
     slabs[0].copy_(host)
     up, down = Lane(device, "up"), Lane(device, "down")
@@ -108,7 +101,7 @@ def _pinned_copies(
     host_ms = 1e3 * (time.perf_counter() - started)
     torch.cuda.synchronize(device)
     arrived = torch.equal(device_slab.cpu(), host)
-    pinned.give_back(slabs)
+    POOL.give_back(slabs)
     figures |= {"pin_ms_per_slab": pin_ms, "gb_per_s": rates, "host_ms": host_ms}
     return [
         true("a pinned slab arrives with its bytes", arrived),

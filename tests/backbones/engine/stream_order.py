@@ -3,12 +3,14 @@
 On the processor all lanes run at once, in the order of the calls. Here every lane has a vector
 clock: what it waits for is merged into its clock, and nothing else is. Every access to a tensor's
 memory is compared with earlier ones on other lanes; two of which one writes, with no wait between
-them, could happen in any order on a GPU. Left out: memory that is freed and taken again.
+them, could happen in any order on a GPU. The thread of the scratch file is a second host: its jobs
+run at once, and what it has waited for the first host knows only after waiting for the job. Left
+out: memory that is freed and taken again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,9 +21,10 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from backbones.engine.kv.scratch import FileThread, Job, ScratchFile
 from backbones.engine.lanes import Lane, Moment
 
-MAIN = "main"
+MAIN, FILE = "main", "file"
 Clock = dict[str, int]
 # Operations that allocate and compute nothing, and those that wait for the result.
 _NO_KERNEL = ("empty", "empty_strided", "empty_like", "new_empty", "new_empty_strided")
@@ -64,9 +67,7 @@ class StreamOrder(TorchDispatchMode):
         if is_view or name in _NO_KERNEL:
             return result
         self.lanes.add(self._lane)
-        clock = self._clock(self._lane)
-        _merge(clock, self._host)
-        clock[self._lane] = clock.get(self._lane, 0) + 1
+        clock = self._tick()
         written, read = [], []
         for argument, value in zip(func._schema.arguments, args, strict=False):
             is_written = argument.alias_info is not None and argument.alias_info.is_write
@@ -95,6 +96,22 @@ class StreamOrder(TorchDispatchMode):
             known.written, known.read = (lane, clock[lane], name), {}
         else:
             known.read[lane] = (clock[lane], name)
+
+    def _tick(self) -> Clock:
+        """Begin an operation on the current lane, which knows all that the host knows."""
+        clock = self._clock(self._lane)
+        _merge(clock, self._host)
+        clock[self._lane] = clock.get(self._lane, 0) + 1
+        return clock
+
+    def _copy_by_host(self, tensor: Tensor, name: str, writes: bool) -> None:
+        """Record a copy between the file and host memory, which is done when the call returns."""
+        before, self._lane = self._lane, FILE
+        self.lanes.add(FILE)
+        clock = self._tick()
+        self._note(tensor, name, writes)
+        _merge(self._host, clock)
+        self._lane = before
 
     def _clock(self, lane: str) -> Clock:
         return self._clocks.setdefault(lane, {})
@@ -132,6 +149,29 @@ class StreamOrder(TorchDispatchMode):
         def wait(lane: Any) -> None:
             _merge(order._host, order._clock(lane.name))
 
+        def wait_for(known: Any) -> None:
+            _merge(order._host, known.clock)
+
+        def start(thread: Any, work: Callable[[], None]) -> Any:
+            outside = (order._host, order._lane)
+            order._host, order._lane = dict(order._host), FILE
+            _merge(order._host, order._clock(FILE))  # jobs run in order
+            work()
+            job = Job.__new__(Job)
+            job.clock = order._host  # type: ignore[attr-defined]
+            order._host, order._lane = outside
+            return job
+
+        write_file, read_file = ScratchFile.write, ScratchFile.read
+
+        def write(file: Any, number: int, slab: Tensor) -> None:
+            order._copy_by_host(slab, "write to the file", writes=False)
+            write_file(file, number, slab)
+
+        def read(file: Any, number: int, slab: Tensor) -> None:
+            order._copy_by_host(slab, "read from the file", writes=True)
+            read_file(file, number, slab)
+
         with ExitStack() as stack:
             for kind, name, replacement in (
                 (Lane, "__init__", lane_init),
@@ -139,6 +179,11 @@ class StreamOrder(TorchDispatchMode):
                 (Lane, "join", join),
                 (Lane, "wait", wait),
                 (Moment, "__init__", moment_init),
+                (Moment, "wait", wait_for),
+                (FileThread, "start", start),
+                (Job, "wait", wait_for),
+                (ScratchFile, "write", write),
+                (ScratchFile, "read", read),
             ):
                 stack.enter_context(mock.patch.object(kind, name, replacement))
             stack.enter_context(self)

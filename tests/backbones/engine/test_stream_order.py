@@ -16,7 +16,6 @@ import torch
 
 from backbones.engine import rollout as rollout_module
 from backbones.engine.backbone import Backbone
-from backbones.engine.kv import pinned
 from backbones.engine.kv.tiers import FrameTiers, TierSizes
 from backbones.engine.noise import SeededNoise
 from backbones.engine.rollout import Rollout
@@ -59,10 +58,8 @@ def order_of(
     backbone: Backbone, strategy: MemoryStrategy, monkeypatch: pytest.MonkeyPatch, host: int
 ) -> StreamOrder:
     """Roll out and decode with a device tier of little more than a context, and lower tiers."""
-    sizes = TierSizes(14, host, NUM_LATENTS, Path("/tmp"))
+    sizes = TierSizes(14, host, NUM_LATENTS if host < NUM_LATENTS else 0, Path("/tmp"))
     monkeypatch.setattr(rollout_module, "plan_tiers", lambda *_: sizes)
-    monkeypatch.setattr(pinned, "take", lambda count: torch.empty(count, dtype=torch.uint8))
-    monkeypatch.setattr(pinned, "give_back", lambda _: None)
     order = StreamOrder()
     with order.watching():
         rollout = Rollout(backbone, strategy, PROMPT, SeededNoise(0, PROMPT), NUM_LATENTS, 0)
@@ -93,6 +90,7 @@ def test_every_access_is_ordered(
     order = order_of(backbone, strategy(), monkeypatch, host)
     assert order.unordered == set()
     assert {"main", "decode"} <= order.lanes
+    assert ("file" in order.lanes) == (host < NUM_LATENTS)
 
 
 def without(kind: type, method: str, line: str) -> Callable[[], AbstractContextManager[Any]]:
@@ -106,29 +104,38 @@ def without(kind: type, method: str, line: str) -> Callable[[], AbstractContextM
 
 
 @pytest.mark.parametrize(
-    ("fault", "strategy"),
+    ("fault", "strategy", "host"),
     [
-        (lambda: without(FrameTiers, "arrive", "self._up.join()"), at_random),
-        (lambda: without(FrameTiers, "put", "self._down.join()"), at_random),
-        (lambda: without(FrameTiers, "bring_up", "self._down.join()"), at_random),
+        (lambda: without(FrameTiers, "arrive", "self._up.join()"), at_random, NUM_LATENTS),
+        (lambda: without(FrameTiers, "put", "self._down.join()"), at_random, NUM_LATENTS),
+        (lambda: without(FrameTiers, "bring_up", "self._down.join()"), at_random, NUM_LATENTS),
         (
             lambda: without(FrameTiers, "done_reading", "self._read = Moment(self._device)"),
             at_random,
+            NUM_LATENTS,
         ),
         (
             lambda: without(Rollout, "_make_block", "self._search.join()"),
             lambda: retrieval(descriptor="mean_keys"),
+            NUM_LATENTS,
         ),
+        # The two hosts: the rollout and the thread of the file.
+        (lambda: without(FrameTiers, "_start_writing", "filled.wait()"), at_random, 4),
+        (lambda: without(FrameTiers, "_free_host_slab", "slab.wait()"), at_random, 4),
+        (lambda: without(FrameTiers, "_start_reading", "staging.busy_until.wait()"), at_random, 4),
     ],
-    ids=["arrive", "put", "bring-up", "done-reading", "observe-keys"],
+    ids=[
+        *("arrive", "put", "bring-up", "done-reading", "observe-keys"),
+        *("write-before-copied", "overwrite-before-written", "overwrite-staging"),
+    ],
 )
 def test_a_forgotten_wait_is_found(
     fault: Callable[[], Callable[[], AbstractContextManager[Any]]],
     strategy: Callable[[], MemoryStrategy],
+    host: int,
     backbone: Backbone,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with fault()():
-        # Without the file: for it the host waits for copies, which hides a forgotten wait.
-        order = order_of(backbone, strategy(), monkeypatch, NUM_LATENTS)
+        order = order_of(backbone, strategy(), monkeypatch, host)
     assert order.unordered

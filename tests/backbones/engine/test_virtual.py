@@ -235,12 +235,18 @@ def test_30_s_are_an_exact_prefix_of_60_s(quick: Backbone) -> None:
     assert torch.equal(roll_out(quick, FadeMem(), 120), long[:120])
 
 
+class Hoarding(FadeMem):
+    """Keeps all frames, though it never returns to the oldest."""
+
+    def reach(self, first_frame: int) -> Sequence[int]:
+        return range(first_frame)
+
+
 @pytest.mark.slow
 def test_where_keys_and_values_lie_does_not_change_the_video(quick: Backbone) -> None:
     slab_gib = quick.spec.shape.kv_bytes(1, torch.float32) / 2**30
-    kept = FadeMem().reset(quick.spec.rollout(36, 0)) or 9
-    limits = KVLimits(host_gib=(18 + kept + 1) * slab_gib)
-    small = start(quick, FadeMem(), 36, runtime=Runtime(kv=limits))
+    limits = KVLimits(host_gib=(18 + 9 + 1) * slab_gib)  # context and block, slots, one more
+    small = start(quick, Hoarding(), 36, runtime=Runtime(kv=limits))
     spilled = latents_of(list(small.blocks()))
     assert small.store.allocated_mib()["spilled"] > 0
     assert torch.equal(spilled, roll_out(quick, FadeMem(), 36))

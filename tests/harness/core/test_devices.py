@@ -69,12 +69,20 @@ def test_auto_is_the_processor_where_no_gpu_is(
 
 @pytest.mark.parametrize(
     ("device", "visible", "expected"),
-    [("cuda:1", "4,7", ["7"]), ("cuda", "4,7", ["4", "7"]), ("cuda:0", None, ["0"])],
+    [
+        ("cuda:1", "4,7", ["7"]),
+        ("cuda", "4,7", ["4", "7"]),
+        ("cuda:0", None, ["0"]),
+        # A process sees one slice, but every slice can have a process.
+        ("cuda", "MIG-a,MIG-b,MIG-c", ["MIG-a", "MIG-b", "MIG-c"]),
+        ("cuda:2", "MIG-a,MIG-b,MIG-c", ["MIG-c"]),
+    ],
 )
 def test_gpus_are_named_as_the_cluster_names_them(
     device: str, visible: str | None, expected: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    slices = visible is not None and visible.startswith("MIG")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1 if slices else 2)
     if visible is None:
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     else:
@@ -89,6 +97,23 @@ def test_a_gpu_that_is_not_there_is_named(device: str, monkeypatch: pytest.Monke
         visible_gpus(device)
     with pytest.raises(ConfigError, match="is not auto, cpu, cuda"):
         visible_gpus("cuda:x")
+
+
+@pytest.mark.parametrize(
+    ("workers", "free", "expected"),
+    [(1, 76, 76), (2, 76, 40 - 1 - 0.6), (2, 20, 20), (8, 76, 10 - 1 - 0.6)],
+)
+def test_workers_of_one_gpu_share_its_memory(
+    workers: int, free: int, expected: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker may take its part, its models included, and what is free at most."""
+    gib = 2**30
+    monkeypatch.setattr(devices, "device_workers", lambda: workers)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free * gib, 80 * gib))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: gib)
+    found = devices.free_device_bytes(torch.device("cuda", 0))
+    assert found / gib == pytest.approx(expected, abs=0.02)
 
 
 def caused_by(cause: Exception) -> Exception:

@@ -93,6 +93,15 @@ def test_available_memory_never_exceeds_what_the_cgroup_leaves(
     assert machine.available_host_bytes() == 7 * MIB
 
 
+def test_workers_of_one_machine_share_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        machine, "_cgroups", lambda *_: [(90 * MIB, 80 * MIB), (200 * MIB, MIB * 99)]
+    )
+    assert machine.host_share_bytes() == 80 * MIB
+    monkeypatch.setattr(machine, "_host_workers", 3)
+    assert machine.host_share_bytes() == 30 * MIB
+
+
 def test_peak_memory_of_a_child_does_not_include_its_parents() -> None:
     block = b"x" * (300 * MIB)
     code = "from harness.core.machine import peak_host_mib; print(peak_host_mib())"

@@ -76,7 +76,7 @@ RUNTIMES = st.builds(
     ),
     kv=st.builds(
         KVLimits,
-        host_gib=st.floats(0, 1e6),
+        host_gib=st.none() | st.floats(0, 1e6),
         device_gib=st.none() | st.floats(0, 1e6),
         spill_dir=st.none() | TEXTS,
     ),
@@ -92,6 +92,8 @@ SHARDS = st.builds(
     runtime=RUNTIMES,
     units=st.lists(UNITS, max_size=3).map(tuple),
     evaluations=st.lists(EVALUATIONS, max_size=3).map(tuple),
+    host_workers=st.integers(1, 99),
+    device_workers=st.integers(1, 99),
 )
 
 
@@ -150,7 +152,7 @@ def test_a_changed_letter_is_found_and_a_shard_without_a_digest_is_read(tmp_path
         ('"threads":2', '"thread":2', "missing required field `threads`"),
         ('"generate"', '"make"', "stage"),
         ('"row":0', '"row":1', "names a row of units that it does not have"),
-        ('"evaluations":[]}', '"evaluations":[', "not valid JSON"),
+        ('"device_workers":1}', '"device_workers":1', "not valid JSON"),
     ],
 )
 def test_a_damaged_shard_is_named_with_its_field(

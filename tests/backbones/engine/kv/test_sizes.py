@@ -36,6 +36,7 @@ def rollout(num_latents: int) -> RolloutSpec:
 @pytest.fixture(autouse=True)
 def plenty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sizes, "available_host_bytes", lambda: 500 * GIB)
+    monkeypatch.setattr(sizes, "host_share_bytes", lambda: 250 * GIB)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=500 * GIB))
 
 
@@ -54,19 +55,40 @@ def test_retrieval_may_return_to_any_frame() -> None:
 
 def test_frames_that_fit_on_the_device_use_no_other_tier() -> None:
     found = tier_sizes(KVLimits(), 2**20, 120, 12, GPU, free_bytes=40 * GIB)
-    assert (found.device, found.host, found.spilled) == (132, 0, 0)
+    assert (found.device, found.host, found.spilled) == (120, 0, 0)
 
 
 def test_120_s_of_retrieval_at_full_size_stay_within_the_host_limit() -> None:
-    found = tier_sizes(KVLimits(), WAN_SLAB_BYTES, 480, 12, GPU, free_bytes=60 * GIB)
-    assert found.device * WAN_SLAB_BYTES <= 0.7 * 60 * GIB
-    assert found.host * WAN_SLAB_BYTES <= 48 * GIB
-    assert found.device + found.host + found.spilled == 480 + 12
+    found = tier_sizes(KVLimits(host_gib=48), WAN_SLAB_BYTES, 480, 12, GPU, free_bytes=60 * GIB)
+    assert 0.8 * 60 * GIB < found.device * WAN_SLAB_BYTES <= 0.9 * 60 * GIB
+    assert found.pinned * WAN_SLAB_BYTES <= 48 * GIB
+    assert found.pinned == found.host + 2
+    # The file has room for the frames of which host memory keeps a copy as well, to be ready.
+    assert found.device + found.host + found.spilled == 480 + 12 + 12
+
+
+def test_host_memory_is_used_before_the_file() -> None:
+    """120 s beside a card of 24 GB: by default no file, as long as most of the memory suffices."""
+    found = tier_sizes(KVLimits(), WAN_SLAB_BYTES, 480, 12, GPU, free_bytes=8 * GIB)
+    assert (found.device + found.host, found.spilled) == (480 + 12, 0)
+    assert found.host * WAN_SLAB_BYTES < 0.8 * 250 * GIB
+
+
+def test_too_little_pinned_memory_for_the_file_is_refused() -> None:
+    for host_gib in (0.0, 3.5 * WAN_SLAB_BYTES / GIB):
+        limits = KVLimits(host_gib=host_gib)
+        with pytest.raises(LongtakeError, match=r"through 4 of them .* 1\.1 GiB; kv\.host_gib"):
+            tier_sizes(limits, WAN_SLAB_BYTES, 480, 12, GPU, free_bytes=8 * GIB)
+    limits = KVLimits(host_gib=4.5 * WAN_SLAB_BYTES / GIB)
+    found = tier_sizes(limits, WAN_SLAB_BYTES, 480, 12, GPU, free_bytes=8 * GIB)
+    assert (found.host, found.pinned) == (2, 4)
 
 
 def test_the_processor_has_one_limit_and_the_file() -> None:
     found = tier_sizes(KVLimits(host_gib=1.0), 2**25, 120, 12, CPU, free_bytes=40 * GIB)
     assert (found.device, found.host, found.spilled) == (32, 0, 100)
+    found = tier_sizes(KVLimits(), 2**25, 120, 12, CPU, free_bytes=2 * GIB)
+    assert (found.device, found.host, found.spilled) == (51, 0, 81)  # of 1.6 GiB
 
 
 @pytest.mark.parametrize(
@@ -88,7 +110,7 @@ def test_too_little_memory_names_the_setting(
 
 def test_too_small_a_disk_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=GIB))
-    limits = KVLimits(spill_dir=str(tmp_path))
+    limits = KVLimits(host_gib=48, spill_dir=str(tmp_path))
     with pytest.raises(LongtakeError, match=r"which has 1\.0 GiB free. Set kv\.spill_dir"):
         tier_sizes(limits, WAN_SLAB_BYTES, 480, 12, GPU, free_bytes=40 * GIB)
 

@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 
 from backbones.engine import kernel_choice, rollout
+from backbones.engine.kv.scratch import ScratchFile
 from backbones.engine.kv.sizes import plan_tiers
 from backbones.engine.kv.store import KVStore
-from backbones.engine.kv.tiers import FrameTiers
 from backbones.engine.lanes import Moment
 from backbones.engine.runtime import KVLimits
 from backbones.wan import transformer
@@ -84,9 +84,9 @@ def scaled_compile(function: Any, **_: Any) -> Any:
     return run
 
 
-def zero_in_file(original: Any, tiers: FrameTiers, frame: int, source: torch.Tensor) -> None:
-    original(tiers, frame, source)
-    tiers._spill_tier.slabs[frame].zero_()
+def zero_from_file(original: Any, file: ScratchFile, number: int, slab: torch.Tensor) -> None:
+    original(file, number, slab)
+    slab.zero_()
 
 
 def reading_add(original: Any, index: DescriptorIndex, descriptors: torch.Tensor) -> None:
@@ -135,7 +135,7 @@ FAULTS: dict[str, Fault] = {
     "fp8": wrapped(torch, "_scaled_mm", lambda f, *a, **k: 1.01 * f(*a, **k)),
     "graphs": changed_factors,
     "parity": FLOW,
-    "tiers": wrapped(FrameTiers, "_spill", zero_in_file),
+    "tiers": wrapped(ScratchFile, "read", zero_from_file),
     "order": FLOW,
     "prefix": FLOW,
     "resume": FLOW,
