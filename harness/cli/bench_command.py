@@ -41,6 +41,7 @@ def bench(
     from harness.cli.bench_tables import block_table, machine_lines, sharing_table, video_table
     from harness.cli.terminal import Terminal
     from harness.config.sweep import load_sweep
+    from harness.core.disk import check_trace
     from harness.core.files import write_json
     from harness.store.units import plan_units
     from harness.studies.bench import rollout
@@ -62,5 +63,6 @@ def bench(
     if out:
         write_json(out, result.to_json())
     if profile:
+        check_trace(profile)
         terminal.say(f"profile: {profile} (open it in ui.perfetto.dev)")
     return 0

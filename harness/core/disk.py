@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness.core.errors import DiskError
 
+_END_OF_TRACE_BYTES = 4096
 _REASONS = {
     errno.ENOSPC: "No space is left on the disk",
     errno.EDQUOT: "The disk quota is used up",
@@ -42,6 +43,24 @@ def disk_error(error: BaseException | None, folder: Path | None = None) -> DiskE
 def is_disk_text(text: str) -> bool:
     """Return whether a message is that of a `disk_error`, as another process printed it."""
     return text.startswith(tuple(_REASONS.values()))
+
+
+def check_trace(path: Path) -> None:
+    """Check that torch's profiler wrote a trace to its end; it says nothing when the disk is full.
+
+    Raises:
+        DiskError: it did not.
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(-min(path.stat().st_size, _END_OF_TRACE_BYTES), os.SEEK_END)
+            end = file.read().rstrip()
+    except OSError:
+        end = b""
+    if b'"traceName"' not in end or not end.endswith(b"}"):
+        raise DiskError(
+            f"The profile {path}{_free(path)} was not written to its end; all else is complete."
+        )
 
 
 def free_bytes(place: Path) -> int | None:

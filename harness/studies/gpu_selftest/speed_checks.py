@@ -19,6 +19,7 @@ from backbones.engine.lanes import Moment
 from backbones.engine.runtime import KVLimits, Runtime
 from backbones.wan.backbone import Flavor
 from backbones.wan.vae import WanDecoder
+from harness.core.disk import check_trace
 from harness.core.machine import GIB
 from harness.studies.gpu_selftest.claims import (
     Claim,
@@ -186,6 +187,7 @@ def _write_trace(setup: Setup, profiler: Any) -> float:
     """Write the packed trace; return its MiB."""
     plain = setup.folder / "trace.json"
     profiler.export_chrome_trace(str(plain))
+    check_trace(plain)
     packed = setup.trace or setup.folder / "trace.json.gz"
     with plain.open("rb") as source, gzip.open(packed, "wb") as target:
         shutil.copyfileobj(source, target)

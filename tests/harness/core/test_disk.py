@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from safetensors import SafetensorError
 
-from harness.core.disk import disk_error, is_disk_text
+from harness.core.disk import check_trace, disk_error, is_disk_text
 from harness.core.errors import DeviceError, DiskError, EnvironmentFailed, StoreError
 
 
@@ -65,3 +65,18 @@ def test_other_errors_are_not_the_disk(error: Exception) -> None:
 
 def test_failures_of_the_environment_share_a_class() -> None:
     assert issubclass(DiskError, EnvironmentFailed) and issubclass(DeviceError, EnvironmentFailed)
+
+
+def test_a_profile_that_was_cut_is_told_from_a_whole_one(tmp_path: Path) -> None:
+    """torch says nothing; a whole one of torch is checked where the bench is tested."""
+    path = tmp_path / "trace.json"
+    whole = '{"traceEvents": [{"ph": "X"}],"traceName": "t" }\n'
+    path.write_text(whole)
+    check_trace(path)
+    for cut in (whole[:-3], whole[:28], ""):
+        path.write_text(cut)
+        with pytest.raises(DiskError, match=r"MiB free\) was not written to its end"):
+            check_trace(path)
+    path.unlink()
+    with pytest.raises(DiskError):
+        check_trace(path)
