@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from jaxtyping import Float, UInt8
     from torch import Tensor
 
-TIE = 1e-3  # of two similarities, which are cosines
-
 
 class Role(StrEnum):
     """Reason for which a past latent frame is in the context."""
@@ -154,22 +152,6 @@ class ContextPlan:
     def with_writes(self, writes: Iterable[Write]) -> ContextPlan:
         """Return the same plan with these writes."""
         return replace(self, writes=tuple(writes))
-
-    def ties_with(self, other: ContextPlan) -> bool:
-        """Tell if another plan is as good: it differs in memory frames of the same similarity.
-
-        Another device computes similarities with other last digits, and may choose so.
-        """
-        if self.scores is None or other.scores is None:
-            return False
-        return (
-            (self.roles, self.writes, self.groups) == (other.roles, other.writes, other.groups)
-            and len(self.scores) == len(other.scores)
-            and all(
-                abs(one - another) <= TIE
-                for one, another in zip(sorted(self.scores), sorted(other.scores), strict=True)
-            )
-        )
 
     def past_frames(self, groups: bool = True) -> tuple[int, ...]:
         """Return every past frame that is attended to, by groups too, or read by a write; once."""

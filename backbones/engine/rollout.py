@@ -36,6 +36,7 @@ from backbones.engine.transfer import upload
 from harness.core.devices import free_device_bytes
 from harness.core.machine import one_thread
 from methods.base import Pass, SeesModel, checked_plan, evidence_of, reachable
+from methods.ties import ties
 
 if TYPE_CHECKING:
     from backbones.engine.backbone import Backbone
@@ -238,7 +239,7 @@ class Rollout:
         if index < len(self._saved_plans):
             saved = self._saved_plans[index]
             kept = {frame + origin for frame in reachable(self._strategy, start)}
-            if saved.ties_with(plan) and kept.issuperset(saved.past_frames()):
+            if ties(saved, plan) and kept.issuperset(saved.past_frames()):
                 self._kept_plans |= {index} if saved.frames != plan.frames else set()
                 plan = saved
         return plan

@@ -342,7 +342,7 @@ def host_spare(spare: int, host: int) -> int:
 
 
 class _Tier(Generic[T]):
-    """What holds the frames of a tier, the least recently planned frame first.
+    """Slabs by frame, or their numbers in the file; the least recently planned frame first.
 
     Args:
         capacity: most slabs.
