@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -144,8 +146,19 @@ def onnx_file(network: ImageNetwork) -> Path:
     exported = cache_root() / f"{network.name}-{digest[:16]}-v{EXPORT_VERSION}.onnx"
     if not exported.exists():
         _package_folder(network, network.code_module)
-        _export(network, weights, exported)
+        try:
+            _export(network, weights, exported)
+        except OSError:  # in containers the user's folder may not be writable
+            exported = Path(_own_folder().name) / exported.name
+            if not exported.exists():
+                _export(network, weights, exported)
     return exported
+
+
+@cache
+def _own_folder() -> tempfile.TemporaryDirectory[str]:
+    """Make a folder in TMPDIR that is removed with this process."""
+    return tempfile.TemporaryDirectory(prefix="longtake-")
 
 
 def _export(network: ImageNetwork, weights: Path, target: Path) -> None:

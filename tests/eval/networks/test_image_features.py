@@ -114,3 +114,28 @@ def test_scoring_does_not_import_torch() -> None:
     imports = "import sys, eval.scoring.scorer, eval.metrics.features"
     code = f"{imports}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_without_a_writable_cache_an_export_lasts_as_long_as_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from eval.networks import image_features, onnx_export
+
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LONGTAKE_CACHE", str(tmp_path / "file" / "cache"))
+    made: list[Path] = []
+
+    def export(network: object, size: int, path: Path) -> None:
+        made.append(path)
+        path.write_bytes(b"onnx")
+
+    monkeypatch.setattr(onnx_export, "mobilenet_v2", lambda weights: weights)
+    monkeypatch.setattr(onnx_export, "export", export)
+    image_features._own_folder.cache_clear()
+    exported = onnx_file(MOBILENET_V2)
+    assert exported.read_bytes() == b"onnx"
+    assert onnx_file(MOBILENET_V2) == exported
+    assert len(made) == 1
+    image_features._own_folder().cleanup()
+    assert not exported.exists()
+    image_features._own_folder.cache_clear()
