@@ -31,6 +31,7 @@ def show_dry_run(
         measure: see `estimate`.
     """
     from harness.run.estimate import estimate
+    from harness.run.evidence_cost import evidence_lines
     from harness.run.power import sweep_power
     from harness.run.sweep import missing_units
 
@@ -60,6 +61,8 @@ def show_dry_run(
     if scripts := [unit.script for unit in units if unit.script]:
         switches = ", ".join(dict.fromkeys(str(script.switch) for script in scripts))
         terminal.say(f"scripts: the prompt changes in {len(scripts)} units (switch: {switches})")
+    for line in evidence_lines(units):
+        terminal.say(line)
     say_power(power, terminal)
     return 0
 
