@@ -110,7 +110,7 @@ def available_host_bytes() -> int:
 
     That is the free memory of the machine, or less if the limit of a cgroup is tighter.
     """
-    return min(_free_bytes(), _cgroup_room_bytes())
+    return min(_memory_bytes("MemAvailable"), _cgroup_room_bytes())
 
 
 def host_share_bytes() -> int:
@@ -119,9 +119,7 @@ def host_share_bytes() -> int:
     Of several workers each has an equal part of the whole, so that the one which starts first does
     not take what the others will need.
     """
-    import psutil
-
-    whole = min(psutil.virtual_memory().total, *(limit for limit, _ in _cgroups()), sys.maxsize)
+    whole = min(_memory_bytes("MemTotal"), *(limit for limit, _ in _cgroups()), sys.maxsize)
     return min(available_host_bytes(), whole // _host_workers)
 
 
@@ -158,8 +156,8 @@ def give_memory_back() -> None:
         psutil.heap_trim()
 
 
-def _free_bytes() -> int:
-    """Return the memory that programs of this machine may still take.
+def _memory_bytes(name: str) -> int:
+    """Return a figure of this machine's memory: MemTotal, or MemAvailable to programs.
 
     psutil reads the same file, but the GPU self-test may run where it is not installed.
     """
@@ -168,8 +166,9 @@ def _free_bytes() -> int:
     except OSError:  # not Linux
         import psutil
 
-        return int(psutil.virtual_memory().available)
-    (line,) = (line for line in lines if line.startswith("MemAvailable:"))
+        memory = psutil.virtual_memory()
+        return int(memory.total if name == "MemTotal" else memory.available)
+    (line,) = (line for line in lines if line.startswith(f"{name}:"))
     return 1024 * int(line.split()[1])
 
 
@@ -178,7 +177,7 @@ def _cgroup_room_bytes(
 ) -> int:
     """Return what the tightest memory limit of this process's cgroups leaves.
 
-    `_free_bytes` knows the machine only.
+    `_memory_bytes` knows the machine only.
     """
     return min((room for _, room in _cgroups(membership, mount)), default=sys.maxsize)
 
