@@ -10,13 +10,19 @@ from torch import Tensor
 from backbones.tiny.backbone import load_vae
 from backbones.tiny.vae import LATENT_CHANNELS, SPATIAL_FACTOR, TinyDecoder
 
-_SIDE_PX = 128
+_SIDES_PX = (128, 64)
 
 
 class TinyCodec:
-    """Encodes and decodes whole videos of the embedded world's size, on the CPU."""
+    """Encodes and decodes whole videos of the embedded backbones, on the CPU.
 
-    latent_shape = (LATENT_CHANNELS, _SIDE_PX // SPATIAL_FACTOR, _SIDE_PX // SPATIAL_FACTOR)
+    Attributes:
+        latent_shapes: shapes of their latent frames.
+    """
+
+    latent_shapes = tuple(
+        (LATENT_CHANNELS, side // SPATIAL_FACTOR, side // SPATIAL_FACTOR) for side in _SIDES_PX
+    )
 
     def __init__(self) -> None:
         self._vae, self._mean_C, self._std_C = load_vae(torch.device("cpu"))

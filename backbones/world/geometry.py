@@ -124,15 +124,6 @@ def subject_pose(scenes: SceneBatch, frames: Real[Tensor, " frame"]) -> SubjectP
     )
 
 
-def place_overlap(
-    camera_x_px: Float[Tensor, "scene frame"], other_camera_x_px: Float[Tensor, "scene other"]
-) -> Float[Tensor, "scene frame other"]:
-    """Return the share (0..1) of the screen width that two frames of one scene have in common."""
-    apart_px = (camera_x_px[:, :, None] - other_camera_x_px[:, None]) % WORLD_WIDTH_PX
-    apart_px = torch.minimum(apart_px, WORLD_WIDTH_PX - apart_px)
-    return (1 - apart_px / WIDTH_PX).clamp_min(0)
-
-
 def ground_y_bounds_px() -> tuple[float, float]:
     """Return the smallest and the largest y of the ground line in any scene."""
     reach_px = GROUND_GAIN * sum(HILL_AMPLITUDES_PX)

@@ -10,19 +10,19 @@ import typer
 from harness.cli.options import Threads
 from harness.store.folders import existing_store
 
-_ENCODERS = "avg_pool,flat,tiny_recon,tiny_smooth,tiny_delta,tiny_full"
+_ENCODERS = "avg_pool,flat,mean_keys"
 _SEARCHED = "What to search"
 
 
 def retrieval(
-    world: Annotated[
+    street: Annotated[
         int | None,
         typer.Option(
             min=0,
             metavar="N",
             rich_help_panel=_SEARCHED,
-            help="N rendered videos of the embedded world, with exact ground truth; 16 if nothing "
-            "else is searched.",
+            help="N rendered walks with turns along the street, with exact ground truth; 16 if "
+            "nothing else is searched.",
         ),
     ] = None,
     corpus: Annotated[
@@ -83,7 +83,7 @@ def retrieval(
     """Benchmark retrieval without generating: encoders against random and an oracle.
 
     ```
-    python -m harness retrieval world=16 encoder=avg_pool,tiny_recon,tiny_full,mobilenet
+    python -m harness retrieval street=16 encoder=avg_pool,flat,mean_keys,mobilenet
     ```
     """
     from harness.cli.terminal import Terminal
@@ -97,7 +97,7 @@ def retrieval(
         folder=out,
         retrieval=Retrieval(memory_latents=k, recent_exclude_latents=guard),
         sweep=existing_store(sweep) if sweep else None,
-        num_world=world if world is not None else 0 if searched else 16,
+        num_street=street if street is not None else 0 if searched else 16,
         corpus=corpus,
         videos=_files(video),
         photos=_files(photo),

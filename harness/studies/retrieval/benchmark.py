@@ -29,7 +29,7 @@ from methods.encoders.base import Source
 from methods.retrieval import Retrieval
 
 if TYPE_CHECKING:
-    from backbones.engine.backbone import Backbone
+    from backbones.engine.spec import BackboneSpec
     from harness.studies.retrieval.choices import EncoderChoice
     from harness.studies.retrieval.videos import RetrievalVideo
 
@@ -51,10 +51,9 @@ class Benchmark:
     skipped: dict[str, str] = field(default_factory=dict)
 
 
-def block_queries(num_latents: int, retrieval: Retrieval, backbone: Backbone) -> list[Query]:
+def block_queries(num_latents: int, retrieval: Retrieval, spec: BackboneSpec) -> list[Query]:
     """Return the queries of a rollout that have at least one candidate."""
-    spec = backbone.spec.rollout(num_latents, seed=0)
-    retrieval.reset(spec)
+    retrieval.reset(spec.rollout(num_latents, seed=0))
     queries = []
     for first_frame in range(spec.block_latents, num_latents, spec.block_latents):
         candidates = retrieval.candidates(first_frame)
@@ -67,7 +66,7 @@ def run_benchmark(
     videos: Sequence[RetrievalVideo],
     encoders: Sequence[EncoderChoice],
     retrieval: Retrieval,
-    backbone: Backbone,
+    spec: BackboneSpec,
     on_video: Callable[[str], None],
 ) -> Benchmark:
     """Search every video with every encoder, with random and with the oracle.
@@ -76,7 +75,7 @@ def run_benchmark(
         videos: videos with different names.
         encoders: encoders with different labels.
         retrieval: strategy that determines candidates and K.
-        backbone: backbone whose blocks determine the queries.
+        spec: of the backbone whose blocks determine the queries.
         on_video: called with the name of each finished video.
     """
     load = cache(embedded_backbone)
@@ -84,7 +83,7 @@ def run_benchmark(
     embeddings: dict[tuple[str, str], np.ndarray] = {}
     skipped: dict[str, str] = {}
     for video in videos:
-        queries = block_queries(len(video.latents_NCHW), retrieval, backbone)
+        queries = block_queries(len(video.latents_NCHW), retrieval, spec)
         abouts = list(video.gains) or [""]
         for choice in encoders:
             keys_of = None

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from harness.studies.retrieval.videos import RetrievalVideo
     from methods.base import BlockView
 
-_EMBEDDED = ("tiny_short", "tiny_long")
+_EMBEDDED = ("street", "street_window", "tiny_short", "tiny_long")
 
 
 def embedded_backbone(label: str) -> Backbone | None:
@@ -71,7 +71,7 @@ def mean_keys(video: RetrievalVideo, backbone: Backbone) -> Float[Tensor, "frame
     fill = video.latents_NCHW[-1:].expand(-num_latents % backbone.spec.block_latents, -1, -1, -1)
     given = torch.cat([video.latents_NCHW, fill])
     recorder = _KeyRecorder()
-    noise = SeededNoise(0, video.prompt)
+    noise = SeededNoise(0, str(video.prompt))  # is not looked at: all latents are given
     rollout = Rollout(backbone, recorder, video.prompt, noise, len(given), seed=0)
     for _ in rollout.blocks(given):
         pass

@@ -10,17 +10,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from backbones.tiny.backbone import TinyBackbone
+from backbones.street.backbone import StreetBackbone
 from backbones.tiny.codec import TinyCodec
 from eval.retrieval.drift_relation import Relation, relate_all
-from harness.core.devices import pick_device
 from harness.core.errors import ConfigError
 from harness.core.events import Event, EventKind, Listener
 from harness.studies.retrieval.benchmark import Benchmark, run_benchmark
 from harness.studies.retrieval.choices import EncoderChoice, choose_encoders
 from harness.studies.retrieval.revisits import panned_photo, shots_video
 from harness.studies.retrieval.sweeps import drift_videos, sweep_maps
-from harness.studies.retrieval.videos import RetrievalVideo, corpus_videos, world_videos
+from harness.studies.retrieval.videos import RetrievalVideo, corpus_videos, street_videos
 from methods.encoders.corpus import Corpus
 from methods.retrieval import Retrieval
 from reports.studies.retrieval_page import Picture, per_video, write_retrieval
@@ -44,7 +43,7 @@ class RetrievalStudy:
         folder: folder of the page.
         retrieval: strategy that determines the candidates of a search and K.
         sweep: run store of a finished sweep whose videos retrieved something; None for none.
-        num_world: number of videos of the embedded world to render.
+        num_street: number of walks along the street to render.
         corpus: folder of a corpus whose rollouts are searched; None for none.
         videos: video files of several shots each.
         photos: pictures to pan over.
@@ -57,7 +56,7 @@ class RetrievalStudy:
     folder: Path
     retrieval: Retrieval
     sweep: Path | None = None
-    num_world: int = 0
+    num_street: int = 0
     corpus: Path | None = None
     videos: tuple[Path, ...] = ()
     photos: tuple[Path, ...] = ()
@@ -102,7 +101,7 @@ def run_study(study: RetrievalStudy, listener: Listener) -> StudyResult:
     videos = _load_videos(study)
     if not videos and study.sweep is None:
         raise ConfigError(
-            "Nothing to search; set one of world=N, corpus=FOLDER, video=FILE, photo=FILE and "
+            "Nothing to search; set one of street=N, corpus=FOLDER, video=FILE, photo=FILE and "
             "sweep=SWEEP."
         )
     benchmark = Benchmark((), {})
@@ -125,8 +124,8 @@ def _load_videos(study: RetrievalStudy) -> list[RetrievalVideo]:
     codec = TinyCodec()
     num_latents = _LATENTS_PER_S * study.length_s
     videos: list[RetrievalVideo] = []
-    if study.num_world:
-        videos += world_videos(study.num_world, num_latents, study.seed, codec)
+    if study.num_street:
+        videos += street_videos(study.num_street, num_latents, study.seed)
     if study.corpus is not None:
         videos += corpus_videos(Corpus.load(study.corpus), codec)
     videos += [shots_video(path, codec) for path in study.videos]
@@ -140,14 +139,14 @@ def _search(
     retrieval: Retrieval,
     listener: Listener,
 ) -> Benchmark:
-    backbone = TinyBackbone().load(pick_device("cpu"), [])
+    spec = StreetBackbone().spec()  # all embedded backbones have the same blocks and budget
     amounts = {video.name: len(video.latents_NCHW) for video in videos}
     with listener.stage("search", amounts, {}) as emit:
 
         def on_video(name: str) -> None:
             emit(Event(EventKind.progress, name, amount=amounts[name]))
 
-        return run_benchmark(videos, encoders, retrieval, backbone, on_video)
+        return run_benchmark(videos, encoders, retrieval, spec, on_video)
 
 
 def _training_notes(encoders: Sequence[EncoderChoice]) -> list[str]:

@@ -5,32 +5,29 @@ Letters: N latent frame, F video frame, H height, W width, C channel.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from backbones.engine.pixels import to_pixels
+from backbones.engine.script import Script, Switch
+from backbones.street.encoder import load_encoder
 from backbones.tiny.codec import TinyCodec
 from backbones.tiny.vae import TEMPORAL_FACTOR
-from backbones.world.geometry import camera_x, place_overlap, subject_pose
-from backbones.world.grammar import PATTERNS, SHAPES, ScenePrompt
-from backbones.world.prompts import make_prompts
-from backbones.world.render import render, to_uint8_frames
-from backbones.world.scene import SceneBatch, scenes_from_prompts
+from backbones.world.street.actors import SIDE_PX
+from backbones.world.street.render import render_frames
+from backbones.world.street.scene import draw_street
+from backbones.world.street.script import BLOCK_LATENTS, FRAMES_PER_LATENT
+from backbones.world.street.script import Script as Walk
+from backbones.world.street.walks import make_turns
 from harness.core.errors import ConfigError
 from methods.encoders.corpus import Corpus
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-_TURN_APART_RAD = math.pi / 12
-_HEIGHT_APART_PX = 4.0
-# Orientations per full turn at which a shape or pattern looks the same; 0: at any.
-_SHAPE_TURNS = {"ball": 0, "box": 4, "kite": 2, "star": 5}
-_PATTERN_TURNS = {"plain": 0, "striped": 1, "halved": 1, "ringed": 0}
 
 
 @dataclass(frozen=True)
@@ -39,12 +36,12 @@ class RetrievalVideo:
 
     Attributes:
         name: name in pictures and tables.
-        kind: world, rollouts, shots or pan; results are averaged within a kind.
+        kind: street, rollouts, shots or pan; results are averaged within a kind.
         latents_NCHW: latent frames.
         frames_NHWC: the last video frame of each latent frame, RGB uint8.
-        gains: similarity of each pair of frames (N, N), 0..1, by subject: "place", "pose", "shot"
-            or "view"; empty without ground truth.
-        prompt: prompt of the embedded world, needed to read keys; None for other videos.
+        gains: similarity of each pair of frames (N, N), 0..1, by subject: "place", "next", "shot"
+            or "view"; empty without ground truth. A line per query.
+        prompt: prompt or script of an embedded backbone, needed to read keys; None for others.
         backbone: label of the backbone that made the video, whose keys are read.
     """
 
@@ -53,66 +50,65 @@ class RetrievalVideo:
     latents_NCHW: Tensor
     frames_NHWC: np.ndarray
     gains: Mapping[str, np.ndarray] = field(default_factory=dict)
-    prompt: str | None = None
-    backbone: str = "tiny_short"
+    prompt: Script | str | None = None
+    backbone: str = ""
 
 
-def world_videos(count: int, num_latents: int, seed: int, codec: TinyCodec) -> list[RetrievalVideo]:
-    """Render videos of the embedded world, with exact ground truth.
+def street_videos(count: int, num_latents: int, seed: int) -> list[RetrievalVideo]:
+    """Render walks with turns along the street, with exact ground truth.
 
-    Gains: `place`, the share of the screen that two frames have in common; `pose`, 1 where the
-    subject has the same height and visible orientation.
+    Gains: `place`, the share of the picture that two frames have in common; `next`, the share that
+    a candidate has in common with the last frame of the block after the query.
 
     Args:
         count: videos.
         num_latents: latent frames of each.
-        seed: seed of the prompts and, plus the index, of the scenes.
-        codec: the VAE.
+        seed: seed of the scripts and, plus the index, of the streets.
     """
+    encode = load_encoder()
     videos = []
-    for index, prompt in enumerate(make_prompts(count, seed)):
-        scene = scenes_from_prompts([prompt], [seed + index])
-        frames_F = torch.arange(TEMPORAL_FACTOR * (num_latents - 1) + 1)
-        video = render(scene, frames_F)
-        last_N = frames_F[::TEMPORAL_FACTOR]
-        place_NN = place_overlap(camera_x(scene, last_N), camera_x(scene, last_N))[0].numpy()
+    for index, segments in enumerate(make_turns(count, seed)):
+        whole = Walk.of_segments([(one.seconds, one.prompt) for one in segments])
+        blocks = -(-num_latents // BLOCK_LATENTS)
+        walk = Walk((*whole.shots[:-1], replace(whole.shots[-1], num_blocks=blocks)))
+        frames_F = torch.arange(FRAMES_PER_LATENT * (num_latents - 1) + 1)
+        video = render_frames(draw_street(walk.num_figures, seed + index), walk, frames_F)
+        place_NN = _shared(walk, num_latents)
+        ends_N = np.minimum(np.arange(num_latents) + BLOCK_LATENTS, num_latents - 1)
         videos.append(
             RetrievalVideo(
-                name=f"world {index:02d} {prompt}",
-                kind="world",
-                latents_NCHW=codec.encode(video[0].transpose(0, 1)),
-                frames_NHWC=to_uint8_frames(video[:, :, ::TEMPORAL_FACTOR])[0],
-                gains={"place": place_NN, "pose": _pose_gains(scene, last_N, prompt)},
-                prompt=str(prompt),
+                name=f"street {index:02d} {segments[0].prompt}",
+                kind="street",
+                latents_NCHW=encode(video),
+                frames_NHWC=to_pixels(video[::FRAMES_PER_LATENT]).numpy(),
+                gains={"place": place_NN, "next": place_NN[ends_N]},
+                prompt=Script(segments, Switch.keep),
+                backbone="street",
             )
         )
     return videos
 
 
-def _pose_gains(scene: SceneBatch, last_N: Tensor, prompt: ScenePrompt) -> np.ndarray:
-    """Return 1 for pairs of frames that show the subject in the same pose, else 0."""
-    pose = subject_pose(scene, last_N)
-    # A turn is invisible only if shape and pattern both look the same after it: the greatest
-    # common divisor; gcd(0, n) is n, so a shape that looks the same at any turn adds nothing.
-    turns = math.gcd(_SHAPE_TURNS[prompt.shape], _PATTERN_TURNS[prompt.pattern])
-    height_N, angle_N = pose.center_y_px[0].numpy(), pose.rotation_rad[0].numpy()
-    same = np.abs(np.subtract.outer(height_N, height_N)) <= _HEIGHT_APART_PX
-    if turns:
-        period = 2 * math.pi / turns
-        apart = np.subtract.outer(angle_N, angle_N) % period
-        same &= np.minimum(apart, period - apart) <= _TURN_APART_RAD
-    return same.astype(np.float32)
+def _shared(walk: Walk, num_latents: int) -> np.ndarray:
+    """Return the share of the picture that each pair of latent frames has in common."""
+    frames = slice(0, FRAMES_PER_LATENT * num_latents, FRAMES_PER_LATENT)
+    place_N, tilt_N = walk.path.x_px[frames].numpy(), walk.path.tilt_px[frames].numpy()
+    apart_NN = np.abs(np.subtract.outer(place_N, place_N)) % walk.lap_px
+    apart_NN = np.minimum(apart_NN, walk.lap_px - apart_NN)
+    raised_NN = np.abs(np.subtract.outer(tilt_N, tilt_N))
+    shared_NN = (1 - apart_NN / SIDE_PX).clip(0) * (1 - raised_NN / SIDE_PX).clip(0)
+    return shared_NN.astype(np.float32)
 
 
 def corpus_videos(corpus: Corpus, codec: TinyCodec) -> list[RetrievalVideo]:
     """Decode the rollouts of a corpus; they have no ground truth.
 
     Raises:
-        ConfigError: latents that are not of the embedded world.
+        ConfigError: latents that are not of an embedded backbone.
     """
-    if corpus.index.latent_shape != codec.latent_shape:
+    if corpus.index.latent_shape not in codec.latent_shapes:
         raise ConfigError(
-            f"The benchmark decodes latents of the embedded world {codec.latent_shape}; this "
+            f"The benchmark decodes latents of the embedded backbones {codec.latent_shapes}; this "
             f"corpus has {corpus.index.latent_shape}."
         )
     videos = []
@@ -129,6 +125,3 @@ def corpus_videos(corpus: Corpus, codec: TinyCodec) -> list[RetrievalVideo]:
             )
         )
     return videos
-
-
-assert set(_SHAPE_TURNS) == set(SHAPES) and set(_PATTERN_TURNS) == set(PATTERNS)

@@ -8,7 +8,6 @@ from backbones.world.geometry import (
     ground_y,
     ground_y_bounds_px,
     land_rows,
-    place_overlap,
     sky_rows,
     subject_pose,
     subject_x_bounds_px,
@@ -79,10 +78,3 @@ def test_sky_rows_show_only_sky_and_land_rows_only_land(shape, motion):
     darkest_HC, lightest_HC = land_range_HC(prompt, bottom)
     land = images[..., bottom.start : bottom.stop, :, :]
     assert mixture_distance(land, darkest_HC[:, None], lightest_HC[:, None]).max() < 0.01
-
-
-def test_overlap_of_places_wraps_around_the_world():
-    here = torch.tensor([[0.0]])
-    there = torch.tensor([[0.0, 32.0, -64.0, 128.0, 192.0, WORLD_WIDTH_PX + 32.0]])
-    expected = torch.tensor([[[1.0, 0.75, 0.5, 0.0, 0.0, 0.75]]])
-    torch.testing.assert_close(place_overlap(here, there), expected)

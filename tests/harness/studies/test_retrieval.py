@@ -12,20 +12,20 @@ import numpy as np
 import pytest
 import torch
 
-from backbones.tiny.backbone import TinyBackbone
+from backbones.engine.spec import BackboneSpec
+from backbones.street.backbone import StreetBackbone
 from backbones.tiny.codec import TinyCodec
 from eval.retrieval.measures import means
 from harness.core.errors import LongtakeError
 from harness.run.video_writer import VideoWriter
 from harness.studies.retrieval.benchmark import block_queries, run_benchmark
 from harness.studies.retrieval.choices import choose_encoder, choose_encoders
-from harness.studies.retrieval.embedding import embedded_backbone, mean_keys
+from harness.studies.retrieval.embedding import mean_keys
 from harness.studies.retrieval.revisits import panned_photo, shots_video
-from harness.studies.retrieval.videos import world_videos
+from harness.studies.retrieval.videos import RetrievalVideo, street_videos
 from methods.encoders.checkpoint import SHIPPED
 from methods.retrieval import Retrieval
-
-CPU = torch.device("cpu")
+from tests.small import WEIGHTS
 
 
 @pytest.fixture(scope="module")
@@ -34,52 +34,56 @@ def codec() -> TinyCodec:
 
 
 @pytest.fixture(scope="module")
-def backbone():
-    return TinyBackbone(denoising_step_list=[1000, 400]).load(torch.device("cpu"), [])
+def spec() -> BackboneSpec:
+    return StreetBackbone().spec()
 
 
 @pytest.fixture(scope="module")
-def world(codec: TinyCodec):
-    return world_videos(2, 72, 0, codec)
+def walks() -> list[RetrievalVideo]:
+    return street_videos(2, 84, 0)
 
 
-def test_the_world_knows_its_places_and_poses(world) -> None:
-    for video in world:
-        place, pose = video.gains["place"], video.gains["pose"]
-        assert np.allclose(place, place.T, atol=1e-4)
-        assert np.allclose(np.diag(place), 1)
-        assert np.all(np.diag(pose) == 1)
-        assert video.frames_NHWC.shape == (72, 128, 128, 3)
-        # Frames of one place and one pose look alike, others don't.
+def test_a_walk_knows_its_places_and_what_comes(walks: list[RetrievalVideo]) -> None:
+    for video in walks:
+        place, following = video.gains["place"], video.gains["next"]
+        assert np.allclose(place, place.T) and np.allclose(np.diag(place), 1)
+        assert np.allclose(following[:-3], place[3:])
+        assert video.frames_NHWC.shape == (84, 64, 64, 3)
+        assert video.latents_NCHW.shape == (84, 16, 8, 8)
+        # Frames of one place look alike, others don't.
         frames = video.frames_NHWC.astype(float) / 255
         apart = np.array([[np.abs(a - b).mean() for b in frames[::4]] for a in frames[::4]])
-        same = (place[::4, ::4] > 0.97) & (pose[::4, ::4] > 0) & ~np.eye(18, dtype=bool)
-        if same.any():
-            assert apart[same].mean() < 0.5 * apart[place[::4, ::4] < 0.3].mean()
+        same = (place[::4, ::4] > 0.97) & ~np.eye(21, dtype=bool)
+        assert same.any()
+        assert apart[same].mean() < 0.5 * apart[place[::4, ::4] < 0.3].mean()
 
 
-def test_encoders_lie_between_random_and_the_oracle(world, backbone) -> None:
+def test_encoders_find_the_place_in_view_and_less_of_what_comes(
+    walks: list[RetrievalVideo], spec: BackboneSpec
+) -> None:
     names: list[str] = []
     encoders = [choose_encoder(name) for name in ("flat", "avg_pool")]
-    found = run_benchmark(world, encoders, Retrieval(), backbone, names.append)
-    assert names == [video.name for video in world]
+    found = run_benchmark(walks, encoders, Retrieval(), spec, names.append)
+    assert names == [video.name for video in walks]
     recall = {
-        searcher: np.mean(
+        (searcher, about): np.mean(
             [
                 means(one.results)["recall"] or 0.0
                 for one in found.searched
-                if (one.searcher, one.about) == (searcher, "place")
+                if (one.searcher, one.about) == (searcher, about)
             ]
         )
         for searcher in ("flat", "avg_pool", "random", "oracle")
+        for about in ("place", "next")
     }
-    assert recall["oracle"] == 1.0
-    assert recall["random"] < recall["avg_pool"] <= 1
-    assert recall["random"] < recall["flat"] <= 1
+    assert recall["oracle", "place"] == recall["oracle", "next"] == 1.0
+    for searcher in ("flat", "avg_pool"):
+        assert recall[searcher, "next"] < recall[searcher, "place"] <= 1
+        assert recall["random", "place"] < recall[searcher, "place"]
 
 
-def test_queries_are_those_of_a_rollout(backbone) -> None:
-    queries = block_queries(60, Retrieval(), backbone)
+def test_queries_are_those_of_a_rollout(spec: BackboneSpec) -> None:
+    queries = block_queries(60, Retrieval(), spec)
     assert queries[0].frame == 17
     assert list(queries[0].candidates) == [1]
     assert list(queries[-1].candidates) == list(range(1, 41))
@@ -104,39 +108,34 @@ def test_labels_of_encoders_differ(tmp_path: Path) -> None:
         choose("flat", "avg_pool", "flat")
 
 
-def test_keys_are_those_of_the_backbone_that_made_the_rollout(world) -> None:
-    short = replace(world[0], latents_NCHW=world[0].latents_NCHW[:24])
+def test_keys_are_those_of_the_backbone_that_made_the_rollout(
+    walks: list[RetrievalVideo], spec: BackboneSpec
+) -> None:
+    short = replace(walks[0], latents_NCHW=walks[0].latents_NCHW[:24])
+    small = f"street weights={WEIGHTS}"
     videos = [
         replace(short, name=label, kind="rollouts", gains={}, backbone=label)
-        for label in ("tiny_short", "tiny_long denoising_step_list=[1000,400]", "mine")
+        for label in ("street", small, "mine")
     ]
     keys = [choose_encoder("mean_keys")]
-    found = run_benchmark(videos, keys, Retrieval(), embedded_backbone("tiny_long"), print)
+    found = run_benchmark(videos, keys, Retrieval(), spec, print)
     assert found.skipped == {"mean_keys on rollouts of mine": "it is not an embedded backbone"}
-    one, other = (vectors for _, vectors in sorted(found.embeddings.items()))
-    expected = keys[0].encoder.embed(mean_keys(short, TinyBackbone("long").load(CPU, [])))
-    assert np.allclose(one, expected, atol=1e-5)
-    assert np.abs(one - other).max() > 1e-3
+    backbone = StreetBackbone().load(torch.device("cpu"), [])
+    expected = keys[0].encoder.embed(mean_keys(short, backbone))
+    assert np.allclose(found.embeddings["mean_keys", "street"], expected, atol=1e-5)
+    assert found.embeddings["mean_keys", small].shape[1] < expected.shape[1]
 
 
-def test_random_covers_no_more_than_one_draw_can(world, backbone) -> None:
-    found = run_benchmark(world[:1], [], Retrieval(), backbone, print)
+def test_random_covers_no_more_than_one_draw_can(
+    walks: list[RetrievalVideo], spec: BackboneSpec
+) -> None:
+    found = run_benchmark(walks[:1], [], Retrieval(), spec, print)
     drawn = next(one for one in found.searched if one.searcher == "random")
-    queries = block_queries(72, Retrieval(), backbone)
+    queries = block_queries(84, Retrieval(), spec)
     assert len(drawn.results) == drawn.num_rounds * len(queries)
     rounds = means(drawn.results, drawn.num_rounds)["coverage"]
     assert rounds is not None
     assert rounds < (means(drawn.results)["coverage"] or 0)
-
-
-def test_keys_of_a_video_are_read_by_clean_passes(world, backbone) -> None:
-    keys = mean_keys(world[0], backbone)
-    config = backbone.transformer.config
-    assert keys.shape == (72, config.num_layers, config.dim)
-    assert choose_encoder("mean_keys").encoder.embed(keys).shape == (
-        72,
-        config.num_layers * config.dim,
-    )
 
 
 def test_a_photograph_comes_back_where_the_camera_does(codec: TinyCodec, tmp_path: Path) -> None:
@@ -172,7 +171,7 @@ def test_shots_come_back_after_all_the_others(codec: TinyCodec, tmp_path: Path) 
 
 def test_the_command_writes_tables_and_pictures(cli, tmp_path: Path) -> None:
     result = cli(
-        "retrieval", "world=1", "seconds=12", "encoder=avg_pool,flat", "threads=1", "out=r"
+        "retrieval", "street=1", "seconds=12", "encoder=avg_pool,flat", "threads=1", "out=r"
     )
     assert result.code == 0, result.err
     folder = tmp_path / "r"
@@ -218,13 +217,13 @@ def test_a_photograph_has_no_keys_and_the_rest_is_shown(cli, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["encoder=avgpool", "world=1", "seconds=3"], "Did you mean 'avg_pool'"),
-        (["wrld=1"], "Did you mean 'world'"),
-        (["world=x"], "'--world': Input should be a valid integer"),
+        (["encoder=avgpool", "street=1", "seconds=3"], "Did you mean 'avg_pool'"),
+        (["stret=1"], "Did you mean 'street'"),
+        (["street=x"], "'--street': Input should be a valid integer"),
         (["k=0"], "'--k': Input should be greater than or equal to 1"),
-        (["world=1", "seconds=0"], "'--seconds': Input should be greater than or equal to 1"),
+        (["street=1", "seconds=0"], "'--seconds': Input should be greater than or equal to 1"),
         (["photo=a/x.png,b/x.png"], "two files are called x.png"),
-        (["world=0"], "Nothing to search"),
+        (["street=0"], "Nothing to search"),
         (["photo=none.png"], "can't be read as a picture"),
         (["video=none.mp4"], "none.mp4"),
         (["corpus=gone"], "python -m harness latents"),
