@@ -85,7 +85,7 @@ def test_one_figure_per_metric_with_a_curve_and_an_overview(whole_report: Report
     assert all(path.stat().st_size > 1000 for path in whole_report.plots)
 
 
-def test_labels_are_no_formulas(store: Path, tmp_path: Path) -> None:
+def test_labels_are_no_formulas_and_only_new_numbers_are_drawn(store: Path, tmp_path: Path) -> None:
     units = store / "units.jsonl"
     units.write_text(units.read_text().replace('"random"', '"$\\\\frac{$_x"'))
     sweep = load_sweep(store)
@@ -94,6 +94,15 @@ def test_labels_are_no_formulas(store: Path, tmp_path: Path) -> None:
     plots = write_plots(sweep, compare_all(sweep)[:1], points, tmp_path)
     stems = [plot.files[0].stem for plot in plots]
     assert stems == ["drift_offline", "drift_offline_subject", "cost_offline_30s"]
+    # Again with other numbers at 30 s and a lost file: what both leave alone is not drawn.
+    known, drawn = {plot.files[0].stem: plot.digest for plot in plots}, []
+    (lost := plots[1].files[2]).unlink()
+    at_60 = compare_all(sweep)[1:]
+    again = write_plots(sweep, at_60, points, tmp_path, known, lambda *step: drawn.append(step[1]))
+    assert [plot.files[0].stem for plot in again] == [*stems[:2], "cost_offline_60s"]
+    assert drawn == [1, 2] and lost.is_file()
+    other = write_plots(sweep, [], points.assign(mean=0.5), tmp_path, known)
+    assert {plot.digest for plot in other}.isdisjoint(known.values())
 
 
 def test_names_of_any_kind_make_figures_without_a_warning(store: Path, tmp_path: Path) -> None:
