@@ -96,7 +96,7 @@ class PinnedPool:
                 buffer = _pinned(self._num_bytes)
                 with self._changed:
                     self._idle.append(buffer)
-                    self._coming -= 1
+                    self._coming = max(0, self._coming - 1)  # 0 if they are no longer wanted
                     self._changed.notify_all()
         except Exception as error:
             with self._changed:

@@ -5,6 +5,7 @@ import mmap
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 from threading import Event, current_thread
@@ -182,6 +183,30 @@ def test_pinned_buffers_are_taken_ahead_and_kept(monkeypatch: pytest.MonkeyPatch
     assert pool.idle_bytes == 4 * 4096 and len(by) == 4
     assert pool.take(8192).numel() == 8192
     assert pool.idle_bytes == 0, "buffers of another size are released"
+
+
+def test_another_size_is_taken_while_the_thread_still_takes_the_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pool, begun, goes_on = pinned.PinnedPool(), Event(), Event()
+    make = pinned._pinned
+
+    def slow(num_bytes: int) -> torch.Tensor:
+        if current_thread().name == "pinning":
+            begun.set()
+            assert goes_on.wait(30)
+        return make(num_bytes)
+
+    monkeypatch.setattr(pinned, "_pinned", slow)
+    pool.take_ahead(4096, 3)
+    assert begun.wait(30)
+    with ThreadPoolExecutor(1) as other:
+        taken = other.submit(pool.take, 8192)
+        while pool._coming:  # until it no longer wants what the thread takes
+            time.sleep(0.001)
+        goes_on.set()
+        assert taken.result(30).numel() == 8192
+    assert pool.idle_bytes == 0
 
 
 def test_a_refused_buffer_says_which_setting_to_lower(monkeypatch: pytest.MonkeyPatch) -> None:
