@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Final, Literal
 
 WHOLE_S = math.inf
 """Every video over its own length, so that videos of several lengths are one row."""
-WHOLE = "whole"
+WHOLE: Final = "whole"
 
 
 def duration_name(duration_s: float) -> str:
@@ -23,6 +24,6 @@ def duration_of(name: str) -> float:
     return WHOLE_S if name == WHOLE else float(name)
 
 
-def plain_duration(duration_s: float) -> float | str:
+def plain_duration(duration_s: float) -> float | Literal["whole"]:
     """Return a duration as JSON has it, which knows no infinity: a number, or "whole"."""
     return WHOLE if duration_s == WHOLE_S else duration_s

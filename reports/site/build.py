@@ -34,6 +34,7 @@ from reports.site.published import Hide, folder_hider, published
 from reports.site.segments import segment_lines
 from reports.site.site_data import site_data
 from reports.site.state import (
+    KeptTable,
     State,
     code_digest,
     count_files,
@@ -188,7 +189,7 @@ def _paths(out: Path, state: State) -> ReportPaths:
         ablations=ablations,
         counts=state.counts,
         settled=state.settled,
-        comparisons=state.comparisons,
+        comparisons=tuple(table.comparison() for table in state.comparisons),
         headline=state.headline,
     )
 
@@ -279,7 +280,7 @@ def _build(
         counts=asdict(site.counts),
         settled=sweep.settled,
         headline=site.headline.text,
-        comparisons=tuple(comparisons),
+        comparisons=tuple(map(KeptTable.of, comparisons)),
     )
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import reports
+from eval.metric import MetricInfo
+from harness.core.durations import WHOLE_S, plain_duration
 from harness.core.environment import package_versions
 from harness.core.errors import StoreError
 from harness.core.files import read_bytes, replacing
 from harness.core.typed_files import from_line, to_line
 from reports.site.inputs import digest
-from reports.tables.table import Cell, Comparison
+from reports.tables.table import Cell, Comparison, Group
 
 # The rooms that a report may import from: their code, and their data as text.
 _ROOMS = (
@@ -21,6 +24,32 @@ _ROOMS = (
 )
 _SUFFIXES = (".py", ".js", ".css", ".j2", ".yaml", ".json")
 _COUNTED = ("data", "data/units", "data/videos", "strips", "laps", "videos", "files", "ablation")
+
+
+@dataclass(frozen=True)
+class KeptTable:
+    """A table without the sums of single prompts, which only the tests of a whole table need.
+
+    Its duration is as JSON has it: seconds, or "whole".
+    """
+
+    suite: str
+    version: str
+    duration_s: float | Literal["whole"]
+    metrics: tuple[MetricInfo, ...]
+    groups: tuple[Group, ...]
+
+    @classmethod
+    def of(cls, table: Comparison) -> KeptTable:
+        """Return what is kept of a table."""
+        duration_s = plain_duration(table.duration_s)
+        groups = tuple(map(_light, table.groups))
+        return cls(table.suite, table.version, duration_s, table.metrics, groups)
+
+    def comparison(self) -> Comparison:
+        """Return the table."""
+        duration_s = WHOLE_S if isinstance(self.duration_s, str) else self.duration_s
+        return Comparison(self.suite, self.version, duration_s, self.metrics, self.groups)
 
 
 @dataclass(frozen=True)
@@ -36,7 +65,7 @@ class State:
         num_files: files of each folder of the report.
         figures: by figure what it was drawn from.
         tables, plots, ablations: addresses seen from the page.
-        counts, settled, headline, comparisons: of `ReportPaths`, without the sums of prompts.
+        counts, settled, headline, comparisons: of `ReportPaths`.
     """
 
     setting: str
@@ -51,7 +80,7 @@ class State:
     counts: dict[str, int]
     settled: bool
     headline: str
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[KeptTable, ...]
 
     def is_whole(self, out: Path) -> bool:
         """Check if all its files are still there."""
@@ -70,9 +99,8 @@ def read_state(out: Path) -> State | None:
 
 def write_state(out: Path, state: State) -> None:
     """Write the state of a finished report."""
-    light = replace(state, comparisons=tuple(map(_light, state.comparisons)))
     with replacing(_path(out), durable=False) as fresh:
-        fresh.write_bytes(to_line(light))  # on one line, because thousands of units are listed
+        fresh.write_bytes(to_line(state))  # on one line, because thousands of units are listed
 
 
 def remove_state(out: Path) -> None:
@@ -104,19 +132,12 @@ def _path(out: Path) -> Path:
     return out / "state.json"
 
 
-def _light(comparison: Comparison) -> Comparison:
-    """Leave out the sums of single prompts, which only the tests of a whole table need."""
+def _light(group: Group) -> Group:
     return replace(
-        comparison,
-        groups=tuple(
-            replace(
-                group,
-                rows=tuple(
-                    replace(row, cells={name: _light_cell(c) for name, c in row.cells.items()})
-                    for row in group.rows
-                ),
-            )
-            for group in comparison.groups
+        group,
+        rows=tuple(
+            replace(row, cells={name: _light_cell(c) for name, c in row.cells.items()})
+            for row in group.rows
         ),
     )
 
