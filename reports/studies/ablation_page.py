@@ -23,7 +23,9 @@ from reports.tables.formatting import (
     bounds,
     column_decimals,
     error_of,
+    length_stem,
     number,
+    seconds,
     signed,
 )
 from reports.tables.spreadsheet import write_csv
@@ -76,6 +78,7 @@ def build_ablation(sweep: Sweep, folder: Path) -> Path:
             table: _detectable_effect(ablation.of(*table, ALL)) for table in _tables(ablation)
         },
         legend=LEGEND,
+        seconds=seconds,
         revision=sweep.header.revision or UNKNOWN_REVISION,
         warnings=sweep.warnings,
     )
@@ -138,13 +141,13 @@ def markdown(ablation: Ablation) -> str:
         header, *lines = cells(ablation, axis, duration_s, ALL)
         videos = [c for c in ablation.of(axis, duration_s, ALL) if c.num_videos]
         if not videos:
-            parts.append(f"**{axis}** ({duration_s:g} s): no values yet.")
+            parts.append(f"**{axis}** ({seconds(duration_s)}): no values yet.")
             continue
         fewest = min(c.num_videos for c in videos)
         prompts = min(c.num_prompts for c in videos)
         table = [f"| {' | '.join(header)} |", f"| {' | '.join('---' for _ in header)} |"]
         table += [f"| {' | '.join(line)} |" for line in lines]
-        size = f"{duration_s:g} s, at least {fewest} videos of {prompts} prompts"
+        size = f"{seconds(duration_s)}, at least {fewest} videos of {prompts} prompts"
         if effect := _detectable_effect(videos):
             size += f", which tell differences of {effect:.1f} spreads"
         caption = f"**{axis}** ({size})"
@@ -237,12 +240,12 @@ def _draw(
         ncols=len(groups),
         frameon=False,
         fontsize=8,
-        title=f"{axis}, {duration_s:g} s: difference to {ablation.axes[axis][0]}",
+        title=f"{axis}, {seconds(duration_s)}: difference to {ablation.axes[axis][0]}",
         title_fontsize=10,
     )
     stem = re.sub(r"\W+", "_", axis.lower()).strip("_")
     if len(ablation.durations_s) > 1:
-        stem += f"_{duration_s:g}s"
+        stem += f"_{length_stem(duration_s)}"
     figure.savefig(folder / f"{stem}.png", dpi=130)
     target = folder / f"{stem}.svg"
     figure.savefig(target, metadata={"Date": None})

@@ -84,13 +84,15 @@ def test_marks_need_prompts_enough_for_the_exact_test(
 
 def test_every_duration_has_a_table(tmp_path: Path) -> None:
     rows = {"one": dict.fromkeys(PROMPTS, 0.1), "two": dict.fromkeys(PROMPTS, 0.3)}
-    store = note_axis(make_store(tmp_path / "long", rows, ("1", "3")), list(rows))
+    store = note_axis(make_store(tmp_path / "long", rows, ("1", "whole")), list(rows))
     paths = build_report(store, options=OPTIONS)
     assert paths.ablations == (store / "report" / "ablation" / "index.html",)
     text = (paths.ablations[0].parent / "ablation.md").read_text()
-    for duration in ("1", "3"):
-        assert f"**{AXIS}** ({duration} s, at least 6 videos of 6 prompts" in text
-        assert (paths.ablations[0].parent / f"question_answer_{duration}s.svg").is_file()
+    page = paths.ablations[0].read_text()
+    for duration, stem in (("1 s", "1s"), ("whole length", "whole")):
+        assert f"**{AXIS}** ({duration}, at least 6 videos of 6 prompts" in text
+        assert f"Question &amp; answer, {duration}</h2>" in page
+        assert (paths.ablations[0].parent / f"question_answer_{stem}.svg").is_file()
 
 
 def test_several_experiments_of_one_report_have_a_folder_each(tmp_path: Path, store: Path) -> None:
