@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.progress import Expected
@@ -179,19 +178,8 @@ def as_dict(
             {
                 "suite": table.suite,
                 "duration_s": plain_duration(table.duration_s),
-                "rows": _plain(table.frame().to_dict("records")),
+                "rows": table.frame().to_dict("records"),
             }
             for table in (paths.comparisons if paths else ())
         ],
     }
-
-
-def _is_nan(value: object) -> bool:
-    return isinstance(value, float) and math.isnan(value)
-
-
-def _plain(rows: Sequence[Mapping[Any, Any]]) -> list[dict[str, Any]]:
-    """Return rows with null for NaN, which JSON doesn't know."""
-    return [
-        {str(key): None if _is_nan(value) else value for key, value in row.items()} for row in rows
-    ]

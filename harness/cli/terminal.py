@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -68,8 +69,12 @@ class Terminal:
         self.console.print(table)
 
     def print_json(self, data: Any) -> None:
-        """Print a JSON document on standard output."""
-        print(json.dumps(data, indent=2))
+        """Print a JSON document on standard output; NaN, which JSON doesn't know, becomes null.
+
+        Raises:
+            ValueError: a number is infinite.
+        """
+        print(json.dumps(_with_nulls(data), indent=2, allow_nan=False))
 
     @contextmanager
     def whole(self, expected: Mapping[str, Expected]) -> Iterator[ProgressBar]:
@@ -101,3 +106,11 @@ class Terminal:
         """Print how to continue after a stop and return the exit code."""
         self.say(f"Stopped; progress is saved. To continue:\n{shlex.join(command)}", needed=True)
         return STOPPED
+
+
+def _with_nulls(data: Any) -> Any:
+    if isinstance(data, Mapping):
+        return {name: _with_nulls(part) for name, part in data.items()}
+    if isinstance(data, list | tuple):
+        return [_with_nulls(part) for part in data]
+    return None if isinstance(data, float) and math.isnan(data) else data

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from harness.core.durations import plain_duration
+
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -14,11 +16,14 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
     """Write a table, its texts safe for spreadsheets and its numbers in full precision.
 
     A text that a spreadsheet would take for a formula gets an apostrophe in front, as OWASP's page
-    on CSV injection recommends. Parquet files hold the texts as they are.
+    on CSV injection recommends. Parquet files hold the texts as they are. A duration of whole
+    videos, which is infinite, is written as "whole".
     """
     safe = frame.rename(columns=_inert)
-    for position, (_, column) in enumerate(frame.items()):
-        if not pd.api.types.is_numeric_dtype(column.dtype):
+    for position, (name, column) in enumerate(frame.items()):
+        if name == "duration_s":
+            safe.isetitem(position, column.map(plain_duration).to_numpy())
+        elif not pd.api.types.is_numeric_dtype(column.dtype):
             safe.isetitem(position, column.map(_inert).to_numpy())
     safe.to_csv(path, index=False, lineterminator="\n")
 

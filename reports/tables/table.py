@@ -10,6 +10,7 @@ import pandas as pd
 from eval.metric import Kind, MetricInfo
 from eval.statistics import Interval, NoInterval, P, PairedDifference
 from eval.statistics.power import Reach
+from harness.core.durations import plain_duration
 from reports.tables.columns import kind_of
 from reports.tables.formatting import bounds, column_decimals, error_of, length_stem
 
@@ -198,7 +199,7 @@ class Comparison:
             "backbone": row.backbone,
             "method": row.method,
             "prompt_set": row.prompt_set,
-            "duration_s": self.duration_s,
+            "duration_s": plain_duration(self.duration_s),
             "suite": self.suite,
             "suite_version": self.version,
             "kind": str(self.kind),

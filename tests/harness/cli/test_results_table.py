@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from harness.cli.results_table import print_results
@@ -41,3 +43,11 @@ def test_too_few_prompts_say_how_many_would_do(tmp_path: Path) -> None:
     )
     assert "2 prompts cannot tell any difference from noise; at least 6 can: prompts.num=6" in text
     assert "*" not in text
+
+
+def test_json_has_null_for_nan_and_refuses_infinity(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal = Terminal(as_json=True)
+    terminal.print_json({"rows": [{"a": float("nan")}, (1.5,)]})
+    assert json.loads(capsys.readouterr().out) == {"rows": [{"a": None}, [1.5]]}
+    with pytest.raises(ValueError, match="JSON"):
+        terminal.print_json([float("inf")])

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from harness.core.durations import WHOLE_S
 from reports.tables.spreadsheet import write_csv
 
 TEXTS = ["=1+1", "+cmd", "-cmd", "@sum", "\tx", "plain", "a=b", 'q"\n=x', "-1.5", None]
@@ -24,3 +25,8 @@ def test_formulas_get_an_apostrophe_and_numbers_stay_numbers(tmp_path: Path) -> 
     assert read["mixed"].tolist()[:2] == ["-2", "'=x"]
     assert read["number"].tolist() == pytest.approx(numbers, rel=1e-15, nan_ok=True)
     pd.testing.assert_frame_equal(frame, before)
+
+
+def test_the_duration_of_whole_videos_is_a_word(tmp_path: Path) -> None:
+    write_csv(pd.DataFrame({"duration_s": [30.0, WHOLE_S]}), tmp_path / "t.csv")
+    assert (tmp_path / "t.csv").read_text() == "duration_s\n30.0\nwhole\n"
