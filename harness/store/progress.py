@@ -82,7 +82,8 @@ def read_progress(store: RunStore) -> Progress:
     Raises:
         StoreError: the folder is not a run store.
     """
-    lines, header = store.unit_lines(), store.header()
+    # The header first, which is written last: beside another process, no line seems to be lost.
+    header, lines = store.header(), store.unit_lines()
     processes = tuple(running_processes(store))
     reader = Reader(store.root)
     states, failures = {}, {}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -182,7 +183,8 @@ class RunStore(StorePaths):
         """Add a command and its units; a repeated command only updates its time.
 
         Returns:
-            A text for each part of sweep.yaml and units.jsonl that was damaged and is dropped.
+            A text for each part of sweep.yaml and units.jsonl that was damaged and is dropped, or
+            is lost.
         """
         command = Command(now(), tuple(argv), tuple(configs), str(Path.cwd()))
         damaged: list[str] = []
@@ -196,7 +198,7 @@ class RunStore(StorePaths):
                 damaged.append(f"{error} Its earlier commands are forgotten; run them again.")
             others = [c for c in before.commands if c.argv != command.argv] if before else []
             # The lines come first: a header that was written knows of lines that are there.
-            num_lines = self._add_lines(list(units), damaged)
+            num_lines = self._add_lines(list(units), before, damaged)
             header = Header(
                 name=before.name if before else self.root.name,
                 created=before.created if before else command.time,
@@ -256,14 +258,15 @@ class RunStore(StorePaths):
         header = self.header()
         return header.durations_s if header else []
 
-    def _add_lines(self, new: Sequence[HasLine], damaged: list[str]) -> int:
+    def _add_lines(self, new: Sequence[HasLine], before: Header | None, damaged: list[str]) -> int:
         """Add lines, and remove damaged ones and those of rows whose labels changed their meaning.
 
         Lines are made, read and written one by one: a sweep may have a million.
 
         Args:
             new: items of the lines to add.
-            damaged: a text for each damaged line is added to it.
+            before: the header as it is; if the lines become fewer, it is told so before they do.
+            damaged: a text for each damaged line, and for those that are lost, is added to it.
 
         Returns:
             Number of lines that the file has now.
@@ -280,7 +283,7 @@ class RunStore(StorePaths):
         written: set[int] = set()
         num_kept = 0
         with replacing(self.unit_lines_path) as fresh, fresh.open("wb") as file:
-            for line in self._readable_lines(damaged):
+            for line in self._readable_lines(before, damaged):
                 if now_means.get(line.row, line.row_id) == line.row_id:
                     place = places.get(_key(line, rows), -1)
                     if place not in written:
@@ -292,19 +295,27 @@ class RunStore(StorePaths):
             for place in places.values():
                 if place not in written:
                     file.write(to_line(new[place].line))
-        return num_kept + len(places)
+            num_lines = num_kept + len(places)
+            if before and before.num_lines is not None and num_lines < before.num_lines:
+                # Killed between both files, a store has more lines than it knows of, never fewer.
+                write_header(self.header_path, replace(before, num_lines=num_lines))
+        return num_lines
 
-    def _readable_lines(self, damaged: list[str]) -> Iterator[UnitLine]:
+    def _readable_lines(self, before: Header | None, damaged: list[str]) -> Iterator[UnitLine]:
         path = self.unit_lines_path
-        if not path.is_file():
-            return
-        with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                try:
-                    if line.strip():
+        num_found = 0
+        if path.is_file():
+            with path.open("rb") as file:
+                for number, line in enumerate(file, start=1):
+                    if not line.strip():
+                        continue
+                    num_found += 1
+                    try:
                         yield from_line(line, UnitLine, f"{path}, line {number}")
-                except StoreError as error:
-                    damaged.append(f"{error} Dropped; the command it is of writes it again.")
+                    except StoreError as error:
+                        damaged.append(f"{error} Dropped; the command it is of writes it again.")
+        if lost := before and before.lost_lines(num_found):
+            damaged.append(f"{path}: {lost}; the commands they are of write them again.")
 
 
 def _key(line: UnitLine, rows: dict[tuple[str, str, str], int]) -> tuple[int, str, int]:

@@ -125,7 +125,9 @@ def test_a_whole_line_that_is_lost_is_named_and_written_again(cli, unit: Path) -
     assert (fault["file"], fault["reason"]) == ("units.jsonl", reason)
     assert f"units.jsonl: {reason}" in cli("status", "main").out.replace("\n", " ")
     assert f"units.jsonl: {reason}." in load_sweep(STORE).warnings
-    assert cli("resume", "main").code == 0
+    again = cli("resume", "main")
+    assert again.code == 0
+    assert reason in again.out.replace("\n", " ")
     assert path.read_bytes() == before
     assert cli("verify", "main").code == 0
 

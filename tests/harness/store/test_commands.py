@@ -1,0 +1,121 @@
+"""A killed command, and one beside another, leave no line that seems lost; lost ones are said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from harness.store.lines import UnitLine
+from harness.store.progress import read_progress
+from harness.store.run_store import RunStore
+
+
+@dataclass(frozen=True)
+class Item:
+    """An item of a row."""
+
+    line: UnitLine
+
+
+def items(num: int, row_id: str = "before") -> list[Item]:
+    return [
+        Item(UnitLine(f"{row_id}-{i}", "b", "m", f"set/{i}", "p", "p", 0, row_id))
+        for i in range(num)
+    ]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RunStore:
+    """A store of four units."""
+    store = RunStore(tmp_path / "main")
+    assert store.add_command(items(4), ["first"], []) == []
+    return store
+
+
+def damage(store: RunStore) -> None:
+    lines = store.unit_lines_path.read_bytes().splitlines(keepends=True)
+    store.unit_lines_path.write_bytes(b"".join([*lines[:-1], b"{torn\n"]))
+
+
+def edit_nothing(store: RunStore) -> None:
+    """The row gets other ids by the command itself."""
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("last", [1, 2, 3, 4])
+@pytest.mark.parametrize(
+    ("prepare", "new"),
+    [(edit_nothing, items(2, "edited")), (damage, []), (edit_nothing, items(6))],
+    ids=["a row shrinks", "a damaged line is dropped", "a row grows"],
+)
+def test_a_command_killed_between_its_files_loses_no_line(
+    store: RunStore,
+    prepare: Callable[[RunStore], None],
+    new: list[Item],
+    last: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prepare(store)
+    replace, done = Path.replace, []
+
+    def until_killed(path: Path, target: Path) -> Path:
+        if len(done) == last - 1:
+            raise Killed
+        done.append(target)
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", until_killed)
+    try:
+        store.add_command(new, ["second"], [])
+    except Killed:
+        monkeypatch.undo()
+    else:
+        assert last > 2
+    header = store.header()
+    assert header is not None
+    found = len(store.unit_lines_path.read_bytes().splitlines())
+    assert header.lost_lines(found) is None
+    monkeypatch.undo()
+    store.add_command(new, ["second"], [])
+    header = store.header()
+    assert header is not None and header.num_lines == len(store.unit_lines())
+
+
+@pytest.mark.parametrize("left", [0, 1, None])
+def test_the_next_command_says_which_lines_are_lost(store: RunStore, left: int | None) -> None:
+    path = store.unit_lines_path
+    if left is None:
+        path.unlink()
+    else:
+        path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:left]))
+    (text,) = store.add_command(items(1, "other"), ["second"], [])
+    reason = f"{4 - (left or 0)} of 4 lines are missing: removed by hand, or lost"
+    assert text == f"{path}: {reason}; the commands they are of write them again."
+    assert store.add_command(items(1, "other"), ["second"], []) == []
+
+
+def test_a_command_beside_status_makes_no_line_seem_lost(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other command does its work between the two reads of `status`."""
+    others = iter([items(6)])
+
+    def beside(read: Callable[[RunStore], object]) -> Callable[[RunStore], object]:
+        def reading(store: RunStore) -> object:
+            found = read(store)
+            for new in others:
+                RunStore(store.root).add_command(new, ["second"], [])
+            return found
+
+        return reading
+
+    monkeypatch.setattr(RunStore, "header", beside(RunStore.header))
+    monkeypatch.setattr(RunStore, "unit_lines", beside(RunStore.unit_lines))
+    assert read_progress(store).lost_lines is None
+    assert len(store.unit_lines()) == 10
