@@ -28,7 +28,7 @@ _INTERPRETERS = (
     (re.compile(r"(ba|da|z|k|fi)?sh|python[\d.]*|\{python\}"), re.compile(r"-[^-mWX]*?c")),
     (
         re.compile(r"perl|ruby|node|deno|php|lua[\d.]*|R|Rscript|julia|osascript"),
-        re.compile(r"-[^-]*?[eEpr]|--(eval|print|run)\b|eval"),
+        re.compile(r"-[^-]*?[eEpr]|--(eval|print|run)\b|eval$"),
     ),
 )
 # Those of their options that take an argument.

@@ -175,6 +175,7 @@ FADEMEM_FT = replace(
     LONGLIVE,
     name="fademem_ft",
     native_window=None,
+    trained_latents=21,
     licence=f"LoRA: repository Apache-2.0; base: {_MIXED_LICENCE}",
     lora=WeightsFile("sanity2025/FadeMem-FT", "model.pt", "repository Apache-2.0"),
     own_rollout="method=fademem with backbone.budget_latents=15",

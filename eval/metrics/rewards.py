@@ -68,6 +68,8 @@ class RewardModel:
         """
         if not video.prompt.strip():
             raise MetricUnavailable("needs a prompt, and the video has none")
+        if video.segments:
+            raise MetricUnavailable("judges one prompt, and that of the video changes")
         python = os.environ.get("LONGTAKE_REWARD_PYTHON", sys.executable)
         written_ns = video.path.stat().st_mtime_ns
         return _scores(self, video, written_ns, python, self.place())

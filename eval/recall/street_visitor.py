@@ -28,7 +28,7 @@ from eval.recall.street_metric import Number, StreetClip, StreetMetric, StreetVi
 from eval.recall.street_recall import FEWEST_EDGES, RADIUS_PX, SHIFT_PX
 from eval.recall.street_visits import cut, distance, edges
 
-# A stay more like an earlier visitor than this shows it again. Of 2,000 pairs of drawn figures 1 in
+# A stay more like an earlier visitor than this shows it again. Of 480 pairs of drawn figures 2 in
 # 100 are more alike; a figure through the VAE is more like itself than 0.7.
 SAME = 0.5
 _OTHERS = 12
@@ -80,8 +80,9 @@ class _VisitorMetric(StreetMetric):
         found, end_frame, before = [], 0, -1
         for stay in stays:
             known = stay.visitor in first
-            if first and not (known and first[stay.visitor].is_empty):
-                value = self._value(video.script.prompts[0], first, stay)
+            shown = {who: one for who, one in first.items() if not one.is_empty}
+            if shown and not (known and first[stay.visitor].is_empty):
+                value = self._value(video.script.prompts[0], shown, stay)
                 age_s = (stay.start_frame - last_end.get(stay.visitor, end_frame)) / FPS
                 if value is not None:
                     again = "the same" if stay.visitor == before else "an earlier one"

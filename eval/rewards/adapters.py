@@ -1,8 +1,8 @@
 """Reward models behind one protocol: run by the Python of the model's own environment.
 
 `python adapters.py NAME PLACE` loads a model and then answers lines: a request is a JSON object
-with `video`, `prompt`, `whole` and `frames`, the answer a JSON object with the scores, or with
-`unavailable` or `failed` and a reason. It imports nothing of Longtake.
+with `id`, `video`, `prompt`, `whole` and `frames`, the answer a JSON object with the same `id` and
+the scores, or with `unavailable` or `failed` and a reason. It imports nothing of Longtake.
 """
 
 from __future__ import annotations
@@ -78,15 +78,18 @@ def _device(torch: Any) -> str:
 
 def main(name: str, place: str) -> None:
     """Load a model and answer the lines of standard input until it ends."""
-    answers = sys.stdout
-    sys.stdout = sys.stderr  # for what the model's code prints
+    # What the model's code prints, in libraries of C too, must not be taken for an answer.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
     score = {"videoalign": videoalign, "visionreward": visionreward, "hpsv3": hpsv3}[name](place)
     for line in sys.stdin:
+        request = json.loads(line)
         try:
-            answer = score(json.loads(line))
+            answer = score(request)
         except Exception as error:
             answer = {"failed": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer), file=answers, flush=True)
+        print(json.dumps({"id": request["id"], **answer}), file=answers, flush=True)
 
 
 if __name__ == "__main__":

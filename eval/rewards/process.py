@@ -29,6 +29,7 @@ class RewardProcess:
     def __init__(self, name: str, command: Sequence[str]) -> None:
         self._name, self._command = name, list(command)
         self._process: subprocess.Popen[str] | None = None
+        self._num_asked = 0
         self._said = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - as long as it
 
     def ask(self, request: Mapping[str, Any]) -> dict[str, float]:
@@ -43,18 +44,24 @@ class RewardProcess:
         limit_s = float(os.environ.get("LONGTAKE_REWARD_TIMEOUT_S", TIMEOUT_S))
         late = threading.Timer(limit_s, process.kill)
         late.start()
+        self._num_asked += 1
+        answer = None
         try:
-            process.stdin.write(json.dumps(request) + "\n")
+            process.stdin.write(json.dumps({"id": self._num_asked, **request}) + "\n")
             process.stdin.flush()
             line = process.stdout.readline()
+            answer = self._answer(line)
         except OSError:
             line = ""
         finally:
             late.cancel()
-        if not line:
-            self.close()
-            raise MetricFailed(f"{self._name} gave no answer: {self._last_words()}")
-        return self._scores(line)
+            if answer is None:  # what it writes later must not be taken for the next answer
+                self.close()
+        if answer is None:
+            said = f"gave no answer: {self._last_words()}"
+            wrong = f"answered {line[:80]!r}, expected a JSON object with the id of the question"
+            raise MetricFailed(f"{self._name} {wrong if line else said}")
+        return self._scores(answer)
 
     def close(self) -> None:
         """End the process; the next question starts another."""
@@ -64,7 +71,8 @@ class RewardProcess:
             self._process = None
 
     def _start(self) -> subprocess.Popen[str]:
-        self._said.truncate(0)
+        self._said.seek(0)
+        self._said.truncate()
         try:
             self._process = subprocess.Popen(
                 self._command,
@@ -83,13 +91,17 @@ class RewardProcess:
         lines = self._said.read().strip().splitlines()
         return lines[-1][:200] if lines else "it ended, or took too long"
 
-    def _scores(self, line: str) -> dict[str, float]:
+    def _answer(self, line: str) -> dict[str, Any] | None:
+        """Return the answer to the latest question; None if the line is not one."""
         try:
             answer = json.loads(line)
         except ValueError:
-            answer = None
-        if not isinstance(answer, dict):
-            raise MetricFailed(f"{self._name} answered {line[:80]!r}, expected a JSON object")
+            return None
+        if not isinstance(answer, dict) or answer.pop("id", None) != self._num_asked:
+            return None
+        return answer
+
+    def _scores(self, answer: Mapping[str, Any]) -> dict[str, float]:
         if "unavailable" in answer:
             raise MetricUnavailable(f"{self._name}: {answer['unavailable']}")
         if "failed" in answer:

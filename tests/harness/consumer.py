@@ -31,9 +31,15 @@ from harness import (
     StoreError,
     TrainingDiverged,
     UnknownName,
+    Votes,
     WorkFailed,
     __version__,
+    count_votes,
+    export,
+    fidelity,
     generate,
+    grid,
+    judge,
     load_backbone,
     load_method,
     open_store,
@@ -43,6 +49,7 @@ from harness import (
     score_store,
     score_videos,
     sweep,
+    vote_page,
 )
 
 PROMPT = "dusk grassy blue yellowish striped ball drifting"
@@ -69,6 +76,15 @@ def read(store: Store) -> Path:
         assert_type(frame, pd.DataFrame)
     assert_type(open_store("main", Path("runs/other")), Store)
     return report(store, "other", out="site", assets="copy")
+
+
+def show(store: Store) -> Votes:
+    assert_type(export(store, "other", videos=True), Path)
+    assert_type(grid(store, method=["rag", "oldest"], seed=0), Path)
+    assert_type(fidelity(store, reference="rag"), pd.DataFrame)
+    assert_type(vote_page(store, pairs=12), Path)
+    assert_type(judge(store, "http://localhost:8000/v1", "some", duration=30), Result)
+    return count_votes(store, ["votes"])
 
 
 def roll_out(strategy: MemoryStrategy) -> list[ContextPlan]:

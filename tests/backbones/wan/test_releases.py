@@ -42,7 +42,7 @@ def test_releases_that_roll_out_otherwise_say_how() -> None:
             kind(setting=Setting.official).spec()
         assert kind().spec().native_window is None
     assert RollingForcing().spec().sampling.denoising_step_list == (1000, 800, 600, 400, 200)
-    assert FadeMemFT().spec().trained_latents == 240
+    assert FadeMemFT().spec().trained_latents == 21
 
 
 @pytest.mark.parametrize("method", [SlidingWindow(), EmaSink(), Rag()], ids=type)

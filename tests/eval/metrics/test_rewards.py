@@ -17,7 +17,7 @@ from eval.video_metric import VideoMetric, WholeVideo
 
 # A linear model on the mean colour of a video, its weights in a file; it prints as large ones do.
 MODEL = """
-import av, json, torch
+import av, json, os, torch
 from pathlib import Path
 def colour(path):
     with av.open(path) as file:
@@ -30,6 +30,7 @@ VIDEOALIGN = (
 class VideoVLMRewardInference:
     def __init__(self, load_from_pretrained, device, dtype):
         print("Loading checkpoint shards: 100%")
+        os.write(1, b"as libraries of C do\\n")
         json.loads(Path(load_from_pretrained, "model_config.json").read_text())
         self.weight = torch.load(Path(load_from_pretrained, "model.pth"), weights_only=True)
     def reward(self, video_paths, prompts, use_norm):

@@ -215,6 +215,8 @@ def test_a_video_reaches_the_durations_that_were_asked_for(
         'bash -c \'run "$1" > "$2"\' _ {prompt} {out}',
         "bash -c 'run $(cat {prompt_file}) {out}'",
         "run --text='A photo of {prompt}, 4k.' -c {prompt} --name={prompt}-{seed} {out}",
+        "node eval.js {prompt} {out}",
+        "julia evaluate.jl --prompt {prompt} --out {out}",
         "perl -I lib make.pl {prompt} {out}",
         "python main.py eval --mode make --prompt={prompt} {out}",
         "ssh gpu7 make.py {prompt_file} {out}",

@@ -19,7 +19,7 @@ from tests.harness.support import records, sweep
 pytestmark = pytest.mark.slow
 
 WALK = "dusk grassy four walking"
-BACK = "noon sandy four returning"
+BACK = "noon grassy four returning"
 # Of the world whose skies are measured.
 DUSK = "dusk grassy blue yellowish striped ball drifting"
 NOON = "noon sandy violet pinkish plain box pacing"

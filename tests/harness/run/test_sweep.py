@@ -273,7 +273,8 @@ LONG = ("method=rag", "duration=15", "save_every_blocks=2")
 
 @pytest.mark.parametrize("executor", ["inline", "processes"])
 def test_ctrl_c_saves_progress_and_prints_the_command_to_continue(cli, executor: str) -> None:
-    process = start(*LONG, f"executor={executor}")
+    # It never ends before the signal arrives, on a loaded machine either.
+    process = start(*LONG, "duration=120", f"executor={executor}")
     wait_for_progress(process)
     os.kill(process.pid, signal.SIGINT)
     out, _ = process.communicate(timeout=60)
