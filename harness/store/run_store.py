@@ -265,7 +265,7 @@ class RunStore(StorePaths):
 
         Args:
             new: items of the lines to add.
-            before: the header as it is; if the lines become fewer, it is told so before they do.
+            before: the header as it is; where lines become fewer, it gets their number first.
             damaged: a text for each damaged line, and for those that are lost, is added to it.
 
         Returns:
