@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from harness.api.listening import interruptible, listener_of
 from harness.api.result import Result, collect
 from harness.api.store import Store, find_folder
-from harness.core.durations import WHOLE, WHOLE_S
+from harness.core.durations import WHOLE, asked_duration
 from harness.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -158,7 +158,10 @@ def _durations_s(duration: Duration | Sequence[Duration] | None) -> list[float] 
     if duration is None:
         return None
     several = duration if isinstance(duration, Sequence) and duration != WHOLE else [duration]
-    return [WHOLE_S if one == WHOLE else float(one) for one in several]
+    try:
+        return [asked_duration(str(one)) for one in several]
+    except ValueError as error:
+        raise ConfigError(f"duration={duration!r}: {error}.") from error
 
 
 def _manifest(

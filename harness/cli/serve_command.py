@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.options import AssetsMode, Baseline, Quoted, ReportFolder, Stores
+from harness.core.errors import ConfigError
 from harness.store.folders import existing_store
 
 if TYPE_CHECKING:
@@ -60,6 +61,10 @@ def serve(
     terminal = Terminal()
     folders = [existing_store(folder) for folder in sweep]
     if votes:
+        if len(folders) > 1 or watch or out or baseline or quoted or assets != "link":
+            raise ConfigError(
+                "--votes serves the page of one sweep; it takes host and port, no other setting."
+            )
         return _collect_votes(folders[0], host, port, terminal)
     options = ReportOptions(Assets(assets), baseline=baseline, quoted=tuple(quoted or ()))
     first = replace(options, live=True, papers=False) if watch else options

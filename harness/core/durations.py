@@ -24,6 +24,18 @@ def duration_of(name: str) -> float:
     return WHOLE_S if name == WHOLE else float(name)
 
 
+def asked_duration(name: str) -> float:
+    """Return the seconds of a duration that is asked for.
+
+    Raises:
+        ValueError: neither a finite number above 0 nor "whole".
+    """
+    duration_s = duration_of(name)
+    if name != WHOLE and not 0 < duration_s < WHOLE_S:
+        raise ValueError(f"expected seconds above 0, or {WHOLE}, got {name}")
+    return duration_s
+
+
 def plain_duration(duration_s: float) -> float | Literal["whole"]:
     """Return a duration as JSON has it, which knows no infinity: a number, or "whole"."""
     return WHOLE if duration_s == WHOLE_S else duration_s

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.config.sweep import Settings, SweepConfig
+from harness.core.durations import duration_name
 from harness.core.errors import ConfigError
 from harness.core.events import Listener, StopRequested
 from harness.run.final_scores import write_rows
@@ -141,8 +142,8 @@ def score_store(
     for duration_s in durations_s:
         if not any(length.frames_of(duration_s) for length in lengths):
             raise ConfigError(
-                f"duration={duration_s:g}: no finished video of {store.root} has that many seconds "
-                "in whole latent frames."
+                f"duration={duration_name(duration_s)}: no finished video of {store.root} has that "
+                "many seconds in whole latent frames."
             )
     prompts = {line.unit_id: line.evaluation_prompts for line in lines}
     tasks = missing_evaluations(store, prompts, durations_s, settings.suite)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+import traceback
 from collections.abc import Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -77,6 +79,11 @@ class ReportServer(ThreadingHTTPServer):
         """Address of the page to open in a browser."""
         return f"http://{self.host}:{self.server_address[1]}{self.start}"
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say what went wrong, without the address of the client; not that it left."""
+        if not isinstance(sys.exception(), OSError):
+            traceback.print_exc()
+
     def file_of(self, url: str) -> Path | None:
         """Return the file of an address; None if it does not exist or must not be served."""
         path = (self.root / unquote(urlsplit(url).path).lstrip("/")).resolve()
@@ -89,6 +96,18 @@ class ReportHandler(BaseHTTPRequestHandler):
 
     server: ReportServer
     protocol_version = "HTTP/1.1"
+
+    def parse_request(self) -> bool:
+        """Refuse a request whose addresses cannot be read."""
+        if not super().parse_request():
+            return False
+        try:
+            for address in (self.path, self.headers.get("Origin", "")):
+                urlsplit(address)
+        except ValueError:
+            self.send_error(HTTPStatus.BAD_REQUEST, "An address cannot be read")
+            return False
+        return True
 
     def do_GET(self) -> None:
         """Send a file."""

@@ -22,6 +22,7 @@ VOTES_FOLDER = "votes"
 """Folder of the collected ballots in the first sweep."""
 _VOTER = re.compile(r"[0-9a-f]{16}")
 _LONGEST_BYTES = 1 << 20
+_LENGTH = re.compile(r"[0-9]{1,7}")
 _COLLECTS = b"window.longtakeCollects = true;\n"
 
 
@@ -70,6 +71,7 @@ class VoteHandler(ReportHandler):
     """Answers one request to a `VoteServer`."""
 
     server: VoteServer
+    timeout = 30  # seconds, for a voter that announces a ballot and sends none
 
     def do_GET(self) -> None:
         """Send a file of the page, to which `collect.js` says that votes are collected."""
@@ -88,7 +90,7 @@ class VoteHandler(ReportHandler):
             self.send_error(HTTPStatus.NOT_FOUND, "No such address")
         elif urlsplit(self.headers.get("Origin", "")).netloc != self.headers.get("Host"):
             self.send_error(HTTPStatus.FORBIDDEN, "Votes come from the page alone")
-        elif not length.isdecimal() or int(length) > _LONGEST_BYTES:
+        elif not _LENGTH.fullmatch(length) or int(length) > _LONGEST_BYTES:
             self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Too long for a ballot")
         else:
             reason = self.server.collect(self.rfile.read(int(length)))

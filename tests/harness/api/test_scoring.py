@@ -35,6 +35,9 @@ def test_a_store_is_scored_by_another_suite(swept: harness.Result, tmp_path: Pat
 def test_a_duration_that_no_video_reaches_is_refused(swept: harness.Result) -> None:
     with pytest.raises(harness.ConfigError, match="duration=60"):
         harness.score_store(swept.store.folder, SUITE, duration=60)
+    for wrong in (0, -3.0, float("nan"), float("inf")):
+        with pytest.raises(harness.ConfigError, match="seconds above 0, or whole"):
+            harness.score_store(swept.store.folder, SUITE, duration=wrong)
 
 
 def test_videos_of_a_folder_with_their_prompts(videos: list[Path], folder: Path) -> None:

@@ -139,7 +139,7 @@ def test_a_folder_of_several_lengths_is_one_row_with_the_official_mean_over_all_
     assert (store / "report" / "state.json").stat().st_mtime_ns == written_ns
     lengths = cli("eval", *arguments[:2], "suite=flicker_stability")
     assert "3 lengths, a row each; duration=whole" in " ".join(lengths.out.split())
-    for wrong in ("0", "-1", "nan", "all"):
+    for wrong in ("0", "-1", "nan", "3,nan", "inf", "1e400", "all"):
         refused = cli("eval", str(store), f"duration={wrong}")
         assert refused.code == 2 and "seconds above 0 separated by commas, or whole" in refused.err
 

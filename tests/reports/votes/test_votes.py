@@ -141,7 +141,9 @@ def test_votes_of_the_page_are_collected_and_counted(
     page.close()
 
 
-def test_ballots_that_would_not_count_are_not_kept(collecting: VoteServer) -> None:
+def test_ballots_that_would_not_count_are_not_kept(
+    collecting: VoteServer, capfd: pytest.CaptureFixture[str]
+) -> None:
     key, voter = collecting.key, "0123456789abcdef"
     good = {"page": key.page, "voter": voter, "votes": dict.fromkeys(key.pairs, "tie")}
     (check,) = (name for name, pair in key.pairs.items() if pair.is_check)
@@ -160,6 +162,9 @@ def test_ballots_that_would_not_count_are_not_kept(collecting: VoteServer) -> No
     assert ask(collecting, good, Host="evil.example")[0] == 403
     assert ask(collecting, good, path="/index.html")[0] == 404
     assert ask(collecting, b"", **{"Content-Length": str(1 << 30)})[0] == 413
+    assert ask(collecting, b"", **{"Content-Length": "9" * 5000})[0] == 413
+    assert ask(collecting, good, Origin="http://[bad")[0] == 400
+    assert capfd.readouterr().err == "", "the address of a voter is printed nowhere"
     assert not collecting.votes.exists()
     assert ask(collecting, good | {"name": "Ann", "mail": "a@b.example"}) == (201, "kept")
     assert ask(collecting, good) == (409, "its voter was counted before")
