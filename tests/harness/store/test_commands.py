@@ -118,4 +118,5 @@ def test_a_command_beside_status_makes_no_line_seem_lost(
     monkeypatch.setattr(RunStore, "header", beside(RunStore.header))
     monkeypatch.setattr(RunStore, "unit_lines", beside(RunStore.unit_lines))
     assert read_progress(store).lost_lines is None
-    assert len(store.unit_lines()) == 10
+    monkeypatch.undo()
+    assert len(store.unit_lines()) == 6
