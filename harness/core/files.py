@@ -123,10 +123,15 @@ def locked_if_free(path: Path) -> Iterator[bool]:
         yield True
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically."""
+def write_text(path: Path, text: str) -> os.stat_result:
+    """Write a text file atomically.
+
+    Returns:
+        Size and time of this file, also if another writer has replaced it since.
+    """
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+        return temporary.stat()
 
 
 def write_json(path: Path, value: Any) -> None:

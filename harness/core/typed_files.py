@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,14 +40,17 @@ def to_plain(value: Any) -> dict[str, Any]:
     return plain if schema is None else {"schema": schema, **plain}
 
 
-def write_typed(path: Path, value: Any) -> None:
+def write_typed(path: Path, value: Any) -> os.stat_result:
     """Write a dataclass as JSON, atomically.
+
+    Returns:
+        Size and time of this file, also if another writer has replaced it since.
 
     Raises:
         ValueError: a number is infinite or NaN, which JSON cannot hold.
     """
     text = json.dumps(to_plain(value), ensure_ascii=False, indent=1, allow_nan=False)
-    write_text(path, with_digest(text))
+    return write_text(path, with_digest(text))
 
 
 def read_typed(path: Path, cls: type[T]) -> T:

@@ -5,8 +5,9 @@
 <sweep>/index/scores/<suite>-3.jsonl          a line per file of scores
 ```
 
-Whoever writes a file appends a line with its size, its time of change and a summary. A reader takes
-the summary if both are still those of the file, and otherwise opens the file and appends the line.
+Whoever writes a file appends a line with its size, its time of change, the version of its layout
+and a summary. A reader takes the summary if size and time are still those of the file and the
+version is its own, and otherwise opens the file and appends the line.
 So a lost, damaged or incomplete index costs time and changes nothing, and no lock is needed: two
 writers at once may tear a line, whose digest then does not fit.
 """
@@ -32,7 +33,7 @@ from harness.store.paths import StorePaths
 from harness.store.record import Record
 from harness.store.summaries import RecordSummary, ScoresSummary
 
-F = TypeVar("F")  # the type of the files
+F = TypeVar("F", Record, Scores)  # the type of the files
 P = TypeVar("P")  # a part of their summary
 
 
@@ -44,6 +45,12 @@ class _Line:
     bytes: int
     mtime_ns: int
     summary: msgspec.Raw
+    schema: int | None = None
+
+    def is_of(self, stat: os.stat_result, schema: int) -> bool:
+        """Return whether it was made of this state of the file, read in this layout."""
+        made_of = self.bytes, self.mtime_ns, self.schema
+        return made_of == (stat.st_size, stat.st_mtime_ns, schema)
 
 
 @dataclass(frozen=True)
@@ -64,11 +71,16 @@ class FileIndex(Generic[F]):
     cls: type[F]
     summary_of: Callable[[F], object]
 
-    def add(self, unit_id: str, content: F) -> None:
-        """Add the line of a file that was just written; the next reader does it if this fails."""
+    def add(self, unit_id: str, content: F, written: os.stat_result) -> None:
+        """Add the line of a file that was just written; the next reader does it if this fails.
+
+        Args:
+            unit_id: the unit.
+            content: of the file.
+            written: its size and time as it was written; another writer may have replaced it.
+        """
         with contextlib.suppress(OSError):
-            line = self._line(unit_id, self._stat(unit_id), content)
-            self._append(_place(unit_id), [to_line(line)])
+            self._append(_place(unit_id), [to_line(self._line(unit_id, written, content))])
 
     def read(self, unit_ids: Iterable[str], part: type[P]) -> Iterator[tuple[str, P | StoreError]]:
         """Yield the summaries of those of the units that have a file, in no particular order.
@@ -95,7 +107,7 @@ class FileIndex(Generic[F]):
                 continue
             line = lines.get(unit_id)
             found: P | None = None
-            if line and (line.bytes, line.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
+            if line and line.is_of(stat, self.cls.SCHEMA):
                 with contextlib.suppress(msgspec.MsgspecError):  # of another version
                     found = msgspec.json.decode(line.summary, type=part)
             if found is None:
@@ -124,7 +136,7 @@ class FileIndex(Generic[F]):
 
     def _line(self, unit_id: str, stat: os.stat_result, content: F) -> _Line:
         summary = msgspec.Raw(msgspec.json.encode(self.summary_of(content)))
-        return _Line(unit_id, stat.st_size, stat.st_mtime_ns, summary)
+        return _Line(unit_id, stat.st_size, stat.st_mtime_ns, summary, self.cls.SCHEMA)
 
     def _lines(self, place: int) -> tuple[dict[str, _Line], int]:
         """Return the newest line of each unit, and how many lines are older or damaged."""

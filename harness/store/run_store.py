@@ -68,8 +68,8 @@ class RunStore(StorePaths):
 
     def write_record(self, record: Record) -> None:
         """Declare a unit done, after all its other files were written."""
-        write_typed(self.record_path(record.unit_id), record)
-        record_index(self).add(record.unit_id, record)
+        written = write_typed(self.record_path(record.unit_id), record)
+        record_index(self).add(record.unit_id, record, written)
         self.clear_failure(record.unit_id)
         shutil.rmtree(self.partial_dir(record.unit_id), ignore_errors=True)
 
@@ -101,8 +101,8 @@ class RunStore(StorePaths):
 
     def write_scores(self, scores: Scores) -> None:
         """Save the scores of a unit."""
-        write_typed(self.scores_path(scores.suite, scores.unit_id), scores)
-        scores_index(self, scores.suite).add(scores.unit_id, scores)
+        written = write_typed(self.scores_path(scores.suite, scores.unit_id), scores)
+        scores_index(self, scores.suite).add(scores.unit_id, scores, written)
 
     def failure(self, item: str) -> Failure | None:
         """Return the failure of the last attempt at an item; None if it did not fail.

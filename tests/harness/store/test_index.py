@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import StoreError
-from harness.core.typed_files import read_typed, to_line
+from harness.core.typed_files import read_typed, to_line, write_typed
 from harness.store import index
 from harness.store.frames import load_sweep
 from harness.store.index import FileIndex, check_index, record_index
@@ -94,6 +95,23 @@ def test_whoever_writes_a_record_adds_its_line(case: Case, opened: list[Path]) -
     assert opened == []
 
 
+def test_a_line_is_of_the_file_that_its_writer_wrote(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another writer replaces each record before the first one has added its line."""
+    add = FileIndex.add
+
+    def late(own: FileIndex[Record], unit_id: str, content: Record, *written: object) -> None:
+        write_typed(case.store.record_path(unit_id), replace(content, fps=99))
+        add(own, unit_id, content, *written)
+
+    monkeypatch.setattr(FileIndex, "add", late)
+    for record in [read_typed(case.store.record_path(u), Record) for u in case.expected()]:
+        case.store.write_record(record)
+    assert {summary.fps for summary in case.expected().values()} == {99}
+    assert case.read() == case.expected()
+
+
 def test_status_and_reports_open_no_record_that_is_indexed(case: Case, opened: list[Path]) -> None:
     frames = load_sweep(case.store.root).units
     progress = read_progress(case.store)
@@ -143,6 +161,18 @@ def write_as_another_version(case: Case) -> None:
                 file.write(to_line({k: v for k, v in line.items() if k != "sha256"}))
 
 
+def write_in_another_layout(case: Case) -> None:
+    """A summary may fit although the layout of the files, and so its meaning, has changed."""
+    for path in case.files:
+        lines = [json.loads(line) for line in path.read_bytes().splitlines() if line]
+        with path.open("wb") as file:
+            for place, line in enumerate(lines):
+                line["summary"]["fps"] += 1
+                schema = {"schema": Record.SCHEMA - 1} if place % 2 else {}
+                kept = {k: v for k, v in line.items() if k not in ("sha256", "schema")}
+                file.write(to_line(kept | schema))
+
+
 def nest(case: Case) -> None:
     for path in case.files:
         path.write_bytes(b"[" * 100_000 + b"\n" + path.read_bytes())
@@ -163,7 +193,10 @@ def make_longer(case: Case) -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    [lose, flip, tear, remove_a_digest, write_as_another_version, nest, block, make_longer],
+    [
+        *(lose, flip, tear, remove_a_digest, write_as_another_version),
+        *(write_in_another_layout, nest, block, make_longer),
+    ],
 )
 def test_whatever_happens_to_the_index_the_records_count(
     case: Case, damage: Callable[[Case], None], opened: list[Path]
@@ -220,11 +253,12 @@ def test_a_killed_rewrite_is_no_damage_and_is_removed(case: Case) -> None:
 
 
 def test_several_writers_at_once_lose_nothing(case: Case, opened: list[Path]) -> None:
-    records = [read_typed(case.store.record_path(u), Record) for u in case.expected()]
+    paths = [case.store.record_path(unit_id) for unit_id in case.expected()]
+    records = [(read_typed(path, Record), path.stat()) for path in paths]
 
-    def write(part: list[Record]) -> None:
-        for record in part:
-            record_index(StorePaths(case.store.root)).add(record.unit_id, record)
+    def write(part: list[tuple[Record, os.stat_result]]) -> None:
+        for record, written in part:
+            record_index(StorePaths(case.store.root)).add(record.unit_id, record, written)
 
     threads = [threading.Thread(target=write, args=(records[place::4],)) for place in range(4)]
     for thread in threads:
