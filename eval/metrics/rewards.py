@@ -60,7 +60,7 @@ class RewardModel:
         raise MetricUnavailable(f"{self.title}: {why}; get it with `{self.get}` (docs/metrics.md)")
 
     def scores(self, video: WholeVideo) -> dict[str, float]:
-        """Return its scores of a video; asked once, however many metrics are made of them.
+        """Return its scores of a video; asked once for all metrics made of them if it answers.
 
         Raises:
             MetricUnavailable: it is not here, or does not apply to the video.

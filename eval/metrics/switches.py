@@ -21,6 +21,7 @@ import numpy as np
 from eval.clip import ScoredSegment
 from eval.metric import (
     Clip,
+    ClipMean,
     ClipMeasure,
     Combined,
     Direction,
@@ -147,7 +148,7 @@ def seen_clip(
     return SeenClip(score, None, None, bare, end, step, seen_FD, text_D)
 
 
-class SwitchMetric(ABC):
+class SwitchMetric(ClipMean, ABC):
     """Base of the metrics of switches; `_value` gives the number of one."""
 
     info: MetricInfo
@@ -216,14 +217,6 @@ class _TextSwitch(SwitchMetric):
     def __init__(self) -> None:
         self.networks = TextAlignment().networks
         self._images, self._text = self.networks
-
-    def setup(self) -> None:
-        """Check that the package and the weights are here.
-
-        Raises:
-            MetricUnavailable: one is missing.
-        """
-        self._images.check()
 
     def measure(self, clip: Clip, outputs: Outputs) -> SeenClip:
         """Keep the embeddings of every fourth frame and of the prompt.
@@ -316,14 +309,6 @@ class SwitchIdentity(SwitchMetric):
         heading=Heading.consistency,
         kind=Kind.proxy,
     )
-
-    def setup(self) -> None:
-        """Check that the network is installed.
-
-        Raises:
-            MetricUnavailable: it is not.
-        """
-        EFFICIENTNET_LITE0.check()
 
     def measure(self, clip: Clip, outputs: Outputs) -> SeenClip:
         """Keep the features of every fourth frame.

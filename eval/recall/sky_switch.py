@@ -26,9 +26,6 @@ from harness.core.errors import LongtakeError
 
 
 class _SkySwitch(SwitchMetric):
-    def setup(self) -> None:
-        """Need nothing."""
-
     def measure(self, clip: Clip) -> SeenClip:
         """Keep the mean of each row that can be sky, of every frame.
 

@@ -101,7 +101,7 @@ def grid(
     from reports.papers.grid import choose_videos, write_grid
 
     _, sweep = _loaded(store, more)
-    chosen = choose_videos(sweep, prompt, seed, _comma_list(backbone), _comma_list(method))
+    chosen = choose_videos(sweep, prompt, seed, _list(backbone), _list(method))
     write_grid(chosen.shown, Path(out), columns, height, duration)
     return Path(out)
 
@@ -241,8 +241,8 @@ def _loaded(
     return folders, load_sweeps(folders)
 
 
-def _comma_list(names: str | Sequence[str] | None) -> str | None:
-    return names if names is None or isinstance(names, str) else ",".join(names)
+def _list(names: str | Sequence[str] | None) -> Sequence[str] | None:
+    return [names] if isinstance(names, str) else names
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -48,13 +49,21 @@ def grid(
     from harness.store.frames import load_sweeps
     from reports.papers.grid import choose_videos, write_grid
 
+    loaded = load_sweeps([existing_store(folder) for folder in sweep])
     videos = choose_videos(
-        load_sweeps([existing_store(folder) for folder in sweep]),
+        loaded,
         prompt=prompt,
         seed=seed,
-        backbones=backbone,
-        methods=method,
+        backbones=_names(backbone, loaded.units["backbone"]),
+        methods=_names(method, loaded.units["method"]),
     )
     write_grid(videos.shown, out, columns, height, duration)
     Terminal().say(f"{len(videos.shown)} videos of {videos.prompt_id}: {out}")
     return 0
+
+
+def _names(text: str | None, labels: Collection[str]) -> list[str] | None:
+    """Return the names of a comma list; a label may itself have commas."""
+    if text is None:
+        return None
+    return [text] if text in set(labels) else text.split(",")

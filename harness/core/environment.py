@@ -87,8 +87,8 @@ class Machine:
         platform: operating system.
         threads: CPU threads of torch.
         revision: commit of the code; None when it did not run from a checkout.
-        workers: processes that the sweep had at work here; None for a process of its own, and in
-            older records.
+        workers: processes that the sweep was to have at work here; None for a process of its own,
+            and in older records.
     """
 
     host_cpu: str

@@ -47,8 +47,8 @@ def choose_videos(
     sweep: Sweep,
     prompt: str | None = None,
     seed: int | None = None,
-    backbones: str | None = None,
-    methods: str | None = None,
+    backbones: Sequence[str] | None = None,
+    methods: Sequence[str] | None = None,
 ) -> ChosenVideos:
     """Return the videos to show side by side.
 
@@ -56,8 +56,8 @@ def choose_videos(
         sweep: the loaded run stores.
         prompt: id of the prompt; by default the one that most rows have.
         seed: by default the smallest of the prompt.
-        backbones: names separated by commas; by default all.
-        methods: names separated by commas; by default all.
+        backbones: by default all.
+        methods: by default all.
 
     Raises:
         UnknownName: no such prompt, seed, backbone or method.
@@ -68,8 +68,8 @@ def choose_videos(
         raise ConfigError(f"{sweep.name} has no finished video.")
     units = _only(_only(units, "backbone", backbones), "method", methods)
     rows = units.groupby("prompt_id", sort=False).size()
-    chosen = _only(units, "prompt_id", prompt or str(rows.idxmax()))
-    chosen = _only(chosen, "seed", str(chosen["seed"].min() if seed is None else seed))
+    chosen = _only(units, "prompt_id", [prompt or str(rows.idxmax())])
+    chosen = _only(chosen, "seed", [str(chosen["seed"].min() if seed is None else seed)])
     several = chosen["backbone"].nunique() > 1
     shown = [
         LabelledVideo(
@@ -81,17 +81,15 @@ def choose_videos(
     return ChosenVideos(str(chosen["prompt_id"].iloc[0]), tuple(shown))
 
 
-def _only(units: pd.DataFrame, column: str, names: str | None) -> pd.DataFrame:
-    """Return the lines whose `column` is one of a comma list; all without a list."""
+def _only(units: pd.DataFrame, column: str, names: Sequence[str] | None) -> pd.DataFrame:
+    """Return the lines whose `column` is one of the names; all without names."""
     if names is None:
         return units
     values = units[column].astype(str)
-    # A label may itself have commas, as prompt ids never do.
-    wanted = [names] if (values == names).any() else names.split(",")
-    for name in wanted:
+    for name in names:
         if not (values == name).any():
             raise unknown_name(column.removesuffix("_id"), name, sorted(set(values)))
-    return units[values.isin(wanted)]
+    return units[values.isin(names)]
 
 
 def write_grid(

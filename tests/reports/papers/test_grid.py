@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from eval.video.decode import probe, read_frames
 from harness.core.errors import LongtakeError
 from harness.run.video_writer import VideoWriter
-from reports.papers.grid import LabelledVideo, write_grid
+from harness.store.frames import load_sweeps
+from reports.papers.grid import LabelledVideo, choose_videos, write_grid
 
 GREYS = (40, 120, 200)
 
@@ -59,3 +61,14 @@ def test_other_files_are_refused(videos: list[LabelledVideo], tmp_path: Path) ->
     with pytest.raises(LongtakeError, match="cannot be read"):
         write_grid([LabelledVideo(tmp_path / "torn.mp4", "")], tmp_path / "grid.mp4")
     assert not (tmp_path / "grid.mp4").exists()
+
+
+def test_labels_with_commas_are_chosen_by_name(pristine_store: Path) -> None:
+    loaded = load_sweeps([pristine_store])
+    label = "rag, layout=aged"
+    units = loaded.units.assign(method=loaded.units["method"].replace("rag layout=aged", label))
+    sweep = replace(loaded, units=units)
+    chosen = choose_videos(sweep, backbones=["tiny_short"], methods=[label, "random"])
+    assert sorted(video.label for video in chosen.shown) == [label, "random"]
+    with pytest.raises(LongtakeError, match="rag"):
+        choose_videos(sweep, methods=["rag"])
