@@ -28,7 +28,7 @@ VBENCH_INSTALLED := $(VBENCH_VENV)/.installed
 help:
 	@echo "make demo          install, run a small sweep, print the path of the leaderboard"
 	@echo "make cluster-demo  a small sweep over 4 virtual nodes of a SLURM cluster on this machine (root)"
-	@echo "make check         lint, types and the fast tests, in about two minutes once installed"
+	@echo "make check         lint, types and the fast tests, in about a minute and a half once installed"
 	@echo "make test          all tests but VBench-Long's (some need Debian's chromium and SLURM, and root)"
 	@echo "make test-lean     of these all but those on SLURM clusters; test-cluster: only those"
 	@echo "make test-vbench   the tests of VBench-Long's networks, in an environment of their own (7 GB)"
