@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import ConfigError
 from methods.base import RolloutSpec
 from methods.encoders import ENCODERS
-from methods.encoders.base import Source, embed, source_of, trained_on
+from methods.encoders.base import (
+    EmbedsPrompts,
+    Source,
+    embed,
+    embed_prompt,
+    source_of,
+    trained_on,
+)
 from methods.encoders.index import DescriptorIndex
 from methods.retrieval import Retrieval, Selection
 
@@ -24,11 +31,14 @@ if TYPE_CHECKING:
 class Rag(Retrieval):
     """The candidates most similar to the newest clean frames, by cosine of their descriptors.
 
+    With a descriptor that embeds prompts: those most similar to the prompt of the block to come.
+
     Args:
         descriptor: which encoder describes a latent frame.
         checkpoint: weights of the encoder, where it has any.
         query_latents: the query is the mean descriptor of this many newest clean frames; the
-            released code takes one, the last frame of the previous block.
+            released code takes one, the last frame of the previous block. Must be 1 where the query
+            is the prompt.
         allow_other_backbone: use an encoder on a backbone it was not trained for.
     """
 
@@ -42,11 +52,18 @@ class Rag(Retrieval):
         if self.query_latents < 1:
             raise ConfigError(f"query_latents must be at least 1, got {self.query_latents}.")
         encoder = self._load_encoder()
+        if isinstance(encoder, EmbedsPrompts) and self.query_latents > 1:
+            raise ConfigError(
+                f"descriptor={self.descriptor} searches by the prompt, not by the newest frames; "
+                f"leave query_latents={self.query_latents} out."
+            )
         encoder.prepare(rollout.latent_shape)
         if not self.allow_other_backbone:
             check_backbone(encoder, rollout.backbone)
         self._view: BlockView | None = None
         self._index = DescriptorIndex(rollout.num_latents)
+        self._prompts: dict[int, str] = {}  # of the blocks that were planned
+        self._embedded: dict[str, Tensor] = {}
 
     @property
     def needs_model(self) -> bool:
@@ -69,9 +86,24 @@ class Rag(Retrieval):
 
     def select(self, candidates: Sequence[int], first_frame: int) -> Selection:
         """Return the most similar candidates; equal similarities go to the older frame."""
-        query = self._index.newest(self.query_latents)
-        start, stop = candidates[0], candidates[-1] + 1
+        query, start, stop = self.query(first_frame), candidates[0], candidates[-1] + 1
         return Selection(*self._index.search(query, start, stop, self.memory_latents))
+
+    def query(self, first_frame: int) -> Tensor:
+        """Return the unit vector (dim,) that the candidates of a block are compared with.
+
+        Args:
+            first_frame: first latent frame of the block; later ones may have been observed.
+        """
+        if not isinstance(self._encoder, EmbedsPrompts):
+            return self._index.mean(max(0, first_frame - self.query_latents), first_frame)
+        assert self._view is not None, "descriptors of prompts need the view of the engine"
+        if first_frame not in self._prompts:
+            self._prompts[first_frame] = self._view.segment().prompt
+        prompt = self._prompts[first_frame]
+        if prompt not in self._embedded:
+            self._embedded[prompt] = embed_prompt(self._encoder, self._view)
+        return self._embedded[prompt]
 
     def tied(
         self, first_frame: int, frames: Sequence[int], others: Sequence[int], tolerance: float
@@ -89,7 +121,7 @@ class Rag(Retrieval):
             return False
         if not all(frame in candidates for frame in (*frames, *others)):
             return False
-        places = self._index.similarities(first_frame, self.query_latents, (*frames, *others))
+        places = self._index.similarities(self.query(first_frame), (*frames, *others))
         differences = places[: len(frames)] - places[len(frames) :]
         return bool((differences.abs() <= tolerance).all())
 

@@ -58,7 +58,7 @@ class Successor(Rag):
         # A match need not be a candidate itself: what follows the last sink frame may be retrieved.
         first_match, end_match = max(0, start - 1), stop - after
         hits = self._index.search(
-            self._index.newest(self.query_latents), first_match, end_match, end_match - first_match
+            self.query(first_frame), first_match, end_match, end_match - first_match
         )
         chosen: list[int] = []
         frames: list[int] = []

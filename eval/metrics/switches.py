@@ -31,7 +31,7 @@ from eval.metric import (
     MetricUnavailable,
     Outputs,
 )
-from eval.metrics.text_alignment import TextAlignment
+from eval.metrics.text_alignment import chosen_networks
 from eval.networks.image_features import EFFICIENTNET_LITE0, FRAME_STEP
 from eval.scoring.segments import segment_of
 
@@ -215,8 +215,8 @@ class _TextSwitch(SwitchMetric):
     """A metric of switches by open_clip: how near frames are to the new prompt, not the old one."""
 
     def __init__(self) -> None:
-        self.networks = TextAlignment().networks
-        self._images, self._text = self.networks
+        self._images, self._text = chosen_networks()
+        self.networks = (self._images, self._text)
 
     def measure(self, clip: Clip, outputs: Outputs) -> SeenClip:
         """Keep the embeddings of every fourth frame and of the prompt.

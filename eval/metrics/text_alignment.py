@@ -32,6 +32,8 @@ from eval.vbench_long.layout import CLIP_B32
 from harness.core.errors import ConfigError
 from harness.core.torchscript import is_torchscript, read_torchscript
 
+_MODEL = "ViT-B-32-quickgelu"
+
 
 class _OpenClip(TorchNetwork):
     """The image or the text half of an open_clip model, loaded on its own to save memory."""
@@ -67,6 +69,8 @@ class _OpenClip(TorchNetwork):
 class OpenClipImages(_OpenClip):
     """Embeddings of every fourth frame, unit length: (frame, dim)."""
 
+    frame_step = FRAME_STEP
+
     def build(self, device: str) -> Callable[[Clip], np.ndarray]:
         import open_clip
         import torch
@@ -78,7 +82,7 @@ class OpenClipImages(_OpenClip):
         prepare = open_clip.transform.image_transform_v2(settings, is_train=False)
 
         def embed(clip: Clip) -> np.ndarray:
-            frames_FHWC = clip.frames_FHWC[::FRAME_STEP]
+            frames_FHWC = clip.frames_FHWC[:: self.frame_step]
             images = torch.stack([prepare(Image.fromarray(frame)) for frame in frames_FHWC])
             embedded = functional.normalize(vision(images.to(device)), dim=-1)
             unit: np.ndarray = embedded.float().cpu().numpy()
@@ -108,13 +112,31 @@ class OpenClipText(_OpenClip):
         return embed
 
 
+def chosen_networks(
+    model: str = _MODEL, own: Path | None = None
+) -> tuple[OpenClipImages, OpenClipText]:
+    """Return the two halves of the model that LONGTAKE_OPEN_CLIP names, or of this one.
+
+    Args:
+        model: its name in open_clip.
+        own: its weights; None for OpenAI's ViT-B-32 of the official layout.
+    """
+    weights = CLIP_B32 if own is None else _own(own)
+    if asked := os.environ.get("LONGTAKE_OPEN_CLIP"):
+        model, colon, path = asked.partition(":")
+        if not colon or not path:
+            raise ConfigError(f"LONGTAKE_OPEN_CLIP is {asked!r}; expected MODEL:FILE.")
+        weights = _own(Path(path))
+    return OpenClipImages("images", model, weights), OpenClipText("text", model, weights)
+
+
 class TextAlignment(ClipMean):
     """Cosine of frames and evaluation prompt: prompt drift as a curve.
 
     Clip score: mean over every fourth frame. Not one of VBench's dimensions.
     """
 
-    model: ClassVar[str] = "ViT-B-32-quickgelu"
+    model: ClassVar[str] = _MODEL
     weights: ClassVar[Path | None] = None  # None: OpenAI's ViT-B-32 of the official layout
     info = MetricInfo(
         name="text_alignment",
@@ -127,16 +149,7 @@ class TextAlignment(ClipMean):
     )
 
     def __init__(self) -> None:
-        model, weights = self.model, CLIP_B32
-        if self.weights is not None:
-            weights = _own(self.weights)
-        if asked := os.environ.get("LONGTAKE_OPEN_CLIP"):
-            model, colon, path = asked.partition(":")
-            if not colon or not path:
-                raise ConfigError(f"LONGTAKE_OPEN_CLIP is {asked!r}; expected MODEL:FILE.")
-            weights = _own(Path(path))
-        self._images = OpenClipImages("images", model, weights)
-        self._text = OpenClipText("text", model, weights)
+        self._images, self._text = chosen_networks(self.model, self.weights)
         self.networks = (self._images, self._text)
 
     def measure(self, clip: Clip, outputs: Outputs) -> ClipMeasure:

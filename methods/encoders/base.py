@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from math import isfinite
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from harness.core.errors import LongtakeError
 from harness.core.registry import PluginError
@@ -12,6 +12,8 @@ from harness.core.registry import PluginError
 if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
+
+    from methods.base import BlockView
 
 
 class Source(StrEnum):
@@ -63,6 +65,20 @@ class Encoder(Protocol):
         """Return text that identifies the descriptors: sha256 of the weights, or a fixed word."""
 
 
+@runtime_checkable
+class EmbedsPrompts(Protocol):
+    """An encoder whose queries are prompts: frames are compared with the prompt to come.
+
+    The source of its frames is not latents.
+    """
+
+    def embed_prompt(self, view: BlockView) -> Float[Tensor, " dim"]:
+        """Return a unit vector comparable with descriptors, for the prompt of `view.segment()`.
+
+        Called while that block is planned, after frames were embedded, once for each prompt.
+        """
+
+
 def embed(encoder: Encoder, inputs: Float[Tensor, "frame ..."]) -> Float[Tensor, "frame dim"]:
     """Return the descriptors of an encoder, one per frame, without waiting for the device.
 
@@ -78,6 +94,24 @@ def embed(encoder: Encoder, inputs: Float[Tensor, "frame ..."]) -> Float[Tensor,
             f"each of the {len(inputs)} frames (methods/encoders/base.py); it returned {what}."
         )
     return cast("Tensor", found).float()
+
+
+def embed_prompt(encoder: EmbedsPrompts, view: BlockView) -> Float[Tensor, " dim"]:
+    """Return the unit vector of the prompt of `view.segment()`; this waits for the device.
+
+    Raises:
+        PluginError: the encoder returned something else.
+        LongtakeError: it returned numbers that are not finite.
+    """
+    found: object = encoder.embed_prompt(view)
+    if not hasattr(found, "is_floating_point") or len(getattr(found, "shape", ())) != 1:
+        raise PluginError(
+            f"{type(encoder).__name__}.embed_prompt must return a tensor (dim,) "
+            f"(methods/encoders/base.py); it returned a {type(found).__name__}."
+        )
+    query = cast("Tensor", found).float()
+    check_descriptors(query[None], f"The prompt {view.segment().prompt!r}")
+    return query
 
 
 def check_descriptors(descriptors: Float[Tensor, "frame dim"], what: str) -> None:

@@ -60,26 +60,17 @@ class DescriptorIndex:
         self._all_unit &= unit.all()  # False for NaN as well
         self._num_frames = end
 
-    def newest(self, count: int) -> Float[Tensor, " dim"]:
-        """Return the query of a block: the mean of the newest descriptors, normalised."""
-        assert self._descriptors_ND is not None and self._num_frames, "no frame was observed yet"
-        start = max(0, self._num_frames - count)
-        return F.normalize(self._descriptors_ND[start : self._num_frames].mean(0), dim=-1)
+    def mean(self, start: int, stop: int) -> Float[Tensor, " dim"]:
+        """Return the mean descriptor of the frames start..stop-1, normalised."""
+        assert self._descriptors_ND is not None and start < stop <= self._num_frames
+        return F.normalize(self._descriptors_ND[start:stop].mean(0), dim=-1)
 
     def similarities(
-        self, query_stop: int, query_latents: int, frames: Sequence[int]
+        self, query: Float[Tensor, " dim"], frames: Sequence[int]
     ) -> Float[Tensor, " frame"]:
-        """Return the cosines of frames and the query a block had, also after later frames came.
-
-        Args:
-            query_stop: frames observed when the block was planned.
-            query_latents: newest frames the query was the mean of.
-            frames: below `query_stop`.
-        """
-        assert self._descriptors_ND is not None and query_stop <= self._num_frames
-        known_ND = self._descriptors_ND[:query_stop].double()
-        query = F.normalize(known_ND[-query_latents:].mean(0), dim=-1)
-        return known_ND[list(frames)] @ query
+        """Return the cosines of frames and a query, in float64."""
+        assert self._descriptors_ND is not None
+        return self._descriptors_ND[list(frames)].double() @ query.double()
 
     def search(self, query: Float[Tensor, " dim"], start: int, stop: int, count: int) -> Hits:
         """Find the `count` frames of start..stop-1 most similar to `query`, exactly.

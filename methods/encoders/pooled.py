@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from harness.core.errors import ConfigError
 from methods.encoders.base import Source
+
+if TYPE_CHECKING:
+    from methods.base import BlockView
 
 
 class _Weightless:
@@ -50,3 +55,13 @@ class MeanKeys(_Weightless):
 
     def embed(self, inputs: Float[Tensor, "frame layer chan"]) -> Float[Tensor, "frame layer*chan"]:
         return F.normalize(F.normalize(inputs.float(), dim=-1).flatten(1), dim=-1)
+
+
+class PromptKeys(MeanKeys):
+    """Mean keys of frames, searched by the cross-attention keys of the prompt to come.
+
+    The comparison is that of MemFlow's memory (methods/published/memflow.py), as a cosine.
+    """
+
+    def embed_prompt(self, view: BlockView) -> Float[Tensor, " dim"]:
+        return self.embed(view.mean_text_keys()[None])[0]

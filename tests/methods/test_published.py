@@ -55,7 +55,8 @@ class View:
         self.at = 0
 
     def segment(self) -> SimpleNamespace:
-        return SimpleNamespace(first_frame=max(s for s in self._starts if s <= self.at))
+        start = max(s for s in self._starts if s <= self.at)
+        return SimpleNamespace(first_frame=start, prompt=f"from {start}")
 
     def mean_text_keys(self) -> torch.Tensor:
         """Give the prompt of the first segment another direction than that of the others."""

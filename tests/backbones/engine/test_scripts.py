@@ -93,6 +93,21 @@ def test_replayed_latents_lead_to_the_same_continuation(
 
 
 @pytest.mark.slow
+def test_frames_found_by_the_prompt_to_come_are_found_again(quick: Backbone) -> None:
+    def started(num_latents: int = 33) -> Rollout:
+        by_prompt = Rag(descriptor="prompt_keys", recent_exclude_latents=0, memory_latents=3)
+        return start(quick, Script(SEGMENTS, Switch.recache), num_latents, by_prompt)
+
+    whole = list(started().blocks())
+    latents = latents_of(whole)
+    resumed = list(started().blocks(latents[:24]))
+    assert torch.equal(latents_of(resumed), latents)
+    assert [block.plan for block in resumed] == [block.plan for block in whole]
+    assert torch.equal(latents_of(list(started(27).blocks())), latents[:27])
+    assert len(whole[8].plan.memory_frames()) == 3
+
+
+@pytest.mark.slow
 def test_policies_differ_after_a_switch(quick: Backbone) -> None:
     keep, recache, flush = (roll_out(quick, Script(SEGMENTS, s), 12)[9:] for s in Switch)
     assert not torch.equal(keep, recache)

@@ -28,7 +28,7 @@ INPUTS = {
     Source.frames: torch.randint(256, (5, 32, 48, 3), dtype=torch.uint8),
 }
 # Weights of dino and pca are made in their own tests.
-READY = ("avg_pool", "flat", "autoencoder", "mean_keys", "mobilenet")
+READY = ("avg_pool", "flat", "autoencoder", "mean_keys", "prompt_keys", "mobilenet")
 
 
 @pytest.mark.parametrize("name", READY)

@@ -49,7 +49,7 @@ def test_a_hundred_thousand_frames_are_searched_exactly() -> None:
 
 def test_all_equal_similarities_and_too_few_candidates_are_defined() -> None:
     index = filled(torch.ones(10, 2) / 2**0.5)
-    query = index.newest(3)
+    query = index.mean(7, 10)
     assert index.search(query, 2, 10, 3).frames == (2, 3, 4)
     assert index.search(query, 8, 10, 6).frames == (8, 9)
     assert index.search(query, 5, 5, 6) == ((), ())
@@ -99,7 +99,8 @@ def test_similarities_are_those_of_the_search_also_after_later_frames() -> None:
     generator = torch.Generator().manual_seed(0)
     vectors = torch.nn.functional.normalize(torch.randn(20, 8, generator=generator), dim=1)
     index = filled(vectors[:12])
-    hits = index.search(index.newest(2), 0, 9, 4)
+    query = index.mean(10, 12)
+    hits = index.search(query, 0, 9, 4)
     index.add(vectors[12:])
-    similarities = index.similarities(12, 2, hits.frames)
+    similarities = index.similarities(query, hits.frames)
     assert similarities.tolist() == pytest.approx(hits.cosines, abs=1e-6)
