@@ -241,8 +241,11 @@ class ContextPlan:
             problem = "only the plan itself may write and have groups"
         if problem:
             raise PlanError(f"Plan of the block at latent {first_frame}: {problem}.")
-        for group in self.groups:
-            group.plan.check(first_frame, rollout, num_slots)
+        for number, group in enumerate(self.groups):
+            try:
+                group.plan.check(first_frame, rollout, num_slots)
+            except PlanError as error:
+                raise PlanError(f"Group {number}: {error}") from None
 
 
 @dataclass(frozen=True)

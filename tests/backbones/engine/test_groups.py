@@ -179,8 +179,14 @@ PLAN = in_a_row(3, (Role.local, range(9)))
         ((Group(ALL, PLAN),), "leave no head to the plan itself"),
         ((Group(((2,), ()), PLAN),), r"head 2 of layer 0; there are heads 0\.\.1"),
         ((Group(((1,),), PLAN),), "heads of 1 layers; the model has 2"),
-        ((Group(SECOND, in_a_row(3, (Role.local, (0,) * 10))),), "10 past frames and a block of 3"),
-        ((Group(SECOND, in_a_row(3, (Role.local, (9,)))),), r"frames \[9\] are not in the past"),
+        (
+            (Group(((0,), ()), PLAN), Group(SECOND, in_a_row(3, (Role.local, (0,) * 10)))),
+            "Group 1: .* block at latent 9: 10 past .* block of 3 exceed the budget of 12",
+        ),
+        (
+            (Group(SECOND, in_a_row(3, (Role.local, (9,)))),),
+            r"Group 0: .* \[9\] are not in the past",
+        ),
         ((Group(SECOND, replace(PLAN, groups=(Group(SECOND, PLAN),))),), "only the plan itself"),
     ],
 )
