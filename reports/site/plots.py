@@ -19,6 +19,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -193,22 +194,24 @@ def _figure(
     figure = Figure(
         figsize=(width * num_columns, height * num_lines + LEGEND_INCHES), layout="constrained"
     )
-    grid = figure.subplots(num_lines, num_columns, sharex=True, squeeze=False)
+    # Not shared by matplotlib, which then looks at all panels after each line.
+    grid = figure.subplots(num_lines, num_columns, squeeze=False)
+    span_s = _span(points["second"].to_numpy())
     panels = iter(grid.flat)
     for index, info in enumerate(metrics):
         of_metric = points[points["metric"] == info.name]
+        span = _span(np.concatenate(_bands(of_metric)))
         row = [next(panels) for _ in groups]
         for axes, group in zip(row, groups, strict=True):
             same = (of_metric["backbone"] == group[0]) & (of_metric["prompt_set"] == group[1])
+            axes.set(xlim=span_s, ylim=span)
             _draw_panel(axes, of_metric[same], look)
-            if axes is not row[0]:
-                axes.sharey(row[0])
-                axes.tick_params(labelleft=False)
+            is_last = index >= len(metrics) - metrics_per_line
+            axes.tick_params(labelbottom=is_last, labelleft=axes is row[0])
             if index < metrics_per_line:
                 axes.set_title(_name(_panel_title(group, groups)), fontweight="bold")
-            if index >= len(metrics) - metrics_per_line:
+            if is_last:
                 axes.set_xlabel("time (s)")
-                axes.tick_params(labelbottom=True)
         unit = f" ({info.unit})" if info.unit else ""
         # Wrapped by hand, because matplotlib wraps at the edge of the figure, not of the panel.
         label = textwrap.fill(
@@ -228,17 +231,45 @@ def _figure(
 
 
 def _draw_panel(axes: Axes, points: pd.DataFrame, look: Mapping[str, Stroke]) -> None:
+    """Draw the curves of all methods, as few collections: an artist a curve takes seconds."""
+    lines: dict[str, list[tuple[np.ndarray, str]]] = {}
+    bands = []
     for method, curve in points.groupby("method", sort=False):
         stroke = look[str(method)]
-        second, mean = curve["second"].to_numpy(), curve["mean"].to_numpy()
-        stderr = np.nan_to_num(curve["stderr"].to_numpy())
-        axes.fill_between(
-            second, mean - stderr, mean + stderr, color=stroke.colour, alpha=0.18, linewidth=0
+        second, (low, high) = curve["second"].to_numpy(), _bands(curve)
+        there_and_back = np.concatenate([second, second[::-1]])
+        bands.append((np.column_stack([there_and_back, [*low, *high[::-1]]]), stroke.colour))
+        line = np.column_stack([second, curve["mean"].to_numpy()])
+        lines.setdefault(stroke.line, []).append((line, stroke.colour))
+    if bands:
+        shapes, colours = zip(*bands, strict=True)
+        axes.add_collection(
+            PolyCollection(shapes, facecolors=colours, alpha=0.18, linewidths=0), autolim=False
         )
-        axes.plot(second, mean, color=stroke.colour, linestyle=stroke.line, linewidth=1.6)
+    for style, of_style in lines.items():
+        shapes, colours = zip(*of_style, strict=True)
+        cap = "round" if style == LINES[0] else "butt"
+        drawn = LineCollection(shapes, colors=colours, linestyles=style, linewidths=1.6)
+        drawn.set(capstyle=cap, joinstyle="round", zorder=2)
+        axes.add_collection(drawn, autolim=False)
     if points.empty:
         axes.text(0.5, 0.5, "no values", transform=axes.transAxes, ha="center", va="center")
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _bands(points: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean of each point minus and plus its standard error."""
+    mean, stderr = points["mean"].to_numpy(), np.nan_to_num(points["stderr"].to_numpy())
+    return mean - stderr, mean + stderr
+
+
+def _span(values: np.ndarray) -> tuple[float, float]:
+    """Return the limits of an axis that shows the values, with the margins of matplotlib."""
+    if not len(values):
+        return 0.0, 1.0
+    low, high = float(values.min()), float(values.max())
+    margin = 0.05 * (high - low) or 0.05 * abs(high) or 0.05
+    return low - margin, high + margin
 
 
 @contextmanager
@@ -297,7 +328,8 @@ def _save(figure: Figure, plot: Plot) -> None:
     figure.set_layout_engine(None)
     figure.savefig(svg, transparent=True, metadata={"Date": None})
     figure.savefig(pdf, transparent=True, metadata={"CreationDate": None})
-    figure.savefig(png, dpi=200, facecolor="white")
+    # In half the time of the usual level, for an eighth more bytes.
+    figure.savefig(png, dpi=200, facecolor="white", pil_kwargs={"compress_level": 2})
 
 
 def _name(label: str) -> str:
