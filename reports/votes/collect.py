@@ -12,11 +12,11 @@ from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from harness.core.errors import ConfigError, StoreError
+from harness.core.errors import ConfigError, LongtakeError, StoreError
 from harness.core.typed_files import from_json, write_typed
 from reports.site.serve import ReportHandler, ReportServer
 from reports.votes.ballots import Ballot, Key, read_key, refusal
-from reports.votes.page import PAGE_FOLDER
+from reports.votes.page import PAGE_FOLDER, page_shown
 
 VOTES_FOLDER = "votes"
 """Folder of the collected ballots in the first sweep."""
@@ -38,17 +38,28 @@ class VoteServer(ReportServer):
         votes: folder of the ballots that were accepted.
 
     Raises:
-        ConfigError: no page was made, or the address cannot be used.
+        ConfigError: no page was made, or it is not that of the key, or the address cannot be used.
     """
 
     def __init__(self, folder: Path, host: str = "127.0.0.1", port: int = 8000) -> None:
-        self.key: Key = read_key(folder)
+        key = read_key(folder)
         index = folder / PAGE_FOLDER / "index.html"
         if not index.is_file():
             raise ConfigError(f"{index}: no such file; make the page first: vote {folder}")
+        if (page := page_shown(index.parent)) != key.page:
+            raise ConfigError(
+                f"{index.parent} shows build {page!r} of the page, and the key beside it is that "
+                f"of build {key.page!r}; make the page again: vote {folder}"
+            )
+        self._folder = folder
         self.votes = folder / VOTES_FOLDER
         self._lock = threading.Lock()
         super().__init__(index, (), host, port, VoteHandler)
+
+    @property
+    def key(self) -> Key:
+        """The key of the page that is shown now; it may be made again while it is served."""
+        return read_key(self._folder)
 
     def collect(self, body: bytes) -> str | None:
         """Keep a ballot, and return None, or why it is refused."""
@@ -60,8 +71,12 @@ class VoteServer(ReportServer):
             return "its voter is not a number that the page draws"
         if not ballot.votes:
             return "it has no votes"
+        try:
+            key = self.key
+        except LongtakeError:  # its text names a folder of this machine
+            return "the page is being made again; send them once more in a minute"
         with self._lock:  # of two with one number, one counts
-            reason = refusal(ballot, self.key, {file.stem for file in self.votes.glob("*.json")})
+            reason = refusal(ballot, key, {file.stem for file in self.votes.glob("*.json")})
             if reason is None:
                 write_typed(self.votes / f"{ballot.voter}.json", ballot)
         return reason

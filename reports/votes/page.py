@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from collections import defaultdict
 from itertools import combinations
 from pathlib import Path
@@ -20,6 +22,7 @@ from reports.votes.ballots import KEY_FILE, Key, Pair
 
 PAGE_FOLDER = "vote"
 """Folder of the page in the first sweep."""
+_DATA_FILE, _CALL = "data.js", "longtakeVote"
 CHECK_EVERY = 10
 """One pair in so many shows one video twice, to see whether a voter looks."""
 
@@ -65,8 +68,21 @@ def write_vote_page(sweep: Sweep, out: Path, key_folder: Path, num_pairs: int, s
     for name in ("index.html", "vote.js", "collect.js", "vote.css"):
         assert environment.loader is not None
         update_text(out / name, environment.loader.get_source(environment, name)[0])
-    update_text(out / "data.js", f"longtakeVote({to_json({'page': page, 'pairs': shown})});\n")
+    update_text(out / _DATA_FILE, f"{_CALL}({to_json({'page': page, 'pairs': shown})});\n")
     return key
+
+
+def page_shown(folder: Path) -> str | None:
+    """Return the build of the page in a folder; None where its data are not those of a page."""
+    try:
+        text = (folder / _DATA_FILE).read_text()
+    except OSError:
+        return None
+    found = re.fullmatch(rf"{_CALL}\((.*)\);\n", text, re.DOTALL)
+    try:
+        return str(json.loads(found[1])["page"]) if found else None
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _choose(

@@ -61,6 +61,7 @@ window.longtakeVote = ({ page, pairs }) => {
     try {
       const response = await fetch("votes", { method: "POST", headers: { "Content-Type": "application/json" }, body: ballot() });
       byId("answer").textContent = response.ok ? "Your votes are saved." : `Not saved: ${await response.text()}`;
+      byId("send").disabled = response.ok;
     } catch {
       byId("answer").textContent = "The server gave no answer. Try again, or save the file.";
       byId("send").disabled = false;

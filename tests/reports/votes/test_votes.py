@@ -137,6 +137,7 @@ def test_votes_of_the_page_are_collected_and_counted(
     page.reload()
     page.get_by_role("button", name="Send votes").click()
     page.get_by_text("Not saved: its voter was counted before").wait_for()
+    assert page.get_by_role("button", name="Send votes").is_enabled()
     assert len(list(collecting.votes.glob("*.json"))) == 1
     page.close()
 
@@ -176,6 +177,36 @@ def test_ballots_that_would_not_count_are_not_kept(
         response = connection.getresponse()
         response.read()
         assert response.status == 404
+
+
+def test_a_page_that_is_made_again_while_it_is_served_collects_its_own_votes(
+    collecting: VoteServer, pristine_store: Path, tmp_path: Path
+) -> None:
+    old = collecting.key
+    new = write_vote_page(load_sweep(pristine_store), tmp_path / "vote", tmp_path, 2, seed=1)
+    assert new.page != old.page
+    ballots = [
+        {"page": key.page, "voter": voter * 16, "votes": dict.fromkeys(key.pairs, "tie")}
+        for key, voter in ((old, "0"), (new, "1"))
+    ]
+    assert ask(collecting, ballots[0])[0] == 409
+    assert ask(collecting, ballots[1]) == (201, "kept")
+    (tmp_path / "vote_key.json").unlink()
+    status, reason = ask(collecting, ballots[1])
+    assert status == 409 and str(tmp_path) not in reason
+
+
+def test_a_page_of_another_build_than_the_key_is_not_served(
+    pristine_store: Path, tmp_path: Path
+) -> None:
+    sweep = load_sweep(pristine_store)
+    write_vote_page(sweep, tmp_path / "vote", tmp_path, 2, seed=0)
+    write_vote_page(sweep, tmp_path / "elsewhere", tmp_path, 2, seed=1)
+    with pytest.raises(ConfigError, match="the key beside it is that of build"):
+        VoteServer(tmp_path, port=0)
+    (tmp_path / "vote" / "data.js").write_text("longtakeVote(torn")
+    with pytest.raises(ConfigError, match="shows build None of the page"):
+        VoteServer(tmp_path, port=0)
 
 
 def test_a_server_without_a_page_says_how_to_make_one(tmp_path: Path) -> None:
