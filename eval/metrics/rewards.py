@@ -60,7 +60,7 @@ class RewardModel:
         raise MetricUnavailable(f"{self.title}: {why}; get it with `{self.get}` (docs/metrics.md)")
 
     def scores(self, video: WholeVideo) -> dict[str, float]:
-        """Return its scores of a video; asked once for all metrics made of them if it answers.
+        """Return its scores of a video; asked once for all metrics made of them.
 
         Raises:
             MetricUnavailable: it is not here, or does not apply to the video.
@@ -72,7 +72,23 @@ class RewardModel:
             raise MetricUnavailable("judges one prompt, and that of the video changes")
         python = os.environ.get("LONGTAKE_REWARD_PYTHON", sys.executable)
         written_ns = video.path.stat().st_mtime_ns
-        return _scores(self, video, written_ns, python, self.place())
+        question = (self, video, written_ns, python, self.place())
+        if question in _failures:
+            raise _failures[question].with_traceback(None)
+        try:
+            return _scores(*question)
+        except MetricUnavailable as error:
+            _failures[question] = error
+            raise
+
+    def forget_failures(self) -> None:
+        """Ask again about videos that it gave no scores of: a new run begins."""
+        for question in [question for question in _failures if question[0] == self]:
+            del _failures[question]
+
+
+_Question = tuple[RewardModel, WholeVideo, int, str, Path]
+_failures: dict[_Question, MetricUnavailable] = {}
 
 
 @cache
@@ -141,11 +157,12 @@ class _Reward(VideoMetric):
     score: ClassVar[str] = "score"
 
     def setup(self) -> None:
-        """Look for the model.
+        """Look for the model; what failed in an earlier run is asked again.
 
         Raises:
             MetricUnavailable: it is not here; the text says how to get it.
         """
+        self.model.forget_failures()
         self.model.place()
 
     def score_video(self, video: WholeVideo) -> float:

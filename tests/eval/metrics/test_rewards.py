@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from eval.errors import MetricFailed
 from eval.metric import Direction, Kind, MetricInfo
+from eval.metrics import rewards
 from eval.scoring.results import ScoredMetric
 from eval.scoring.scorer import Scorer
 from eval.scoring.suite import METRICS, SUITES, Suite
@@ -142,6 +144,24 @@ def test_a_model_that_fails_makes_its_cell_null_with_the_reason(
     assert found["visionreward"].durations == {"whole": None}
     assert said in str(found["visionreward"].reason)
     assert found["flicker_stability"].durations["whole"] is not None
+
+
+def test_a_model_that_fails_on_a_video_is_asked_once_a_run(
+    models: Path, write_video: Callable[..., Path], make_scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    class Failing:
+        def ask(self, request: dict[str, object]) -> dict[str, float]:
+            asked.append(request["video"])
+            raise MetricFailed("too long")
+
+    monkeypatch.setattr(rewards, "_process", lambda *given: Failing())
+    video = write_video(make_scene().frames(9), "a.mp4")
+    for num_runs in (1, 2):
+        found = score(video, {"whole": 9}, SUITES["rewards"].metrics[:3])
+        assert all("too long" in str(metric.reason) for metric in found.values())
+        assert len(asked) == num_runs
 
 
 def test_absent_models_say_how_to_get_them(
