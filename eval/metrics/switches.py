@@ -114,8 +114,11 @@ class Timeline:
 
 
 def timeline(measures: Sequence[ClipMeasure]) -> Timeline:
-    """Join the clips of a video; the last one may overlap the one before."""
-    clips = [measure for measure in measures if isinstance(measure, SeenClip)]
+    """Join the clips of a video; the last one may overlap the one before.
+
+    Of the clips of several durations, those of the longest are joined.
+    """
+    clips = _longest([measure for measure in measures if isinstance(measure, SeenClip)])
     rows: dict[int, np.ndarray] = {}
     texts: dict[int, np.ndarray | None] = {}
     for one in clips:
@@ -127,6 +130,17 @@ def timeline(measures: Sequence[ClipMeasure]) -> Timeline:
     return Timeline(
         np.array(frames), np.stack([rows[frame] for frame in frames]), texts, clips[0].clip
     )
+
+
+def _longest(clips: Sequence[SeenClip]) -> list[SeenClip]:
+    """Leave out clips that begin within the one before and end before the video does."""
+    end_frame = max(one.end_frame for one in clips)
+    kept: list[SeenClip] = []
+    for one in sorted(clips, key=lambda one: one.clip.start_frame):
+        follows = not kept or one.clip.start_frame >= kept[-1].end_frame
+        if follows or one.end_frame == end_frame:
+            kept.append(one)
+    return kept
 
 
 def _segment(one: SeenClip) -> int:

@@ -111,7 +111,7 @@ SUITES = {
     ),
     "interactive": Suite(
         "interactive",
-        version="1",
+        version="2",
         metrics=(
             "switch_text",
             "switch_latency",

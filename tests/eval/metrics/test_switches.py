@@ -26,10 +26,10 @@ def segments(old: str, new: str) -> tuple[ScoredSegment, ...]:
     return ScoredSegment(0, old), ScoredSegment(START, new)
 
 
-def spans() -> list[tuple[int, int]]:
+def spans(end: int = END) -> list[tuple[int, int]]:
     """Clips as the scorer cuts them: the last one overlaps the one before."""
-    whole = [(start, start + CLIP) for start in range(0, END - CLIP, CLIP)]
-    return [*whole, (END - CLIP, END)]
+    whole = [(start, start + CLIP) for start in range(0, end - CLIP, CLIP)]
+    return [*whole, (end - CLIP, end)]
 
 
 def clip(start: int, frames_FHWC: np.ndarray, texts: Sequence[str], **more: object) -> Clip:
@@ -39,10 +39,12 @@ def clip(start: int, frames_FHWC: np.ndarray, texts: Sequence[str], **more: obje
     return Clip(frames_FHWC, start, FPS, texts[new], **arguments)  # type: ignore[arg-type]
 
 
-def by_clip(metric: Metric, shares: np.ndarray, **more: object) -> list:
+def by_clip(
+    metric: Metric, shares: np.ndarray, ends: Sequence[int] = (END,), **more: object
+) -> list:
     """Measures of a video whose frame f is the share f of a boat and the rest of a fox."""
     measures = []
-    for start, end in spans():
+    for start, end in sorted({span for until in ends for span in spans(until)}):
         frames = np.zeros((end - start, 8, 8, 3), np.uint8)
         one = clip(start, frames, ("a fox", "a boat"), **more)
         share_F = shares[start:end:FRAME_STEP, None]
@@ -93,6 +95,15 @@ def test_a_video_that_ignores_the_prompt_gains_nothing_and_never_arrives(text_me
 def test_the_curve_has_the_switch_on_the_clips_of_its_segment(text_metrics) -> None:
     _, latency = text_metrics
     assert latency.curve(by_clip(latency, arrives_after(2))) == [None, 2.0, 2.0, 2.0, 2.0]
+
+
+def test_the_curve_of_several_durations_has_the_switch_of_the_longest(text_metrics) -> None:
+    """The last clip of a shorter duration looks at other frames than those that follow it."""
+    noisy = arrives_after(2) * np.random.default_rng(0).random(END)
+    for metric in (*text_metrics, SwitchIdentity()):
+        number = metric.combine(by_clip(metric, noisy)).value
+        curve = metric.curve(by_clip(metric, noisy, ends=(122, 135, END)))
+        assert len(curve) == 7 and set(curve) == {None, number}
 
 
 def test_identity_is_the_likeness_of_both_ends() -> None:
