@@ -1,14 +1,14 @@
 """Scores and videos of run stores in TensorBoard and Weights & Biases.
 
-A row, a backbone with a method on a prompt set, is one run there. Its numbers are means over the
-videos that move, as in the tables, by suite, metric and duration; its curves are means over videos
-by the second at which a clip begins. Texts name no folder of this machine.
+A row, a backbone with a method on a prompt set, is one run there. Its numbers are those of the
+tables, by suite, metric and duration: means over the prompts and seeds that all rows have. Its
+curves are means over the same ones, by the middle of a clip. Texts name no folder of this machine.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,11 @@ from harness.core.names import file_stem
 from harness.store.frames import Sweep, as_dicts
 from methods.encoders.trackers import load_tracker
 from reports.site.published import published
+from reports.tables.comparison import compare_all
+from reports.tables.curves import compared_curves
+from reports.tables.table import Comparison
 
+_ROW = ["backbone", "method", "prompt_set"]
 _GIF_HEIGHT_PX, _GIF_FRAMES, _GIF_FPS = 120, 48, 4
 
 
@@ -51,8 +55,8 @@ class TrackedRow:
     Attributes:
         name: of the run.
         settings: labels, and the arguments of backbone and method.
-        means: suite, metric, duration_s and mean value.
-        curves: suite, metric, start_s and mean value.
+        means: suite, metric, duration_s and value.
+        curves: suite, metric, second and value.
         videos: the finished ones.
     """
 
@@ -66,17 +70,18 @@ class TrackedRow:
 def tracked_rows(sweep: Sweep) -> Iterator[TrackedRow]:
     """Yield the rows of a sweep that have a finished video."""
     shown = published(sweep)
+    tables = compare_all(shown)
+    means, curves = _means(tables), _curves(shown, tables)
     done = shown.units[shown.units["status"] == "done"]
-    for labels, units in done.groupby(["backbone", "method", "prompt_set"], sort=False):
+    for labels, units in done.groupby(_ROW, sort=False):
         first = as_dicts(units)[0]
         arguments = {name: first[name] for name in ("backbone_args", "method_args")}
-        keys = ["suite", "metric"]
         yield TrackedRow(
             name=", ".join(str(label) for label in labels if label),
-            settings=dict(zip(("backbone", "method", "prompt_set"), labels, strict=True))
+            settings=dict(zip(_ROW, labels, strict=True))
             | {name: args for name, args in arguments.items() if isinstance(args, dict)},
-            means=_means(shown.moving_scores, units, [*keys, "duration_s"]),
-            curves=_means(shown.curves, units, [*keys, "start_s"]),
+            means=_of_row(means, labels),
+            curves=_of_row(curves, labels),
             videos=tuple(
                 TrackedVideo(
                     sweep.unit_folder(unit) / unit["video"],
@@ -89,16 +94,33 @@ def tracked_rows(sweep: Sweep) -> Iterator[TrackedRow]:
         )
 
 
-def _means(values: pd.DataFrame, units: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    own = values[values["unit_id"].isin(units["unit_id"])].dropna(subset="value")
-    return own.groupby(by, sort=False)["value"].mean().reset_index().sort_values(by, kind="stable")
+def _means(tables: Sequence[Comparison]) -> pd.DataFrame:
+    lines = [
+        (row.backbone, row.method, row.prompt_set, table.suite, name, table.duration_s, cell.mean)
+        for table in tables
+        for row in table.rows
+        for name, cell in row.cells.items()
+        if cell.mean is not None
+    ]
+    return pd.DataFrame(lines, columns=[*_ROW, "suite", "metric", "duration_s", "value"])
+
+
+def _curves(sweep: Sweep, tables: Sequence[Comparison]) -> pd.DataFrame:
+    found = compared_curves(sweep, tables)
+    means = found.points.dropna(subset="value").groupby(["key", "second"])["value"].mean()
+    return found.keys.merge(means.reset_index(), left_index=True, right_on="key")
+
+
+def _of_row(lines: pd.DataFrame, labels: Sequence[Hashable]) -> pd.DataFrame:
+    return lines[(lines[_ROW] == list(labels)).all(axis=1)].drop(columns=_ROW)
 
 
 def write_tensorboard(sweep: Sweep, out: Path, videos: bool = False) -> list[Path]:
     """Write event files for `tensorboard --logdir`, a folder for each row.
 
-    `scores/SUITE/METRIC` has the seconds of the duration as its step (0 for whole videos),
-    `over time/SUITE/METRIC` the second at which a clip begins; videos are animated pictures.
+    Steps are whole numbers there, so times are in ms: `scores by ms/SUITE/METRIC` has the duration
+    as its step (0 for whole videos), `over time by ms/SUITE/METRIC` the middle of a clip; videos
+    are animated pictures.
 
     Args:
         sweep: the loaded run stores.
@@ -119,11 +141,12 @@ def write_tensorboard(sweep: Sweep, out: Path, videos: bool = False) -> list[Pat
         folders.append(out / file_stem(row.name))
         writer = module.SummaryWriter(str(folders[-1]))
         for line in as_dicts(row.means):
-            step = 0 if line["duration_s"] == WHOLE_S else round(line["duration_s"])
-            writer.add_scalar(f"scores/{line['suite']}/{line['metric']}", line["value"], step)
+            step_ms = 0 if line["duration_s"] == WHOLE_S else round(1000 * line["duration_s"])
+            tag = f"scores by ms/{line['suite']}/{line['metric']}"
+            writer.add_scalar(tag, line["value"], step_ms)
         for line in as_dicts(row.curves):
-            tag = f"over time/{line['suite']}/{line['metric']}"
-            writer.add_scalar(tag, line["value"], round(line["start_s"]))
+            tag = f"over time by ms/{line['suite']}/{line['metric']}"
+            writer.add_scalar(tag, line["value"], round(1000 * line["second"]))
         writer.add_text("settings", "\n".join(f"    {k}: {v}" for k, v in row.settings.items()))
         for video in row.videos if videos else ():
             _add_gif(writer, video)
@@ -197,9 +220,9 @@ def write_wandb(sweep: Sweep, out: Path, project: str, videos: bool = False) -> 
             reinit="finish_previous",
         )
         run.define_metric("over time/*", step_metric="seconds")
-        for start_s, lines in row.curves.groupby("start_s"):
+        for second, lines in row.curves.groupby("second"):
             values = {f"over time/{o['suite']}/{o['metric']}": o["value"] for o in as_dicts(lines)}
-            run.log({"seconds": float(str(start_s)), **values})
+            run.log({"seconds": float(str(second)), **values})
         for line in as_dicts(row.means):
             key = f"{line['suite']}/{line['metric']}/{duration_name(line['duration_s'])}"
             run.summary[key] = line["value"]

@@ -6,6 +6,8 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import ClassVar
 
 import pandas as pd
 import pytest
@@ -98,25 +100,69 @@ def test_rows_are_runs_of_weights_and_biases(
     result = cli("export", "demo", "to=wandb", "project=p", "--videos")
     assert result.code == 0, result.err
     assert len(fake.runs) == 6 and all(run.finished for run in fake.runs)
-    run = fake.runs[0]
-    assert run.settings["project"] == "p"
     sweep = load_sweep(store)
-    row = run.settings["config"]
-    assert isinstance(row, dict) and str(tmp_path) not in json.dumps(row)
+    (failed,) = sweep.units[sweep.units["status"] == "failed"].itertuples()
+    configs = [run.settings["config"] for run in fake.runs]
+    assert str(tmp_path) not in json.dumps(configs)
+    # A row that has the video which a row beside it lacks.
+    run, row = next(
+        (run, row)
+        for run, row in zip(fake.runs, configs, strict=True)
+        if isinstance(row, dict)
+        and row["backbone"] == failed.backbone
+        and row["method"] != failed.method
+    )
+    assert run.settings["project"] == "p"
     units = sweep.units[
         (sweep.units["backbone"] == row["backbone"]) & (sweep.units["method"] == row["method"])
     ]
-    scores = sweep.moving_scores
-    own = scores[scores["unit_id"].isin(units["unit_id"])]
+    asked = sweep.units[["unit_id", "backbone", "method", "prompt_id", "seed"]]
+    scores = sweep.moving_scores.merge(asked, on="unit_id")
+    rivals = scores[scores["backbone"] == row["backbone"]].groupby(["prompt_id", "seed"])
+    everywhere = rivals.filter(lambda lines: lines["method"].nunique() == len(METHODS))
+    assert failed.unit_id not in set(everywhere["unit_id"])
+    assert len(everywhere) < len(scores[scores["backbone"] == failed.backbone])
+    own = everywhere[everywhere["unit_id"].isin(units["unit_id"])]
     for (suite, metric, length), values in own.groupby(["suite", "metric", "duration_s"])["value"]:
         key = f"{suite}/{metric}/{length:g}"
         assert run.summary.get(key) == (pytest.approx(values.mean()) if values.any() else None)
     *curve, videos = run.logged
     assert [line["seconds"] for line in curve] == sorted(
-        {float(s) for s in sweep.curves["start_s"]}
+        {(line.start_s + line.end_s) / 2 for line in sweep.curves.itertuples()}
     )
     table = videos["videos"]
     assert isinstance(table, FakeWandb) and len(table.rows) == (units["status"] == "done").sum()
+
+
+class FakeWriter:
+    """The part of TensorBoard's writer that is used, and the steps it was told of each tag."""
+
+    steps: ClassVar[dict[tuple[str, str], list[int]]] = {}
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    def add_scalar(self, tag: str, value: float, step: int) -> None:
+        self.steps.setdefault((self._folder, tag), []).append(step)
+
+    def add_text(self, tag: str, text: str) -> None:
+        assert tag == "settings"
+
+    def close(self) -> None:
+        pass
+
+
+def test_steps_of_tensorboard_are_times_in_ms(
+    cli, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = SimpleNamespace(SummaryWriter=FakeWriter)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", fake)
+    result = cli("export", "demo", "to=tensorboard", "out=logs")
+    assert result.code == 0, result.err
+    numbers = {tag: steps for (_, tag), steps in FakeWriter.steps.items() if "scores" in tag}
+    assert set(map(tuple, numbers.values())) == {(30_000, 60_000)}
+    curves = [steps for (_, tag), steps in FakeWriter.steps.items() if "over time by ms/" in tag]
+    assert curves and all(len(set(steps)) == len(steps) for steps in curves)
 
 
 @pytest.mark.parametrize("to", ["wandb", "tensorboard"])
