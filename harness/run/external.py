@@ -33,6 +33,7 @@ def make_with_command(
     device: torch.device,
     store: RunStore,
     stop_requested: Callable[[], bool],
+    check_claim: Callable[[], None],
 ) -> None:
     """Run the command of a unit, check its video and store it.
 
@@ -42,9 +43,12 @@ def make_with_command(
         device: the one that the command uses; a CUDA device becomes CUDA_VISIBLE_DEVICES.
         store: store that receives video and record.
         stop_requested: asked while the command runs.
+        check_claim: called before the video is stored; raises TakenOver if another process makes
+            the unit now.
 
     Raises:
         Interrupted: `stop_requested` returned True; the command was stopped.
+        TakenOver: by `check_claim`.
         CommandFailed: it ended with an error, took too long, or left no video or another one. The
             end of its output is a note of the error.
     """
@@ -62,6 +66,7 @@ def make_with_command(
             except (CommandFailed, VideoDamaged) as error:
                 error.add_note(f"Output of {argv[0]}:\n{_end_of(log)}")
                 raise
+        check_claim()
         target = store.unit_dir(unit.id) / "video.mp4"
         target.parent.mkdir(parents=True, exist_ok=True)
         with replacing(target) as fresh:

@@ -32,6 +32,7 @@ def generate_unit(
     on_block: Callable[[int, bool], None],
     on_note: Callable[[str], None],
     stop_requested: Callable[[], bool],
+    check_claim: Callable[[], None],
 ) -> None:
     """Make a unit, or finish one that an earlier run started.
 
@@ -45,15 +46,18 @@ def generate_unit(
             block was replayed from saved progress.
         on_note: called with a line about saved progress that cannot be used.
         stop_requested: called after every block.
+        check_claim: called before anything is saved; raises TakenOver if another process makes the
+            unit now.
 
     Raises:
         Interrupted: `stop_requested` returned True; progress is saved.
+        TakenOver: by `check_claim`.
         LongtakeError: a strategy's plan can't be carried out, memory doesn't suffice, or latents
             are not finite.
     """
     unit, block_latents = prepared.unit, backbone.spec.block_latents
     store.remove_leftovers(unit.id)
-    steps = _Steps(save_every_blocks, on_block, on_note, stop_requested)
+    steps = _Steps(save_every_blocks, on_block, on_note, stop_requested, check_claim)
     progress = UnitProgress(unit.id, block_latents, store, on_note)
     while True:
         try:
@@ -74,8 +78,10 @@ class _Steps:
     on_block: Callable[[int, bool], None]
     on_note: Callable[[str], None]
     stop_requested: Callable[[], bool]
+    check_claim: Callable[[], None]
 
     def after(self, block: Block, progress: UnitProgress) -> None:
+        self.check_claim()
         stopping = self.stop_requested()
         if stopping:
             progress.save_all()
@@ -117,8 +123,10 @@ def _generate(
                     progress.add(block)
                     video.push(block.latents)
                     steps.after(block, progress)
+            steps.check_claim()
             progress.finish()
     except Superseded:
         return
     timings_s = unit_timings_s(blocks, video, started)
+    steps.check_claim()
     store.write_record(unit_record(unit, backbone, rollout, num_latents, path, timings_s))

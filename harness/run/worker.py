@@ -18,7 +18,7 @@ from harness.core.errors import LongtakeError
 from harness.core.events import Emit, Event, EventKind, Interrupted, StopRequested
 from harness.core.machine import prepare_process
 from harness.core.names import suite_stem
-from harness.store.claims import in_turn
+from harness.store.claims import Claim, in_turn
 from harness.store.run_store import RunStore
 from harness.store.shards import Evaluation, Shard, Stage
 
@@ -117,12 +117,12 @@ class _Worker:
                 self._fail(unit.id, error)
             return
         with closing(self._in_turn(units, lambda unit: (unit.id, unit.id))) as claimed:
-            for unit in claimed:
+            for unit, claim in claimed:
                 if self._stop_requested():
                     return
                 if self._store.finished(unit) is not None:  # by another worker, since planning
                     self._emit(Event(EventKind.done, unit.id))
-                elif not self._attempt(unit.id, partial(make, unit)):
+                elif not self._attempt(unit.id, claim, partial(make, unit, claim)):
                     return
 
     def evaluate(self) -> None:
@@ -131,26 +131,26 @@ class _Worker:
         tasks = self._shard.evaluations
         before = {task.item: self._scored_at_ns(task) for task in tasks}
         with closing(self._in_turn(tasks, lambda task: (task.item, task.unit_id))) as claimed:
-            for task in claimed:
+            for task, claim in claimed:
                 if self._stop_requested():
                     return
                 changed = self._scored_at_ns(task) != before[task.item]  # by another process
-                if not self._attempt(task.item, partial(self._evaluate, task, scorers, changed)):
+                work = partial(self._evaluate, task, scorers, changed, claim)
+                if not self._attempt(task.item, claim, work):
                     return
 
     def _in_turn(
         self, work: Iterable[_T], names: Callable[[_T], tuple[str, str]]
-    ) -> Generator[_T, None, None]:
+    ) -> Generator[tuple[_T, Claim], None, None]:
         """Yield work that no other process is at; `names` returns its item and its unit."""
 
-        def on_wait(one: _T, who: str) -> None:
-            text = f"{who} is at it; waiting for the result"
+        def on_note(one: _T, text: str) -> None:
             self._emit(Event(EventKind.note, names(one)[0], text=text))
 
         yield from in_turn(
             work,
             lambda one: self._store.claim_path(names(one)[1]),
-            on_wait,
+            on_note,
             self._stop_requested,
             self._wait_for_others,
         )
@@ -184,8 +184,11 @@ class _Worker:
             task.durations_frames,
         )
 
-    def _attempt(self, item: str, work: Callable[[], None]) -> bool:
-        """Do the work of one item and report how it ended; return whether to continue."""
+    def _attempt(self, item: str, claim: Claim, work: Callable[[], None]) -> bool:
+        """Do the work of one item and report how it ended; return whether to continue.
+
+        Nothing is reported if its claim got lost meanwhile: the item comes again.
+        """
         started = time.perf_counter()
         self._emit(Event(EventKind.progress, item))
         try:
@@ -194,7 +197,8 @@ class _Worker:
             self._emit(Event(EventKind.interrupted, item))
             return False
         except _ENDS_AN_ITEM as error:
-            self._fail(item, error)
+            if not claim.is_lost:
+                self._fail(item, error)
         else:
             self._emit(Event(EventKind.done, item, seconds=time.perf_counter() - started))
         return True
@@ -245,15 +249,15 @@ class _Worker:
             raise disk
 
     def _make_with_command(
-        self, source: ExternalBackbone, device: torch.device, unit: Unit
+        self, source: ExternalBackbone, device: torch.device, unit: Unit, claim: Claim
     ) -> None:
         from harness.run.external import make_with_command
         from harness.run.prepared import PreparedUnit
 
         PreparedUnit.of(unit, source).check_identity()
-        make_with_command(unit, source, device, self._store, self._stop_requested)
+        make_with_command(unit, source, device, self._store, self._stop_requested, claim.check)
 
-    def _make(self, source: BackboneSource, backbone: Backbone, unit: Unit) -> None:
+    def _make(self, source: BackboneSource, backbone: Backbone, unit: Unit, claim: Claim) -> None:
         from harness.core.determinism import strictly_deterministic
         from harness.run.generate import generate_unit
         from harness.run.prepared import PreparedUnit
@@ -277,15 +281,19 @@ class _Worker:
                 on_block,
                 on_note,
                 self._stop_requested,
+                claim.check,
             )
 
-    def _evaluate(self, task: Evaluation, scorers: dict[str, Scorer], changed: bool) -> None:
+    def _evaluate(
+        self, task: Evaluation, scorers: dict[str, Scorer], changed: bool, claim: Claim
+    ) -> None:
         """Score a unit.
 
         Args:
             task: what to score.
             scorers: those that are loaded, by suite.
             changed: its scores were written since planning, perhaps for another command.
+            claim: that of its unit.
         """
         from eval.scoring.scorer import Scorer
         from eval.scoring.suite import find_suite
@@ -299,11 +307,17 @@ class _Worker:
             self._emit(Event(EventKind.loading, text=f"suite {task.suite}"))
             device = str(pick_device(self._shard.device))
             scorers[task.suite] = Scorer(find_suite(task.suite), device)
-        _score(task, self._store, scorers[task.suite], self._emit, self._stop_requested)
+        scorer = scorers[task.suite]
+        _score(task, self._store, scorer, self._emit, self._stop_requested, claim.check)
 
 
 def _score(
-    task: Evaluation, store: RunStore, scorer: Scorer, emit: Emit, stop_requested: StopRequested
+    task: Evaluation,
+    store: RunStore,
+    scorer: Scorer,
+    emit: Emit,
+    stop_requested: StopRequested,
+    check_claim: Callable[[], None],
 ) -> None:
     from eval.errors import MetricFailed
     from eval.scoring.scorer import Workspace
@@ -336,6 +350,7 @@ def _score(
             record.block_frames(),
             latents if latents.is_file() else None,
         )
+        check_claim()
         if scores.video_sha256 != record.video.sha256:
             raise VideoDamaged(f"{video.name} is not the video that its record describes.")
     except VideoDamaged:

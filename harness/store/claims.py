@@ -1,7 +1,9 @@
 """Claims of units, by which several processes on one sweep share its work.
 
 A claim is a lock of the operating system on a file, so it ends with its process, however that ends.
-Where a file system has no locks everybody works, and all write the same bytes.
+Its holder also sets the time of the file again and again. One that stops doing so, because it
+hangs, loses the claim to whoever waits for it: the file is replaced, which the holder sees before
+it writes. Where a file system has no locks everybody works, and all write the same bytes.
 """
 
 from __future__ import annotations
@@ -11,15 +13,26 @@ import errno
 import fcntl
 import os
 import socket
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
+# Seconds without a sign of life after which a claim is taken over. Clients of network file systems
+# may see the time of a file a minute late.
+LEASE_S = 300.0
+_SIGNS_PER_LEASE = 10
 _LOOK_EVERY_S = 0.5
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}  # answers of file systems without locks
+
+
+class TakenOver(Exception):
+    """Another process has taken over the claim of this one, which gave no sign of life."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +47,24 @@ class Claim:
     path: Path
     descriptor: int | None
 
+    @property
+    def is_lost(self) -> bool:
+        """Return whether another process has taken it over."""
+        return self.descriptor is not None and not _is_file(self.descriptor, self.path)
+
+    def check(self) -> None:
+        """Refuse to go on with the work of another process.
+
+        Raises:
+            TakenOver: the claim is lost.
+        """
+        if self.is_lost:
+            raise TakenOver
+
     def release(self) -> None:
         """Let others have it."""
-        self.path.unlink(missing_ok=True)
+        if not self.is_lost:
+            self.path.unlink(missing_ok=True)
         if self.descriptor is not None:
             os.close(self.descriptor)
 
@@ -115,42 +143,108 @@ def holder(path: Path) -> str:
 def in_turn(
     items: Iterable[T],
     path_of: Callable[[T], Path],
-    on_wait: Callable[[T, str], None],
+    on_note: Callable[[T, str], None],
     stop_requested: Callable[[], bool],
     wait: bool = True,
-) -> Iterator[T]:
+) -> Iterator[tuple[T, Claim]]:
     """Yield items, each while this process holds its claim; those of others come last.
+
+    An item whose claim was taken over meanwhile is yielded once more.
 
     Args:
         items: the work.
         path_of: returns the file of an item's claim.
-        on_wait: called with an item and its holder before waiting for it.
+        on_note: called with an item and a text: who is waited for, or has lost its claim.
         stop_requested: ends the waiting.
-        wait: False yields what others hold without their claims, as they may hang for good.
+        wait: False yields what others hold beside them, as they may hang for good.
     """
-    later = []
+    later: deque[tuple[T, _Lease]] = deque()
     for item in items:
-        if claim := take(path_of(item)):
-            try:
-                yield item
-            finally:
-                claim.release()
+        path = path_of(item)
+        if claim := take(path):
+            yield from _while_held(item, claim, later)
         else:
-            later.append(item)
-    for item in later:
-        path, told = path_of(item), False
-        while (waited := take(path)) is None and wait:
+            later.append((item, _Lease(path)))
+    while later:
+        item, lease = later.popleft()
+        claim, told = take(lease.path), False
+        if not claim and not wait:
+            yield item, Claim(lease.path, None)
+            continue
+        while not claim:
             if stop_requested():
                 return
             if not told:
-                on_wait(item, holder(path))
+                on_note(item, f"{holder(lease.path)} is at it; waiting for the result")
                 told = True
-            time.sleep(_LOOK_EVERY_S)
+            if lease.has_ended():
+                text = f"{holder(lease.path)} gave no sign of life for {LEASE_S:g} s: taken over"
+                on_note(item, text)
+                lease.path.unlink(missing_ok=True)  # of several that do so, the last one has it
+            else:
+                time.sleep(_LOOK_EVERY_S)
+            claim = take(lease.path)
+        yield from _while_held(item, claim, later)
+
+
+class _Lease:
+    """The time that the claim of another process has left, by the clock of this one.
+
+    Args:
+        path: file of the claim.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._sign = self._last_sign()
+        self._since_s = time.monotonic()
+
+    def has_ended(self) -> bool:
+        """Return whether its holder has given no sign of life for too long."""
+        sign = self._last_sign()
+        if sign != self._sign:
+            self._sign, self._since_s = sign, time.monotonic()
+        return sign is not None and time.monotonic() - self._since_s > LEASE_S
+
+    def _last_sign(self) -> tuple[int, int] | None:
         try:
-            yield item
-        finally:
-            if waited is not None:
-                waited.release()
+            found = self.path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_ino, found.st_mtime_ns
+
+
+def _while_held(item: T, claim: Claim, later: deque[tuple[T, _Lease]]) -> Iterator[tuple[T, Claim]]:
+    """Yield an item and its claim, which is kept alive; put it off if the claim gets lost."""
+    try:
+        with _signs_of_life(claim):
+            yield item, claim
+        if claim.is_lost:
+            later.append((item, _Lease(claim.path)))
+    finally:
+        claim.release()
+
+
+@contextmanager
+def _signs_of_life(claim: Claim) -> Iterator[None]:
+    """Set the time of the file of a claim again and again, whatever this process is doing."""
+    if claim.descriptor is None:
+        yield
+        return
+    file, ended = claim.descriptor, threading.Event()
+
+    def work() -> None:
+        while not ended.wait(LEASE_S / _SIGNS_PER_LEASE):
+            with contextlib.suppress(OSError):  # the work itself says which disk failed
+                os.utime(file)
+
+    thread = threading.Thread(target=work, name="signs of life", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _note_holder(claim: Claim, descriptor: int) -> None:
@@ -166,5 +260,7 @@ def _note_holder(claim: Claim, descriptor: int) -> None:
 def _is_file(descriptor: int, path: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ESTALE):
+            raise
         return False

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import signal
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -286,6 +287,46 @@ def test_scores_that_another_command_wrote_meanwhile_count_if_nothing_is_left(
     assert set(scores.durations) == set(written) | set(asked) and not scores.failed
     again = store.scores_path(suite, units[1].id).stat().st_mtime_ns != stamps[0]
     assert again == (meanwhile != "all")
+
+
+@pytest.mark.parametrize("stage", Stage)
+@pytest.mark.parametrize("ends", ["the block", "the item", "the item that failed here"])
+def test_work_that_was_taken_over_is_neither_written_nor_counted_twice(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch, stage: Stage, ends: str
+) -> None:
+    units = units_of("seed=0", num_blocks=2)
+    shard, result = shard_of(store, units), store.record_path(units[0].id)
+    if stage is Stage.evaluate:
+        run_shard(shard, Heard(), never)
+        shard = scoring(store, units, "flicker_stability", frames={"1.5": 21})
+        result = store.scores_path("flicker_stability", units[0].id)
+    heard, stamps = Heard(), []
+
+    def other_command(event: Event) -> None:
+        """Take the item over, as if this process had hung here."""
+        heard(event)
+        if event.kind is EventKind.progress and event.amount and not stamps:
+            store.claim_path(units[0].id).unlink()
+            stamps.append(0)
+            # Names of temporary files are those of a thread.
+            other = threading.Thread(target=run_shard, args=(shard, Heard(), never))
+            other.start()
+            other.join()
+            stamps.append(result.stat().st_mtime_ns)
+            if "failed" in ends:
+                raise RuntimeError("woke up without its network")
+
+    if ends == "the item":  # the claim is looked at before anything is published, too
+        monkeypatch.setattr(
+            "harness.run.generate._Steps.after",
+            lambda steps, _, progress: steps.on_block(progress.num_latents, False),
+        )
+    run_shard(shard, other_command, never)
+    assert heard.ends() == [(EventKind.done, shard.items[0])]
+    assert stamps == [0, result.stat().st_mtime_ns]
+    assert not store.partial_dir(units[0].id).exists()
+    assert store.failure(shard.items[0]) is None
+    assert not [path for path in store.root.rglob(".*") if path.is_file()]
 
 
 def test_an_unknown_suite_fails_and_the_next_one_is_scored(store: RunStore) -> None:

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from harness.core.disk import disk_error
-from harness.store.claims import clear, in_turn, take
+from harness.store import claims
+from harness.store.claims import TakenOver, clear, in_turn, take
 from harness.store.paths import StorePaths
 from harness.store.processes import running_processes
 
@@ -59,12 +60,8 @@ def test_without_waiting_the_work_of_another_process_is_done_beside_it(
     tmp_path: Path, other: subprocess.Popen[str]
 ) -> None:
     waited: list[object] = []
-    order = list(
-        in_turn(
-            "abc", tmp_path.joinpath, lambda *one: waited.append(one), lambda: False, wait=False
-        )
-    )
-    assert order == ["a", "c", "b"]
+    claimed = in_turn("abc", tmp_path.joinpath, lambda *one: waited.append(one), never, wait=False)
+    assert [(item, claim.is_lost) for item, claim in claimed] == [(item, False) for item in "acb"]
     assert not waited
     assert other.poll() is None and take(tmp_path / "b") is None, "it is still at it"
 
@@ -93,16 +90,16 @@ def test_a_store_that_may_only_be_read_shows_who_works_on_it(
 def test_work_of_another_process_comes_last_and_a_killed_one_holds_nothing(
     tmp_path: Path, other: subprocess.Popen[str]
 ) -> None:
-    waited: list[tuple[str, str]] = []
+    noted: list[tuple[str, str]] = []
 
-    def on_wait(item: str, who: str) -> None:
-        waited.append((item, who))
+    def on_note(item: str, text: str) -> None:
+        noted.append((item, text))
         other.send_signal(signal.SIGKILL)
 
-    order = list(in_turn("abc", tmp_path.joinpath, on_wait, lambda: False))
+    order = [item for item, _ in in_turn("abc", tmp_path.joinpath, on_note, never)]
     assert order == ["a", "c", "b"]
-    ((item, who),) = waited
-    assert item == "b" and who.endswith(f"process {other.pid}")
+    ((item, text),) = noted
+    assert item == "b" and f"process {other.pid} is at it" in text
     assert not list(tmp_path.iterdir())
 
 
@@ -121,8 +118,52 @@ def test_claims_of_killed_processes_are_cleared_and_those_of_others_stay(
 
 def test_waiting_ends_when_asked_to_stop(tmp_path: Path, other: subprocess.Popen[str]) -> None:
     asked = threading.Event()
-    order = list(in_turn("ab", tmp_path.joinpath, lambda *_: asked.set(), asked.is_set))
-    assert order == ["a"]
+    claimed = in_turn("ab", tmp_path.joinpath, lambda *_: asked.set(), asked.is_set)
+    assert [item for item, _ in claimed] == ["a"]
+
+
+def test_a_holder_without_a_sign_of_life_loses_its_claim_and_notices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hung = take(tmp_path / "a")
+    assert hung is not None
+    monkeypatch.setattr(claims, "LEASE_S", 0.0)
+    noted: list[str] = []
+    for _, claim in in_turn("a", tmp_path.joinpath, lambda _, text: noted.append(text), never):
+        assert not claim.is_lost and hung.is_lost
+        with pytest.raises(TakenOver):
+            hung.check()
+        hung.release()
+        assert not claim.is_lost, "a late holder gives nothing back that is another's"
+    assert "is at it" in noted[0] and "no sign of life for 0 s" in noted[1]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_holder_that_works_long_keeps_its_claim(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "LEASE_S", 0.5)
+    beats, touch = threading.Semaphore(0), os.utime
+
+    def counted(file: int) -> None:
+        touch(file)
+        beats.release()
+
+    monkeypatch.setattr("harness.store.claims.os.utime", counted)
+    for _, claim in in_turn("a", tmp_path.joinpath, lambda *_: None, never):
+        lease = claims._Lease(claim.path)
+        for _ in range(2 * claims._SIGNS_PER_LEASE):
+            beats.acquire()
+            assert not lease.has_ended()
+
+
+def test_an_item_whose_claim_got_lost_comes_again_after_the_others(tmp_path: Path) -> None:
+    order = []
+    for item, claim in in_turn("ab", tmp_path.joinpath, lambda *_: None, never):
+        if item not in order:
+            claim.path.unlink()
+        order.append(item)
+    assert order == ["a", "b", "a", "b"]
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
@@ -134,7 +175,8 @@ def test_without_locks_everybody_works_and_no_file_of_a_live_process_goes(
     other.parent.mkdir()
     other.touch()
     monkeypatch.setattr("harness.store.claims.fcntl.flock", refusing(number))
-    assert list(in_turn("ab", tmp_path.joinpath, lambda *_: None, lambda: False)) == ["a", "b"]
+    claimed = in_turn("ab", tmp_path.joinpath, lambda *_: None, never)
+    assert [(item, claim.is_lost) for item, claim in claimed] == [("a", False), ("b", False)]
     assert running_processes(paths) == []
     assert other.exists()
 
@@ -154,6 +196,10 @@ def test_a_disk_that_fails_is_not_taken_for_one_without_locks(
     assert not (tmp_path / "b").exists()
 
 
+def never() -> bool:
+    return False
+
+
 def refusing(number: int) -> Callable[..., None]:
     """A system call that fails."""
 
@@ -167,7 +213,7 @@ def test_two_sweeps_at_once_make_every_unit_once(tmp_path: Path) -> None:
     done: list[tuple[int, int]] = []
 
     def work(number: int) -> None:
-        for item in in_turn(range(20), lambda i: tmp_path / str(i), lambda *_: None, lambda: False):
+        for item, _ in in_turn(range(20), lambda i: tmp_path / str(i), lambda *_: None, never):
             marker = tmp_path / f"done-{item}"
             if not marker.exists():
                 marker.touch()
