@@ -16,7 +16,7 @@ import pandas as pd
 
 from harness.store.files import Reader
 from harness.store.folders import require_sweep
-from harness.store.header import Header, read_header
+from harness.store.header import Header, lost_beside_others, read_header
 from harness.store.lines import UnitLine
 from harness.store.merge import Conflict, Store, merge_labels, merge_outcomes, unique_names
 from harness.store.outcomes import FACTS, NUMBERS, TEXTS, read_units
@@ -219,7 +219,8 @@ def _labels(reader: Reader, header: Header) -> pd.DataFrame:
         | {"prompt": line.all_prompts, "prompt_set": line.prompt_id.rpartition("/")[0]}
         for line in reader.read_lines(path, UnitLine)
     ]
-    if lost := header.lost_lines(len(lines) + len(reader.warnings)):  # damaged ones are there
+    found = len(lines) + len(reader.warnings)  # damaged ones are there
+    if lost := lost_beside_others(reader.paths.header_path, header, found):
         reader.warn(path, f"{lost}.")
     frame = pd.DataFrame(lines, columns=[*LABELS, "prompt_set", "row_id"])
     # A repeated command appends the same units again.

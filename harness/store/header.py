@@ -125,6 +125,24 @@ def read_header(path: Path) -> Header:
     return header
 
 
+def lost_beside_others(path: Path, header: Header, found: int) -> str | None:
+    """Return a sentence on the lines that units.jsonl lacks; None if all were found.
+
+    Another command writes the lines first where they become more, the header first where they
+    become fewer: if it has changed the header by now, nothing needs to be lost.
+
+    Args:
+        path: the sweep.yaml.
+        header: what was read from it, before units.jsonl.
+        found: lines of units.jsonl.
+    """
+    lost = header.lost_lines(found)
+    try:
+        return lost if lost and read_header(path) == header else None
+    except (OSError, StoreError):
+        return lost
+
+
 def write_header(path: Path, header: Header) -> None:
     """Write a sweep.yaml with its digest in a last line, atomically."""
     text = yaml.safe_dump(to_plain(header), sort_keys=False, allow_unicode=True)

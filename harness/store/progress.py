@@ -10,7 +10,7 @@ from harness.core.durations import duration_name
 from harness.core.errors import StoreError
 from harness.store.failures import Failure
 from harness.store.files import Reader
-from harness.store.header import Header
+from harness.store.header import Header, lost_beside_others
 from harness.store.index import record_index, scores_index
 from harness.store.lines import UnitLine
 from harness.store.outcomes import unfinished
@@ -82,7 +82,6 @@ def read_progress(store: RunStore) -> Progress:
     Raises:
         StoreError: the folder is not a run store.
     """
-    # The header first, which is written last: beside another process, no line seems to be lost.
     header, lines = store.header(), store.unit_lines()
     processes = tuple(running_processes(store))
     reader = Reader(store.root)
@@ -110,7 +109,7 @@ def read_progress(store: RunStore) -> Progress:
         failures=failures,
         labels=_labels(lines),
         processes=processes,
-        lost_lines=header.lost_lines(len(lines)) if header else None,
+        lost_lines=lost_beside_others(store.header_path, header, len(lines)) if header else None,
     )
 
 

@@ -11,7 +11,7 @@ from eval.scoring.results import Scores
 from harness.core.errors import StoreError
 from harness.core.typed_files import from_line, read_typed
 from harness.store.failures import Failure
-from harness.store.header import Header, read_header
+from harness.store.header import Header, lost_beside_others, read_header
 from harness.store.index import check_index
 from harness.store.lines import UnitLine
 from harness.store.paths import StorePaths
@@ -87,7 +87,7 @@ def _own_files(paths: StorePaths) -> Iterator[Fault]:
     except FileNotFoundError:
         yield Fault(paths.unit_lines_path, "missing")
         return
-    if lost := header and header.lost_lines(len(lines)):
+    if lost := header and lost_beside_others(paths.header_path, header, len(lines)):
         yield Fault(paths.unit_lines_path, lost)
     for number, line in enumerate(lines, start=1):
         try:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from harness.core.typed_files import from_plain
+from harness.store.frames import load_sweep
 from harness.store.lines import UnitLine
 from harness.store.progress import read_progress
 from harness.store.run_store import RunStore
+from harness.store.verify import verify_store
 
 
 @dataclass(frozen=True)
@@ -100,23 +104,32 @@ def test_the_next_command_says_which_lines_are_lost(store: RunStore, left: int |
     assert store.add_command(items(1, "other"), ["second"], []) == []
 
 
-def test_a_command_beside_status_makes_no_line_seem_lost(
-    store: RunStore, monkeypatch: pytest.MonkeyPatch
+READERS: dict[str, Callable[[RunStore], object]] = {
+    "status": lambda store: read_progress(store).lost_lines,
+    "report": lambda store: [text for text in load_sweep(store.root).warnings if "lines" in text],
+    "verify": lambda store: [
+        fault for fault in verify_store(store, 1, lambda *_: None) if "lines" in fault.reason
+    ],
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("new", [items(6), items(2, "edited")], ids=["grows", "shrinks"])
+def test_a_row_that_changes_beside_a_reader_makes_no_line_seem_lost(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch, reader: str, new: list[Item]
 ) -> None:
-    """The other command does its work between the two reads of `status`."""
-    others = iter([items(6)])
+    """The other command does its work once the reader has read the header."""
+    others = iter([new])
 
-    def beside(read: Callable[[RunStore], object]) -> Callable[[RunStore], object]:
-        def reading(store: RunStore) -> object:
-            found = read(store)
-            for new in others:
-                RunStore(store.root).add_command(new, ["second"], [])
-            return found
+    def reading(*arguments: Any) -> Any:
+        found = from_plain(*arguments)
+        for items in others:
+            RunStore(store.root).add_command(items, ["second"], [])
+        return found
 
-        return reading
-
-    monkeypatch.setattr(RunStore, "header", beside(RunStore.header))
-    monkeypatch.setattr(RunStore, "unit_lines", beside(RunStore.unit_lines))
-    assert read_progress(store).lost_lines is None
-    monkeypatch.undo()
-    assert len(store.unit_lines()) == 6
+    monkeypatch.setattr("harness.store.header.from_plain", reading)
+    assert not READERS[reader](store)
+    assert not list(others), "the other command has done its work"
+    assert len(store.unit_lines()) == len(new)
+    store.unit_lines_path.write_bytes(b"")
+    assert READERS[reader](store), "and lines that are lost are named"
