@@ -208,15 +208,20 @@ def opening_networks_of(metric: Metric) -> tuple[Network, ...]:
 
 
 def check_arguments(metric: Metric) -> None:
-    """Check that `measure` and `combine` take the outputs of the networks that are declared.
+    """Check that methods take the outputs of the networks that are declared.
+
+    They are `measure` and `combine`, or `score_video` of a metric of whole videos.
 
     Raises:
         MetricFailed: one takes outputs without declared networks, or the reverse.
     """
-    for name, attribute, arguments in (
+    methods = [
         ("measure", "networks", ("clip", "outputs")),
         ("combine", "opening_networks", ("measures", "openings")),
-    ):
+    ]
+    if hasattr(metric, "score_video"):
+        methods = [("score_video", "networks", ("video", "outputs"))]
+    for name, attribute, arguments in methods:
         given = arguments if getattr(metric, attribute, ()) else arguments[:1]
         try:
             inspect.signature(getattr(metric, name)).bind(*given)

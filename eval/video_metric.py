@@ -5,14 +5,21 @@ Clips are not measured, so such a metric has no curve, and a longer duration is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from eval.clip import ScoredSegment
-from eval.metric import Clip, ClipMean, ClipMeasure, Combined, MetricInfo, MetricUnavailable
+from eval.metric import (
+    Clip,
+    ClipMean,
+    ClipMeasure,
+    Combined,
+    MetricInfo,
+    MetricUnavailable,
+)
 from eval.video.decode import read_frames
 
 
@@ -44,9 +51,17 @@ class WholeVideo:
 
 
 class VideoMetric(ClipMean):
-    """Base of metrics that see whole videos; a subclass has `info` and writes `score_video`."""
+    """Base of metrics that see whole videos; a subclass has `info` and writes `score_video`.
+
+    One with `networks` also writes `chosen_frames`: the networks see those frames as one clip, and
+    `score_video(video, outputs)` is handed what they return.
+    """
 
     info: MetricInfo
+
+    def chosen_frames(self, num_frames: int) -> Sequence[int]:
+        """Return which of the frames of a duration the networks see, in order."""
+        raise NotImplementedError
 
     def score_video(self, video: WholeVideo) -> float | Combined:
         """Return the number of a video.

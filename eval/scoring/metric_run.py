@@ -41,6 +41,8 @@ class ScoredSpan:
         video: returns the video over a duration, for metrics that see it as a whole.
         openings: returns the outputs on a duration's openings, the first frames of its clips taken
             as a clip; None for a single clip. Called only for metrics with `opening_networks`.
+        chosen: returns the outputs on the frames of a duration that a metric of whole videos chose.
+            Called only for those with `networks`.
     """
 
     clips: tuple[ScoredClip, ...]
@@ -48,6 +50,7 @@ class ScoredSpan:
     segments: tuple[ScoredSegment, ...]
     video: Callable[[str], WholeVideo]
     openings: Callable[[str], Outputs | None]
+    chosen: Callable[[str, VideoMetric], Outputs]
 
 
 class MetricRun:
@@ -114,9 +117,11 @@ class MetricRun:
         numbers: dict[str, float | None] = {}
         parts: dict[str, dict[str, float]] = {}
         reasons: list[str] = []
+        score_video: Callable[..., float | Combined] = metric.score_video
         for name in span.durations:
             try:
-                combined = _checked_number(metric.score_video(span.video(name)))
+                outputs = (span.chosen(name, metric),) if networks_of(metric) else ()
+                combined = _checked_number(score_video(span.video(name), *outputs))
             except Exception as error:
                 numbers[name] = None
                 reasons.append(f"duration {name}: {self._noted(error)}")

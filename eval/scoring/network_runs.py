@@ -71,10 +71,6 @@ class NetworkRuns:
         """Return whether any of the networks failed to load for this video."""
         return any(network.name in self._unusable for network in networks)
 
-    def keys(self, networks: Iterable[Network]) -> dict[str, str]:
-        """Return the keys of those of the networks that ran or had outputs in the cache."""
-        return {
-            network.name: self._keys[network.name]
-            for network in networks
-            if network.name in self._keys and network.name not in self._unusable
-        }
+    def keys(self) -> dict[str, str]:
+        """Return the keys of the networks that ran or had outputs in the cache."""
+        return {name: key for name, key in self._keys.items() if name not in self._unusable}

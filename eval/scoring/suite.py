@@ -40,6 +40,7 @@ METRICS = Registry(
         "whole_dynamic_degree": "eval.vbench_long.whole_motion:WholeDynamicDegree",
         "whole_aesthetic_quality": "eval.vbench_long.whole_video:WholeAestheticQuality",
         "whole_imaging_quality": "eval.vbench_long.whole_video:WholeImagingQuality",
+        "whole_overall_consistency": "eval.vbench_long.whole_text:WholeOverallConsistency",
         "judge_quality": "eval.metrics.judge:JudgeQuality",
         "judge_opening": "eval.metrics.judge:JudgeOpening",
         "videoalign_visual": "eval.metrics.rewards:VideoAlignVisual",
@@ -148,7 +149,7 @@ SUITES = {
     ),
     "vbench_clip": Suite(
         "vbench_clip",
-        version="2",
+        version="3",
         metrics=(
             "whole_subject_consistency",
             "whole_background_consistency",
@@ -157,8 +158,9 @@ SUITES = {
             "whole_dynamic_degree",
             "whole_aesthetic_quality",
             "whole_imaging_quality",
+            "whole_overall_consistency",
         ),
-        # Six of the networks of vbench_long, by the estimate of all of them.
+        # Most of the networks of vbench_long, by the estimate of all of them.
         clip_s=120,
         gpu_clip_s=6,
     ),

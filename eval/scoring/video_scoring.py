@@ -33,7 +33,7 @@ from eval.scoring.suite import Suite
 from eval.video.decode import VideoInfo, probe, read_frames
 from eval.video.reencode import ClipFiles
 from eval.video.split import ClipPlan, Span, clip_length, frames_before, plan_clips, stream_clips
-from eval.video_metric import WholeVideo
+from eval.video_metric import VideoMetric, WholeVideo
 
 Progress = Callable[[int, int], None]
 WINDOW_MIB = 128
@@ -89,7 +89,8 @@ class VideoScoring:
             self._files = ClipFiles(clips_folder, video, self._video_sha256, self._fps)
         live = [run.metric for run in runs if run.alive]
         # The flow always runs: it tells whether the video stands still.
-        self._networks = _unique([DIS_FLOW, *(n for m in live for n in networks_of(m))])
+        of_clips = [m for m in live if not isinstance(m, VideoMetric)]
+        self._networks = _unique([DIS_FLOW, *(n for m in of_clips for n in networks_of(m))])
         self._opening_networks = _unique(n for m in live for n in opening_networks_of(m))
         self._decode_s = 0.0
         self._clips: list[ScoredClip] = []
@@ -118,7 +119,12 @@ class VideoScoring:
             for name, indices in self._plan.durations.items()
         }
         span = ScoredSpan(
-            tuple(self._clips), durations, self._segments, self._whole, self._openings_of
+            tuple(self._clips),
+            durations,
+            self._segments,
+            self._whole,
+            self._openings_of,
+            self._on_chosen,
         )
         metrics = {run.metric.info.name: run.finish(span) for run in self._runs}
         return Scores(
@@ -142,7 +148,7 @@ class VideoScoring:
                 for name, duration in durations.items()
             },
             encoder=self._files.encoder if self._files else None,
-            networks=self._network_runs.keys((*self._networks, *self._opening_networks)),
+            networks=self._network_runs.keys(),
             segments=self._segments,
             failed={
                 **failed,
@@ -254,6 +260,16 @@ class VideoScoring:
         clip = Clip(frames_FHWC, 0, self._fps, self._prompt)
         sha256 = hashlib.sha256(frames_FHWC.data).hexdigest()
         return self._network_runs.outputs(self._opening_networks, clip, sha256)
+
+    def _on_chosen(self, duration: str, metric: VideoMetric) -> Outputs:
+        """Return the outputs of a metric's networks on the frames it chose, taken as a clip."""
+        chosen = metric.chosen_frames(self._durations_frames[duration])
+        frames = read_frames(self._video, max(chosen) + 1)
+        found = {index: frame for index, frame in enumerate(frames) if index in chosen}
+        frames_FHWC = np.stack([found[index] for index in chosen])
+        clip = Clip(frames_FHWC, 0, self._fps, self._prompt)
+        sha256 = hashlib.sha256(frames_FHWC.data).hexdigest()
+        return self._network_runs.outputs(networks_of(metric), clip, sha256)
 
     def _waiting_for_weights(self) -> list[str]:
         """Return the metrics whose networks could not be loaded, as the suite names them."""

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from eval.errors import MetricFailed
-from eval.metric import Direction, Kind, MetricInfo
+from eval.clip import Clip, ScoredSegment
+from eval.errors import MetricFailed, MetricUnavailable
+from eval.metric import Direction, Kind, MetricInfo, Outputs
 from eval.metrics import rewards
 from eval.scoring.results import ScoredMetric
 from eval.scoring.scorer import Scorer
 from eval.scoring.suite import METRICS, SUITES, Suite
+from eval.vbench_long.whole_text import WholeOverallConsistency
 from eval.video_metric import VideoMetric, WholeVideo
 
 # A linear model on the mean colour of a video, its weights in a file; it prints as large ones do.
@@ -193,6 +196,76 @@ class Counted(VideoMetric):
         return sum(1 for _ in video.frames()) + (
             video.latents.stat().st_size if video.latents else 0
         )
+
+
+class Brightness:
+    """A network that gives the mean of each frame it sees, and counts its calls."""
+
+    name, size_mib, reads_prompt = "brightness", 0, False
+    num_calls = 0
+
+    def check(self) -> None:
+        pass
+
+    def key(self, device: str) -> str:
+        return self.name
+
+    def load(self, device: str) -> Callable[[Clip], np.ndarray]:
+        def run(clip: Clip) -> np.ndarray:
+            Brightness.num_calls += 1
+            return clip.frames_FHWC.mean((1, 2, 3))
+
+        return run
+
+
+class Ends(VideoMetric):
+    """The brightness of the last frame, minus that of the first."""
+
+    networks = (Brightness(),)
+    info = MetricInfo("ends", "Ends", Direction.higher, "", "Last minus first.")
+
+    def chosen_frames(self, num_frames: int) -> list[int]:
+        return [0, num_frames - 1]
+
+    def score_video(self, video: WholeVideo, outputs: Outputs) -> float:  # type: ignore[override]
+        first, last = outputs[self.networks[0]]
+        return float(last - first)
+
+
+class Forgetful(Ends):
+    info = replace(Ends.info, name="forgetful")
+
+    def score_video(self, video: WholeVideo) -> float:  # type: ignore[override]
+        return 0.0
+
+
+def test_networks_of_a_whole_video_see_the_chosen_frames_of_each_duration(
+    write_video: Callable[..., Path],
+) -> None:
+    frames = np.repeat(np.arange(0, 200, 10, dtype=np.uint8), 64 * 64 * 3).reshape(20, 64, 64, 3)
+    video = write_video(frames, "a.mp4")
+    suite = Suite("own", "1", (f"{__name__}:Ends", f"{__name__}:Forgetful", "flicker_stability"))
+    scores = Scorer(suite).score(video, "a disc", {"0.5": 8, "whole": 20}, "unit")
+    found = scores.metrics["ends"].durations
+    assert found == {"0.5": pytest.approx(70, abs=3), "whole": pytest.approx(190, abs=3)}
+    assert Brightness.num_calls == 2 and scores.networks["brightness"] == "brightness"
+    assert "`score_video` must take (video, outputs)" in scores.failed["forgetful"]
+
+
+def test_overall_consistency_of_whole_videos_is_that_of_eight_of_their_frames() -> None:
+    metric = WholeOverallConsistency()
+    assert list(metric.chosen_frames(80)) == [4, 14, 24, 34, 44, 54, 64, 74]
+    assert list(metric.chosen_frames(3)) == [0, 1, 2, 2, 2, 2, 2, 2]
+    assert list(metric.chosen_frames(8)) == list(range(8)), "the network sees all that were chosen"
+    outputs = Outputs({"viclip_video": np.array([0.6, 0.8]), "viclip_text": np.eye(2)})
+    video = WholeVideo(Path("a.mp4"), 80, True, 16, "a disc")
+    assert metric.score_video(video, outputs) == pytest.approx(0.6)
+    for change, said in (
+        ({"prompt": " "}, "has none"),
+        ({"segments": (ScoredSegment(0, "a"), ScoredSegment(9, "b"))}, "changes"),
+    ):
+        with pytest.raises(MetricUnavailable, match=said):
+            metric.score_video(replace(video, **change), outputs)
 
 
 def test_a_metric_of_ones_own_sees_frames_and_latents_of_each_duration(
