@@ -7,6 +7,7 @@ installed; a name that the user writes is refused if it is ambiguous.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ REGISTRIES: dict[str, tuple[Registry, str]] = {
     "method": (METHODS, "strategy"),
 }
 _NO_TEXT = ("tag:yaml.org,2002:null", "tag:yaml.org,2002:merge")
-# Keys of presets whose values are registered names.
+# Keys whose values are registered names.
 _NAMED = {
     "family": BACKBONES,
     "strategy": METHODS,
@@ -55,6 +56,18 @@ def defaults() -> dict[str, str]:
     return {
         str(group): option for item in listed if item != "_self_" for group, option in item.items()
     }
+
+
+def refuse_ambiguous(values: Mapping[str, Any]) -> None:
+    """Refuse values that a preset or a user gives, if they are names that several plug-ins have.
+
+    An argument that is left out means what ships with Longtake, so this can't wait for loading.
+
+    Raises:
+        PluginError: how to write each.
+    """
+    for key in _NAMED.keys() & values.keys():
+        _NAMED[key].refuse_ambiguous(str(values[key]))
 
 
 def own_default(group: str) -> str:

@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Any
 from backbones.engine.runtime import Kernels, KVLimits, Runtime
 from backbones.engine.script import Switch
 from eval.scoring.suite import check_suites
-from harness.config.options import CONF, REGISTRIES, defaults, option, own_default
+from harness.config.options import (
+    CONF,
+    REGISTRIES,
+    defaults,
+    option,
+    own_default,
+    refuse_ambiguous,
+)
 from harness.config.overrides import LIST_KEYS, Choice, compose_plain, expand
 from harness.config.places import named_by_file
 from harness.config.prompts import Prompt, PromptSet, PromptSettings, load_prompts
@@ -276,6 +283,7 @@ def _component(group: str, label: str, values: dict[str, Any]) -> Component:
         raise ConfigError(
             f"{group} {label!r} lacks the key {key!r}: {', '.join(registry.names())}."
         )
+    refuse_ambiguous(args)
     component = Component(label, str(args.pop(key)), args)
     build(registry.load(component.target), args, group)
     return component

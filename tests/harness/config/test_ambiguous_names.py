@@ -50,12 +50,16 @@ def load(*overrides: str) -> SweepConfig:
         ("method=rag_fill", "preset of longtake .* write longtake:rag_fill or outside:rag_fill"),
         ("backbone=tiny_short", "preset of longtake .* or outside:tiny_short"),
         ("prompts.source=tiny", "write longtake:tiny or outside:tiny"),
+        (
+            "method=longtake:rag method.descriptor=avg_pool",
+            "descriptor 'avg_pool' .* write longtake:avg_pool or outside:avg_pool",
+        ),
     ],
 )
 def test_the_ambiguous_name_is_refused(override: str, message: str) -> None:
     backbone = [] if override.startswith("backbone") else ["backbone=tiny_long"]
     with pytest.raises(LongtakeError, match=message):
-        load(*backbone, override)
+        load(*backbone, *override.split())
 
 
 def test_both_can_be_chosen_and_compared() -> None:
