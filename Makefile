@@ -14,7 +14,7 @@ INSTALLED := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 # Twelve walks along a street whose figures leave the view and return, by five memory strategies:
 # enough that the difference of remembering and forgetting is beyond doubt.
-DEMO := name=demo backbone=street prompts=street prompts.num=12 duration=30 suite=street \
+DEMO := name=demo prompts.num=12 duration=30 suite=street \
 	method=sliding_window,random,rag,successor,street_oracle executor=processes
 
 SLURM_PACKAGES := slurmctld slurmd slurm-client munge slurmdbd mariadb-server

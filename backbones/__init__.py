@@ -5,7 +5,6 @@ from harness.core.registry import Registry
 BACKBONES = Registry(
     "backbone",
     {
-        "tiny": "backbones.tiny.backbone:TinyBackbone",
         "street": "backbones.street.backbone:StreetBackbone",
         "self_forcing": "backbones.wan.backbone:SelfForcing",
         "causal_forcing": "backbones.wan.backbone:CausalForcing",

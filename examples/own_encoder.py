@@ -30,7 +30,7 @@ class FirstChannel:
 
 if __name__ == "__main__":
     result = harness.sweep(
-        "backbone.denoising_step_list=[1000]",  # one step instead of eight, for a quick look
+        "backbone.denoising_step_list=[1000]",  # one step instead of seven, for a quick look
         "method.descriptor=avg_pool,own_encoder:FirstChannel",
         name="own_encoder",
         method="rag",

@@ -19,7 +19,7 @@ class Brightness(ClipMean):
 
 
 if __name__ == "__main__":
-    prompt = "dusk grassy blue yellowish striped ball drifting"
+    prompt = "dusk grassy four walking"
     made = harness.generate(prompt, name="own_metric", duration=3, progress=True)
     scored = harness.score_store(made.store, "own_metric:Brightness", progress=True)
     print(scored.store.scores[["prompt", "metric", "value"]])

@@ -28,7 +28,7 @@ class EveryOther(Retrieval):
 
 if __name__ == "__main__":
     result = harness.sweep(
-        "backbone.denoising_step_list=[1000]",  # one step instead of eight, for a quick look
+        "backbone.denoising_step_list=[1000]",  # one step instead of seven, for a quick look
         name="own_strategy",
         method=["sliding_window", "rag", "own_strategy:EveryOther"],
         duration=9,

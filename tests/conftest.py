@@ -29,7 +29,7 @@ from backbones.engine.backbone import Backbone  # noqa: E402
 from tests.small import small_backbone  # noqa: E402
 
 TESTS = Path(__file__).parent
-PROMPT = "dusk grassy blue yellowish striped ball drifting"
+PROMPT = "dusk grassy four walking"
 
 # A loaded machine must not fail a test, and neither may an example that CI is the first to draw.
 hypothesis.settings.register_profile("longtake", deadline=None, derandomize="CI" in os.environ)
@@ -72,8 +72,8 @@ def shapes_unchecked() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def tiny() -> Backbone:
-    """The embedded backbone with a small transformer and four denoising steps."""
+def small() -> Backbone:
+    """The street's backbone with a small transformer and four denoising steps."""
     return small_backbone(1000, 700, 400, 150)
 
 

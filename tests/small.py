@@ -13,11 +13,10 @@ import torch
 from torch import nn
 
 from backbones.engine.backbone import Backbone
-from backbones.street.model import StreetModel, wan_config
+from backbones.street.backbone import StreetBackbone, assemble
+from backbones.street.model import LATENT_SHAPE, StreetModel, wan_config
+from backbones.street.vae import LatentDecoder
 from backbones.street.weights import StreetWeights
-from backbones.tiny.backbone import TinyBackbone
-from backbones.tiny.vae import LatentDecoder
-from backbones.wan.transformer import CausalWanTransformer
 
 WEIGHTS = Path(__file__).parent / "data" / "small_street.safetensors"
 _ROPE_POSITIONS = 1024
@@ -27,26 +26,23 @@ _SIZES = StreetWeights(dim=48, layers=1, fine=8, coarse=8, command="python -m te
 
 
 def small_backbone(*steps: int, budget_latents: int = 12) -> Backbone:
-    """Return the embedded backbone of `tiny_short` with a small transformer.
+    """Return the street's backbone with a small transformer and decoder.
 
     Args:
         steps: timesteps of the denoising passes.
         budget_latents: context budget in latent frames, the block included.
     """
-    source = TinyBackbone(denoising_step_list=[*steps], budget_latents=budget_latents)
-    whole = source.load(torch.device("cpu"), [])
-    trained = whole.transformer
-    assert isinstance(trained, CausalWanTransformer)
-    config = replace(trained.config, dim=64, ffn_dim=128, num_heads=2, num_layers=2)
-    transformer = CausalWanTransformer(config)
-    _fill(transformer)
-    shape = config.shape(whole.spec.geometry.latent_shape, _ROPE_POSITIONS)
-    return replace(
-        whole,
-        spec=replace(whole.spec, shape=shape),
-        transformer=transformer.prepare(),
-        compile_models=transformer.compile_layers,
+    config = replace(wan_config(96, 2), dim=64, ffn_dim=128)
+    model, decoder = StreetModel(config), LatentDecoder(_SIZES.fine, _SIZES.coarse)
+    for module in (model, decoder):
+        _fill(module)
+    spec = replace(
+        StreetBackbone(str(WEIGHTS), [*steps]).spec(),
+        shape=config.shape(LATENT_SHAPE, _ROPE_POSITIONS),
+        budget_latents=budget_latents,
+        trained_latents=21,
     )
+    return assemble(spec, model, decoder)
 
 
 def write_street() -> None:

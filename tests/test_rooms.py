@@ -21,7 +21,6 @@ ROOMS = (
     "backbones/engine/",
     "backbones/world/",
     "backbones/wan/",
-    "backbones/tiny/",
     "backbones/street/",
     "backbones/external/",
     "backbones/",
@@ -154,7 +153,7 @@ def test_a_plan_imports_no_compiler_and_no_distributions() -> None:
     script = """
 import sys
 from harness.__main__ import main
-main("sweep --dry-run backbone=street prompts=street method=rag duration=3 prompts.num=1".split())
+main("sweep --dry-run method=rag duration=3 prompts.num=1".split())
 slow = {"torch._dynamo", "scipy.stats", "pandas", "matplotlib"} & set(sys.modules)
 assert not slow, slow
 """

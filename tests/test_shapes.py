@@ -9,7 +9,7 @@ import torch
 from jaxtyping import TypeCheckError
 
 from backbones.engine.pixels import to_pixels
-from backbones.world.geometry import SubjectPose
+from backbones.world.street.script import CameraPath
 from methods.encoders.index import DescriptorIndex
 
 
@@ -24,9 +24,9 @@ def test_a_wrong_argument_of_a_method_is_refused() -> None:
 
 
 def test_shapes_that_disagree_within_a_dataclass_are_refused() -> None:
-    fitting = SubjectPose(torch.zeros(2, 3), torch.zeros(2, 3), torch.zeros(2, 3))
-    with pytest.raises(TypeCheckError, match="scene frame"):
-        dataclasses.replace(fitting, rotation_rad=torch.zeros(2, 4))
+    fitting = CameraPath(torch.zeros(2).int(), torch.zeros(2).int(), torch.zeros(2, 4))
+    with pytest.raises(TypeCheckError, match="frame sky"):
+        dataclasses.replace(fitting, sky=torch.zeros(3, 4))
 
 
 @pytest.mark.usefixtures("shapes_unchecked")

@@ -7,7 +7,7 @@ that no strategy is a stranger to it. `losses` of its weights file say how much 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,18 +16,21 @@ from jaxtyping import Float
 from torch import Tensor
 
 from backbones.engine.backbone import Backbone, BackboneSource, LocatedFile
+from backbones.engine.sampler import SamplingConfig
 from backbones.engine.script import Schedule
-from backbones.engine.spec import BackboneSpec, Precision, WeightsKind, network_bytes
+from backbones.engine.spec import BackboneSpec, GivenKind, Precision, WeightsKind, network_bytes
+from backbones.street.encoder import ENCODER, load_encoder
 from backbones.street.model import (
+    DENOISING_STEPS,
     GEOMETRY,
     LATENT_SHAPE,
     PAST_LATENTS,
-    SAMPLING,
+    TIMESTEP_SHIFT,
     StreetModel,
     wan_config,
 )
+from backbones.street.vae import LatentDecoder, StreamDecoder
 from backbones.street.weights import StreetWeights
-from backbones.tiny.vae import LATENT_CHANNELS, LatentDecoder, TinyDecoder
 from backbones.world.street.prompt import StreetPrompt
 from backbones.world.street.script import BLOCK_LATENTS, Script, Shot
 from harness.core.errors import unknown_name
@@ -36,6 +39,9 @@ _DATA = Path(__file__).parent / "data"
 _SHIPPED = "street"
 _ROPE_POSITIONS = 1024
 _BUDGET_LATENTS = PAST_LATENTS + BLOCK_LATENTS
+_REINSTALL = (
+    "It ships with Longtake; reinstall the package (pip install --force-reinstall longtake)."
+)
 
 
 @dataclass
@@ -45,22 +51,27 @@ class StreetBackbone(BackboneSource):
     Args:
         weights: the file `street.safetensors` of a training, or the name of one of the package;
             None for `street`. The presets choose the others by name.
+        denoising_step_list: timesteps of the denoising passes; fewer take less time.
         precision: number format of the transformer.
     """
 
     weights: str | None = None
+    denoising_step_list: list[int] = field(default_factory=lambda: list(DENOISING_STEPS))
     precision: Precision = Precision.float32
 
     def spec(self) -> BackboneSpec:
         """Describe the backbone; reads the sizes in the head of the weights file."""
         spec = street_spec(StreetWeights.read(self._path), self.precision)
+        spec = replace(
+            spec, sampling=SamplingConfig(tuple(self.denoising_step_list), TIMESTEP_SHIFT)
+        )
         if self._path.parent == _DATA:
             return replace(spec, name=self._path.stem, weights=WeightsKind.embedded)
         return spec
 
     def files(self) -> Sequence[LocatedFile]:
-        """Return the one file of weights."""
-        return [LocatedFile("street", self._path, None)]
+        """Return the weights, and those of the encoder of given videos."""
+        return [LocatedFile("street", self._path, None), LocatedFile("encoder", ENCODER, None)]
 
     def check_prompt(self, prompt: str) -> None:
         """Refuse a prompt outside the grammar of the street, or of a scene not trained on."""
@@ -74,7 +85,9 @@ class StreetBackbone(BackboneSource):
         Script(tuple(map(Shot, prompts, lengths)))
 
     def remedy(self, file: LocatedFile) -> str:
-        """Return how to make the weights."""
+        """Return how to get a missing file."""
+        if file.path.parent == _DATA:
+            return _REINSTALL
         return "Set backbone.weights= to the result of python -m harness train-world."
 
     def load(self, device: torch.device, prompts: Sequence[str]) -> Backbone:
@@ -96,7 +109,7 @@ class StreetBackbone(BackboneSource):
 
 def shipped_trainings() -> list[str]:
     """Return the names of the trainings whose weights are part of the package."""
-    return sorted(path.stem for path in _DATA.glob("*.safetensors"))
+    return sorted(path.stem for path in _DATA.glob("street*.safetensors"))
 
 
 def street_spec(weights: StreetWeights, precision: Precision) -> BackboneSpec:
@@ -106,7 +119,7 @@ def street_spec(weights: StreetWeights, precision: Precision) -> BackboneSpec:
         name="street",
         geometry=GEOMETRY,
         shape=config.shape(LATENT_SHAPE, _ROPE_POSITIONS),
-        sampling=SAMPLING,
+        sampling=SamplingConfig(DENOISING_STEPS, TIMESTEP_SHIFT),
         block_latents=BLOCK_LATENTS,
         budget_latents=_BUDGET_LATENTS,
         trained_latents=_BUDGET_LATENTS,
@@ -117,6 +130,7 @@ def street_spec(weights: StreetWeights, precision: Precision) -> BackboneSpec:
             network_bytes(StreetModel, precision, config, weights.scenes)
             + network_bytes(LatentDecoder, Precision.float32, weights.fine, weights.coarse)
         ),
+        given=GivenKind.videos,
     )
 
 
@@ -124,8 +138,6 @@ def assemble(spec: BackboneSpec, model: StreetModel, decoder: LatentDecoder) -> 
     """Return a backbone of loaded networks; the model is prepared for inference."""
     transformer = model.transformer.prepare(fp8=spec.precision is Precision.fp8)
     decoder.eval().requires_grad_(False)
-    device = model.words.weight.device
-    mean_C, std_C = torch.zeros(LATENT_CHANNELS), torch.ones(LATENT_CHANNELS)
 
     def encode_text(prompt: str) -> Float[Tensor, "token text_dim"]:
         return model.encode_text(StreetPrompt.parse(prompt)).detach()
@@ -134,6 +146,7 @@ def assemble(spec: BackboneSpec, model: StreetModel, decoder: LatentDecoder) -> 
         spec,
         transformer,
         encode_text,
-        lambda: TinyDecoder(decoder, mean_C.to(device), std_C.to(device)),
+        lambda: StreamDecoder(decoder),
         compile_models=transformer.compile_layers,
+        encode_video=lambda video: load_encoder()(video),  # few videos continue another
     )

@@ -8,9 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from backbones.engine.sampler import SamplingConfig
 from backbones.engine.spec import Geometry
-from backbones.tiny.vae import LATENT_CHANNELS, SPATIAL_FACTOR, TEMPORAL_FACTOR
+from backbones.street.vae import LATENT_CHANNELS, SPATIAL_FACTOR, TEMPORAL_FACTOR
 from backbones.wan.config import WanConfig
 from backbones.wan.transformer import CausalWanTransformer
 from backbones.world.street.actors import SIDE_PX
@@ -22,7 +21,7 @@ PAST_LATENTS = 9
 LATENT_SHAPE = (LATENT_CHANNELS, SIDE_PX // SPATIAL_FACTOR, SIDE_PX // SPATIAL_FACTOR)
 GEOMETRY = Geometry(LATENT_SHAPE, TEMPORAL_FACTOR, FPS, SIDE_PX, SIDE_PX)
 TIMESTEP_SHIFT = 3.0
-SAMPLING = SamplingConfig((1000, 875, 750, 600, 450, 300, 120), TIMESTEP_SHIFT)
+DENOISING_STEPS = (1000, 875, 750, 600, 450, 300, 120)
 _TEXT_DIM = 32
 
 

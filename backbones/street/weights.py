@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from backbones.engine.weights import load_strictly, read_tensors, require_file
 from backbones.street.model import StreetModel, wan_config
-from backbones.tiny.vae import LatentDecoder
+from backbones.street.vae import LatentDecoder
 from backbones.world.street.prompt import Scene, StreetPrompt
 from backbones.world.street.script import VERSION
 from harness.core.errors import ConfigError, MissingWeights

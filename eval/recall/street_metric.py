@@ -89,6 +89,33 @@ class Number(NamedTuple):
     part: str = ""
 
 
+def changes_of(clip: Clip, metric: str) -> tuple[tuple[int, StreetPrompt], ...]:
+    """Return the first video frame and the prompt of every segment of a clip's video.
+
+    Args:
+        clip: any clip of the video.
+        metric: name of the metric, for messages.
+
+    Raises:
+        MetricUnavailable: a prompt is not one of the street, the script is none that the scene can
+            show, or the frames are not 64x64.
+    """
+    segments = clip.segments or (ScoredSegment(0, clip.prompt),)
+    try:
+        changes = tuple((one.start_frame, StreetPrompt.parse(one.prompt)) for one in segments)
+        # Refuses what the scene can't show.
+        Script.of_changes(changes, segments[-1].start_frame + 1)
+    except LongtakeError as error:
+        raise MetricUnavailable(f"{metric} needs a prompt of the street: {error}") from error
+    if clip.frames_FHWC.shape[1:] != (SIDE_PX, SIDE_PX, 3) or clip.fps != FPS:
+        height, width = clip.frames_FHWC.shape[1:3]
+        raise MetricUnavailable(
+            f"{metric} needs {SIDE_PX}x{SIDE_PX} frames at {FPS} per second, got "
+            f"{width}x{height} at {clip.fps}."
+        )
+    return changes
+
+
 class StreetMetric(ClipMean, ABC):
     """A metric of videos of one scene of the street: the mean over all that returns."""
 
@@ -101,25 +128,12 @@ class StreetMetric(ClipMean, ABC):
         Raises:
             MetricUnavailable: the prompt is not one of the scene, or the frames are not 64x64.
         """
-        segments = clip.segments or (ScoredSegment(0, clip.prompt),)
-        try:
-            changes = tuple((one.start_frame, StreetPrompt.parse(one.prompt)) for one in segments)
-            # Refuses what the scene can't show.
-            script = Script.of_changes(changes, segments[-1].start_frame + 1)
-        except LongtakeError as error:
-            raise MetricUnavailable(
-                f"{self.info.name} needs a prompt of the street: {error}"
-            ) from error
-        if script.scene is not self.scene:
+        changes = changes_of(clip, self.info.name)
+        scene = changes[0][1].scene
+        if scene is not self.scene:
             raise MetricUnavailable(
                 f"{self.info.name} is about the scene {self.scene}; this video is of the scene "
-                f"{script.scene}"
-            )
-        if clip.frames_FHWC.shape[1:] != (SIDE_PX, SIDE_PX, 3) or clip.fps != FPS:
-            height, width = clip.frames_FHWC.shape[1:3]
-            raise MetricUnavailable(
-                f"{self.info.name} needs {SIDE_PX}x{SIDE_PX} frames at {FPS} per second, got "
-                f"{width}x{height} at {clip.fps}."
+                f"{scene}"
             )
         return StreetClip(
             0.0, frames_FHWC=clip.frames_FHWC, start_frame=clip.start_frame, changes=changes

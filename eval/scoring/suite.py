@@ -52,12 +52,9 @@ METRICS = Registry(
         "switch_text": "eval.metrics.switches:SwitchText",
         "switch_latency": "eval.metrics.switches:SwitchLatency",
         "switch_identity": "eval.metrics.switches:SwitchIdentity",
-        "sky_switch": "eval.recall.sky_switch:SkySwitch",
-        "sky_switch_latency": "eval.recall.sky_switch:SkySwitchLatency",
-        "subject_color_error": "eval.recall.world_metrics:SubjectColorError",
-        "subject_shape_error": "eval.recall.world_metrics:SubjectShapeError",
-        "sky_error": "eval.recall.world_metrics:SkyError",
-        "land_error": "eval.recall.world_metrics:LandError",
+        "sky_switch": "eval.recall.street_sky:SkySwitch",
+        "sky_switch_latency": "eval.recall.street_sky:SkySwitchLatency",
+        "sky_error": "eval.recall.street_sky:SkyError",
         "figure_recall": "eval.recall.street_recall:FigureRecall",
         "figure_identity": "eval.recall.street_recall:FigureIdentity",
         "place_recall": "eval.recall.street_recall:PlaceRecall",
@@ -93,7 +90,7 @@ DEFAULT_SUITE = "offline"
 SUITES = {
     "offline": Suite(
         "offline",
-        version="1",
+        version="2",
         metrics=(
             "subject_feature_consistency",
             "background_feature_consistency",
@@ -101,10 +98,7 @@ SUITES = {
             "flow_motion",
             "warp_smoothness",
             "sharpness_retention",
-            "subject_color_error",
-            "subject_shape_error",
             "sky_error",
-            "land_error",
         ),
     ),
     "street": Suite(

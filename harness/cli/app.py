@@ -114,7 +114,7 @@ def _main(
     name by `name=main` and is found by name or folder: `report main`, `report runs/main`.
 
     ```
-    python -m harness sweep backbone=tiny_short,tiny_long method=sliding_window,rag duration=30,60
+    python -m harness sweep backbone=street,street_window method=sliding_window,rag duration=30,60
     ```
     """
 

@@ -35,7 +35,7 @@ def attention(
     context is full count as well; the share of tokens beside the share of attention is theirs too.
 
     ```
-    python -m harness attention prompt="dusk grassy blue yellowish striped ball drifting" method=rag
+    python -m harness attention prompt="dusk grassy four walking" method=rag
     ```
     """
     from dataclasses import asdict

@@ -19,7 +19,7 @@ def generate(
     Each setting names one value; nothing is scored.
 
     ```
-    python -m harness generate prompt="dusk grassy blue yellowish striped ball drifting" method=rag
+    python -m harness generate prompt="dusk grassy four walking" method=rag
     ```
     """
     from harness.cli.terminal import STOPPED, Terminal

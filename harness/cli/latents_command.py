@@ -16,7 +16,7 @@ def latents(overrides: Overrides = None) -> int:
     16).
 
     ```
-    python -m harness latents backbone=tiny_short,tiny_long prompts=tiny_random num=16
+    python -m harness latents backbone=street,street_window prompts=street num=16
     ```
     """
     from harness.cli.submit import must_submit, submit_corpus

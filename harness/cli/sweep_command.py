@@ -53,7 +53,7 @@ def sweep(
     `--json` prints the results, or with `--dry-run` the estimate.
 
     ```
-    python -m harness sweep backbone=tiny_short,tiny_long method=sliding_window,rag duration=30
+    python -m harness sweep backbone=street,street_window method=sliding_window,rag duration=30
     ```
     """
     from harness.cli.dry_run import show_dry_run

@@ -142,7 +142,7 @@ def _read(path: Path) -> _Case:
         }
         noise = RecordedNoise(tensors["noise"][0], tensors["renoise"][:, 0])
         meta = {"num_frame_per_block": 3, **content["meta"]}
-        if lacking := {"prompt", "denoising_step_list"} - meta.keys():
+        if lacking := {"backbone", "prompt", "denoising_step_list"} - meta.keys():
             raise KeyError(", ".join(sorted(lacking)))
         case = _Case(meta, memory, noise, tensors["latents"][0])
     except (OSError, SafetensorError, ValueError, KeyError, IndexError, TypeError) as error:
@@ -191,5 +191,7 @@ def _build(meta: dict[str, Any], path: Path) -> tuple[Backbone, MemoryStrategy]:
                 )
     except KeyError as error:
         raise ConfigError(f"{path.stem}.json: unknown or missing setting {error}.") from error
-    backbone = build_backbone("tiny", backbone_args).load(torch.device("cpu"), [meta["prompt"]])
+    backbone = build_backbone(meta["backbone"], backbone_args).load(
+        torch.device("cpu"), [meta["prompt"]]
+    )
     return backbone, build(METHODS.load(name), args, "method")

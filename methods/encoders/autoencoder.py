@@ -19,7 +19,7 @@ class AutoencoderDescriptor:
     Args:
         checkpoint: `ae_latent_mem.pt` (a dict with `model` and `config`), a .safetensors file with
             the same tensors and the config as JSON in its metadata, or the name of a shipped
-            encoder (tiny_recon, tiny_smooth, tiny_delta, tiny_full).
+            encoder (street_recon, street_smooth, street_delta, street_full).
 
     Attributes:
         trained_on: fingerprints of the backbones of its corpus; empty when unknown.

@@ -35,7 +35,7 @@ slurm:
   report: {cpus: 1, mem_gib: 1.5, time_min: 10}
 """
 SWEEP = (
-    "backbone=tiny_short,tiny_long",
+    "backbone=street,street_window",
     "method=sliding_window,rag",
     "backbone.denoising_step_list=[1000,700,400,150]",
     "prompts.num=2",

@@ -87,7 +87,7 @@ def test_score_my_videos(folder: Path) -> None:
     (folder / "prompts.jsonl").write_text("\n".join(map(json.dumps, lines)))
     printed = run(folder, "score_my_videos.py", "mine", "prompts.jsonl")
     assert "left out: broken.mp4" in printed
-    assert "needs a prompt of the tiny world" in printed
+    assert "needs a prompt of the street" in printed
     page = Path(printed.splitlines()[-1].removeprefix("leaderboard: "))
     assert page == folder / "runs/my_videos/report/index.html" and page.is_file()
     units = harness.open_store("my_videos").units

@@ -11,7 +11,7 @@ COMMAND_LINES: tuple[tuple[int, tuple[str, ...]], ...] = (
     (
         4,
         (
-            *("sweep", "--dry-run", "name=x", "prompts=prompts.txt", "backbone=tiny_short"),
+            *("sweep", "--dry-run", "name=x", "prompts=prompts.txt"),
             *("method=rag,sliding_window", "method.memory_latents=2,4", "duration=3,6"),
             *(
                 "seed=range(0,3)",

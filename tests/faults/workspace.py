@@ -14,8 +14,8 @@ from tests.faults.command import modules_of, preload
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
 PROMPTS = (
-    "dusk grassy blue yellowish striped ball drifting",
-    "noon sandy violet pinkish plain box pacing",
+    "dusk grassy four walking",
+    "noon grassy four returning",
 )
 _TINY = ("backbone.denoising_step_list=[1000]", "device=cpu", "threads=1")
 SWEEP = (

@@ -52,7 +52,7 @@ from harness import (
     vote_page,
 )
 
-PROMPT = "dusk grassy blue yellowish striped ball drifting"
+PROMPT = "dusk grassy four walking"
 
 
 def make(listener: Listener) -> Result:
@@ -88,7 +88,7 @@ def show(store: Store) -> Votes:
 
 
 def roll_out(strategy: MemoryStrategy) -> list[ContextPlan]:
-    backbone = load_backbone("tiny_short", denoising_step_list=[1000])
+    backbone = load_backbone("street", denoising_step_list=[1000])
     assert_type(backbone, Backbone)
     assert_type(load_method("rag", layout="aged"), MemoryStrategy)
     blocks = rollout(backbone, PROMPT, strategy, duration=6)
@@ -113,5 +113,5 @@ def mistaken(store: Store) -> None:
 
     generate(3)  # type: ignore[arg-type]
     print(store.score)  # type: ignore[attr-defined]
-    rollout("tiny_short", PROMPT)  # type: ignore[arg-type]
+    rollout("street", PROMPT)  # type: ignore[arg-type]
     harness.score_video("a.mp4")  # type: ignore[attr-defined]

@@ -132,7 +132,7 @@ def test_the_program_is_the_installed_one(programs: Path, folder: Path) -> None:
 @pytest.mark.parametrize("program", ["longtake", "python -m harness"])
 @pytest.mark.parametrize(
     ("command", "said"),
-    [("--help", "Usage:"), ("list", "rag_autoencoder"), ("doctor", "transformer, text_encoder")],
+    [("--help", "Usage:"), ("list", "rag_autoencoder"), ("doctor", "street, encoder")],
 )
 def test_commands_run(programs: Path, folder: Path, program: str, command: str, said: str) -> None:
     name, *options = program.split()

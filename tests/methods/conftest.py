@@ -8,7 +8,7 @@ import torch
 from harness.core.sealed import write_sealed
 from methods.encoders.corpus import Corpus, CorpusIndex, Sample
 
-BACKBONE = "tiny_short@0123456789ab"
+BACKBONE = "street@0123456789ab"
 
 
 def write_corpus(

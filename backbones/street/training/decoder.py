@@ -9,7 +9,7 @@ from torch import Tensor
 
 from backbones.street.training.clips import CLIP_LATENTS, ClipSet
 from backbones.street.training.loop import Loop, LoopSettings, initial_weights
-from backbones.tiny.vae import TEMPORAL_FACTOR, LatentDecoder
+from backbones.street.vae import TEMPORAL_FACTOR, LatentDecoder
 from backbones.world.street.render import render_frames
 
 _CLIPS, _CLIP_LATENTS = 4, 5  # of a step

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from backbones.world.grammar import PATTERNS, SHAPES
+from backbones.world.looks import PATTERNS, SHAPES
 from backbones.world.street.cups import (
     BALL_RADIUS_PX,
     BALL_Y_PX,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator
 
-from backbones.world.grammar import LANDS, SKIES
+from backbones.world.looks import LANDS, SKIES
 from backbones.world.street.cups import SWAPS
 from backbones.world.street.prompt import Scene, StreetPrompt
 from backbones.world.street.script import Script, Shot

@@ -20,7 +20,7 @@ from enum import StrEnum
 from itertools import chain
 from typing import Self
 
-from backbones.world.grammar import LANDS, SKIES
+from backbones.world.looks import LANDS, SKIES
 from harness.core.errors import ConfigError, nearest
 
 

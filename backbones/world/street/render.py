@@ -14,8 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from backbones.world.grammar import SKIES
-from backbones.world.palette import COLOR_RGB, LAND_RGB, OUTLINE_RGB, SKY_RGB
+from backbones.world.looks import COLOR_RGB, LAND_RGB, OUTLINE_RGB, SKIES, SKY_RGB
 from backbones.world.street.actors import SIDE_PX, actors, drawing_order
 from backbones.world.street.scene import Figure, Street
 from backbones.world.street.script import CameraPath, Script
@@ -44,12 +43,8 @@ def render_frames(
     height_FH = pixel - path.tilt_px[:, None]  # the row of a picture that looks ahead
     place_FW = (street.start_px + path.x_px[:, None] + pixel) * (2 * math.pi / street.lap_px)
     light_F1 = path.sky @ torch.tensor([LIGHT[sky] for sky in SKIES])[:, None]
-    horizon_F3, zenith_F3 = (
-        path.sky @ torch.tensor([SKY_RGB[sky][end] for sky in SKIES]) for end in (0, 1)
-    )
-    share_F1H = (height_FH / SIDE_PX * SKY_STEEPNESS).clamp(0, 1)[:, None]
-    sky_FCH = horizon_F3[:, :, None] * share_F1H + zenith_F3[:, :, None] * (1 - share_F1H)
-    image = sky_FCH[..., None].expand(-1, -1, -1, SIDE_PX)
+    horizon_F3 = _sky_end(path.sky, 0)
+    image = sky_rgb(path.sky, height_FH)[..., None].expand(-1, -1, -1, SIDE_PX)
 
     hill_line_FW = torch.full_like(place_FW, HILL_BASE_PX)
     waves = zip(HILL_AMPLITUDES_PX, street.hill_phases_rad, strict=True)
@@ -72,6 +67,19 @@ def render_frames(
         lit = color_fCHW * light_F1[near, :, None, None]
         image = image.index_copy(0, near, _over(image[near], lit, cover_fHW))
     return image.clamp(0, 1) * 2 - 1
+
+
+def sky_rgb(
+    sky: Float[Tensor, "frame sky"], height_px: Float[Tensor, "frame row"]
+) -> Float[Tensor, "frame 3 row"]:
+    """Return the colors of the sky, 0..1, from the shares of the skies and the rows seen ahead."""
+    share_F1H = (height_px / SIDE_PX * SKY_STEEPNESS).clamp(0, 1)[:, None]
+    return _sky_end(sky, 0)[:, :, None] * share_F1H + _sky_end(sky, 1)[:, :, None] * (1 - share_F1H)
+
+
+def _sky_end(sky: Tensor, end: int) -> Float[Tensor, "frame 3"]:
+    """Return the color of the sky at the horizon (0) or at the zenith (1)."""
+    return sky @ torch.tensor([SKY_RGB[name][end] for name in SKIES])
 
 
 def cover(figure: Figure, dx: Tensor, dy: Tensor) -> Tensor:

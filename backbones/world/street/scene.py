@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from backbones.world.grammar import COLORS, PATTERNS, SHAPES
+from backbones.world.looks import COLORS, PATTERNS, SHAPES
 from backbones.world.street.script import GAP_PX
 
 RADIUS_PX = (11.5, 15.5)  # smallest and largest figure

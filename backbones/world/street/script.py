@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from backbones.world.grammar import SKIES
+from backbones.world.looks import SKIES
 from backbones.world.street.blocks import Block
 from backbones.world.street.cups import CupsPath
 from backbones.world.street.prompt import SPEED_PX, Scene, StreetPrompt

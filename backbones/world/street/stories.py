@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import product
 
 from backbones.engine.script import Segment
-from backbones.world.grammar import LANDS, SKIES
+from backbones.world.looks import LANDS, SKIES
 from backbones.world.street.cups import PLACES_PX, SWAPS
 from backbones.world.street.draw import draw_absences, game_round
 from backbones.world.street.prompt import Scene, StreetPrompt

@@ -1,12 +1,13 @@
-"""Prompt sets of the street: walks in which figures come back, straight on or with turns."""
+"""Prompt sets of the street: walks past figures that come back, with turns or changing skies."""
 
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from itertools import chain, cycle, islice, product
 
 from backbones.engine.script import Segment
-from backbones.world.grammar import LANDS, SKIES
+from backbones.world.looks import LANDS, SKIES
 from backbones.world.street.draw import draw_motion
 from backbones.world.street.prompt import COUNTS, StreetPrompt
 from backbones.world.street.scene import draw_street
@@ -16,6 +17,7 @@ from harness.core.errors import ConfigError
 
 _TURNS_BLOCKS = 40  # 30 s
 _FEWEST_RETURNS = 3
+_SKY_BLOCKS = 12
 
 
 def make_walks(num: int, seed: int) -> list[StreetPrompt]:
@@ -41,6 +43,25 @@ def make_walks(num: int, seed: int) -> list[StreetPrompt]:
             f"from 1 to {len(walks)}."
         )
     return walks[:num]
+
+
+def make_skies(num: int, seed: int) -> list[tuple[Segment, ...]]:
+    """Draw `num` walks under three skies, 9 s each, no two alike in a row; the last one stays.
+
+    They are the walks of `make_walks`, whose sky is the first one.
+
+    Raises:
+        ConfigError: see `make_walks`.
+    """
+    rng = random.Random(f"street skies {seed}")
+    scripts = []
+    for walk in make_walks(num, seed):
+        skies = [walk.sky]
+        for _ in range(2):
+            skies.append(rng.choice([sky for sky in SKIES if sky != skies[-1]]))
+        prompts = [str(replace(walk, sky=sky)) for sky in skies]
+        scripts.append(tuple(Segment(_SKY_BLOCKS * BLOCK_S, prompt) for prompt in prompts))
+    return scripts
 
 
 def make_turns(num: int, seed: int) -> list[tuple[Segment, ...]]:

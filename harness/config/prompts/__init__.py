@@ -18,10 +18,10 @@ from harness.core.untyped import json_object
 GENERATORS = Registry(
     "prompt source",
     {
-        "tiny": "backbones.world.prompts:make_prompts",
         "street": "backbones.world.street.walks:make_walks",
         "interactive": "harness.config.prompts.interactive:make_interactive",
         "street_turns": "backbones.world.street.walks:make_turns",
+        "street_skies": "backbones.world.street.walks:make_skies",
         "street_visitor": "backbones.world.street.stories:make_visits",
         "street_cups": "backbones.world.street.stories:make_games",
     },

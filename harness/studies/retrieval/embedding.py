@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from harness.studies.retrieval.videos import RetrievalVideo
     from methods.base import BlockView
 
-_EMBEDDED = ("street", "street_window", "tiny_short", "tiny_long")
+_EMBEDDED = ("street", "street_window")
 
 
 def embedded_backbone(label: str) -> Backbone | None:

@@ -14,18 +14,19 @@ import cv2
 import numpy as np
 import torch
 
-from backbones.tiny.codec import TinyCodec
-from backbones.tiny.vae import TEMPORAL_FACTOR
+from backbones.street.encoder import load_encoder
+from backbones.street.vae import TEMPORAL_FACTOR
+from backbones.world.street.actors import SIDE_PX
 from eval.video.decode import read_frames
 from harness.core.errors import ConfigError
 from harness.studies.retrieval.videos import RetrievalVideo
 
-_SIZE_PX = 128  # frame size of the embedded world, whose VAE encodes the footage
+_SIZE_PX = SIDE_PX  # of the street, whose encoder takes the footage
 _CUT_DISTANCE = 0.5  # L1 distance of color histograms, 0..2
 _FEWEST_SHOT_LATENTS = 3
 
 
-def shots_video(path: Path, codec: TinyCodec) -> RetrievalVideo:
+def shots_video(path: Path) -> RetrievalVideo:
     """Reorder the shots of a video: all first halves, then all second halves.
 
     So every shot returns after all the others. Gain `shot`: 1 for frames of the same shot. Cuts
@@ -58,11 +59,10 @@ def shots_video(path: Path, codec: TinyCodec) -> RetrievalVideo:
         f"{path.name} ({len(shots)} shots)",
         "shots",
         {"shot": (shot_N[:, None] == shot_N).astype(np.float32)},
-        codec,
     )
 
 
-def panned_photo(path: Path, num_latents: int, codec: TinyCodec) -> RetrievalVideo:
+def panned_photo(path: Path, num_latents: int) -> RetrievalVideo:
     """Pan over a photograph, back and forth twice, so that every view returns.
 
     Gain `view`: the share of the view that two frames have in common.
@@ -91,7 +91,7 @@ def panned_photo(path: Path, num_latents: int, codec: TinyCodec) -> RetrievalVid
         for x in (left_F[::TEMPORAL_FACTOR], top_F[::TEMPORAL_FACTOR])
     ]
     view_NN = (shared[0] * shared[1]).astype(np.float32)
-    return _from_frames(frames, path.name, "pan", {"view": view_NN}, codec)
+    return _from_frames(frames, path.name, "pan", {"view": view_NN})
 
 
 def _from_frames(
@@ -99,11 +99,10 @@ def _from_frames(
     name: str,
     kind: str,
     gains: Mapping[str, np.ndarray],
-    codec: TinyCodec,
 ) -> RetrievalVideo:
     video = np.stack(frames)
     normal = torch.from_numpy(video).permute(0, 3, 1, 2).float() / 127.5 - 1
-    return RetrievalVideo(name, kind, codec.encode(normal), video[::TEMPORAL_FACTOR], gains)
+    return RetrievalVideo(name, kind, load_encoder()(normal), video[::TEMPORAL_FACTOR], gains)
 
 
 def _whole(num_frames: int) -> int:

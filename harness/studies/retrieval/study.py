@@ -11,15 +11,15 @@ from pathlib import Path
 import pandas as pd
 
 from backbones.street.backbone import StreetBackbone
-from backbones.tiny.codec import TinyCodec
 from eval.retrieval.drift_relation import Relation, relate_all
 from harness.core.errors import ConfigError
 from harness.core.events import Event, EventKind, Listener
 from harness.studies.retrieval.benchmark import Benchmark, run_benchmark
 from harness.studies.retrieval.choices import EncoderChoice, choose_encoders
 from harness.studies.retrieval.revisits import panned_photo, shots_video
+from harness.studies.retrieval.rollouts import corpus_videos
 from harness.studies.retrieval.sweeps import drift_videos, sweep_maps
-from harness.studies.retrieval.videos import RetrievalVideo, corpus_videos, street_videos
+from harness.studies.retrieval.videos import RetrievalVideo, street_videos
 from methods.encoders.corpus import Corpus
 from methods.retrieval import Retrieval
 from reports.studies.retrieval_page import Picture, per_video, write_retrieval
@@ -121,15 +121,14 @@ def _load_videos(study: RetrievalStudy) -> list[RetrievalVideo]:
         counts = Counter(path.name for path in paths)
         if twice := [file for file, count in counts.items() if count > 1]:
             raise ConfigError(f"{name}=: two files are called {twice[0]}; rename or leave out one.")
-    codec = TinyCodec()
     num_latents = _LATENTS_PER_S * study.length_s
     videos: list[RetrievalVideo] = []
     if study.num_street:
         videos += street_videos(study.num_street, num_latents, study.seed)
     if study.corpus is not None:
-        videos += corpus_videos(Corpus.load(study.corpus), codec)
-    videos += [shots_video(path, codec) for path in study.videos]
-    videos += [panned_photo(path, num_latents, codec) for path in study.photos]
+        videos += corpus_videos(Corpus.load(study.corpus))
+    videos += [shots_video(path) for path in study.videos]
+    videos += [panned_photo(path, num_latents) for path in study.photos]
     return videos
 
 

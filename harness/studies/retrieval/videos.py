@@ -15,16 +15,12 @@ import torch
 from backbones.engine.pixels import to_pixels
 from backbones.engine.script import Script, Switch
 from backbones.street.encoder import load_encoder
-from backbones.tiny.codec import TinyCodec
-from backbones.tiny.vae import TEMPORAL_FACTOR
 from backbones.world.street.actors import SIDE_PX
 from backbones.world.street.render import render_frames
 from backbones.world.street.scene import draw_street
 from backbones.world.street.script import BLOCK_LATENTS, FRAMES_PER_LATENT
 from backbones.world.street.script import Script as Walk
 from backbones.world.street.walks import make_turns
-from harness.core.errors import ConfigError
-from methods.encoders.corpus import Corpus
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -98,30 +94,3 @@ def _shared(walk: Walk, num_latents: int) -> np.ndarray:
     raised_NN = np.abs(np.subtract.outer(tilt_N, tilt_N))
     shared_NN = (1 - apart_NN / SIDE_PX).clip(0) * (1 - raised_NN / SIDE_PX).clip(0)
     return shared_NN.astype(np.float32)
-
-
-def corpus_videos(corpus: Corpus, codec: TinyCodec) -> list[RetrievalVideo]:
-    """Decode the rollouts of a corpus; they have no ground truth.
-
-    Raises:
-        ConfigError: latents that are not of an embedded backbone.
-    """
-    if corpus.index.latent_shape not in codec.latent_shapes:
-        raise ConfigError(
-            f"The benchmark decodes latents of the embedded backbones {codec.latent_shapes}; this "
-            f"corpus has {corpus.index.latent_shape}."
-        )
-    videos = []
-    for position, sample in enumerate(corpus.index.samples):
-        latents = corpus.read(position)
-        videos.append(
-            RetrievalVideo(
-                name=f"rollout {sample.name} {sample.backbone.partition(' ')[0]} {sample.prompt}",
-                kind="rollouts",
-                latents_NCHW=latents,
-                frames_NHWC=codec.decode(latents)[::TEMPORAL_FACTOR],
-                prompt=sample.prompt,
-                backbone=sample.backbone,
-            )
-        )
-    return videos

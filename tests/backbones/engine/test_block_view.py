@@ -36,7 +36,7 @@ class Watcher(SlidingWindow):
 def first_block_keys(backbone: Backbone, latents: torch.Tensor) -> torch.Tensor:
     """Mean keys of the first block, from a clean pass without any past."""
     config, tokens = backbone.transformer.config, 3 * backbone.spec.shape.tokens_per_latent
-    rope = Rope(config.head_dim, 8, 8, 16)
+    rope = Rope(config.head_dim, 4, 4, 16)
     shape = (config.num_layers, config.num_heads, tokens, config.head_dim)
     context = AttentionContext(
         torch.zeros(shape), torch.zeros(shape), rope.factors((0, 1, 2)), tokens
@@ -50,27 +50,27 @@ def first_block_keys(backbone: Backbone, latents: torch.Tensor) -> torch.Tensor:
     return per_frame.permute(2, 0, 1, 3).flatten(2)
 
 
-def test_keys_and_frames_are_those_of_the_rollout(tiny: Backbone) -> None:
+def test_keys_and_frames_are_those_of_the_rollout(small: Backbone) -> None:
     watcher = Watcher()
-    rollout = Rollout(tiny, watcher, PROMPT, SeededNoise(0, PROMPT), 9, 0)
+    rollout = Rollout(small, watcher, PROMPT, SeededNoise(0, PROMPT), 9, 0)
     latents = torch.cat([block.latents for block in rollout.blocks()])
-    config = tiny.transformer.config
+    config = small.transformer.config
     keys = torch.cat(watcher.keys)
     assert keys.shape == (9, config.num_layers, config.dim)
-    torch.testing.assert_close(keys[:3], first_block_keys(tiny, latents[:3]))
-    video = tiny.start_decoder().decode(latents)
+    torch.testing.assert_close(keys[:3], first_block_keys(small, latents[:3]))
+    video = small.start_decoder().decode(latents)
     frames = torch.cat(watcher.frames)
     assert torch.equal(frames, video[::4])
     again = Watcher()
-    list(Rollout(tiny, again, PROMPT, SeededNoise(0, PROMPT), 9, 0).blocks(latents))
+    list(Rollout(small, again, PROMPT, SeededNoise(0, PROMPT), 9, 0).blocks(latents))
     assert torch.equal(torch.cat(again.keys), keys)  # replaying shows the same
     assert keys.std(dim=0).min() > 0
 
 
-def test_rag_searches_by_keys_and_by_frames(tiny: Backbone) -> None:
+def test_rag_searches_by_keys_and_by_frames(small: Backbone) -> None:
     for descriptor in ("mean_keys", "mobilenet"):
         strategy = Rag(descriptor=descriptor, recent_exclude_latents=0, memory_latents=2)
-        rollout = Rollout(tiny, strategy, PROMPT, SeededNoise(0, PROMPT), 18, 0)
+        rollout = Rollout(small, strategy, PROMPT, SeededNoise(0, PROMPT), 18, 0)
         *_, last = rollout.blocks()
         assert len(last.plan.memory_frames()) == 2
         assert last.plan.scores is not None

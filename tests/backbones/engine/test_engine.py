@@ -23,7 +23,7 @@ from tests.small import small_backbone
 
 pytestmark = pytest.mark.slow
 
-PROMPT = "dusk grassy blue yellowish striped ball drifting"
+PROMPT = "dusk grassy four walking"
 NUM_LATENTS = 36
 
 
@@ -38,20 +38,20 @@ def latents_of(rollout: Rollout) -> torch.Tensor:
     return torch.cat([block.latents for block in rollout.blocks()])
 
 
-def test_the_place_of_keys_and_values_does_not_change_the_video(tiny: Backbone) -> None:
-    slab_gib = tiny.spec.shape.kv_bytes(1, torch.float32) / 2**30
-    small = roll_out(tiny, Runtime(kv=KVLimits(host_gib=14 * slab_gib)))
-    ample = roll_out(tiny)
-    assert torch.equal(latents_of(small), latents_of(ample))
-    assert small.store.allocated_mib()["spilled"] > 0
+def test_the_place_of_keys_and_values_does_not_change_the_video(small: Backbone) -> None:
+    slab_gib = small.spec.shape.kv_bytes(1, torch.float32) / 2**30
+    tight = roll_out(small, Runtime(kv=KVLimits(host_gib=14 * slab_gib)))
+    ample = roll_out(small)
+    assert torch.equal(latents_of(tight), latents_of(ample))
+    assert tight.store.allocated_mib()["spilled"] > 0
     assert ample.store.allocated_mib()["spilled"] == 0
 
 
-def test_a_sliding_window_keeps_only_its_window(tiny: Backbone) -> None:
-    window, rag = roll_out(tiny, strategy=SlidingWindow()), roll_out(tiny)
+def test_a_sliding_window_keeps_only_its_window(small: Backbone) -> None:
+    window, rag = roll_out(small, strategy=SlidingWindow()), roll_out(small)
     latents_of(window)
     latents_of(rag)
-    slab_mib = tiny.spec.shape.kv_bytes(1, torch.float32) / 2**20
+    slab_mib = small.spec.shape.kv_bytes(1, torch.float32) / 2**20
     assert window.store.allocated_mib()["device"] == 12 * slab_mib  # those of the block included
     assert rag.store.allocated_mib()["device"] == NUM_LATENTS * slab_mib
 
@@ -65,7 +65,7 @@ def test_a_small_budget_is_kept_until_the_last_block(budget: int) -> None:
 
 @pytest.mark.usefixtures("shapes_unchecked")
 def test_one_compiled_code_serves_all_layers_and_blocks(
-    tiny: Backbone, monkeypatch: pytest.MonkeyPatch
+    small: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two halves, the first with and without keys kept, and the rotation: four graphs in all."""
     torch._dynamo.reset()
@@ -78,12 +78,12 @@ def test_one_compiled_code_serves_all_layers_and_blocks(
     compile_here = functools.partial(torch.compile, backend=count)
     monkeypatch.setattr(torch, "compile", compile_here)
     transformer._compiled.cache_clear()
-    compiled = roll_out(tiny, Runtime(Kernels(compile=True)))
+    compiled = roll_out(small, Runtime(Kernels(compile=True)))
     made = latents_of(compiled)
     transformer._compiled.cache_clear()
     assert len(graphs) == 4
     assert compiled.describe_kernels()["compiled"]
-    expected = latents_of(roll_out(tiny))
+    expected = latents_of(roll_out(small))
     assert (made - expected).norm() / expected.norm() < 1e-4
 
 
@@ -104,13 +104,13 @@ class HostReads(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def test_the_host_reads_nothing_of_a_block_but_the_plan(tiny: Backbone) -> None:
+def test_the_host_reads_nothing_of_a_block_but_the_plan(small: Backbone) -> None:
     reads = HostReads()
-    rollout = roll_out(tiny, strategy=SlidingWindow())
+    rollout = roll_out(small, strategy=SlidingWindow())
     with reads:
         latents_of(rollout)
     assert reads.found == []
-    rollout = roll_out(tiny)
+    rollout = roll_out(small)
     with reads:
         blocks = list(rollout.blocks())
     # Once a block: are all descriptors finite, and which frames are the most similar?
@@ -118,21 +118,21 @@ def test_the_host_reads_nothing_of_a_block_but_the_plan(tiny: Backbone) -> None:
     assert reads.found == ["is_nonzero", "nonzero"] * num_retrieving
 
 
-def test_kernels_of_other_devices_are_refused(tiny: Backbone) -> None:
+def test_kernels_of_other_devices_are_refused(small: Backbone) -> None:
     with pytest.raises(LongtakeError, match=r"kernels\.attention=cudnn doesn't run on cpu"):
-        roll_out(tiny, Runtime(Kernels(attention=AttentionKernel.cudnn)))
+        roll_out(small, Runtime(Kernels(attention=AttentionKernel.cudnn)))
     with pytest.raises(LongtakeError, match="needs a CUDA device"):
-        roll_out(tiny, Runtime(Kernels(cuda_graphs=True)))
+        roll_out(small, Runtime(Kernels(cuda_graphs=True)))
 
 
-def test_the_math_kernel_agrees_with_the_fused_one(tiny: Backbone) -> None:
-    plain = latents_of(roll_out(tiny, Runtime(Kernels(attention=AttentionKernel.math))))
-    fused = latents_of(roll_out(tiny))
+def test_the_math_kernel_agrees_with_the_fused_one(small: Backbone) -> None:
+    plain = latents_of(roll_out(small, Runtime(Kernels(attention=AttentionKernel.math))))
+    fused = latents_of(roll_out(small))
     assert (plain - fused).norm() / fused.norm() < 1e-3
 
 
-def test_parts_of_a_block_add_up_to_it(tiny: Backbone) -> None:
-    for block in roll_out(tiny).blocks():
+def test_parts_of_a_block_add_up_to_it(small: Backbone) -> None:
+    for block in roll_out(small).blocks():
         timings = block.timings()
         parts = [value for name, value in vars(timings).items() if name != "whole_s"]
         assert all(part >= 0 for part in parts)
@@ -140,7 +140,7 @@ def test_parts_of_a_block_add_up_to_it(tiny: Backbone) -> None:
 
 
 def test_a_pass_is_captured_the_second_time_and_then_replayed(
-    tiny: Backbone, monkeypatch: pytest.MonkeyPatch
+    small: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a GPU, a pass into the same tensor stands for replaying a captured graph."""
     runs: list[str] = []
@@ -161,14 +161,14 @@ def test_a_pass_is_captured_the_second_time_and_then_replayed(
             self.again()
 
     passes = GraphedPasses.__new__(GraphedPasses)
-    passes._transformer, passes._seen, passes._captured = tiny.transformer, set(), {}
+    passes._transformer, passes._seen, passes._captured = small.transformer, set(), {}
 
     def captured(latents, time, context, text, new_kv=None):
         runs.append("pass")
-        flow = tiny.transformer(latents, time, context, text, new_kv)
+        flow = small.transformer(latents, time, context, text, new_kv)
 
         def again() -> None:
-            flow.copy_(tiny.transformer(latents, time, context, text, new_kv))
+            flow.copy_(small.transformer(latents, time, context, text, new_kv))
 
         if graphs:
             graphs[-1].again = again
@@ -178,8 +178,8 @@ def test_a_pass_is_captured_the_second_time_and_then_replayed(
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
     passes._pool = None
     monkeypatch.setattr(torch.cuda, "graph", lambda *_, **__: Replaying())
-    rollout = roll_out(tiny, strategy=SlidingWindow())
-    expected = latents_of(roll_out(tiny, strategy=SlidingWindow()))
+    rollout = roll_out(small, strategy=SlidingWindow())
+    expected = latents_of(roll_out(small, strategy=SlidingWindow()))
     monkeypatch.setattr(rollout, "_pass", passes)
     assert torch.equal(latents_of(rollout), expected)
     num_passes = 5 * NUM_LATENTS // 3

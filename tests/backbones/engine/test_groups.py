@@ -23,7 +23,7 @@ from methods.published.head_split import HeadSplit
 from methods.sliding_window import SlidingWindow
 from tests.small import small_backbone
 
-PROMPT = "dusk grassy blue yellowish striped ball drifting"
+PROMPT = "dusk grassy four walking"
 SECOND: Heads = ((1,), (1,))  # of both layers of the small backbone
 
 

@@ -13,7 +13,7 @@ from methods.base import ContextPlan
 from methods.rag import Rag
 from tests.small import small_backbone
 
-PROMPT = "dusk grassy blue yellowish striped ball drifting"
+PROMPT = "dusk grassy four walking"
 NUM_LATENTS, NUM_SAVED = 30, 24
 
 

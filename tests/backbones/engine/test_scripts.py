@@ -20,9 +20,9 @@ from methods.rag import Rag
 from methods.sliding_window import SlidingWindow
 from tests.small import small_backbone
 
-SKY = "dusk grassy blue yellowish striped ball drifting"
-BOX = "noon sandy violet pinkish plain box pacing"
-STAR = "night snowy red limeish ringed star hopping"
+SKY = "dusk grassy four walking"
+BOX = "noon grassy four returning"
+STAR = "night grassy four gazing"
 # Four latent frames a second, in blocks of three: the segments begin at frames 0, 9 and 24.
 SEGMENTS = (Segment(2.25, SKY), Segment(3.5, BOX), Segment(4, STAR))
 POLICIES = pytest.mark.parametrize("switch", list(Switch))

@@ -29,7 +29,7 @@ from tests.small import small_backbone
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("shapes_unchecked")]
 
-PROMPT = "dusk grassy blue yellowish striped ball drifting"
+PROMPT = "dusk grassy four walking"
 NUM_LATENTS = 45  # so many that retrieved frames displace those of the block before
 
 

@@ -26,8 +26,8 @@ from methods.sliding_window import SlidingWindow
 from methods.virtual import Write, adain, mean, merged, moving_average, pooled
 from tests.small import small_backbone
 
-PROMPT = "dusk grassy blue yellowish striped ball drifting"
-OTHER = "noon sandy violet pinkish plain box pacing"
+PROMPT = "dusk grassy four walking"
+OTHER = "noon grassy four returning"
 MERGING = (EmaSink, MemRope, FadeMem, RandomMerge, MergedSink)
 SHAPE = (2, 2, 3, 5, 4)  # layer, key or value, head, token, channel
 

@@ -13,8 +13,8 @@ from backbones.engine.spec import Precision
 from backbones.street.backbone import assemble, street_spec
 from backbones.street.model import StreetModel, wan_config
 from backbones.street.oracle import StreetOracle
+from backbones.street.vae import LatentDecoder
 from backbones.street.weights import StreetWeights
-from backbones.tiny.vae import LatentDecoder
 from backbones.world.street.visits import Visit
 from harness.core.errors import ConfigError
 from methods.base import ContextPlan, RolloutSpec

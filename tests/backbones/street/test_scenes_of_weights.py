@@ -9,8 +9,8 @@ import torch
 
 from backbones.street.backbone import StreetBackbone
 from backbones.street.model import StreetModel, wan_config
+from backbones.street.vae import LatentDecoder
 from backbones.street.weights import StreetWeights
-from backbones.tiny.vae import LatentDecoder
 from backbones.world.street.prompt import Scene, StreetPrompt
 from harness.config.sweep import SweepConfig, load_sweep
 from harness.core.errors import ConfigError

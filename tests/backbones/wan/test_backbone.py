@@ -15,8 +15,8 @@ from backbones.engine.backbone import Backbone
 from backbones.engine.noise import SeededNoise
 from backbones.engine.rollout import Rollout
 from backbones.engine.spec import Precision, WeightsKind
-from backbones.tiny.backbone import TinyBackbone
-from backbones.tiny.vae import TinyDecoder
+from backbones.street.backbone import StreetBackbone
+from backbones.street.vae import StreamDecoder
 from backbones.wan import backbone as wan
 from backbones.wan import catalogue
 from backbones.wan.backbone import (
@@ -79,15 +79,19 @@ def loaded_bytes(*modules: nn.Module) -> int:
 
 def decoder_vae(backbone: Backbone) -> nn.Module:
     decoder = backbone.start_decoder()
-    return decoder._decoder if isinstance(decoder, TinyDecoder) else decoder.vae  # type: ignore[attr-defined]
+    return decoder.model if isinstance(decoder, StreamDecoder) else decoder.vae  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("source", [debug(), TinyBackbone()], ids=["debug", "tiny"])
-def test_memory_is_described_as_it_is_loaded(source) -> None:
+@pytest.mark.parametrize(
+    ("source", "words_bytes"),
+    [(debug(), 0), (StreetBackbone(), 18 * 32 * 4)],
+    ids=["debug", "street"],
+)
+def test_memory_is_described_as_it_is_loaded(source, words_bytes: int) -> None:
     backbone = source.load(CPU, [PROMPT])
     transformer = backbone.transformer
     spec = backbone.spec
-    assert spec.weights_bytes == loaded_bytes(transformer, decoder_vae(backbone))
+    assert spec.weights_bytes == loaded_bytes(transformer, decoder_vae(backbone)) + words_bytes
     config = transformer.config
     tokens = spec.shape.tokens_per_latent
     slab = torch.empty(

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+import torch
 
-from backbones.world.geometry import sky_rows
-from backbones.world.grammar import ScenePrompt
-from backbones.world.prompt_colors import sky_HC
+from backbones.world.looks import SKIES
+from backbones.world.street.render import sky_rgb
 from eval.clip import Clip, ScoredSegment
 from eval.metric import Metric, MetricUnavailable, Outputs
 from eval.metrics.switches import SwitchIdentity, SwitchLatency, SwitchText
 from eval.networks.image_features import EFFICIENTNET_LITE0, FRAME_STEP
-from eval.recall.sky_switch import SkySwitch, SkySwitchLatency
+from eval.recall.street_sky import SKY_ROWS, SkySwitch, SkySwitchLatency
 
 FPS, BLOCK, CLIP = 16, 12, 32
 START, END = 45, 141
@@ -127,17 +127,17 @@ def test_what_cannot_be_judged_says_why(text_metrics) -> None:
     assert text.curve(early) == [None, None]
 
 
-DUSK = "dusk grassy blue yellowish striped ball drifting"
-NOON = "noon grassy blue yellowish striped ball pacing"
+DUSK = "dusk grassy four walking"
+NOON = "noon grassy four walking"
 
 
 def sky_video(shares: np.ndarray) -> np.ndarray:
     """Frames whose sky goes from that of DUSK to that of NOON."""
-    old, new = ScenePrompt.parse(DUSK), ScenePrompt.parse(NOON)
-    rows = range(max(len(sky_rows(old)), len(sky_rows(new))))
-    frames = np.full((len(shares), 128, 128, 3), 128, np.uint8)
-    mixed = [(1 - s) * sky_HC(old, rows) + s * sky_HC(new, rows) for s in shares]
-    frames[:, : len(rows)] = np.round(255 * np.array(mixed))[:, :, None]
+    skies = torch.eye(len(SKIES))[[SKIES.index("dusk"), SKIES.index("noon")]]
+    mixed = torch.lerp(*skies[:, None], torch.tensor(shares).float()[:, None])
+    colors = sky_rgb(mixed, torch.arange(SKY_ROWS).float().expand(len(shares), -1))
+    frames = np.full((len(shares), 64, 64, 3), 128, np.uint8)
+    frames[:, :SKY_ROWS] = np.round(255 * colors.transpose(1, 2).numpy())[:, :, None]
     return frames
 
 
@@ -158,10 +158,10 @@ def test_a_sky_that_stays_or_need_not_change() -> None:
     followed, latency = SkySwitch(), SkySwitchLatency()
     assert followed.combine(sky_measures(followed, frames)).value == pytest.approx(-1, abs=0.02)
     assert latency.combine(sky_measures(latency, frames)).value == 8
-    same = (DUSK, DUSK.replace("drifting", "pacing"))
+    same = (DUSK, DUSK.replace("walking", "strolling"))
     with pytest.raises(MetricUnavailable, match="no switch"):
         followed.combine(sky_measures(followed, frames, same))
-    with pytest.raises(MetricUnavailable, match="needs prompts of the tiny world"):
+    with pytest.raises(MetricUnavailable, match="needs a prompt of the street"):
         sky_measures(followed, frames, ("a fox", "a boat"))
-    with pytest.raises(MetricUnavailable, match="needs 128x128 frames"):
-        sky_measures(followed, frames[:, :64])
+    with pytest.raises(MetricUnavailable, match="needs 64x64 frames"):
+        sky_measures(followed, frames[:, :32])

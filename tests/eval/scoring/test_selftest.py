@@ -8,7 +8,7 @@ from eval.scoring.selftest import FPS, STRENGTHS, _reaction, run_selftest
 from eval.scoring.suite import Suite
 from eval.video.degrade import DEGRADATIONS
 
-PIXELS = Suite("pixels", "1", ("flicker_stability", "sharpness_retention", "land_error"))
+PIXELS = Suite("pixels", "1", ("flicker_stability", "sharpness_retention", "sky_error"))
 HIGHER = MetricInfo("m", "M", Direction.higher, "", "A test.")
 LOWER = MetricInfo("m", "M", Direction.lower, "", "A test.")
 
@@ -51,5 +51,5 @@ def test_pixel_metrics_react_to_their_degradation(make_scene) -> None:
     assert result.frozen["freeze"] == (0.0, 0.0, 1.0)  # at half strength one clip of three is still
     assert result.frozen["noise"][0] == 0.0
     assert result.reactions["sharpness_retention"]["growing blur"].verdict == "worse"
-    assert "needs a prompt of the tiny world" in result.missing["land_error"]
-    assert "land_error" not in result.reactions
+    assert "needs a prompt of the street" in result.missing["sky_error"]
+    assert "sky_error" not in result.reactions

@@ -118,7 +118,7 @@ def test_progress_is_printed_where_it_is_asked_for(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     harness.sweep(*QUICK, duration=1.5, suite=[], progress=True)
-    assert "generate [1/1] tiny_short" in capsys.readouterr().out
+    assert "generate [1/1] street" in capsys.readouterr().out
 
 
 def test_one_video_is_generated_and_not_scored(folder: Path) -> None:

@@ -49,7 +49,7 @@ def test_videos_of_a_folder_with_their_prompts(videos: list[Path], folder: Path)
     assert result.store.folder == folder / "runs/mine"
     scores = result.store.scores.set_index(["prompt", "metric"])
     assert scores.loc[(PROMPT, "sky_error"), "value"] >= 0
-    assert "needs a prompt of the tiny world" in scores.loc[("a cat", "sky_error"), "reason"]
+    assert "needs a prompt of the street" in scores.loc[("a cat", "sky_error"), "reason"]
     assert len(scores) == 4
 
 

@@ -76,7 +76,7 @@ def test_a_misspelt_name_is_looked_for_in_runs(folder: Path) -> None:
 
 def test_several_stores_are_merged(swept: harness.Result, folder: Path) -> None:
     other = harness.generate(
-        "noon snowy black limeish ringed star drifting",
+        "noon snowy six walking",
         "backbone.denoising_step_list=[1000]",
         duration=1.5,
         method="oldest",

@@ -44,8 +44,8 @@ def test_each_problem_is_one_line_and_the_rest_is_reported(cli, outside: None) -
         "metric 'flow_motion' is registered by longtake",
     ):
         assert [text in line for line in lines].count(True) == 1, (text, lines)
-    assert "found: transformer, text_encoder, vae" in result.out
-    assert "subject_color_error" in result.out
+    assert "found: street, encoder" in result.out
+    assert "sky_error" in result.out
     assert json.loads(cli("doctor", "--json").out)["plugins"] == [
         line.removeprefix("plug-in: ") for line in lines
     ]

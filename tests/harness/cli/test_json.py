@@ -38,7 +38,7 @@ def test_dry_run(cli) -> None:
     ]
     assert found["disk_bytes"] > 0
     assert found["generate"] == {"num_items": 4, "num_there": 0, "seconds": None}
-    assert (found["unknown"], found["downloads"]) == (["tiny_short " + FAST[0][9:]], [])
+    assert (found["unknown"], found["downloads"]) == (["street " + FAST[0][9:]], [])
     (power,) = found["power"]
     assert (power["suite"], power["num_prompts"], power["effect"]) == ("offline", 1, None)
 

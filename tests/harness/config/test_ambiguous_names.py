@@ -17,10 +17,10 @@ from tests.harness.support import install_distribution
 
 POINTS = {
     "longtake.methods": {"rag": "same_names:Other", "rag_fill": "same_names:Other"},
-    "longtake.backbones": {"tiny_short": "same_names:Other"},
+    "longtake.backbones": {"street_window": "same_names:Other"},
     "longtake.metrics": {"flow_motion": "same_names:Other"},
     "longtake.encoders": {"avg_pool": "same_names:Other", "flat": "same_names:Other"},
-    "longtake.prompts": {"tiny": "same_names:Other"},
+    "longtake.prompts": {"street_turns": "same_names:Other"},
 }
 SOURCE = """
 from dataclasses import dataclass
@@ -48,8 +48,8 @@ def load(*overrides: str) -> SweepConfig:
     [
         ("method=rag", "write longtake:rag or outside:rag"),
         ("method=rag_fill", "preset of longtake .* write longtake:rag_fill or outside:rag_fill"),
-        ("backbone=tiny_short", "preset of longtake .* or outside:tiny_short"),
-        ("prompts.source=tiny", "write longtake:tiny or outside:tiny"),
+        ("backbone=street_window", "preset of longtake .* or outside:street_window"),
+        ("prompts.source=street_turns", "write longtake:street_turns or outside:street_turns"),
         (
             "method=longtake:rag method.descriptor=avg_pool",
             "descriptor 'avg_pool' .* write longtake:avg_pool or outside:avg_pool",
@@ -57,13 +57,13 @@ def load(*overrides: str) -> SweepConfig:
     ],
 )
 def test_the_ambiguous_name_is_refused(override: str, message: str) -> None:
-    backbone = [] if override.startswith("backbone") else ["backbone=tiny_long"]
+    backbone = [] if override.startswith("backbone") else ["backbone=street"]
     with pytest.raises(LongtakeError, match=message):
         load(*backbone, *override.split())
 
 
 def test_both_can_be_chosen_and_compared() -> None:
-    rows = load("backbone=tiny_long", "method=longtake:rag,outside:rag").rows
+    rows = load("backbone=street", "method=longtake:rag,outside:rag").rows
     ours, other = (row.method for row in rows)
     assert (ours.label, ours.target) == ("rag", "longtake:rag")
     assert (other.label, other.target) == ("rag of outside", "outside:rag")
@@ -72,21 +72,21 @@ def test_both_can_be_chosen_and_compared() -> None:
 
 
 def test_presets_that_use_a_shadowed_built_in_still_mean_it() -> None:
-    (row,) = load("backbone=longtake:tiny_short", "method=rag_aged").rows
+    (row,) = load("backbone=longtake:street_window", "method=rag_aged").rows
     assert (row.method.label, row.method.target) == ("rag_aged", "longtake:rag")
-    assert row.backbone.label == "tiny_short"
+    assert row.backbone.label == "street_window"
     assert "outside:rag" in options("method")
 
 
 def test_defaults_and_presets_mean_what_ships_with_longtake() -> None:
-    (row,) = load("method=longtake:rag", "prompts=tiny_random").rows
-    assert (row.backbone.label, row.method.label) == ("tiny_short", "rag")
+    (row,) = load("method=longtake:rag", "prompts=street_turns").rows
+    assert (row.backbone.label, row.method.label) == ("street", "rag")
     assert len(row.prompts.prompts) == 1
     strategy = build(METHODS.load(row.method.target), row.method.args, "method")
     assert strategy.identity()["descriptor"] == {"name": "avg_pool"}, "no unit is made again"
     (flat,) = load("method=rag_flat").rows
     assert flat.method.args["descriptor"] == "longtake:flat"
-    assert {"tiny_random", "street"} <= {entry.name for entry in catalog("prompts")}
+    assert {"street_turns", "street"} <= {entry.name for entry in catalog("prompts")}
 
 
 def test_our_suites_keep_their_metrics() -> None:

@@ -134,7 +134,7 @@ def test_unlabelled_settings_are_left_out_of_labels() -> None:
     shared = ["backbone.denoising_step_list=[1000, 400]"]
     given_too = ["backbone.denoising_step_list=[1000,400]", "method=rag", "method.layout=aged"]
     (row,) = load_sweep(given_too, unlabelled=shared).rows
-    assert (row.backbone.label, row.method.label) == ("tiny_short", "rag layout=aged")
+    assert (row.backbone.label, row.method.label) == ("street", "rag layout=aged")
     assert row.backbone.args["denoising_step_list"] == [1000, 400]
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from backbones.engine.script import Segment
-from backbones.world.grammar import ScenePrompt
-from backbones.world.prompts import make_prompts
+from backbones.world.street.prompt import StreetPrompt
+from backbones.world.street.script import Script
 from harness.config.prompts import PromptSet, PromptSettings, load_prompts
 from harness.core.errors import LongtakeError
 from harness.core.registry import Registry
@@ -160,21 +160,20 @@ def test_a_prompt_beside_segments_is_refused(tmp_path: Path) -> None:
 def test_a_generator_may_return_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     script = (Segment(5, "a fox"), Segment(5, "a boat"))
     monkeypatch.setattr(Registry, "load", lambda *_: lambda num, seed: [script, "a boat"][:num])
-    first, second = load("tiny", num=2).prompts
+    first, second = load("street", num=2).prompts
     assert (first.segments, first.text, second.segments) == (script, "a fox", ())
 
 
-def test_the_shipped_stories_change_sky_and_motion_alone() -> None:
-    stories = load("tiny_stories")
-    assert stories.sha256 == "e82d08c024d789ba1fa97af5c3de362f08c73cccc9dd31053332a87cf4714aed"
-    firsts = [prompt.text for prompt in stories.prompts]
-    assert firsts == [str(prompt) for prompt in make_prompts(8, seed=0)]
-    for prompt in stories.prompts:
-        assert [segment.seconds for segment in prompt.segments] == [10, 10, 10]
-        scenes = [ScenePrompt.parse(segment.prompt) for segment in prompt.segments]
-        assert len({scene.sky for scene in scenes}) == 3
-        assert len({scene.motion for scene in scenes}) == 3
-        assert len({replace(scene, sky="noon", motion="pacing") for scene in scenes}) == 1
+def test_walks_under_changing_skies_change_nothing_else() -> None:
+    walks = load("street_skies")
+    assert walks.sha256 == "29e36de252e7468a8d267bb9a268f3006a8ddae878c233c15f0d2cc0509a20ce"
+    assert load("street_skies", num=3).prompts == walks.prompts[:3]
+    assert [prompt.text for prompt in walks.prompts] == [p.text for p in load("street").prompts]
+    for prompt in walks.prompts:
+        Script.of_segments([(segment.seconds, segment.prompt) for segment in prompt.segments])
+        first, second, third = (StreetPrompt.parse(one.prompt) for one in prompt.segments)
+        assert first.sky != second.sky != third.sky
+        assert first == replace(second, sky=first.sky) == replace(third, sky=first.sky)
 
 
 def test_interactive_scripts_change_one_thing_at_a_time_and_return() -> None:

@@ -19,7 +19,7 @@ def test_shares_are_those_of_the_page_at_the_released_size() -> None:
 
 
 def test_only_methods_that_look_at_attention_are_named() -> None:
-    arguments = ["backbone=tiny_short", "method=rag,head_split,sliding_window", "prompts.num=2"]
+    arguments = ["backbone=street", "method=rag,head_split,sliding_window", "prompts.num=2"]
     (line,) = evidence_lines(plan_units(load_sweep(arguments)))
-    assert line.startswith("evidence: head_split on tiny_short looks at attention")
+    assert line.startswith("evidence: head_split on street looks at attention")
     assert line.endswith("% more operations a block")

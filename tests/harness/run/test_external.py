@@ -76,7 +76,7 @@ def test_a_script_that_renders_the_world_is_a_row(cli, tmp_path: Path) -> None:
     assert "generation: unknown" in first and "the first video of a command tells" in first
     assert cli(*arguments, "suite=sky_error").code == 0
     (record,) = records(STORE).values()
-    assert (record["num_frames"], record["width"], record["fps"]) == (45, 128, 16)
+    assert (record["num_frames"], record["width"], record["fps"]) == (45, 64, 16)
     assert record["origin"].pop("end_to_end_s") > 0
     same = {"file": "command", "fps": "16", "num_latents": 12, "licence": "Apache-2.0"}
     assert record["origin"] == same

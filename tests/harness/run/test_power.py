@@ -14,7 +14,7 @@ from harness.store.units import plan_units
 from tests.reports.experiment import make_store
 
 ASKED = [
-    "backbone=tiny_short",
+    "backbone=street",
     "method=sliding_window,rag,random",
     "duration=3",
     "suite=[offline,street]",

@@ -68,7 +68,7 @@ def test_a_unit_that_does_not_fit_fails_before_anything_is_loaded(
     cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prepared, "free_device_bytes", lambda _: 10 * 2**20)
-    result = cli(*sweep("method=sliding_window,rag", "backbone=tiny_short"))
+    result = cli(*sweep("method=sliding_window,rag", "backbone=street"))
     assert result.code == 1
     assert not records(Path("runs/main"))
     failures = list(Path("runs/main").glob("units/*/failure.json"))
@@ -79,9 +79,9 @@ def test_a_unit_that_does_not_fit_fails_before_anything_is_loaded(
 
 @pytest.mark.slow
 def test_one_unit_that_does_not_fit_leaves_the_others(cli) -> None:
-    """A slab of the embedded backbone is 0.75 MiB: room for a window, no folder for the rest."""
-    limits = ("kv.host_gib=0.02", "kv.spill_dir=nowhere")
-    result = cli(*sweep("backbone=tiny_short", "method=sliding_window,rag", "duration=9", *limits))
+    """A slab of the street is 0.14 MiB: room for a window, no folder for the rest."""
+    limits = ("kv.host_gib=0.003", "kv.spill_dir=nowhere")
+    result = cli(*sweep("backbone=street", "method=sliding_window,rag", "duration=9", *limits))
     assert result.code == 1
     assert "kv.spill_dir='nowhere' is not a folder" in result.out
     assert len(records(Path("runs/main"))) == 1

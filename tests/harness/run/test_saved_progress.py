@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from harness.__main__ import main
 from harness.store.run_store import RunStore
 from tests.harness.support import records, sweep, unit_dirs, video_hashes
+from tests.small import WEIGHTS
 
 pytestmark = pytest.mark.slow
 
@@ -149,19 +150,12 @@ def test_a_longer_video_does_not_begin_with_damaged_latents(cli) -> None:
     assert video_hashes(STORE) == video_hashes(Path("runs/fresh"))
 
 
-def test_latents_that_are_not_finite_fail_the_unit_at_their_block(
-    cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    from backbones.tiny import backbone
-
-    data = tmp_path / "data"
-    shutil.copytree(backbone.DATA, data)
-    monkeypatch.setattr(backbone, "DATA", data)
-    path = data / "transformer_short.safetensors"
-    with safe_open(path, "pt") as file:
+def test_latents_that_are_not_finite_fail_the_unit_at_their_block(cli, tmp_path: Path) -> None:
+    path = tmp_path / "street.safetensors"
+    with safe_open(WEIGHTS, "pt") as file:
         metadata = file.metadata()
-    save_file({k: v * torch.nan for k, v in load_file(path).items()}, path, metadata)
-    result = cli(*sweep("backbone=tiny_short", "method=sliding_window"))
+    save_file({k: v * torch.nan for k, v in load_file(WEIGHTS).items()}, path, metadata)
+    result = cli(*sweep(f"backbone.weights={path}", "method=sliding_window"))
     assert result.code == 1
     assert "Block 0 (latent frames from 0) has values that are NaN" in result.out
     assert not records(STORE)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from harness.core.errors import LongtakeError
 from tests.harness.support import records, sweep, unit_dirs, video_hashes
+from tests.small import WEIGHTS
 
 pytestmark = pytest.mark.slow
 
@@ -287,23 +289,16 @@ def test_ctrl_c_saves_progress_and_prints_the_command_to_continue(cli, executor:
 
 
 def test_missing_and_truncated_weights_are_clear_errors(cli, monkeypatch, tmp_path) -> None:
-    import shutil
-
-    from backbones.tiny import backbone
-
-    data = tmp_path / "data"
-    shutil.copytree(backbone.DATA, data)
-    monkeypatch.setattr(backbone, "DATA", data)
-    vae = data / "vae.safetensors"
-    vae.write_bytes(vae.read_bytes()[:100_000])
-    truncated = cli(*sweep("backbone=tiny_short", "method=rag"))
-    assert truncated.code == 1
-    assert "truncated or not a safetensors file" in truncated.out
-    vae.unlink()
-    missing = cli(*sweep("backbone=tiny_short", "method=rag"))
+    weights = shutil.copy(WEIGHTS, tmp_path / "street.safetensors")
+    os.truncate(weights, 100_000)
+    truncated = cli(*sweep(f"backbone.weights={weights}", "method=rag"))
+    assert truncated.code == 2
+    assert "holds no weights of the street" in truncated.err
+    Path(weights).unlink()
+    missing = cli(*sweep(f"backbone.weights={weights}", "method=rag"))
     assert missing.code == 2
     assert "Missing weights" in missing.err
-    assert "reinstall" in missing.err
+    assert "train-world" in missing.err
 
 
 def test_a_sweep_without_scores_can_be_scored_and_reported_later(cli) -> None:

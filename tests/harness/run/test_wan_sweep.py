@@ -105,7 +105,7 @@ def test_a_longer_duration_extends_existing_videos(cli) -> None:
             ["backbone=self_forcing", "backbone.weights=random", "method=native"],
             "use backbone.setting=official",
         ),
-        (["backbone=tiny_short", "method=native", "prompts=tiny_demo"], "no window of its authors"),
+        (["backbone=street", "method=native", "prompts=street"], "no window of its authors"),
         (["backbone=self_forcing", "backbone.flavor=debug"], "add backbone.weights=random"),
         (["backbone=longlive"], "python -m harness fetch-weights backbone=longlive"),
         (["backbone=self_forcing", "backbone.setting=officail"], "benchmark, official"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Mapping
@@ -24,6 +25,7 @@ from harness.store.run_store import RunStore
 from harness.store.shards import Evaluation, Shard, Stage
 from harness.store.units import Unit, plan_units
 from tests.harness.support import small
+from tests.small import WEIGHTS
 
 FAILING = """
 from dataclasses import dataclass
@@ -192,8 +194,9 @@ def test_a_lost_device_costs_one_attempt_and_a_second_one_the_unit(store: RunSto
 def test_a_backbone_that_cannot_be_loaded_fails_every_unit_of_the_shard(
     store: RunStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    units = units_of("backbone=tiny_short", "seed=0,1")
-    monkeypatch.setattr("backbones.tiny.backbone.DATA", tmp_path / "nowhere")
+    weights = shutil.copy(WEIGHTS, tmp_path / "street.safetensors")
+    units = units_of(f"backbone.weights={weights}", "seed=0,1")
+    Path(weights).unlink()
     heard = Heard()
     run_shard(shard_of(store, units), heard, never)
     assert heard.ends() == [(EventKind.failed, unit.id) for unit in units]

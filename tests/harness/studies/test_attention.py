@@ -19,7 +19,7 @@ from tests.small import small_backbone
 
 pytestmark = pytest.mark.slow
 
-PROMPT = "dusk grassy blue yellowish striped ball drifting"
+PROMPT = "dusk grassy four walking"
 
 
 @pytest.mark.parametrize("method", ["rag", "memrope", "head_split"])

@@ -91,11 +91,11 @@ def test_the_floor_counts_the_arithmetic_of_the_released_shape() -> None:
     assert gather_bytes(spec) == 9 * spec.kv_bytes_per_latent
 
 
-def test_rates_are_measured_in_the_precision_of_the_backbone(tiny) -> None:
-    rates = measure_rates(tiny)
+def test_rates_are_measured_in_the_precision_of_the_backbone(small) -> None:
+    rates = measure_rates(small)
     assert rates.matmul_flops_per_s > 0
     assert rates.copy_bytes_per_s > 0
     assert rates.upload_bytes_per_s is None
-    assert tiny.device == torch.device("cpu")
-    small = replace(tiny, spec=replace(tiny.spec, precision=Precision.fp8))
+    assert small.device == torch.device("cpu")
+    small = replace(small, spec=replace(small.spec, precision=Precision.fp8))
     assert measure_rates(small).matmul_flops_per_s > 0

@@ -22,8 +22,8 @@ from tests.methods.conftest import write_corpus
 
 STEPS = '"backbone.denoising_step_list=[1000]"'
 QUICK = f"""
-shared: [backbone=tiny_short, {STEPS}, prompts.num=1, duration=5.25]
-corpus: [backbone=tiny_short, {STEPS}, prompts=tiny_random, num=2, duration=3]
+shared: [{STEPS}, prompts.num=1, duration=5.25]
+corpus: [{STEPS}, num=2, duration=3]
 training: [network.latent_dim=8, "network.hidden_dims=[8,8]", steps=4, batch_chunks=2]
 encoders:
   recon: [loss=recon]
@@ -38,7 +38,7 @@ axes:
 
 
 BLIND = f"""
-shared: [backbone=tiny_short, {STEPS}, prompts.num=1, duration=6]
+shared: [{STEPS}, prompts.num=1, duration=6]
 rows:
   random: [method=random]
   oldest: [method=oldest]
@@ -158,9 +158,9 @@ def test_a_dry_run_lists_the_encoders_to_train(cli, tmp_path: Path) -> None:
 
 
 def test_the_command_line_wins_and_choosing_a_group_drops_its_settings() -> None:
-    plan = ExperimentPlan.load("rope", ["backbone=tiny_long", "prompts.num=1", "duration=3"])
+    plan = ExperimentPlan.load("rope", ["backbone=street_window", "prompts.num=1", "duration=3"])
     rows = plan.config().rows
-    assert {row.backbone.label for row in rows} == {"tiny_long"}
+    assert {row.backbone.label for row in rows} == {"street_window"}
     assert all("denoising_step_list" not in row.backbone.args for row in rows)
     assert [len(row.prompts.prompts) for row in rows] == [1] * 6
 

@@ -17,7 +17,7 @@ from tests.harness.support import records
 FAST = (
     "backbone.denoising_step_list=[1000]",
     "duration=1.5",
-    "backbone=tiny_short,tiny_long",
+    "backbone=street,street_window",
     "num=1",
     "shard_videos=1",
     "device=cpu",
@@ -37,10 +37,10 @@ def test_the_same_bytes_for_any_number_of_workers_and_after_a_loss(cli, tmp_path
     corpus = Corpus.load(tmp_path / "runs" / "one")
     assert [sample.name for sample in corpus.index.samples] == [f"{i:06d}" for i in range(2)]
     assert [name.partition("@")[0] for name in corpus.index.backbones] == [
-        "tiny_short",
-        "tiny_long",
+        "street",
+        "street_window",
     ]
-    assert corpus.read(1).shape == (6, 16, 16, 16)
+    assert corpus.read(1).shape == (6, 16, 8, 8)
     # A lost shard and a lost unit are made again; the rest stays.
     store = tmp_path / "runs" / "one"
     before = {unit: record["finished"] for unit, record in records(store).items()}
@@ -55,7 +55,7 @@ def test_the_same_bytes_for_any_number_of_workers_and_after_a_loss(cli, tmp_path
 
 
 def test_videos_of_a_sweep_are_reused(cli, tmp_path: Path) -> None:
-    options = [option for option in FAST if not option.startswith(("num", "shard", "backbone=t"))]
+    options = [option for option in FAST if not option.startswith(("num", "shard", "backbone=s"))]
     assert cli("sweep", "--no-report", "suite=[]", "prompts.num=1", *options).code == 0
     result = cli("latents", "name=main", "num=1", "out=elsewhere", *options)
     assert result.code == 0
@@ -108,7 +108,5 @@ def test_mistakes_are_answered_in_one_line(cli) -> None:
     assert "num= and prompts.num=" in cli("latents", "num=1", "prompts.num=2").err
     assert "num=0: expected a whole number from 1" in cli("latents", "num=0").err
     assert "leave out suite=" in cli("latents", "suite=offline").err
-    twice = cli(
-        "latents", "num=1", "method=sliding_window", "seed=0", "prompts=tiny_demo,tiny_demo"
-    )
+    twice = cli("latents", "num=1", "method=sliding_window", "seed=0", "prompts=street,street")
     assert "the same videos" in twice.err

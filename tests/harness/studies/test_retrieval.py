@@ -14,7 +14,6 @@ import torch
 
 from backbones.engine.spec import BackboneSpec
 from backbones.street.backbone import StreetBackbone
-from backbones.tiny.codec import TinyCodec
 from eval.retrieval.measures import means
 from harness.core.errors import LongtakeError
 from harness.run.video_writer import VideoWriter
@@ -26,11 +25,6 @@ from harness.studies.retrieval.videos import RetrievalVideo, street_videos
 from methods.encoders.checkpoint import SHIPPED
 from methods.retrieval import Retrieval
 from tests.small import WEIGHTS
-
-
-@pytest.fixture(scope="module")
-def codec() -> TinyCodec:
-    return TinyCodec()
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +91,7 @@ def test_labels_of_encoders_differ(tmp_path: Path) -> None:
     for folder in folders:
         folder.mkdir()
         for name in ("best", "last"):
-            shutil.copy(SHIPPED / "tiny_recon.safetensors", folder / f"{name}.safetensors")
+            shutil.copy(SHIPPED / "street_recon.safetensors", folder / f"{name}.safetensors")
     best, last, other = (
         f"autoencoder@{path}.safetensors"
         for path in (folders[0] / "best", folders[0] / "last", folders[1] / "best")
@@ -138,35 +132,35 @@ def test_random_covers_no_more_than_one_draw_can(
     assert rounds < (means(drawn.results)["coverage"] or 0)
 
 
-def test_a_photograph_comes_back_where_the_camera_does(codec: TinyCodec, tmp_path: Path) -> None:
+def test_a_photograph_comes_back_where_the_camera_does(tmp_path: Path) -> None:
     y, x = np.mgrid[0:200, 0:400]
     picture = np.stack([x % 256, y, (x + y) % 256], axis=-1).astype(np.uint8)
     cv2.imwrite(str(tmp_path / "p.png"), picture)
-    video = panned_photo(tmp_path / "p.png", 41, codec)
+    video = panned_photo(tmp_path / "p.png", 41)
     view = video.gains["view"]
-    assert video.latents_NCHW.shape == (41, 16, 16, 16)
+    assert video.latents_NCHW.shape == (41, 16, 8, 8)
     assert view[0, 20] > 0.9  # once to and fro
     assert view[0, 10] < 0.2  # the far end
     frames = video.frames_NHWC.astype(float)
     assert np.abs(frames[2] - frames[22]).mean() < 0.5 * np.abs(frames[2] - frames[12]).mean()
     with pytest.raises(LongtakeError, match="can't be read as a picture"):
-        panned_photo(tmp_path / "none.png", 41, codec)
+        panned_photo(tmp_path / "none.png", 41)
 
 
-def test_shots_come_back_after_all_the_others(codec: TinyCodec, tmp_path: Path) -> None:
+def test_shots_come_back_after_all_the_others(tmp_path: Path) -> None:
     path = tmp_path / "shots.mp4"
     colors = [(200, 30, 30), (30, 200, 30), (30, 30, 200)]
     frames = np.concatenate([np.full((40, 64, 64, 3), color, dtype=np.uint8) for color in colors])
     with VideoWriter(path, 16, 64, 64) as writer:
         writer.write(frames)
-    video = shots_video(path, codec)
+    video = shots_video(path)
     shot = video.gains["shot"]
     assert shot.shape == (30, 30)
     assert list(shot[0].nonzero()[0]) == [*range(5), *range(15, 20)]
     with VideoWriter(path, 16, 64, 64) as writer:
         writer.write(frames[:40])
     with pytest.raises(LongtakeError, match="found 1 shots"):
-        shots_video(path, codec)
+        shots_video(path)
 
 
 def test_the_command_writes_tables_and_pictures(cli, tmp_path: Path) -> None:
@@ -240,7 +234,7 @@ def test_search_is_timed_against_one_read_of_the_index(cli, tmp_path: Path) -> N
     import json
 
     result = cli(
-        "dev", "bench-search", "frames=64,512", "dim=16", "latent=16,16,16", "device=cpu",
+        "dev", "bench-search", "frames=64,512", "dim=16", "latent=16,8,8", "device=cpu",
         "threads=1", "out=s.json",
     )  # fmt: skip
     assert result.code == 0, result.err

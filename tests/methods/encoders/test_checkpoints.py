@@ -82,32 +82,32 @@ def test_residual_blocks_begin_as_the_identity() -> None:
 
 
 def test_shipped_encoders_record_their_training() -> None:
-    assert shipped_encoders() == ["tiny_delta", "tiny_full", "tiny_recon", "tiny_smooth"]
+    assert shipped_encoders() == ["street_delta", "street_full", "street_recon", "street_smooth"]
     for name in shipped_encoders():
         checkpoint = read_checkpoint(find_checkpoint(name))
         checkpoint.autoencoder()
-        loss = name.removeprefix("tiny_")
+        loss = name.removeprefix("street_")
         assert f"loss={loss}" in checkpoint.training.settings["command"]
         assert [b.partition("@")[0] for b in checkpoint.training.backbones] == [
-            "tiny_short",
-            "tiny_long",
+            "street",
+            "street_window",
         ]
     total = sum(find_checkpoint(name).stat().st_size for name in shipped_encoders())
     assert total < 8 * 2**20
 
 
 def test_a_wrong_name_is_answered_with_the_nearest() -> None:
-    with pytest.raises(LongtakeError, match="Did you mean 'tiny_full'"):
-        find_checkpoint("tiny_ful")
+    with pytest.raises(LongtakeError, match="Did you mean 'street_full'"):
+        find_checkpoint("street_ful")
 
 
 def rollout(backbone: str) -> RolloutSpec:
-    return RolloutSpec(120, 3, 12, 21, 1024, (16, 16, 16), 0, backbone=backbone)
+    return RolloutSpec(120, 3, 12, 21, 1024, (16, 8, 8), 0, backbone=backbone)
 
 
 def test_an_encoder_for_another_backbone_is_refused_unless_allowed() -> None:
-    arguments = {"descriptor": "autoencoder", "checkpoint": "tiny_full"}
-    Rag(**arguments).reset(rollout("tiny_long"))
+    arguments = {"descriptor": "autoencoder", "checkpoint": "street_full"}
+    Rag(**arguments).reset(rollout("street_window"))
     with pytest.raises(LongtakeError, match="allow_other_backbone=true"):
         Rag(**arguments).reset(rollout("self_forcing"))
     Rag(**arguments, allow_other_backbone=True).reset(rollout("self_forcing"))

@@ -17,7 +17,7 @@ from slurm.testcluster.processes import wait_until
 from tests.harness.support import video_hashes
 
 SWEEP = (
-    "backbone=tiny_short",
+    "backbone=street",
     "method=sliding_window,rag",
     "backbone.denoising_step_list=[1000]",
     "prompts.num=1",

@@ -112,10 +112,10 @@ def test_missing_weights_are_reported(bare: ThrowawayCluster, site_on: MakeSite)
     (site.folder / "weightless.py").write_text(
         "from dataclasses import dataclass\n"
         "from pathlib import Path\n"
-        "from backbones.tiny.backbone import TinyBackbone\n"
+        "from backbones.street.backbone import StreetBackbone\n"
         "from harness.core.errors import LongtakeError\n"
         "@dataclass\n"
-        "class Weightless(TinyBackbone):\n"
+        "class Weightless(StreetBackbone):\n"
         "    def load(self, device, prompts):\n"
         "        raise LongtakeError('No weights at /models/a.pt; get them by ...')\n"
     )

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backbones.world.grammar import SKIES
+from backbones.world.looks import SKIES
 from backbones.world.street.draw import draw_script
 from backbones.world.street.prompt import SPEED_PX, VOCABULARY, StreetPrompt
 from backbones.world.street.script import (

@@ -9,8 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backbones.world.grammar import COLORS, PATTERNS, SHAPES
-from backbones.world.palette import COLOR_RGB
+from backbones.world.looks import COLOR_RGB, COLORS, PATTERNS, SHAPES
 from backbones.world.street.actors import SIDE_PX
 from backbones.world.street.draw import draw_script
 from backbones.world.street.prompt import COUNTS

@@ -17,7 +17,7 @@ def test_the_embedded_backbone_is_scored_by_both_suites(
 ) -> None:
     weights(*layout.ALL_FILES)
     monkeypatch.chdir(tmp_path)
-    settings = ("backbone=tiny_short", "method=sliding_window", "prompts.num=1", "duration=0.75")
+    settings = ("backbone=street", "method=sliding_window", "prompts.num=1", "duration=0.75")
     one_step = "backbone.denoising_step_list=[1000]"
     assert main(["sweep", "name=both", *settings, one_step, "suite=[]", "--no-report"]) == 0
     suites = ("offline", "vbench_long")

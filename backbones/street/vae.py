@@ -1,4 +1,4 @@
-"""The small video VAE of the embedded backbone: 4x in time, 8x in space, 16 channels.
+"""The small video VAE of the street: 4x in time, 8x in space, 16 channels.
 
 Convolutions are per latent frame. Time enters through residual blocks that also see the features of
 the previous latent frame (the first frame sees itself twice). A decoder needs only these features
@@ -70,7 +70,7 @@ class LatentDecoder(nn.Module):
         """Return the video frames of the next latent frames.
 
         Args:
-            latents: latents before normalisation.
+            latents: normalised latents.
             memory: features of the previous latent frame, empty at the start of a video; updated.
         """
         x = self.d0(latents)
@@ -83,8 +83,8 @@ class LatentDecoder(nn.Module):
         return x.unflatten(1, (TEMPORAL_FACTOR, 3)).flatten(0, 1)
 
 
-class TinyVAE(LatentDecoder):
-    """Encoder and decoder of one video at a time."""
+class LatentEncoder(nn.Module):
+    """Encoder of one video at a time, with the statistics that normalise its latents."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -95,11 +95,13 @@ class TinyVAE(LatentDecoder):
             [_Residual(_COARSE, temporal=True), _Residual(_COARSE), _Residual(_COARSE)]
         )
         self.eo = nn.Conv2d(_COARSE, LATENT_CHANNELS, 1)
+        self.mean_C = nn.Parameter(torch.zeros(LATENT_CHANNELS))
+        self.std_C = nn.Parameter(torch.ones(LATENT_CHANNELS))
 
     def encode(
         self, video: Float[Tensor, "frame 3 height width"]
     ) -> Float[Tensor, "latent chan height/8 width/8"]:
-        """Return the latents of a video of 4T-3 frames in -1..1, before normalisation."""
+        """Return the normalised latents of a video of 4T-3 frames in -1..1."""
         num_frames = len(video)
         assert num_frames % TEMPORAL_FACTOR == 1, "4T-3 frames make T latent frames"
         lead_FCHW = video[:1].expand(TEMPORAL_FACTOR - 1, -1, -1, -1)
@@ -112,7 +114,8 @@ class TinyVAE(LatentDecoder):
         x = self.ed(F.silu(x))
         for block in self.e2:
             x = block(x, memory)
-        return self.eo(F.silu(x))
+        latents = self.eo(F.silu(x))
+        return (latents - self.mean_C[:, None, None]) / self.std_C[:, None, None]
 
 
 def _pointwise(layer: nn.Conv2d, x_NCHW: Tensor) -> Tensor:
@@ -125,19 +128,15 @@ def _pointwise(layer: nn.Conv2d, x_NCHW: Tensor) -> Tensor:
     )
 
 
-class TinyDecoder:
+class StreamDecoder:
     """Streaming decode of one video.
 
     Args:
-        decoder: the model.
-        mean_C: mean of each latent channel over the training data.
-        std_C: standard deviation of each latent channel.
+        decoder: the model, of normalised latents.
     """
 
-    def __init__(self, decoder: LatentDecoder, mean_C: Tensor, std_C: Tensor) -> None:
-        self._decoder = decoder
-        self._mean_C11 = mean_C[:, None, None]
-        self._std_C11 = std_C[:, None, None]
+    def __init__(self, decoder: LatentDecoder) -> None:
+        self.model = decoder
         self._memory: dict[nn.Module, Tensor] = {}
 
     @torch.inference_mode()
@@ -146,8 +145,8 @@ class TinyDecoder:
     ) -> UInt8[Tensor, "frame height*8 width*8 3"]:
         """Return the frames of the next latent frames; the first one of a video gives one frame."""
         first = not self._memory
-        latents = latents.to(self._mean_C11.device) * self._std_C11 + self._mean_C11
+        latents = latents.to(self.model.d0.weight.device)
         # One by one, because convolution kernels differ in the last bit between batch sizes.
-        video = torch.cat([self._decoder.decode(latent[None], self._memory) for latent in latents])
+        video = torch.cat([self.model.decode(latent[None], self._memory) for latent in latents])
         video = video[TEMPORAL_FACTOR - 1 :] if first else video
         return to_pixels(video)

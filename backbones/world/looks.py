@@ -1,4 +1,7 @@
-"""Colors of the tiny world, RGB in 0..1; the keys are the words of the grammar, in its order."""
+"""Skies, lands and looks of figures, by name; colors are RGB in 0..1.
+
+The order of the names is that of trained weights and of drawn streets.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,7 @@ COLOR_RGB: dict[str, Rgb] = {
     "white": (0.97, 0.97, 0.97),
     "black": (0.06, 0.06, 0.08),
 }
-TRUNK_RGB: Rgb = (0.30, 0.20, 0.12)
-WINDOW_RGB: Rgb = (0.95, 0.95, 0.95)
 OUTLINE_RGB: Rgb = (0.08, 0.08, 0.08)
+SKIES, LANDS, COLORS = tuple(SKY_RGB), tuple(LAND_RGB), tuple(COLOR_RGB)
+SHAPES = ("ball", "box", "kite", "star")
+PATTERNS = ("plain", "striped", "halved", "ringed")

@@ -1,1 +1,0 @@
-"""The embedded backbone: small trained models of the procedural world."""
