@@ -7,7 +7,6 @@ import os
 import shlex
 import signal
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -30,20 +29,20 @@ if TYPE_CHECKING:
 _MOST_FAILURES = 10
 
 
-def show_status(store: RunStore, watch: bool, every_s: float, terminal: Terminal) -> int:
-    """Print what is done, missing and failed; with `watch` until no process works on it."""
-    from rich.live import Live
-
+def show_status(store: RunStore, watched: bool, every_s: float, terminal: Terminal) -> int:
+    """Print what is done, missing and failed; if `watched`, until no process works on it."""
+    from harness.cli.watch import View, watch
     from harness.studies.experiments.training_progress import read_encoder_progress
 
-    progress, encoders = read_progress(store), read_encoder_progress(store)
-    if watch:
-        with Live(_table(progress, encoders), console=terminal.console) as live:
-            while progress.processes:
-                time.sleep(every_s)
-                progress, encoders = read_progress(store), read_encoder_progress(store)
-                live.update(_table(progress, encoders))
-    elif not terminal.as_json:
+    view = View(
+        lambda: (read_progress(store), read_encoder_progress(store)),
+        lambda state: _table(*state),
+        lambda state: _one_line(*state),
+        lambda state: bool(state[0].processes),
+    )
+    state = watch(view, every_s, terminal) if watched else view.read()
+    progress, encoders = state
+    if not (watched or terminal.as_json):
         terminal.console.print(_table(progress, encoders), soft_wrap=True)
     if terminal.as_json:
         terminal.print_json(
@@ -100,6 +99,15 @@ def _table(progress: Progress, encoders: Sequence[EncoderProgress]) -> Renderabl
         parts.append(Text(f"failed: {_label(progress, item)}: {reason}", style="red"))
     parts += [Text(f"at work: {process}") for process in progress.processes]
     return Group(*parts)
+
+
+def _one_line(progress: Progress, encoders: Sequence[EncoderProgress]) -> str:
+    units = ", ".join(f"{progress.count(state)} {state}" for state in STATES)
+    suites = (
+        f"{suite.suite}: {suite.done} done, {suite.failed} failed, {suite.missing} missing"
+        for suite in progress.suites
+    )
+    return "; ".join([f"units: {units}", *suites, *map(str, encoders)])
 
 
 def _label(progress: Progress, item: str) -> str:

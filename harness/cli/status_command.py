@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import time
-from contextlib import nullcontext
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,16 +11,14 @@ from harness.cli.options import Json, Store
 from harness.store.folders import existing_store
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from harness.cli.terminal import Terminal
     from slurm.status.state import SweepState
 
 
 def status(
     sweep: Store,
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Show it again until nothing is pending or running.")
+    watched: Annotated[
+        bool,
+        typer.Option("--watch", help="Show it again until nothing is pending or running."),
     ] = False,
     every: Annotated[
         float, typer.Option(min=1, metavar="S", help="Seconds between two updates of --watch.")
@@ -37,26 +32,37 @@ def status(
     """
     from harness.cli.local_sweep import show_status
     from harness.cli.terminal import STOPPED, Terminal
+    from harness.cli.watch import View, watch
     from harness.store.run_store import RunStore
     from slurm.status.state import read_state
-    from slurm.status.table import num_wrong, render
+    from slurm.status.table import num_wrong, one_line, render
+    from slurm.status.verdicts import Verdict
     from slurm.submission import submissions
 
     terminal = Terminal(as_json=as_json)
     store = existing_store(sweep).absolute()
-    if not submissions(store):
-        return show_status(RunStore(store), watch, every, terminal)
-    state = read_state(store)
-    if watch:
-        try:
-            state = _watch(store, state, every, terminal)
-        except KeyboardInterrupt:
-            terminal.say(
-                "\nThe jobs go on. To watch them again: python -m harness status --watch "
-                f"sweep={shlex.quote(str(store))}"
-            )
-            return STOPPED
-    elif not as_json:
+    is_local = not submissions(store)
+    try:
+        if is_local:
+            return show_status(RunStore(store), watched, every, terminal)
+        view = View(
+            lambda: read_state(store),
+            render,
+            one_line,
+            lambda state: bool(
+                state.with_verdict(Verdict.pending, Verdict.running, Verdict.unknown)
+            ),
+        )
+        state = watch(view, every, terminal) if watched else read_state(store)
+    except KeyboardInterrupt:
+        if not watched:
+            raise
+        terminal.say(
+            f"\nThe {'processes' if is_local else 'jobs'} go on. To watch them again: "
+            f"python -m harness status --watch sweep={shlex.quote(str(store))}"
+        )
+        return STOPPED
+    if not (watched or as_json):
         terminal.console.print(render(state), soft_wrap=True)
     if as_json:
         terminal.print_json(_as_dict(state))
@@ -69,29 +75,6 @@ def status(
             style="red",
         )
     return 1 if wrong or state.unreachable else 0
-
-
-def _watch(store: Path, state: SweepState, every_s: float, terminal: Terminal) -> SweepState:
-    """Show the state until nothing is pending or running: a table, in files a line per change."""
-    from rich.live import Live
-
-    from slurm.status.state import read_state
-    from slurm.status.table import one_line, render
-    from slurm.status.verdicts import Verdict
-
-    on_screen = terminal.console.is_terminal
-    shown = ""
-    with Live(render(state), console=terminal.console) if on_screen else nullcontext() as live:
-        while True:
-            if live:
-                live.update(render(state))
-            elif (line := one_line(state)) != shown:
-                terminal.say(f"{datetime.now():%H:%M:%S} {line}")
-                shown = line
-            if not state.with_verdict(Verdict.pending, Verdict.running, Verdict.unknown):
-                return state
-            time.sleep(every_s)
-            state = read_state(store)
 
 
 def _as_dict(state: SweepState) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.core.errors import StoreError, unknown_name
+from harness.core.errors import StoreError, UnknownName, unknown_name
 from harness.store.paths import StorePaths
 
 
@@ -20,8 +20,13 @@ def existing_store(folder: Path) -> Path:
     # An ordinary folder of the same name doesn't hide the sweep.
     for path in (*filter(_is_sweep, found), *found):
         return path
-    place = runs if folder.name == str(folder) and runs.is_dir() else folder.parent
-    siblings = [path.name for path in place.glob("*") if path.is_dir()]
+    place = runs if folder.name == str(folder) else folder.parent
+    siblings = [path.name for path in place.glob("*") if _is_sweep(path)]
+    if not siblings:
+        raise UnknownName(
+            f"Unknown sweep {folder.name!r}: there is none in {place.absolute()}. "
+            "python -m harness sweep name=NAME makes one; elsewhere it is found by its path."
+        )
     raise unknown_name(f"sweep in {place}", folder.name, siblings)
 
 

@@ -191,7 +191,7 @@ def test_watching_into_a_file_prints_a_line_per_change_and_says_how_to_come_back
         fake_slurm.queue([TaskState(t.job_id, t.index, t.name, "RUNNING") for t in running])
 
     # Not `time.sleep` itself, which other threads call.
-    monkeypatch.setattr("harness.cli.status_command.time", SimpleNamespace(sleep=wait))
+    monkeypatch.setattr("harness.cli.watch.time", SimpleNamespace(sleep=wait))
     assert main(["status", f"sweep={sweep.store}", "--watch"]) == 130
     lines = capsys.readouterr().out.splitlines()
     counted = [line for line in lines if "generate: " in line]

@@ -49,7 +49,7 @@ def test_1_if_a_unit_failed_although_the_others_are_made(tmp_path: Path) -> None
     [
         (["sweep", "method=ragg"], "Did you mean 'rag'?"),
         (["swep"], "Did you mean 'sweep'?"),
-        (["report", "sweep=runs/none"], "Unknown sweep in runs 'none'"),
+        (["report", "sweep=runs/none"], "Unknown sweep 'none': there is none in "),
         (["dev", "replay", "none.safetensors"], "none.safetensors"),
     ],
 )

@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
 
 from harness.api.listening import interruptible
 from harness.store.paths import StorePaths
-from harness.store.processes import running_processes, working
+from harness.store.processes import Process, running_processes, working
 from harness.store.run_store import RunStore
 from tests.harness.support import documented_keys, keys_of, sweep, unit_dirs, video_hashes
 from tests.reports.experiment import make_store
@@ -72,6 +73,30 @@ def test_status_counts_what_is_done_failed_and_missing(cli, store: RunStore) -> 
     ]
     assert found["suites"] == [{"suite": "offline", "done": 2, "failed": 0, "missing": 0}]
     assert found["failures"] == {"b-p": "ValueError: no"}
+
+
+def test_watching_into_a_file_prints_a_line_per_change_and_says_how_to_come_back(
+    cli, store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_work = [Process(1, "elsewhere", "now")]
+    monkeypatch.setattr("harness.store.progress.running_processes", lambda _: at_work)
+    steps = iter(
+        [
+            lambda: None,
+            lambda: store.write_failure("b-q", "no", "no"),
+            Mock(side_effect=KeyboardInterrupt),
+            at_work.clear,
+        ]
+    )
+    # Not `time.sleep` itself, which other threads call.
+    monkeypatch.setattr("harness.cli.watch.time", SimpleNamespace(sleep=lambda _: next(steps)()))
+    result = cli("status", "tour", "--watch")
+    counted = [line for line in result.out.splitlines() if "units: " in line]
+    assert ["1 failed" in line for line in counted] == [True, False], result.out
+    assert result.code == 130 and "The processes go on." in result.out
+    result = cli("status", "tour", "--watch")
+    assert result.code == 1 and "2 failed: python -m harness logs" in result.out
+    assert not list(steps)
 
 
 def test_logs_show_why_units_failed(cli, store: RunStore) -> None:
