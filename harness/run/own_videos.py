@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from eval.video.decode import VideoDamaged
 from harness.config.manifest import Manifest
@@ -86,4 +87,18 @@ def import_videos(
         damaged.append(
             f"{len(lengths_s)} lengths, a row each; duration=whole makes one row of all videos"
         )
-    return ImportedVideos(tuple(records), left_out, tuple(damaged))
+    return ImportedVideos(tuple(records), left_out, (*damaged, *_mixed(records)))
+
+
+def _mixed(records: Sequence[Record]) -> list[str]:
+    """Return a line on videos of several picture sizes or frame rates; none where all are alike."""
+    sizes = sorted({(record.width, record.height) for record in records})
+    rates = sorted({Fraction(record.origin.fps) for record in records if record.origin})
+    names = {
+        "picture sizes": [f"{width}x{height}" for width, height in sizes],
+        "frame rates": [f"{float(rate):.4g}" for rate in rates],
+    }
+    found = [f"{len(n)} {what} ({', '.join(n)})" for what, n in names.items() if len(n) > 1]
+    if not found:
+        return []
+    return [f"{' and '.join(found)} in one row: its numbers depend on them; import each by itself"]

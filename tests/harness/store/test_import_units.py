@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from eval.video.decode import VideoDamaged
-from harness.config.manifest import ListedVideo
+from harness.config.manifest import ListedVideo, Manifest
 from harness.core.errors import StoreError
 from harness.core.typed_files import read_typed
+from harness.run.own_videos import OwnVideos, import_videos
 from harness.store.imported import Row, check_row, import_video, plan_import, whole_durations_s
 from harness.store.record import Record
 from harness.store.run_store import RunStore
@@ -48,6 +49,21 @@ def test_a_record_is_equal_after_a_round_trip_and_states_only_what_is_known(
     assert record.video.file == "video.mp4"
     assert record.video.matches(store.unit_dir(record.unit_id))
     assert (record.prompt.id, record.prompt.evaluation_text) == ("ball", "a red ball")
+
+
+def test_a_folder_of_mixed_sizes_and_rates_says_so(tmp_path: Path) -> None:
+    listed = []
+    for number, (width, fps) in enumerate(((32, 8), (32, 8), (48, 12))):
+        path = encode(tmp_path / f"{number}.mp4", np.zeros((4, 32, width, 3), np.uint8), fps)
+        listed.append(ListedVideo(path, str(number), "a ball", "a ball", 0))
+    notes = []
+    for name, videos in (("alike", listed[:2]), ("mixed", listed)):
+        manifest = Manifest(tmp_path, tuple(videos), ())
+        own = OwnVideos(manifest, ROW, ["eval"])
+        notes.append(import_videos(own, RunStore(tmp_path / name), [0.25]).notes)
+    assert notes[0] == ()
+    (note,) = notes[1]
+    assert "2 picture sizes (32x32, 48x32) and 2 frame rates (8, 12) in one row" in note
 
 
 def test_the_line_and_the_record_of_a_video_name_the_same_unit(
