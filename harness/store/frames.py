@@ -21,6 +21,7 @@ from harness.store.lines import UnitLine
 from harness.store.merge import Conflict, Store, merge_labels, merge_outcomes, unique_names
 from harness.store.outcomes import FACTS, NUMBERS, TEXTS, read_units
 from harness.store.paths import StorePaths
+from harness.store.score_parts import KeptParts
 from harness.store.scores import Measured, load_scores
 
 LABELS = ["unit_id", "backbone", "method", "prompt_id", "prompt", "seed"]
@@ -47,8 +48,7 @@ class Sweep(Measured):
             and `FACTS`.
         scores: suite, unit_id, duration_s, metric, value (NaN when null), reason, and frozen:
             whether the video stands still over this duration.
-        curves: suite, unit_id, metric, start_s, end_s, value, first_similarity (of the clip's
-            feature to the first clip's, NaN for a metric without); clips of the longest duration.
+        clips: the curves, and the drift of each as computed by the suite.
         ages: suite, unit_id, duration_s, metric, age_s, value; of metrics that give their number by
             the seconds since something was first in view.
         segments: suite, unit_id, metric, segment (index), start_s, value (mean of the curve over
@@ -59,7 +59,6 @@ class Sweep(Measured):
         frozen: (unit_id, duration_s) of videos that any suite reports as standing still.
         looping: by (unit_id, duration_s), whether the video returns to its first frame; without
             videos of one clip, and those scored before this was counted.
-        drift: drift of each curve, by unit, suite, metric and duration, as computed by the suite.
         conflicts: units whose bytes differ between two stores.
         warnings: one line per file that was left out.
     """
@@ -94,6 +93,15 @@ class Sweep(Measured):
     def methods(self) -> list[str]:
         """Method labels in the order of the sweep."""
         return list(self.units["method"].unique())
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """All curves at once, which takes 40 bytes a clip and metric.
+
+        Columns: suite, unit_id, metric, start_s, end_s, value, first_similarity (of the clip's
+        feature to the first clip's, NaN for a metric without); clips of the longest duration.
+        """
+        return self.clips.frame()
 
     @cached_property
     def moving_scores(self) -> pd.DataFrame:
@@ -158,8 +166,12 @@ def load_sweep(folder: Path) -> Sweep:
     return load_sweeps([folder])
 
 
-def load_sweeps(folders: Sequence[Path]) -> Sweep:
+def load_sweeps(folders: Sequence[Path], kept: KeptParts | None = None) -> Sweep:
     """Read sweep folders, merging those of several people or clusters by unit id.
+
+    Args:
+        folders: the sweeps.
+        kept: scores that the last report kept; None reads all files, and holds all curves.
 
     Raises:
         LongtakeError: a folder is not a sweep, or a suite was scored with several versions.
@@ -175,7 +187,12 @@ def load_sweeps(folders: Sequence[Path]) -> Sweep:
     ]
     labels, notes = merge_labels(stores)
     outcomes, conflicts = merge_outcomes(stores)
-    measured = load_scores([(store.reader, store.video_sha256) for store in stores])
+    rows = labels.drop_duplicates("unit_id").groupby(ROW, sort=False)["unit_id"]
+    measured = load_scores(
+        [(store.reader, store.video_sha256) for store in stores],
+        [units.tolist() for _, units in rows],
+        kept,
+    )
     columns = ["unit_id", "source", *TEXTS, *NUMBERS, *FACTS]
     lines = [
         {"unit_id": unit_id, "source": source, **outcome.fields}

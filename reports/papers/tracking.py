@@ -26,7 +26,7 @@ from harness.store.frames import Sweep, as_dicts
 from methods.encoders.trackers import load_tracker
 from reports.site.published import published
 from reports.tables.comparison import compare_all
-from reports.tables.curves import compared_curves
+from reports.tables.curves import KEYS, compared_curves
 from reports.tables.table import Comparison
 
 _ROW = ["backbone", "method", "prompt_set"]
@@ -106,9 +106,12 @@ def _means(tables: Sequence[Comparison]) -> pd.DataFrame:
 
 
 def _curves(sweep: Sweep, tables: Sequence[Comparison]) -> pd.DataFrame:
-    found = compared_curves(sweep, tables)
-    means = found.points.dropna(subset="value").groupby(["key", "second"])["value"].mean()
-    return found.keys.merge(means.reset_index(), left_index=True, right_on="key")
+    found = [pd.DataFrame(columns=[*KEYS, "second", "value"])]
+    for curves in compared_curves(sweep, tables):
+        known = curves.points.dropna(subset="value")
+        means = known.groupby(["key", "second"])["value"].mean().reset_index("second")
+        found.append(curves.labelled(means))
+    return pd.concat(found[1:] or found, ignore_index=True)
 
 
 def _of_row(lines: pd.DataFrame, labels: Sequence[Hashable]) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from harness.core.names import file_stem
 from harness.store.folders import require_sweep
 from harness.store.frames import Sweep, as_dicts, load_sweeps
 from harness.store.paths import StorePaths
+from harness.store.score_parts import KeptParts
 from reports.papers.latex import write_latex_tables
 from reports.papers.quoted_files import load_quoted
 from reports.papers.spread import spreads
@@ -46,9 +47,7 @@ from reports.site.store_differences import differences_to_first
 from reports.site.video_data import video_data
 from reports.site.video_list import showcase, video_pieces
 from reports.tables.comparison import compare_all
-from reports.tables.curves import Curves, compared_curves
-from reports.tables.drift import drift_points
-from reports.tables.drift_ends import drift_ends, drift_intervals
+from reports.tables.drift_tables import DriftTables, drift_tables
 from reports.tables.export import write_drift, write_recall, write_segments, write_tables
 from reports.tables.headline import headline
 from reports.tables.recall import recall_points
@@ -205,7 +204,8 @@ def _build(
     """Build the report, and return its state without what names the inputs."""
     for_others = options.assets is not Assets.link
     advance("records and scores", 0, 0)
-    sweep = load_sweeps(folders)
+    kept = KeptParts(out / "kept", stamps, code_digest())
+    sweep = load_sweeps(folders, kept)
     hide = folder_hider(sweep) if for_others else str
     if for_others:
         sweep = published(sweep)
@@ -213,9 +213,7 @@ def _build(
     remove_leftovers(out)
     advance("tables", 0, 0)
     comparisons = compare_all(sweep, options.baseline)
-    curves = compared_curves(sweep, comparisons)
-    points = drift_points(curves)
-    ends = drift_ends(curves, sweep.looping)
+    drift = drift_tables(sweep, comparisons)
     recall = recall_points(sweep, comparisons)
     segments = segment_means(sweep, comparisons)
     assets = AssetWriter(sweep, out, options.assets, hide)
@@ -229,16 +227,16 @@ def _build(
         write_data(data / "videos" / f"{piece.name}.js", f"videos/{piece.name}", videos)
         pieces.append(piece)
     _remove_others(data / "videos", {f"{piece.name}.js" for piece in pieces})
-    write_data(data / "drift.js", "drift", drift_curves(points))
-    write_data(data / "ends.js", "ends", end_lines(ends))
+    write_data(data / "drift.js", "drift", drift_curves(drift.points))
+    write_data(data / "ends.js", "ends", end_lines(drift.ends))
     write_data(data / "segments.js", "segments", segment_lines(segments))
     write_data(data / "orders.js", "orders", order_tables(comparisons, quoted))
     write_data(data / "differences.js", "differences", differences_to_first(sweep))
-    tables = _tables(sweep, comparisons, curves, ends, recall, segments, out, write=options.papers)
+    tables = _tables(sweep, comparisons, drift, recall, segments, out, write=options.papers)
     ablations, not_compared = _ablations(sweep, out, for_others, write=options.papers)
     site = site_data(
         sweep,
-        boards(sweep, comparisons, points, recall),
+        boards(sweep, comparisons, drift.points, recall),
         pieces,
         quoted,
         spreads(quoted, comparisons),
@@ -263,10 +261,11 @@ def _build(
         from reports.site.plots import write_plots
 
         (out / "plots").mkdir(parents=True, exist_ok=True)
-        drawn = write_plots(sweep, comparisons, points, out / "plots", figures, advance)
+        drawn = write_plots(sweep, comparisons, drift.points, out / "plots", figures, advance)
         plots = [path for plot in drawn for path in plot.files]
         figures = {plot.files[0].stem: plot.digest for plot in drawn}
         write_page(out, _with_files(site, assets, [*tables, *plots]))
+    kept.forget_others()
     return State(
         setting="",
         files="",
@@ -342,8 +341,7 @@ def _remove_others(folder: Path, kept: Collection[str]) -> None:
 def _tables(
     sweep: Sweep,
     comparisons: Sequence[Comparison],
-    curves: Curves,
-    ends: pd.DataFrame,
+    drift: DriftTables,
     recall: pd.DataFrame,
     segments: pd.DataFrame,
     out: Path,
@@ -355,7 +353,7 @@ def _tables(
         return [*_files(tables), *_files(vbench)]
     tables.mkdir(parents=True, exist_ok=True)
     written = write_tables(sweep, comparisons, tables)
-    written += write_drift(ends, drift_intervals(curves), tables)
+    written += write_drift(drift.ends, drift.intervals, tables)
     written += write_recall(recall, tables)
     written += write_segments(segments, tables)
     written += write_latex_tables(comparisons, tables)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise, starmap
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from reports.site.assets import UnitAssets
 from reports.site.data_files import short
 from reports.site.published import Hide
 
+_AT_ONCE = 2000
+
 
 def video_data(
     sweep: Sweep,
@@ -36,14 +39,26 @@ def video_data(
         units: lines of `Sweep.units`, those to yield.
         hide: applied to the texts of the records.
     """
-    if not units:
-        return
-    chosen = {unit["unit_id"] for unit in units}
-    curves = _Curves(sweep.curves[sweep.curves["unit_id"].isin(chosen)])
-    scores = _scores(sweep.scores[sweep.scores["unit_id"].isin(chosen)])
     frozen_s: dict[str, list[float | str]] = {}
     for unit_id, duration_s in sorted(sweep.frozen):
         frozen_s.setdefault(unit_id, []).append(plain_duration(duration_s))
+    # Row by row, as curves are kept, and so many at once that memory does not grow with the sweep.
+    by_row = sorted(units, key=lambda unit: (unit["backbone"], unit["method"]))
+    for first in range(0, len(by_row), _AT_ONCE):
+        yield from _videos(sweep, assets, by_row[first : first + _AT_ONCE], frozen_s, hide)
+
+
+def _videos(
+    sweep: Sweep,
+    assets: Mapping[str, UnitAssets],
+    units: Sequence[Mapping[str, Any]],
+    frozen_s: Mapping[str, list[float | str]],
+    hide: Hide,
+) -> Iterator[tuple[schema.Video, list[str]]]:
+    chosen = [unit["unit_id"] for unit in units]
+    curves = {suite: _Curves(sweep, suite, chosen) for suite in sweep.clips.suites}
+    drift = {suite: sweep.clips.drift(suite, chosen) for suite in sweep.clips.suites}
+    scores = _scores(sweep.scores[sweep.scores["unit_id"].isin(chosen)])
     for unit in units:
         unit_id = unit["unit_id"]
         reader = Reader(sweep.sources[unit["source"]].folder)
@@ -71,11 +86,11 @@ def video_data(
             sha256=unit["video_sha256"],
             device=unit["device"],
             scores=scores.get(unit_id, {}),
-            curves=curves.of(unit_id),
+            curves={s: found for s, c in curves.items() if (found := c.of(unit_id))},
             retrievals=_retrievals(reader, unit),
             timings_s=dict(sorted(generation.timings_s.items())) if generation else {},
             memory_mib=dict(sorted(generation.memory_mib.items())) if generation else {},
-            drift=_drift(sweep.drift.get(unit_id, {})),
+            drift=_drift({s: of[unit_id] for s, of in drift.items() if unit_id in of}),
             frozen_s=frozen_s.get(unit_id, []),
             record=hide(text),
         )
@@ -136,32 +151,28 @@ def _drift(
 
 
 class _Curves:
-    """The curves of all units, sliced by position, because a frame per unit would take minutes."""
+    """The curves of some units, sliced by position, because a frame per unit would take minutes."""
 
-    def __init__(self, curves: pd.DataFrame) -> None:
-        self._numbers = {name: curves[name].to_numpy() for name in ("start_s", "end_s", "value")}
-        self._labels = {
-            name: curves[name].astype(str).to_numpy(dtype=object) for name in ("suite", "metric")
-        }
-        self._places = curves.groupby("unit_id", observed=True, sort=False).indices
+    def __init__(self, sweep: Sweep, suite: str, unit_ids: Sequence[str]) -> None:
+        self._lines = sweep.clips.of(suite, unit_ids)
+        ends = np.searchsorted(self._lines.unit, np.arange(len(unit_ids) + 1)).tolist()
+        self._slices = dict(zip(unit_ids, starmap(slice, pairwise(ends)), strict=True))
 
-    def of(self, unit_id: str) -> dict[str, schema.Curves]:
-        """Return the curves of a unit by suite; all metrics of a suite have the same clips."""
-        places = np.asarray(self._places.get(unit_id, ()), dtype=int)
-        suites, metrics = (self._labels[name][places] for name in ("suite", "metric"))
+    def of(self, unit_id: str) -> schema.Curves | None:
+        """Return the curves of a unit, which all have the same clips; None without any."""
+        own = self._slices[unit_id]
+        metric = self._lines.metric[own]
+        if not len(metric):
+            return None
         start_s, end_s, values = (
-            self._numbers[name][places] for name in ("start_s", "end_s", "value")
+            self._lines.numbers[name][own] for name in ("start_s", "end_s", "value")
         )
-        found: dict[str, schema.Curves] = {}
-        for suite in dict.fromkeys(suites):
-            of_suite = suites == suite
-            clips = of_suite & (metrics == metrics[of_suite][0])
-            found[suite] = schema.Curves(
-                start_s=[round(float(second), 3) for second in start_s[clips]],
-                end_s=[round(float(second), 3) for second in end_s[clips]],
-                values={
-                    metric: [short(v, 5) for v in values[of_suite & (metrics == metric)]]
-                    for metric in dict.fromkeys(metrics[of_suite])
-                },
-            )
-        return found
+        clips = metric == metric[0]
+        return schema.Curves(
+            start_s=[round(float(second), 3) for second in start_s[clips]],
+            end_s=[round(float(second), 3) for second in end_s[clips]],
+            values={
+                self._lines.metrics[code]: [short(v, 5) for v in values[metric == code]]
+                for code in dict.fromkeys(metric.tolist())
+            },
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,58 +16,84 @@ KEYS = ["suite", "metric", "backbone", "prompt_set", "method"]
 
 @dataclass(frozen=True)
 class Curves:
-    """All points of the curves of the compared videos.
+    """All points of the curves of the compared videos of one row of a suite.
 
     Attributes:
-        keys: `KEYS` of each line of a chart, in the order of the sweep.
+        keys: `KEYS` of each line of a chart, by metric.
+        places: by key what orders the lines of all rows: their first video, then their file.
         points: key (an index into `keys`), unit (an index into `unit_ids`), prompt (an integer),
             second (middle of the clip), end_s, value (NaN when null) and first_similarity.
         unit_ids: the units.
     """
 
     keys: pd.DataFrame
+    places: list[tuple[int, int]]
     points: pd.DataFrame
     unit_ids: np.ndarray
 
+    @property
+    def suite(self) -> str:
+        """The suite."""
+        return str(self.keys["suite"].iloc[0])
 
-def compared_curves(sweep: Sweep, comparisons: Sequence[Comparison]) -> Curves:
-    """Return the curves of the pairs that each suite's longest table compares.
+    def labelled(self, lines: pd.DataFrame) -> pd.DataFrame:
+        """Return lines whose index is the key with the labels of each, under the same index."""
+        return pd.concat([self.keys.loc[lines.index], lines], axis=1)
 
-    Only those take part, so all lines of a group are over the same prompts and seeds.
+
+def compared_curves(sweep: Sweep, comparisons: Sequence[Comparison]) -> Iterator[Curves]:
+    """Yield the curves of the pairs that each suite's longest table compares, row by row.
+
+    Only those take part, so all lines of a group are over the same prompts and seeds. Only the
+    curves of one row are in memory.
 
     Args:
         sweep: the loaded run stores.
         comparisons: its tables.
     """
     units = units_compared(sweep, comparisons)
-    curves = sweep.curves
-    suites, unit_ids = (curves[name].cat.categories for name in ("suite", "unit_id"))
-    units = units[units["suite"].isin(suites) & units["unit_id"].isin(unit_ids)]
-    place, which = _join(
-        curves["suite"].cat.codes.to_numpy(np.int64) * len(unit_ids)
-        + curves["unit_id"].cat.codes.to_numpy(),
-        _places(suites, units["suite"]) * len(unit_ids) + _places(unit_ids, units["unit_id"]),
-    )
-    rows = units.groupby([KEYS[0], *KEYS[2:]], sort=False, observed=True).ngroup().to_numpy()
-    metrics = curves["metric"].cat.categories
-    codes = rows[which] * len(metrics) + curves["metric"].cat.codes.to_numpy()[place]
-    key, first = pd.factorize(codes)
-    labels = units.drop_duplicates([KEYS[0], *KEYS[2:]]).reset_index(drop=True)
-    keys = labels.loc[first // max(1, len(metrics))].reset_index(drop=True)
-    keys = keys.assign(metric=metrics[first % max(1, len(metrics))].astype(str))
-    numbers = {name: curves[name].to_numpy() for name in ("start_s", "end_s")}
+    with_curves = {suite: sweep.clips.with_curves(suite) for suite in sweep.clips.suites}
+    pairs = zip(units["suite"], units["unit_id"], strict=True)
+    chosen = [unit_id in with_curves.get(suite, ()) for suite, unit_id in pairs]
+    units = units[np.array(chosen, bool)]
+    # Of all rows at once, as sums over prompts are made in the order of these numbers.
+    units = units.assign(prompt=pd.factorize(units["prompt_id"])[0])
+    order = {unit_id: place for place, unit_id in enumerate(sweep.clips.units)}
+    for labels, row in units.groupby([KEYS[0], *KEYS[2:]], sort=False, observed=True):
+        place = row["unit_id"].map(order).to_numpy()
+        yield _curves(
+            sweep, dict(zip([KEYS[0], *KEYS[2:]], map(str, labels), strict=True)), row, place
+        )
+
+
+def _curves(
+    sweep: Sweep, labels: Mapping[str, str], row: pd.DataFrame, place: np.ndarray
+) -> Curves:
+    """Return the curves of a row, whose units stand at some places in the sweep."""
+    row, place = row.iloc[np.argsort(place, kind="stable")], np.sort(place, kind="stable")
+    lines = sweep.clips.of(labels["suite"], row["unit_id"].tolist())
+    key, first = np.unique(lines.metric, return_index=True)
+    by_place = np.argsort(first)
+    key, first = key[by_place], first[by_place]
+    key_of = np.zeros(len(lines.metrics), np.int64)
+    key_of[key] = np.arange(len(key))
+    keys = pd.DataFrame(labels, index=range(len(key)))
+    keys = keys.assign(metric=pd.array([lines.metrics[code] for code in key], dtype="str"))
+    starts = np.searchsorted(lines.unit, lines.unit[first])
+    numbers = lines.numbers
     points = pd.DataFrame(
         {
-            "key": key,
-            "unit": curves["unit_id"].cat.codes.to_numpy()[place].astype(np.int64),
-            "prompt": pd.factorize(units["prompt_id"])[0][which],
-            "second": ((numbers["start_s"] + numbers["end_s"]) / 2)[place],
-            "end_s": numbers["end_s"][place],
-            "value": curves["value"].to_numpy()[place],
-            "first_similarity": curves["first_similarity"].to_numpy()[place],
+            "key": key_of[lines.metric],
+            "unit": lines.unit,
+            "prompt": row["prompt"].to_numpy()[lines.unit],
+            "second": (numbers["start_s"] + numbers["end_s"]) / 2,
+            "end_s": numbers["end_s"],
+            "value": numbers["value"],
+            "first_similarity": numbers["first_similarity"],
         }
     )
-    return Curves(keys[KEYS], points, unit_ids.to_numpy(dtype=object))
+    places = list(zip(place[lines.unit[first]].tolist(), (first - starts).tolist(), strict=True))
+    return Curves(keys[KEYS], places, points, row["unit_id"].to_numpy(dtype=object))
 
 
 def units_compared(sweep: Sweep, comparisons: Sequence[Comparison]) -> pd.DataFrame:
@@ -89,21 +115,3 @@ def units_compared(sweep: Sweep, comparisons: Sequence[Comparison]) -> pd.DataFr
         kept.append(units[[name in wanted for name in names]].assign(suite=suite))
     empty = pd.DataFrame(columns=["suite", *labels])
     return pd.concat(kept, ignore_index=True) if kept else empty
-
-
-def _places(known: pd.Index, wanted: pd.Series) -> np.ndarray:
-    """Return the place of each label among those known."""
-    return known.get_indexer(pd.Index(wanted)).astype(np.int64)
-
-
-def _join(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the places of equal numbers, one of `left` and one of `right`, in the order of left.
-
-    `right` may hold a number more than once, because a unit can belong to several rows.
-    """
-    order = np.argsort(right, kind="stable")
-    first = np.searchsorted(right[order], left, side="left")
-    counts = np.searchsorted(right[order], left, side="right") - first
-    place = np.repeat(np.arange(len(left)), counts)
-    behind = np.arange(len(place)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return place, order[first[place] + behind]

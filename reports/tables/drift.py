@@ -8,17 +8,19 @@ import pandas as pd
 from eval.statistics import means_by_group
 from reports.tables.curves import KEYS, Curves
 
+POINTS = [*KEYS, "second", "mean", "stderr"]
+
 
 def drift_points(curves: Curves) -> pd.DataFrame:
     """Return mean and standard error (clustered by prompt) of every curve at every clip.
 
     Args:
-        curves: of `reports.tables.curves.compared_curves`.
+        curves: one of `reports.tables.curves.compared_curves`.
 
     Returns:
-        `KEYS`, second (middle of the clip), mean, stderr (NaN for one prompt), in the order of the
-        keys. A clip is included only if all videos of the row that have the curve reach it with a
-        value, so that no line bends because videos drop out.
+        `POINTS`, second being the middle of the clip and stderr NaN for one prompt, by key. A clip
+        is included only if all videos of the row that have the curve reach it with a value, so that
+        no line bends because videos drop out.
     """
     points = curves.points
     num_videos = points.groupby("key")["unit"].nunique().reindex(range(len(curves.keys)))
@@ -34,7 +36,12 @@ def drift_points(curves: Curves) -> pd.DataFrame:
     )
     key, second = np.divmod(np.arange(num_places), max(1, len(seconds)))
     whole = (found.num_values > 0) & (found.num_values == num_videos.to_numpy()[key])
-    labels = curves.keys.loc[key[whole]].reset_index(drop=True)
-    return labels[KEYS].assign(
-        second=seconds[second[whole]], mean=found.mean[whole], stderr=found.stderr[whole]
+    lines = pd.DataFrame(
+        {
+            "second": seconds[second[whole]],
+            "mean": found.mean[whole],
+            "stderr": found.stderr[whole],
+        },
+        index=key[whole],
     )
+    return curves.labelled(lines)

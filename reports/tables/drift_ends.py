@@ -19,37 +19,34 @@ INTERVAL_S = 10.0
 """Seconds of an interval."""
 ENDS = [
     *(*KEYS, "num_videos", "num_looping", "num_looping_of"),
-    *("first", "last", "change", "change_stderr"),
+    *("first", "last", "change", "change_stderr", "last_similarity"),
 ]
 INTERVALS = [*KEYS, "start_s", "end_s", "num_videos", "mean", "stderr", "first_similarity"]
 
 
-def drift_ends(curves: Curves, looping: Mapping[tuple[str, float], bool]) -> pd.DataFrame:
+def drift_ends(curves: Curves, looping: Mapping[str, bool]) -> pd.DataFrame:
     """Return how each row ends, against how it begins.
 
     Args:
-        curves: of `reports.tables.curves.compared_curves`.
-        looping: of `harness.store.frames.Sweep`.
+        curves: one of `reports.tables.curves.compared_curves`.
+        looping: by unit, where known: whether the video returns to its first frame.
 
     Returns:
-        `ENDS` and last_similarity, a line per row and metric: means of the curve over the clips
-        whose middle lies in the first and in the last `END_S` seconds, their difference with its
-        standard error by prompt, and the similarity of the last clips' features to the first
-        clip's. num_looping counts the videos that return to their first frame, of the
-        num_looping_of videos of which that is known; it is null where it is known of none. Videos
-        shorter than two ends are left out.
+        `ENDS`, a line per metric: means of the curve over the clips whose middle lies in the first
+        and in the last `END_S` seconds, their difference with its standard error by prompt, and the
+        similarity of the last clips' features to the first clip's. num_looping counts the videos
+        that return to their first frame, of the num_looping_of videos of which that is known; it is
+        null where it is known of none. Videos shorter than two ends are left out.
     """
     points = curves.points
-    suites = pd.factorize(curves.keys["suite"])[0]
-    end_s = points["end_s"].groupby(_codes(suites[points["key"]], points["unit"])).transform("max")
+    end_s = points["end_s"].groupby(points["unit"]).transform("max")
     long_enough = end_s >= 2 * END_S
     first = _videos(points[long_enough & (points["second"] < END_S)])
     last = _videos(points[long_enough & (points["second"] > end_s - END_S)])
     both = first.join(last.add_suffix("_last"), how="inner").dropna(subset=["value", "value_last"])
-    known: dict[str, bool] = {}
-    for (unit_id, _), flag in looping.items():
-        known[unit_id] = known.get(unit_id, False) or flag
-    flags = [known.get(unit_id) for unit_id in curves.unit_ids[both.index.get_level_values("unit")]]
+    flags = [
+        looping.get(unit_id) for unit_id in curves.unit_ids[both.index.get_level_values("unit")]
+    ]
     both["looping"] = pd.array(flags, dtype="boolean")
     key, prompts = both.index.get_level_values("key").to_numpy(), both["prompt"].to_numpy()
     change = both["value_last"] - both["value"]
@@ -65,14 +62,14 @@ def drift_ends(curves: Curves, looping: Mapping[tuple[str, float], bool]) -> pd.
         change=found.mean[lines.index],
         change_stderr=found.stderr[lines.index],
     )
-    return _labelled(curves, lines)[[*ENDS, "last_similarity"]]
+    return curves.labelled(lines)[ENDS]
 
 
 def drift_intervals(curves: Curves) -> pd.DataFrame:
     """Return the mean of each row and metric by intervals of `INTERVAL_S` seconds.
 
     Args:
-        curves: of `reports.tables.curves.compared_curves`.
+        curves: one of `reports.tables.curves.compared_curves`.
 
     Returns:
         `INTERVALS`; a clip belongs to the interval of its middle, stderr is by prompt, and
@@ -96,7 +93,7 @@ def drift_intervals(curves: Curves) -> pd.DataFrame:
         stderr=found.stderr[lines.index],
     )
     lines.index = lines.index // span
-    return _labelled(curves, lines)[INTERVALS]
+    return curves.labelled(lines)[INTERVALS]
 
 
 def _codes(major: pd.Series | np.ndarray, minor: pd.Series) -> np.ndarray:
@@ -120,8 +117,3 @@ def _videos(points: pd.DataFrame) -> pd.DataFrame:
             "end_s": groups["end_s"].max(),
         }
     )
-
-
-def _labelled(curves: Curves, lines: pd.DataFrame) -> pd.DataFrame:
-    labels = curves.keys.loc[lines.index].reset_index(drop=True)
-    return pd.concat([labels, lines.reset_index(drop=True)], axis=1)

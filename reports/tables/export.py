@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet as pq
 
 from eval.metric import Kind
 from harness.store.frames import Sweep
@@ -40,9 +43,19 @@ def write_tables(sweep: Sweep, comparisons: Sequence[Comparison], folder: Path) 
         ("timings", timing_table(sweep)),
     ):
         written += _write_frame(frame, folder / name)
-    path = folder / "curves.parquet"
-    sweep.curves.to_parquet(path, index=False)
-    return [*written, path]
+    return [*written, _write_curves(sweep, folder / "curves.parquet")]
+
+
+def _write_curves(sweep: Sweep, path: Path) -> Path:
+    """Write all curves row by row, as they are read: together they may not fit into memory."""
+    texts = dict.fromkeys(("suite", "unit_id", "metric"), "str")
+    with ExitStack() as stack:
+        writer = None
+        for frame in sweep.clips.frames() if sweep.clips.parts else [sweep.clips.frame()]:
+            table = pa.Table.from_pandas(frame.astype(texts), preserve_index=False)
+            writer = writer or stack.enter_context(pq.ParquetWriter(path, table.schema))
+            writer.write_table(table)
+    return path
 
 
 def write_drift(ends: pd.DataFrame, intervals: pd.DataFrame, folder: Path) -> list[Path]:

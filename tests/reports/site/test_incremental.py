@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from harness.core.environment import package_versions
 from harness.core.errors import ConfigError
 from harness.core.files import locked_if_free
+from harness.store import scores
 from reports.papers.quoted_files import SHIPPED
 from reports.site import build, state
 from reports.site.build import build_report
@@ -33,9 +34,8 @@ UNIT = "tiny_short-rag-p1-0"
 
 def contents(out: Path) -> dict[str, bytes]:
     files = {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file()}
-    files.pop("state.json")
-    files.pop("memory.json", None)  # may be lost or damaged
-    return files
+    own = ("state.json", "memory.json", "kept/")  # may be lost or damaged
+    return {name: content for name, content in files.items() if not name.startswith(own)}
 
 
 SMALL = Plain(["sliding_window", "rag", "random"], [f"Prompt {n}." for n in range(7)], noisy)
@@ -86,12 +86,14 @@ def restore(store: Path, unit: str) -> None:
 def forget(store: Path, _: str) -> None:
     """Lose what was computed for the last report."""
     (store / "report" / "memory.json").unlink(missing_ok=True)
+    next((store / "report" / "kept").iterdir()).unlink()
 
 
-def damage(store: Path, _: str) -> None:
-    """Damage it."""
-    path = store / "report" / "memory.json"
-    path.write_bytes(path.read_bytes()[:-40] + b"0" * 40)
+def damage(store: Path, unit: str) -> None:
+    """Damage it, and half of the kept scores or curves."""
+    damaged = [store / "report" / "memory.json", *sorted((store / "report" / "kept").iterdir())]
+    for path in damaged[:: 1 + int(unit[-1]) % 2]:
+        path.write_bytes(path.read_bytes()[:-40] + b"0" * 40)
 
 
 CHANGES = st.tuples(
@@ -126,6 +128,19 @@ def test_whatever_changes_a_report_equals_one_made_from_nothing(
         assert contents(out) == made
         shutil.rmtree(out)
         (folder / "before").rename(out)
+
+
+def test_scores_are_read_again_of_the_row_that_changed(
+    plain_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Path(shutil.copytree(plain_store, tmp_path / "runs" / "sweep", symlinks=True))
+    build_report(store, options=PAGE_ONLY)
+    rescore(store, UNITS[0])
+    read = Mock(side_effect=scores._unit_metrics)
+    monkeypatch.setattr(scores, "_unit_metrics", read)
+    build_report(store, options=PAGE_ONLY)
+    units = {call.args[1].stem for call in read.call_args_list}
+    assert {UNITS[0]} <= units <= set(UNITS[:7])
 
 
 def refuse(path: Path) -> None:

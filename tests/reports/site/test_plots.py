@@ -13,14 +13,13 @@ from reports.site.build import ReportPaths
 from reports.site.plots import write_plots
 from reports.site.style import PALETTE, strokes
 from reports.tables.comparison import compare_all
-from reports.tables.curves import compared_curves
-from reports.tables.drift import drift_points
+from reports.tables.drift_tables import drift_tables
 
 pytestmark = pytest.mark.slow
 
 
 def points_of(sweep: Sweep) -> pd.DataFrame:
-    return drift_points(compared_curves(sweep, compare_all(sweep)))
+    return drift_tables(sweep, compare_all(sweep)).points
 
 
 def test_drift_point_is_the_mean_over_videos(pristine_store: Path) -> None:

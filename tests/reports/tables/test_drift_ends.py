@@ -13,6 +13,7 @@ from reports.site.leaderboard import end_lines
 from reports.tables.comparison import compare_all
 from reports.tables.curves import compared_curves
 from reports.tables.drift_ends import drift_ends, drift_intervals
+from reports.tables.drift_tables import drift_tables
 
 ROW = {"metric": "subject", "backbone": "tiny_short", "method": "sliding_window"}
 
@@ -41,9 +42,7 @@ def change_scores(store: Path, looping: bool | None) -> None:
 def test_last_seconds_stand_against_the_first(store: Path, looping: bool) -> None:
     change_scores(store, looping)
     sweep = load_sweep(store)
-    ends = drift_ends(compared_curves(sweep, compare_all(sweep)), sweep.looping).set_index(
-        list(ROW)
-    )
+    ends = drift_tables(sweep, compare_all(sweep)).ends.set_index(list(ROW))
     line = ends.loc[tuple(ROW.values())]
     assert line["first"] == pytest.approx(1 - 0.02)  # clips with middles at 1 and 3 s
     assert line["change"] == pytest.approx(line["last"] - line["first"])
@@ -59,7 +58,7 @@ def test_returns_are_unknown_where_they_were_not_counted(store: Path) -> None:
     content["looping"] = {"60": {"flag": True, "num_returns": 2}}
     path.write_text(json.dumps(content))
     sweep = load_sweep(store)
-    ends = drift_ends(compared_curves(sweep, compare_all(sweep)), sweep.looping)
+    ends = drift_tables(sweep, compare_all(sweep)).ends
     of_row = (ends[list(ROW)] == list(ROW.values())).all(axis=1)
     assert ends.loc[of_row, ["num_looping", "num_looping_of"]].to_numpy().tolist() == [[1, 1]]
     others = ends[ends["method"] != ROW["method"]]
@@ -71,7 +70,7 @@ def test_returns_are_unknown_where_they_were_not_counted(store: Path) -> None:
 def test_intervals_cover_the_video(store: Path) -> None:
     change_scores(store, looping=False)
     sweep = load_sweep(store)
-    lines = drift_intervals(compared_curves(sweep, compare_all(sweep)))
+    lines = drift_tables(sweep, compare_all(sweep)).intervals
     of_row = lines[(lines[list(ROW)] == list(ROW.values())).all(axis=1)]
     assert of_row["start_s"].tolist() == [0, 10, 20, 30, 40, 50]
     assert of_row["end_s"].tolist() == [10, 20, 30, 40, 50, pytest.approx(957 / 16)]
@@ -81,7 +80,7 @@ def test_intervals_cover_the_video(store: Path) -> None:
 
 def test_videos_shorter_than_two_ends_have_none(pristine_store: Path) -> None:
     sweep = load_sweep(pristine_store)
-    short = replace(sweep, curves=sweep.curves[sweep.curves["end_s"] <= 8])
-    curves = compared_curves(short, compare_all(sweep))
-    assert drift_ends(curves, short.looping).empty
-    assert not drift_intervals(curves).empty
+    curves = next(compared_curves(sweep, compare_all(sweep)))
+    short = replace(curves, points=curves.points[curves.points["end_s"] <= 8])
+    assert drift_ends(short, {}).empty
+    assert not drift_intervals(short).empty
