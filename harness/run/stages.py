@@ -74,14 +74,17 @@ def run_stages(
     }
     prompts = {unit.id: unit.evaluation_prompts for unit in units}
     failed: dict[str, str] = {}
-    clear(store.claims_dir)
+    # What ended the process that worked on it comes last: it may end this one too.
+    ended_by = clear(store.claims_dir)
     # The second round is for damaged videos only. There is no third one, since a disk that damages
     # every file would otherwise keep the sweep running.
     for _ in range(2):
         missing = [unit for unit in missing_units(store, units) if unit.id not in failed]
+        missing.sort(key=lambda unit: unit.id in ended_by)
         if missing:
             failed |= generate(missing, settings, labels, listener, stop_requested).failed
         tasks = missing_evaluations(store, prompts, settings.duration, settings.suite)
+        tasks.sort(key=lambda task: task.unit_id in ended_by)
         if tasks and not stop_requested():
             store.remove_scoring_leftovers()
             outcome = score(tasks, settings, labels, listener, stop_requested)

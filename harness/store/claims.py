@@ -119,17 +119,24 @@ def is_held(path: Path) -> bool | None:
     return False
 
 
-def clear(folder: Path) -> None:
-    """Remove claims that no process holds, as killed ones leave them, and the empty folder."""
+def clear(folder: Path) -> set[str]:
+    """Remove claims that no process holds, and the empty folder.
+
+    Returns:
+        The names of the claims that processes left which were killed, or ended by their work.
+    """
     try:
         paths = list(folder.iterdir())
     except FileNotFoundError:
-        return
+        return set()
+    left = set()
     for path in paths:
         if claim := take(path):
             claim.release()
+            left.add(path.name)
     with contextlib.suppress(OSError):  # not empty
         folder.rmdir()
+    return left
 
 
 def holder(path: Path) -> str:

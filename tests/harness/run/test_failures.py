@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.config.sweep import load_sweep
 from harness.run import worker
 from harness.store.shards import Evaluation
+from harness.store.units import plan_units
 from tests.harness.support import FAST, records, sweep
 
 pytestmark = pytest.mark.slow
@@ -40,21 +42,38 @@ def test_scores_of_one_suite_leave_the_failures_of_others(
     assert not list(STORE.glob("units/*/failure*.json"))
 
 
-@pytest.mark.parametrize("executor", ["inline", "processes"])
-def test_a_strategy_that_ends_the_process_fails_its_unit_only(cli, executor: str) -> None:
+@pytest.mark.parametrize(
+    ("executor", "leave"),
+    [("inline", "sys.exit(0)"), ("inline", "os._exit(0)"), ("processes", "sys.exit(0)")],
+)
+def test_a_strategy_that_ends_the_process_fails_its_unit_only(
+    cli, executor: str, leave: str
+) -> None:
     Path("leaving.py").write_text(
-        "import sys\n"
+        "import os, sys\n"
         "from dataclasses import dataclass\n"
         "from methods.sliding_window import SlidingWindow\n\n"
         "@dataclass\n"
         "class Leaving(SlidingWindow):\n"
         "    def plan(self, first_frame):\n"
-        "        sys.exit(0)\n"
+        f"        {leave}\n"
     )
     result = cli(*sweep("method=leaving:Leaving,sliding_window", f"executor={executor}"))
     assert result.code == 1
-    assert "SystemExit: 0 (leaving.py:8 in plan)" in result.out
+    assert "SystemExit: 0 (" in result.out
+    (failure,) = STORE.glob("units/*/failure.json")
+    assert "leaving.py" in json.loads(failure.read_text())["traceback"]
     assert len(records(STORE)) == 1
+
+
+def test_a_unit_that_ended_the_process_of_an_earlier_command_comes_last(cli) -> None:
+    command = [*sweep(), "prompts.num=3"]
+    first, *others = [unit.id for unit in plan_units(load_sweep(command[2:]))]
+    (STORE / ".claims").mkdir(parents=True)
+    (STORE / ".claims" / first).write_text("this machine, process 1")
+    assert cli(*command).code == 0
+    made = sorted(STORE.glob("units/*/record.json"), key=lambda path: path.stat().st_mtime_ns)
+    assert [path.parent.name for path in made] == [*others, first]
 
 
 def test_a_worker_that_dies_without_a_word_is_no_success(cli) -> None:

@@ -107,7 +107,7 @@ def test_claims_of_killed_processes_are_cleared_and_those_of_others_stay(
     tmp_path: Path, other: subprocess.Popen[str]
 ) -> None:
     (tmp_path / "a").touch()
-    clear(tmp_path)
+    assert clear(tmp_path) == {"a"}
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
     other.kill()
     other.wait()
