@@ -28,15 +28,19 @@ def print_results(comparisons: Sequence[Comparison], terminal: Terminal) -> None
 
 def main_metrics(comparison: Comparison) -> list[MetricInfo]:
     """Return the metrics with values, those first under a heading first; at most five."""
-    filled = {
-        name for row in comparison.rows for name, cell in row.cells.items() if cell.mean is not None
-    }
+    filled = _with_values(comparison)
     headings = [
         [info for info in infos if info.name in filled] for _, infos in grouped(comparison.metrics)
     ]
     firsts = [infos[0] for infos in headings if infos]
     others = [info for infos in headings for info in infos[1:]]
     return [*firsts, *others][:_MOST_METRICS]
+
+
+def _with_values(comparison: Comparison) -> set[str]:
+    return {
+        name for row in comparison.rows for name, cell in row.cells.items() if cell.mean is not None
+    }
 
 
 def too_few(num_prompts: int) -> str:
@@ -94,14 +98,14 @@ def _notes(comparison: Comparison, metrics: Sequence[MetricInfo]) -> Iterator[st
         yield "Below a mean: its 95 % interval over prompts, or ± its standard error."
     elif any(cell.stderr is not None for cell in cells):
         yield "Below a mean: ± its standard error over prompts."
-    if more := len(comparison.metrics) - len(metrics):
+    if more := len(_with_values(comparison)) - len(metrics):
         yield f"{counted(more, 'more metric')} on the page."
-    reasons = dict.fromkeys(
-        f"no value: {info.title}: {row.cells[info.name].reason}"
-        for info in comparison.metrics
-        for row in comparison.rows
-        if row.cells[info.name].reason
-    )
-    yield from list(reasons)[:_MOST_REASONS]
-    if len(reasons) > _MOST_REASONS:
-        yield f"and {len(reasons) - _MOST_REASONS} more reasons on the page"
+    lacking: dict[str, list[str]] = {}
+    for info in comparison.metrics:
+        for reason in {row.cells[info.name].reason: None for row in comparison.rows}:
+            if reason:
+                lacking.setdefault(reason, []).append(info.title)
+    for reason, titles in list(lacking.items())[:_MOST_REASONS]:
+        yield f"no value: {', '.join(titles)}: {reason}"
+    if len(lacking) > _MOST_REASONS:
+        yield f"and {len(lacking) - _MOST_REASONS} more reasons on the page"

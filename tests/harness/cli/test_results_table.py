@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,13 +13,17 @@ from harness.cli.results_table import print_results
 from harness.cli.terminal import Terminal
 from harness.store.frames import load_sweeps
 from reports.tables.comparison import compare_all
+from reports.tables.table import Comparison
 from tests.reports.experiment import make_store
 
 PROMPTS = "abcdefghijkl"
 
 
 def printed(folder: Path, rows: dict[str, dict[str, float]]) -> str:
-    comparisons = compare_all(load_sweeps([make_store(folder, rows)]))
+    return print_to_text(compare_all(load_sweeps([make_store(folder, rows)])))
+
+
+def print_to_text(comparisons: Sequence[Comparison]) -> str:
     out = io.StringIO()
     print_results(comparisons, Terminal(Console(file=out, width=100)))
     return out.getvalue()
@@ -43,6 +49,19 @@ def test_too_few_prompts_say_how_many_would_do(tmp_path: Path) -> None:
     )
     assert "2 prompts cannot tell any difference from noise; at least 6 can: prompts.num=6" in text
     assert "*" not in text
+
+
+def test_metrics_without_values_share_the_line_of_their_reason(tmp_path: Path) -> None:
+    folder = make_store(tmp_path / "main", {"rag": {"a": 0.0}, "lag": {"a": 0.0}})
+    (comparison,) = compare_all(load_sweeps([folder]))
+    (sky,) = comparison.metrics
+    lacking = [replace(sky, name=name, title=name.title()) for name in ("fog", "rain")]
+    for row in comparison.rows:
+        cell = replace(row.cells["sky"], mean=None, interval=None, versus=None, reason="too dark")
+        row.cells.update(dict.fromkeys(("fog", "rain"), cell))
+    text = print_to_text([replace(comparison, metrics=(sky, *lacking))])
+    assert text.count("too dark") == 1 and "no value: Fog, Rain: too dark" in text
+    assert "more metric" not in text, "they are not on the page either"
 
 
 def test_json_has_null_for_nan_and_refuses_infinity(capsys: pytest.CaptureFixture[str]) -> None:
