@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import resource
 import shutil
+import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from random import Random
 
 import psutil
 
+from harness.store import claims
 from tests.faults import workspace
 from tests.faults.command import Ended, finish, run, start
 from tests.faults.hook import fault_hook
@@ -26,7 +28,9 @@ from tests.faults.results import differing, results_of
 _HOOK = Path(fault_hook.__file__).parent
 _SIZE_LIMIT = "limit on file size"
 _SECOND = "second process"
+_HANG = "hang beside a second process"
 _PARENT = "parent of workers"
+_LEASE_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,8 @@ _GENERATE = (
 )
 _WORKERS = (*_GENERATE, "executor=processes", "workers=2")
 STAGES = (
-    Stage("generate", _GENERATE, ("prompts.txt",), _FAULTS),
-    Stage("score", workspace.EVAL, ("runs/main",), _FAULTS),
+    Stage("generate", _GENERATE, ("prompts.txt",), (*_FAULTS, _HANG)),
+    Stage("score", workspace.EVAL, ("runs/main",), (*_FAULTS, _HANG)),
     Stage("report", workspace.REPORT, ("runs/main",), _FAULTS),
     Stage("latents", workspace.LATENTS, ("prompts.txt",), _FAULTS),
     Stage("train-encoder", workspace.ENCODER, ("runs/corpus",), _FAULTS),
@@ -160,6 +164,9 @@ def _disturb(stage: Stage, fault: str, number: int, pause: int, folder: Path) ->
         first, second = (finish(pid, log) for pid, log in zip(pids, logs, strict=True))
         return second if first.unclear is None else first
 
+    if fault == _HANG:
+        return _disturb_hanging(stage, number, folder)
+
     def before() -> None:
         if fault == _SIZE_LIMIT:
             # By the moment drawn: from small files to those of a whole unit.
@@ -171,6 +178,34 @@ def _disturb(stage: Stage, fault: str, number: int, pause: int, folder: Path) ->
             )
 
     return run(folder, stage.argv, before)
+
+
+def _disturb_hanging(stage: Stage, number: int, folder: Path) -> Ended:
+    """Stop a command while it works on a unit, do its work in a second one, and let it go on."""
+    struck = _struck_of(folder)
+
+    def hanging() -> None:
+        def on_change(made: int, path: str) -> None:
+            # Not in the milliseconds in which a command notes itself and all others wait.
+            of_unit = {"units", "metrics", "index", ".claims"} & set(Path(path).parts)
+            if made >= number and of_unit and not struck.exists():
+                struck.touch()
+                os.kill(os.getpid(), signal.SIGSTOP)
+
+        fault_hook.install(str(folder), on_change)
+
+    def impatient() -> None:
+        claims.LEASE_S = _LEASE_S
+
+    log = folder.parent / f"{folder.name}.hanging.log"
+    pid = start(folder, stage.argv, log, hanging)
+    _, status = os.waitpid(pid, os.WUNTRACED)
+    if not os.WIFSTOPPED(status):
+        return Ended(os.waitstatus_to_exitcode(status), log.read_text(errors="replace"))
+    second = run(folder, stage.argv, impatient)
+    os.kill(pid, signal.SIGCONT)
+    first = finish(pid, log)
+    return second if second.code or second.unclear else first
 
 
 def _wait_for_orphans(folder: Path) -> None:
