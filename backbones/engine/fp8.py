@@ -1,7 +1,7 @@
 """Linear layers in 8 bits: weights and inputs in float8_e4m3fn, one scale for each row of both.
 
 A row of the input is a token, a row of the weight a channel out. Sums are float32, the result is
-bfloat16. The processor computes the same products, slowly.
+bfloat16. The CPU computes the same products, slowly.
 """
 
 from __future__ import annotations

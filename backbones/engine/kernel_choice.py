@@ -69,7 +69,7 @@ def pick_kernel(
     """Return the kernel to use.
 
     Args:
-        asked: a kernel, or auto: the fastest on a GPU, flash on the processor.
+        asked: a kernel, or auto: the fastest on a GPU, flash on the CPU.
         shape: sizes of a block with a full context.
         device: where it runs.
 

@@ -1,6 +1,6 @@
 """Lanes, which run work beside the main stream of a GPU, and moments, which time it.
 
-On the processor there is only one lane: the same calls run everything in order.
+On the CPU there is only one lane: the same calls run everything in order.
 """
 
 from __future__ import annotations

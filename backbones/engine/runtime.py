@@ -33,7 +33,7 @@ class Kernels:
     """Kernels that do the arithmetic.
 
     Args:
-        compile: torch.compile the layers; by default on a GPU and not on the processor.
+        compile: torch.compile the layers; by default on a GPU and not on the CPU.
         attention: kernel of scaled dot-product attention.
         cuda_graphs: replay whole passes as CUDA graphs.
     """
@@ -53,7 +53,7 @@ class KVLimits:
     Args:
         host_gib: limit for host memory, by default a share of what is available.
         device_gib: limit for device memory, by default what models and decoder leave. Not used on
-            the processor.
+            the CPU.
         spill_dir: folder of the scratch file; by default the system's folder for temporary files.
     """
 

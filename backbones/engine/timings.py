@@ -16,7 +16,7 @@ class BlockTimings:
     """Seconds of the parts of one block, measured on the device.
 
     Encoding, search and fetch serve the next block. On a GPU they run beside the clean pass; on the
-    processor the parts run one after the other.
+    CPU the parts run one after the other.
 
     Attributes:
         whole_s: from start to end.

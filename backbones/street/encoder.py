@@ -15,7 +15,7 @@ ENCODER = Path(__file__).parent / "data" / "video_encoder.safetensors"
 
 
 def load_encoder() -> Callable[[Tensor], Tensor]:
-    """Return a function from a video in -1..1 to normalised latents, on the processor."""
+    """Return a function from a video in -1..1 to normalised latents, on the CPU."""
     encoder = LatentEncoder()
     load_strictly(encoder, read_tensors(ENCODER, torch.float32), "weights of the video encoder")
     encoder.eval().requires_grad_(False)

@@ -47,7 +47,7 @@ class Flavor(StrEnum):
     """Sizes of the models; only wan_1_3b has released weights.
 
     thin has two layers of the full size, for checks of kernels and memory on a GPU; debug is small
-    enough for a processor.
+    enough for a CPU.
     """
 
     wan_1_3b = "wan_1_3b"

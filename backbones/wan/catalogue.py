@@ -274,7 +274,7 @@ WAN_1_3B = Shape(
 THIN = replace(WAN_1_3B, transformer=replace(WAN_1_3B.transformer, num_layers=2))
 
 _DEBUG_TEXT = TextEncoderConfig(dim=64, ffn_dim=128, num_heads=2, num_layers=2)
-# Runs every stage on a processor in seconds; there are no weights of this shape.
+# Runs every stage on a CPU in seconds; there are no weights of this shape.
 DEBUG = Shape(
     transformer=WanConfig(
         dim=96,

@@ -201,7 +201,7 @@ class TransformerBlock(nn.Module):
         """Return the result of the feed-forward network as a GPU computes it."""
         widen, narrow = self.ffn[0], self.ffn[2]
         assert isinstance(widen, nn.Linear) and isinstance(narrow, nn.Linear)
-        # The tanh form on CUDA, as in `self.ffn`; that of the processor would be the exact one.
+        # The tanh form on CUDA, as in `self.ffn`; that of the CPU would be the exact one.
         hidden = torch._addmm_activation(widen.bias, x_SE, widen.weight.t(), use_gelu=True)
         return narrow(hidden)
 

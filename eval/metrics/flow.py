@@ -87,7 +87,7 @@ class DisFlow:
         """Need nothing: the flow is part of OpenCV."""
 
     def key(self, device: str) -> str:
-        """Return one key for all devices: the flow is computed on the processor."""
+        """Return one key for all devices: the flow is computed on the CPU."""
         return "dis_flow v1"
 
     def load(self, device: str) -> Callable[[Clip], np.ndarray]:

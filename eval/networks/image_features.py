@@ -66,7 +66,7 @@ class ImageNetwork:
             _package_folder(self, self.code_module)
 
     def key(self, device: str) -> str:
-        """Return one key for all devices: onnxruntime runs it on the processor."""
+        """Return one key for all devices: onnxruntime runs it on the CPU."""
         return f"{onnx_file(self).stem} step {FRAME_STEP}"
 
     def load(self, device: str) -> Callable[[Clip], np.ndarray]:

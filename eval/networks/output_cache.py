@@ -24,7 +24,7 @@ class OutputCache:
 
     Args:
         root: folder of the files; None keeps nothing.
-        device: torch device; outputs of a GPU and of a processor have different keys.
+        device: torch device; outputs of a GPU and of a CPU have different keys.
     """
 
     def __init__(self, root: Path | None, device: str) -> None:

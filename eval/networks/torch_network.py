@@ -89,7 +89,7 @@ class TorchNetwork(ABC):
     def _loaded(self, device: str) -> Callable[[Clip], np.ndarray]:
         """Build the network on a device.
 
-        Whether a failure on a GPU is the fault of the weights is found out on the processor.
+        Whether a failure on a GPU is the fault of the weights is found out on the CPU.
         """
         if device != "cpu":
             try:
@@ -155,9 +155,9 @@ def batches(clip: Clip, size: int, device: str) -> Iterator[Tensor]:
         yield part.permute(0, 3, 1, 2).float()
 
 
-def batch_size(device: str, on_processor: int, on_gpu: int) -> int:
+def batch_size(device: str, on_cpu: int, on_gpu: int) -> int:
     """Return the number of frames per forward pass."""
-    return on_processor if device == "cpu" else on_gpu
+    return on_cpu if device == "cpu" else on_gpu
 
 
 def features(

@@ -35,7 +35,7 @@ def interruptible() -> Iterator[StopRequested]:
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    stopped = "progress is saved; the same call continues"
+    stopped = "progress is saved; repeat the call to continue"
     with stopping_on_signals() as stop_requested:
         try:
             yield stop_requested

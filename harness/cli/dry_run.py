@@ -105,15 +105,16 @@ def say_power(power: Sequence[SuitePower], terminal: Terminal) -> None:
             continue
         prompts = counted(suite.num_prompts, "prompt")
         terminal.say(
-            f"{suite.suite}, {suite.duration_s:g} s: {prompts} tell differences of "
-            f"{suite.effect:.2f} spreads (80 % power, {suite.num_comparisons} differences tested)"
+            f"{suite.suite}, {suite.duration_s:g} s: {prompts} can detect differences of "
+            f"{suite.effect:.2f} standard deviations over prompts (80 % power, "
+            f"{suite.num_comparisons} differences tested)"
         )
         if suite.metrics:
             lines = [
                 (one.metric, f"{one.spread:.3g}", f"{suite.effect * one.spread:.3g}")
                 for one in suite.metrics
             ]
-            header = ("metric", "spread in earlier sweeps", "smallest detectable difference")
+            header = ("metric", "deviation in earlier sweeps", "smallest detectable difference")
             terminal.print_table(header, lines)
         else:
-            terminal.say("their spread over prompts is unknown until there are first results")
+            terminal.say("the standard deviation over prompts is unknown until first results exist")

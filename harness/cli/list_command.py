@@ -42,7 +42,7 @@ def list_(
             raise unknown_name("kind of thing to list", kind, (*KINDS, _RUNS))
     if kinds and _RUNS in kinds:
         if len(kinds) > 1:
-            raise ConfigError("list runs stands alone.")
+            raise ConfigError("list runs cannot be combined with other kinds.")
         return show_runs(Path(_RUNS), terminal)
     found = {kind: catalog(kind) for kind in kinds or KINDS}
     if as_json:

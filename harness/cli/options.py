@@ -29,7 +29,7 @@ Overrides = Annotated[
 ]
 Store = Annotated[
     Path,
-    typer.Option("--sweep", metavar="SWEEP", help="Name or folder of a sweep, without a key."),
+    typer.Option("--sweep", metavar="SWEEP", help="Name or folder of a sweep; sweep= is optional."),
 ]
 Json = Annotated[
     bool,
@@ -59,7 +59,7 @@ Stores = Annotated[
     typer.Option(
         "--sweep",
         metavar="SWEEP",
-        help="Name or folder of a sweep, without a key; several are merged by unit id.",
+        help="Names or folders of sweeps; several are merged by unit id.",
     ),
 ]
 ReportFolder = Annotated[

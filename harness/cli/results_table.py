@@ -46,7 +46,7 @@ def _with_values(comparison: Comparison) -> set[str]:
 def too_few(num_prompts: int) -> str:
     """Say that so few prompts show nothing, and how many may."""
     return (
-        f"{counted(num_prompts, 'prompt')} cannot tell any difference from noise; at least "
+        f"{counted(num_prompts, 'prompt')} cannot distinguish any difference from noise; at least "
         f"{MIN_CLUSTERS} can: prompts.num={MIN_CLUSTERS}"
     )
 

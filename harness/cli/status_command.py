@@ -18,7 +18,7 @@ def status(
     sweep: Store,
     watched: Annotated[
         bool,
-        typer.Option("--watch", help="Show it again until nothing is pending or running."),
+        typer.Option("--watch", help="Refresh until nothing is pending or running."),
     ] = False,
     every: Annotated[
         float, typer.Option(min=1, metavar="S", help="Seconds between two updates of --watch.")

@@ -182,9 +182,9 @@ def submit_work(
     )
     if waiting := folder.submission.num_waiting:
         terminal.say(
-            f"{counted(waiting, 'task')} found no room under the site's limit on submitted jobs: "
-            "tasks that end submit them. Longer tasks need less room (executor.slurm.shard_min). "
-            "If none runs any more, resume submits the rest.",
+            f"{counted(waiting, 'task')} exceed the site's limit on submitted jobs: "
+            "each task that ends submits more. Raise executor.slurm.shard_min to need fewer tasks. "
+            "Once none is running, resume submits the rest.",
             style="yellow",
         )
     return _say_next(campaign, terminal)

@@ -33,7 +33,7 @@ def estimate_lines(cost: Estimate, with_report: bool = True) -> list[str]:
         names = ", ".join(cost.unknown)
         only_commands = len(cost.commands) == len(cost.unknown)
         advice = (
-            "the first video of a command tells"
+            "measured with its first video"
             if only_commands
             else "sweep --dry-run --measure times a few blocks"
         )
@@ -62,19 +62,19 @@ def warn_of_disk(store: Path, needed_bytes: int, terminal: Terminal) -> None:
         terminal.say(
             f"The disk is too small: about {size_text(needed_bytes)} of latents and videos are to "
             f"be made, {size_text(free)} are free at {store}. Once it is full the sweep stops with "
-            "exit code 3; what is finished is kept, and the same command goes on.",
+            "exit code 3; finished work is kept, and the same command continues.",
             style="yellow",
             needed=True,
         )
 
 
 def warn_of_device(device: str, terminal: Terminal) -> None:
-    """Warn that device=auto computes on the processor beside a GPU."""
+    """Warn that device=auto computes on the CPU beside a GPU."""
     from harness.core.devices import unseen_gpu
 
     if device == "auto" and (sentence := unseen_gpu()):
         terminal.say(
-            f"{sentence} All is computed on the processor; for the GPU install a torch with CUDA.",
+            f"{sentence} Everything runs on the CPU; to use the GPU, install torch with CUDA.",
             style="yellow",
             needed=True,
         )

@@ -28,7 +28,7 @@ def pick_device(name: str) -> torch.device:
     Raises:
         ConfigError: another name.
         DeviceError: the device doesn't exist here, or "auto" finds a GPU that a torch built for
-            CUDA cannot use. With a torch for processors "auto" is the processor.
+            CUDA cannot use. With a torch for CPUs "auto" is the CPU.
     """
     import torch
 
@@ -53,7 +53,7 @@ def pick_device(name: str) -> torch.device:
 
 
 def refuse_unseen_gpu() -> None:
-    """Refuse to compute on the processor where a GPU is that this torch was built for.
+    """Refuse to compute on the CPU where a GPU is that this torch was built for.
 
     Raises:
         DeviceError: torch is built for CUDA and cannot use the GPU: its driver is too old, or
@@ -81,7 +81,7 @@ def unseen_gpu() -> str:
         return ""
     driver = _DRIVER.read_text().strip() if _DRIVER.is_file() else "unknown"
     cuda = torch.version.cuda
-    built = f"built for CUDA {cuda}" if cuda else "a build for processors"
+    built = f"built for CUDA {cuda}" if cuda else "a CPU build"
     return (
         f"This machine has a GPU (driver {driver}) that torch {torch.__version__}, {built}, cannot "
         "use."
@@ -144,7 +144,7 @@ def reset_peaks(device: torch.device) -> None:
 
 
 def peak_device_mib(device: torch.device) -> float | None:
-    """Return the most memory allocated on a GPU since `reset_peaks`; None on the processor."""
+    """Return the most memory allocated on a GPU since `reset_peaks`; None on the CPU."""
     if device.type != "cuda":
         return None
     import torch
@@ -166,7 +166,7 @@ def device_lost(error: BaseException | None) -> DeviceLost | None:
         sticky = type(error).__name__ == "AcceleratorError" or text.startswith("CUDA error")
         if sticky and isinstance(error, RuntimeError) and not ran_out_of_memory(error):
             line = text.splitlines()[0] if text else type(error).__name__
-            return DeviceLost(f"{_LOST}: {line}. What is finished is kept.")
+            return DeviceLost(f"{_LOST}: {line}. Finished work is kept.")
         error = error.__cause__ if error.__cause__ is not error else None
     return None
 

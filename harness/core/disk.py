@@ -33,8 +33,8 @@ def disk_error(error: BaseException | None, folder: Path | None = None) -> DiskE
             place = getattr(error, "filename", None) or folder
             where = f": {place}{_free(Path(os.fsdecode(place)))}" if place else ""
             return DiskError(
-                f"{reason}{where}. What is finished is kept; once that is solved, the same command "
-                "goes on."
+                f"{reason}{where}. Finished work is kept; once this is solved, the same command "
+                "continues."
             )
         error = error.__cause__ if error.__cause__ is not error else None
     return None

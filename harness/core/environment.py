@@ -79,9 +79,9 @@ class Machine:
     """The machine and versions behind a result.
 
     Attributes:
-        host_cpu: model name of the processor.
-        gpu: model name of the GPU; None on the processor.
-        cuda: version of CUDA; None on the processor.
+        host_cpu: model name of the CPU.
+        gpu: model name of the GPU; None on the CPU.
+        cuda: version of CUDA; None on the CPU.
         torch: version of torch.
         python: version of Python.
         platform: operating system.

@@ -1,4 +1,4 @@
-"""The machine of this process: processor, cores, threads and host memory.
+"""The machine of this process: CPU, cores, threads and host memory.
 
 Imports no torch, so that commands which only look at the machine start quickly.
 """
@@ -30,7 +30,7 @@ _host_workers = _device_workers = 1
 
 @cache
 def cpu_name() -> str:
-    """Return the model name of the processor."""
+    """Return the model name of the CPU."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

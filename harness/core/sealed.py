@@ -59,7 +59,7 @@ def open_sealed(path: Path) -> tuple[Any, dict[str, str]]:
     if known is None:
         raise StoreError(f"{path}: no digest.")
     if known != digest.hexdigest():
-        raise StoreError(f"{path}: not the bytes that were written.")
+        raise StoreError(f"{path}: damaged (checksum mismatch).")
     return file, metadata
 
 
@@ -85,7 +85,7 @@ def read_state(path: Path) -> dict[str, Any]:
     data = read_bytes(path)
     seal, body = _SEAL.search(data[-_SEAL_BYTES:]), data[:-_SEAL_BYTES]
     if seal is None or hashlib.sha256(body).hexdigest() != seal[1].decode():
-        raise StoreError(f"{path}: not the bytes that were written.")
+        raise StoreError(f"{path}: damaged (checksum mismatch).")
     return torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
 
 

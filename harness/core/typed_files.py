@@ -80,7 +80,7 @@ def without_digest(data: bytes, name: str) -> bytes:
     if end is None:
         return data
     if hashlib.sha256(data[: end.start()]).hexdigest() != end[1].decode():
-        raise StoreError(f"{name}: not the bytes that were written.")
+        raise StoreError(f"{name}: damaged (checksum mismatch).")
     return data[: end.start()] + b"\n}\n"
 
 
@@ -113,7 +113,7 @@ def from_line(line: bytes, cls: type[T], name: str, sealed: bool = False) -> T:
     if end is None and sealed:
         raise StoreError(f"{name}: no digest.")
     if end and _line_digest(line[: end.start()]) != end[1].decode():
-        raise StoreError(f"{name}: not the bytes that were written.")
+        raise StoreError(f"{name}: damaged (checksum mismatch).")
     return from_json(line, cls, name)
 
 

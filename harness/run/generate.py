@@ -66,7 +66,7 @@ def generate_unit(
             # The strategy isn't deterministic, or another machine broke a tie differently. From
             # that block on, the saved latents belong to another rollout.
             first = changed.block
-        on_note(f"block {first} was saved with another plan; made again from there")
+        on_note(f"block {first} was saved with a different plan; regenerating from there")
         progress = UnitProgress(unit.id, block_latents, store, lambda _: None, first)
 
 
@@ -117,7 +117,7 @@ def _generate(
                 for block in rollout.blocks(progress.saved_latents, progress.saved_plans):
                     if block.kept_plan:
                         steps.on_note(
-                            f"block {block.index} keeps its saved context; here another one ties"
+                            f"block {block.index} keeps its saved context, which ties with another"
                         )
                     blocks.append(block)
                     progress.add(block)

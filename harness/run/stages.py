@@ -46,7 +46,7 @@ def run_command(
     for text in store.add_command(units, argv, config.resolved):
         listener.say(text)
     for other in running_processes(store):
-        listener.say(f"also at work on this sweep: {other}; the work is shared")
+        listener.say(f"also working on this sweep: {other}; the units are shared")
     with working(store):
         outcome = run_stages(units, config.settings, store, listener, stop_requested)
     if not outcome.stopped:

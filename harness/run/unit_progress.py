@@ -62,7 +62,7 @@ class UnitProgress:
         self._block_latents = block_latents
         self._store = store
         saved = store.saved_progress(
-            unit_id, lambda reason: on_note(f"{reason}; its blocks are made again")
+            unit_id, lambda reason: on_note(f"{reason}; regenerating its blocks")
         )
         self.saved_latents: Tensor | None = None
         self._saved_trace: Sequence[str] = ()

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
-# Seconds without a sign of life after which a claim is taken over. Clients of network file systems
+# Seconds without a heartbeat after which a claim is taken over. Clients of network file systems
 # may see the time of a file a minute late.
 LEASE_S = 300.0
 _SIGNS_PER_LEASE = 10
@@ -32,7 +32,7 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}  # answers of file sy
 
 
 class TakenOver(Exception):
-    """Another process has taken over the claim of this one, which gave no sign of life."""
+    """Another process has taken over the claim of this one, whose heartbeat stopped."""
 
 
 @dataclass(frozen=True)
@@ -182,10 +182,10 @@ def in_turn(
             if stop_requested():
                 return
             if not told:
-                on_note(item, f"{holder(lease.path)} is at it; waiting for the result")
+                on_note(item, f"{holder(lease.path)} is working on it; waiting for the result")
                 told = True
             if lease.has_ended():
-                text = f"{holder(lease.path)} gave no sign of life for {LEASE_S:g} s: taken over"
+                text = f"{holder(lease.path)} has not responded for {LEASE_S:g} s; taking over"
                 on_note(item, text)
                 lease.path.unlink(missing_ok=True)  # of several that do so, the last one has it
             else:
@@ -207,7 +207,7 @@ class _Lease:
         self._since_s = time.monotonic()
 
     def has_ended(self) -> bool:
-        """Return whether its holder has given no sign of life for too long."""
+        """Return whether the heartbeat of its holder is too old."""
         sign = self._last_sign()
         if sign != self._sign:
             self._sign, self._since_s = sign, time.monotonic()

@@ -155,5 +155,5 @@ def _check_digest(path: Path) -> None:
     end = _DIGEST.search(data)
     if end and hashlib.sha256(data[: end.start()]).hexdigest() != end[1].decode():
         raise StoreError(
-            f"{path}: not the bytes that were written. Run the sweep command again to repair it."
+            f"{path}: damaged (checksum mismatch). Run the sweep command again to repair it."
         )

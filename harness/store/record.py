@@ -137,7 +137,7 @@ class Generation:
         facts: facts for the leaderboard.
         timings_s: seconds by stage; docs/records.md explains each.
         memory_mib: peak memory of host and device, and of keys and values; None if unknown.
-        machine: processor, GPU and versions.
+        machine: CPU, GPU and versions.
         kernels: compute kernels that were used.
     """
 

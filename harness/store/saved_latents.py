@@ -101,5 +101,5 @@ class SavedLatents:
         saved = cls(unit_id, first_frame, latents, known.trace)
         # The unit and the place are part of the digest, so a file of another unit does not match.
         if known.sha256 != saved.sha256():
-            raise StoreError(f"{path}: not the bytes that were written")
+            raise StoreError(f"{path}: damaged (checksum mismatch)")
         return saved

@@ -40,7 +40,7 @@ class RecordSummary(MadeVideo):
         width: pixels.
         height: pixels.
         finished: time of completion, UTC.
-        device: GPU or processor that it was made on.
+        device: GPU or CPU that it was made on.
         setting: what speeds depend on besides backbone and method.
         peak_host_mib: peak memory of the process.
         peak_device_mib: peak memory of the GPU.

@@ -131,7 +131,7 @@ def _video(paths: StorePaths, record: Record) -> Iterator[Fault]:
     if not path.is_file():
         yield Fault(path, "missing", removed)
     elif VideoFile.of(path).sha256 != record.video.sha256:
-        yield Fault(path, "not the bytes that were written", removed)
+        yield Fault(path, "damaged (checksum mismatch)", removed)
 
 
 def _saved_latents(path: Path, unit_id: str, first_frame: int) -> SavedLatents | Fault:

@@ -1,4 +1,4 @@
-"""Diagnosis of this machine: processor and GPUs, packages, plug-ins, weights, metrics."""
+"""Diagnosis of this machine: CPU and GPUs, packages, plug-ins, weights, metrics."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Diagnosis:
     """Everything `doctor` says about this machine.
 
     Attributes:
-        machine: processor, GPUs and system, as lines of text.
+        machine: CPU, GPUs and system, as lines of text.
         packages: version of each package that matters; None where it is not installed.
         plugins: a sentence for each plug-in that cannot be used, or not by its name alone.
         backbones: weights of each backbone.
@@ -82,7 +82,7 @@ def diagnose() -> Diagnosis:
 
 
 def _machine() -> dict[str, str]:
-    machine = {"processor": f"{cpu_name()}, {num_cores()} cores"}
+    machine = {"CPU": f"{cpu_name()}, {num_cores()} cores"}
     for index in range(torch.cuda.device_count()):
         free, total = torch.cuda.mem_get_info(index)
         machine[f"cuda:{index}"] = (
@@ -92,7 +92,7 @@ def _machine() -> dict[str, str]:
     if not torch.cuda.is_available():
         try:
             refuse_unseen_gpu()
-            machine["GPU"] = f"{unseen_gpu() or 'none;'} device=auto uses the processor"
+            machine["GPU"] = f"{unseen_gpu() or 'none;'} device=auto uses the CPU"
         except DeviceError as error:
             machine["GPU"] = str(error)
     problem = compiler_problem()

@@ -68,7 +68,7 @@ class TrainingState:
         found = digests(folder, list(self.files))
         for name, sha256 in self.files.items():
             if found.get(name) != sha256:
-                return f"{folder / name}: not the bytes that were written; training starts over."
+                return f"{folder / name}: damaged (checksum mismatch); training starts over."
         return None
 
 

@@ -1,7 +1,7 @@
 """Training of the retrieval autoencoder: AdamW on chunks of consecutive clean latents.
 
 State can be saved after any step. A run resumed from it is bit-identical to an uninterrupted one on
-the same processor with the same number of threads. On a GPU the batches are the same, but cuDNN
+the same CPU with the same number of threads. On a GPU the batches are the same, but cuDNN
 adds the gradients of convolutions in no fixed order, so that weights differ from run to run.
 """
 

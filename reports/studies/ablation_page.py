@@ -149,7 +149,7 @@ def markdown(ablation: Ablation) -> str:
         table += [f"| {' | '.join(line)} |" for line in lines]
         size = f"{seconds(duration_s)}, at least {fewest} videos of {prompts} prompts"
         if effect := _detectable_effect(videos):
-            size += f", which tell differences of {effect:.1f} spreads"
+            size += f", which can detect differences of {effect:.1f} spreads"
         caption = f"**{axis}** ({size})"
         parts.append("\n".join([caption, "", *table]))
     return "\n\n".join(parts) + "\n"

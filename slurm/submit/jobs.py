@@ -1,4 +1,4 @@
-"""Submission of the jobs of a header, in their order, and later of those that found no room.
+"""Submission of the jobs of a header, in their order, and later of those over the site's limit.
 
 A site may limit how many jobs and array tasks a user has submitted. An array that is refused for
 that is halved until it fits. What does not fit waits: each task that ends submits what there is
@@ -77,7 +77,7 @@ def submit_jobs(
 
 
 def submit_waiting(folder: SubmissionFolder, tasks: Tasks) -> None:
-    """Submit jobs that found no room before; called by a task that ends.
+    """Submit jobs that exceeded the site's limit before; called by a task that ends.
 
     Nothing is done while another task or a command submits, or after a newer submission took over.
     """

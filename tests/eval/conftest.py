@@ -70,7 +70,7 @@ def encode(path: Path, frames_FHWC: np.ndarray, fps: int) -> Path:
 
 
 def run_networks(networks: Iterable[Network], clip: Clip) -> Outputs:
-    """Load and run networks, as the scorer does, but on the processor and without a cache."""
+    """Load and run networks, as the scorer does, but on the CPU and without a cache."""
     return Outputs({network.name: network.load("cpu")(clip) for network in networks})
 
 

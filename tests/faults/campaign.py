@@ -148,7 +148,7 @@ def _print_table(verdicts: Mapping[Case, inputs.Verdict]) -> None:
         for case, verdict in verdicts.items()
         if not verdict.problem and not verdict.struck
     )
-    print("\n| | cases | not struck | passed |\n| --- | --- | --- | --- |")
+    print("\n| | cases | not triggered | passed |\n| --- | --- | --- | --- |")
     for key, count in sorted(counts.items()):
         print(f"| {key[0]}: {key[1]} | {count} | {missed[key]} | {good[key] - missed[key]} |")
     print(f"| all | {counts.total()} | {missed.total()} | {good.total() - missed.total()} |")

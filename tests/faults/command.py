@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-# For a command that never ends, in seconds of the processor and not of the clock: commands take
+# For a command that never ends, in seconds of the CPU and not of the clock: commands take
 # some seconds, so that no machine is slow enough to fail one that works.
 _HANGS_CPU_S = 3600
 _MOST_BYTES = 24 * 2**30

@@ -89,7 +89,7 @@ def test_a_changed_digit_is_found(folder: SubmissionFolder, name: str) -> None:
     data = path.read_bytes()
     place = data.index(b"0")
     path.write_bytes(data[:place] + b"1" + data[place + 1 :])
-    with pytest.raises(StoreError, match="not the bytes that were written"):
+    with pytest.raises(StoreError, match="checksum mismatch"):
         READ[name](folder)
 
 

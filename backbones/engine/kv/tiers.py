@@ -45,7 +45,7 @@ class TierSizes:
     Attributes:
         device: slabs on the device of the rollout.
         host: slabs in pinned host memory, `STAGING` not counted; 0 where the device is the
-            processor.
+            CPU.
         spilled: slabs in the scratch file.
         spill_dir: its folder.
     """

@@ -3,7 +3,7 @@
 On a GPU the frames of past and present are one 3-D convolution's input: channels-last frames one
 behind the other are what it wants in memory, so nothing is copied per temporal tap. Elsewhere it
 runs as one 2-D convolution, with the frames under the temporal taps stacked along the channels,
-because 3-D ones of small float32 videos take a slow path on the processor. The sums are the same.
+because 3-D ones of small float32 videos take a slow path on the CPU. The sums are the same.
 
 Letters: F frame, C channel, H row, W column, O channel out.
 """

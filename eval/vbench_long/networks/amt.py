@@ -50,7 +50,7 @@ class Amt(TorchNetwork):
         network.load_state_dict(read_state(AMT_S.path)["state_dict"])
         ready(network, device)
         halfway = torch.tensor(0.5).view(1, 1, 1, 1).to(device)
-        size = batch_size(device, on_processor=1, on_gpu=8)
+        size = batch_size(device, on_cpu=1, on_gpu=8)
 
         def errors(frames_FHWC: np.ndarray) -> np.ndarray:
             even_FHWC, odd_FHWC = frames_FHWC[::2], frames_FHWC[1::2]

@@ -32,7 +32,7 @@ class DinoVitB16(TorchNetwork):
 
     def build(self, device: str) -> Callable[[Clip], np.ndarray]:
         network = ready(load_dino(), device)
-        size = batch_size(device, on_processor=8, on_gpu=32)
+        size = batch_size(device, on_cpu=8, on_gpu=32)
         return partial(features, size=size, device=device, prepare=dino_input, network=network)
 
 

@@ -31,7 +31,7 @@ class DinoV2VitB14(TorchNetwork):
 
     def build(self, device: str) -> Callable[[Clip], np.ndarray]:
         network = ready(create(read_state(DINOV2_B14.path)), device)
-        size = batch_size(device, on_processor=4, on_gpu=32)
+        size = batch_size(device, on_cpu=4, on_gpu=32)
         return partial(features, size=size, device=device, prepare=dinov2_input, network=network)
 
 

@@ -72,7 +72,7 @@ class DreamSim(TorchNetwork):
         for network in (dino, clip_vision, open_vision):
             ready(network, device)
         projections = clip_projection.to(device), open_projection.to(device)
-        size = batch_size(device, on_processor=4, on_gpu=32)
+        size = batch_size(device, on_cpu=4, on_gpu=32)
 
         def embed(images_FCHW: Tensor) -> Tensor:
             import torch

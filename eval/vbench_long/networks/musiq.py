@@ -29,8 +29,8 @@ class Musiq(TorchNetwork):
         state = read_state(MUSIQ_SPAQ.path)
         network.load_state_dict(state.get("params", state))
         ready(network, device)
-        # On a processor single frames are twice as fast as batches, measured.
-        size = batch_size(device, on_processor=1, on_gpu=8)
+        # On a CPU single frames are twice as fast as batches, measured.
+        size = batch_size(device, on_cpu=1, on_gpu=8)
 
         def rate(clip: Clip) -> np.ndarray:
             parts = [network(musiq_input(f)).flatten() for f in batches(clip, size, device)]

@@ -32,7 +32,7 @@ class ClipB32(TorchNetwork):
 
     def build(self, device: str) -> Callable[[Clip], np.ndarray]:
         network = ready(load_vision(CLIP_B32, width=768, patch=32), device)
-        size = batch_size(device, on_processor=8, on_gpu=32)
+        size = batch_size(device, on_cpu=8, on_gpu=32)
         return partial(features, size=size, device=device, prepare=clip_input, network=network)
 
 
@@ -58,7 +58,7 @@ class AestheticL14(TorchNetwork):
             embedded_FD = vision(images_FCHW)
             return torch.cat([embedded_FD, head(functional.normalize(embedded_FD, dim=-1))], dim=-1)
 
-        size = batch_size(device, on_processor=8, on_gpu=32)
+        size = batch_size(device, on_cpu=8, on_gpu=32)
         return partial(
             features, size=size, device=device, prepare=clip_input, network=embed_and_rate
         )

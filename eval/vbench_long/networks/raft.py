@@ -99,7 +99,7 @@ class Raft(TorchNetwork):
         state = read_state(RAFT_THINGS.path)
         network.load_state_dict({key.removeprefix("module."): v for key, v in state.items()})
         ready(network, device)
-        size = batch_size(device, on_processor=1, on_gpu=4)
+        size = batch_size(device, on_cpu=1, on_gpu=4)
         return lambda frames_FHWC: _radii(network, frames_FHWC, size, device)
 
 

@@ -31,7 +31,7 @@ class Rates:
             the tokens of a block by a matrix four times as wide as the model, in its precision.
         copy_bytes_per_s: bytes copied within the memory of the device.
         upload_bytes_per_s: bytes copied from pinned host memory to the device; None on the
-            processor.
+            CPU.
     """
 
     matmul_flops_per_s: float

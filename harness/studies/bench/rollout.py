@@ -151,7 +151,7 @@ def bench(
         units: one unit per row.
         settings: settings of the sweep.
         on_unit: called with the name of each step when it starts.
-        video: also write the .mp4 while measuring. It keeps a core of the processor busy, which can
+        video: also write the .mp4 while measuring. It keeps a core of the CPU busy, which can
             be what limits the whole.
         profile: path for a torch trace of the last blocks of the last row; None for none.
     """

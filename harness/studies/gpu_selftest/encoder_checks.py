@@ -31,7 +31,7 @@ _JUDGES = ("open_clip", "timm", "pyiqa", "dreamsim", "vbench", "transformers")
 
 @torch.inference_mode()
 def encoder(setup: Setup) -> Outcome:
-    """Descriptors against the processor; search against sorting all, equal cosines included."""
+    """Descriptors against the CPU; search against sorting all, equal cosines included."""
     channels, height, width = setup.backbone().spec.geometry.latent_shape
     config = AutoencoderConfig(channels, height, width, _DIM, (16, 32))
     latents = _draw(3, channels, height, width)
@@ -49,7 +49,7 @@ def encoder(setup: Setup) -> Outcome:
     order = sorted(range(_FRAMES), key=lambda frame: (-float(cosines[frame]), frame))
     return Outcome.of(
         [
-            at_most("descriptors rel to the processor", relative(here, there), 1e-5),
+            at_most("descriptors rel to the CPU", relative(here, there), 1e-5),
             true("search finds what sorting finds", found == tuple(order[:_COUNT])),
             true("equal cosines go to the older frame", found[:2] == (95, 105)),
         ]
@@ -101,7 +101,7 @@ def encoder_training(setup: Setup) -> Outcome:
 
 @torch.inference_mode()
 def judges(setup: Setup) -> Outcome:
-    """Networks that judge frames, seeded random weights: the device against the processor."""
+    """Networks that judge frames, seeded random weights: the device against the CPU."""
     side = 224 if setup.on_gpu else 2 * _VIT_PX
     images = _draw(2, 3, side, side)
     claims: list[Claim] = []

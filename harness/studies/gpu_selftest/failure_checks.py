@@ -89,7 +89,7 @@ def out_of_memory(setup: Setup) -> Outcome:
 def _take_all(setup: Setup, ballast: list[Tensor]) -> Callable[[int], None]:
     """Return what takes all memory of the device after a few blocks.
 
-    On the processor it only leaves a mark, by which `_failing_call` fails.
+    On the CPU it only leaves a mark, by which `_failing_call` fails.
     """
 
     def take(index: int) -> None:

@@ -41,7 +41,7 @@ _RESUMED_BLOCKS = 5
 
 
 def parity(setup: Setup) -> Outcome:
-    """A small float32 rollout on the device and on the processor: the same contexts and video."""
+    """A small float32 rollout on the device and on the CPU: the same contexts and video."""
     precision, flavor = Precision.float32, Flavor.debug
     length = 36 if setup.on_gpu else setup.num_latents
     # Without a GPU another attention kernel stands for the other device.
@@ -79,7 +79,7 @@ def tiers(setup: Setup) -> Outcome:
             "host": KVLimits(device_gib=on_device),
             "file": KVLimits(device_gib=on_device, host_gib=on_host),
         }
-    else:  # the processor has no tier between memory and file
+    else:  # the CPU has no tier between memory and file
         limits = {"file": KVLimits(host_gib=on_device)}
     length = 30  # so long that frames which left the device are retrieved
     ample = setup.roll_out(retrieval(), num_latents=length)

@@ -53,7 +53,7 @@ class KeptFrames:
 
 @dataclass(frozen=True)
 class Made:
-    """Latents, plans and frames of a rollout, on the processor.
+    """Latents, plans and frames of a rollout, on the CPU.
 
     Attributes:
         latents: clean latents.
@@ -104,12 +104,12 @@ class Setup:
 
     @property
     def num_latents(self) -> int:
-        """Latent frames of a rollout that is just long enough for retrieval on the processor."""
+        """Latent frames of a rollout that is just long enough for retrieval on the CPU."""
         return 24 if self.on_gpu else 18
 
     @property
     def precision(self) -> Precision:
-        """Number format of the models; processors are slow in bfloat16."""
+        """Number format of the models; CPUs are slow in bfloat16."""
         return Precision.bfloat16 if self.on_gpu else Precision.float32
 
     @property

@@ -103,7 +103,7 @@ def speed(setup: Setup) -> Outcome:
             at_most("fetched retrieval to window", from_host / alone, 1.05),
             at_least("share of fetch hidden", 1 - waited_s / max(fetch_s, 1e-9), 0.95),
             at_most("both to the sum of both", both / (alone + decode), 1),
-            at_most("decoder to its form for processors", decode / stacked, 1),
+            at_most("decoder to its form for CPUs", decode / stacked, 1),
             *claims,
         ]
     return Outcome.of(
@@ -135,7 +135,7 @@ def _decode_s(setup: Setup, backbone: Backbone) -> float:
 
 
 def _stacked_decode_s(setup: Setup, backbone: Backbone) -> float:
-    """Return the seconds of the decoder in the form that processors use, on this device."""
+    """Return the seconds of the decoder in the form that CPUs use, on this device."""
     decoder = backbone.start_decoder()
     assert isinstance(decoder, WanDecoder)
     try:

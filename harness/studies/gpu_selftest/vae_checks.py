@@ -20,7 +20,7 @@ _SMALL = (15, 26)  # latent rows and columns of 120x208 pixels
 
 
 def decoder(setup: Setup) -> Outcome:
-    """bfloat16 compiled against float32; float32 against the processor; chunks; two at once."""
+    """bfloat16 compiled against float32; float32 against the CPU; chunks; two at once."""
     latents = _latents(setup)
     backbone = setup.backbone(precision=Precision.bfloat16)
     exact = setup.backbone(precision=Precision.float32)

@@ -1,6 +1,6 @@
 """The order of work on streams, checked without a GPU.
 
-On the processor all lanes run at once, in the order of the calls. Here every lane has a vector
+On the CPU all lanes run at once, in the order of the calls. Here every lane has a vector
 clock: what it waits for is merged into its clock, and nothing else is. Every access to a tensor's
 memory is compared with earlier ones on other lanes; two of which one writes, with no wait between
 them, could happen in any order on a GPU. The thread of the scratch file is a second host: its jobs

@@ -50,9 +50,7 @@ def test_a_damaged_note_is_measured_again(cache: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_the_processor_takes_its_fused_kernel_without_measuring(
-    cache: Path, dtype: torch.dtype
-) -> None:
+def test_the_cpu_takes_its_fused_kernel_without_measuring(cache: Path, dtype: torch.dtype) -> None:
     kernel = pick_kernel(AttentionKernel.auto, SHAPE, torch.device("cpu"))
     assert kernel is AttentionKernel.flash
     assert not cache.exists()
@@ -106,7 +104,7 @@ def test_a_flash_package_that_is_missing_is_refused(kernel: AttentionKernel) -> 
 def test_flash_attention_of_a_package_is_used_inside_and_given_up_outside(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A package that takes the place of the processor's kernel stands for one on a GPU."""
+    """A package that takes the place of the CPU's kernel stands for one on a GPU."""
 
     class Handle:
         def __init__(self) -> None:

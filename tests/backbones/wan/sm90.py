@@ -2,7 +2,7 @@
 
 `python -m tests.backbones.wan.sm90 [FOLDER]` needs triton beside torch (`pip install triton`), and
 takes a minute. The halves of a layer of the released size and a block of the VAE are traced on the
-processor, their graphs are relabelled as those of a GPU, and the code for it is written, not
+CPU, their graphs are relabelled as those of a GPU, and the code for it is written, not
 compiled. It prints what each part launches and the temporaries in float32, writes the code into
 FOLDER, if given, and fails if a part launches or stores more than it should.
 
@@ -176,7 +176,7 @@ def _code_of(case: Case) -> str:
 
 
 def _written(graph: torch.fx.GraphModule) -> str:
-    """Return the code of a graph that was traced on the processor, for a GPU."""
+    """Return the code of a graph that was traced on the CPU, for a GPU."""
     fake_mode = torch._guards.detect_fake_mode(
         [node.meta["val"] for node in graph.graph.nodes if node.op == "placeholder"]
     )

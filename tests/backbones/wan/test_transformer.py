@@ -144,7 +144,7 @@ def test_a_layer_is_compiled_for_each_attention_kernel() -> None:
 def test_code_written_by_the_compiler_computes_what_eager_code_does(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Inductor's C++ for the processor; queries leave it in token order."""
+    """Inductor's C++ for the CPU; queries leave it in token order."""
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     layer = TransformerBlock(SMALL).eval().requires_grad_(False)
     layer.self_attn.fuse()
@@ -176,7 +176,7 @@ def test_code_written_by_the_compiler_computes_what_eager_code_does(
 
 
 def test_gelu_is_part_of_the_product_on_a_gpu() -> None:
-    """A tensor that says it is on a GPU; the processor computes GELU's exact form there."""
+    """A tensor that says it is on a GPU; the CPU computes GELU's exact form there."""
 
     class OnGpu(torch.Tensor):
         is_cuda = True

@@ -102,7 +102,7 @@ def test_other_errors_do_not_mark_the_file_as_unusable(error: Exception) -> None
 
 
 class OnDevice(TorchNetwork):
-    """A network that a device refuses, and the processor too if its file says so."""
+    """A network that a device refuses, and the CPU too if its file says so."""
 
     name = "on_device"
     size_mib = 1

@@ -139,7 +139,7 @@ def test_too_small_a_disk_is_said_before_anything_starts(
     assert re.match(
         r"The disk is too small: about [\d.]+ KiB of latents and videos are to be", said
     )
-    assert "2.0 KiB are free at runs/" in said and "the same command goes on" in said
+    assert "2.0 KiB are free at runs/" in said and "the same command continues" in said
 
 
 def test_cfg_prints_every_row_resolved(cli) -> None:
@@ -179,9 +179,9 @@ def test_dry_run_of_released_weights_works_before_they_are_downloaded(cli, monke
 @pytest.mark.slow
 def test_dry_run_says_which_differences_the_prompts_tell(cli) -> None:
     asked = ["sweep", "--dry-run", *FAST[:2], "device=cpu", "suite=offline", "method=rag,oldest"]
-    assert "offline: 1 prompt cannot tell any" in cli(*asked, "prompts.num=1").out
+    assert "offline: 1 prompt cannot distinguish any" in cli(*asked, "prompts.num=1").out
     unknown = cli(*asked, "prompts.num=6").out
-    assert "offline, 3 s: 6 prompts tell differences of" in unknown
+    assert "offline, 3 s: 6 prompts can detect differences of" in unknown
     assert "unknown until there are first results" in unknown
     rows = {"a": dict.fromkeys("uvwxyz", 0.0), "b": dict(zip("uvwxyz", range(6), strict=True))}
     lines = make_store(Path("runs/earlier"), rows) / "units.jsonl"

@@ -47,7 +47,10 @@ def test_too_few_prompts_say_how_many_would_do(tmp_path: Path) -> None:
     text = printed(
         tmp_path / "main", {"sliding_window": {"a": 0.0, "b": 1.0}, "rag": {"a": 2.0, "b": 2.5}}
     )
-    assert "2 prompts cannot tell any difference from noise; at least 6 can: prompts.num=6" in text
+    assert (
+        "2 prompts cannot distinguish any difference from noise; at least 6 can: prompts.num=6"
+        in text
+    )
     assert "*" not in text
 
 

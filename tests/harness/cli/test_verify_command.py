@@ -99,7 +99,7 @@ def test_a_changed_letter_in_valid_text_is_found(cli, unit: Path, name: str) -> 
     assert changed != before
     (fault,) = json.loads(cli("verify", "main", "--json").out)["faults"]
     assert fault["file"] == name
-    assert "not the bytes that were written" in fault["reason"]
+    assert "checksum mismatch" in fault["reason"]
     refused = cli("status", "main")
     assert refused.code == 2
     assert name in refused.err and "Run the sweep command again" in refused.err

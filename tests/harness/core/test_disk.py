@@ -19,12 +19,12 @@ def test_each_reason_is_one_line_with_the_place(number: int) -> None:
     named = disk_error(OSError(number, os.strerror(number), "/scratch/a.mp4"), Path("/store"))
     unnamed = disk_error(OSError(number, os.strerror(number)), Path("/store"))
     assert isinstance(named, DiskError) and named.exit_code == 3
-    place = r": {} \(\d+ MiB free\)\. What is finished is kept"
+    place = r": {} \(\d+ MiB free\)\. Finished work is kept"
     assert re.search(place.format("/scratch/a.mp4"), str(named))
     assert re.search(place.format("/store"), str(unnamed))
     assert is_disk_text(str(named)) and not is_disk_text("cuda is lost")
     assert "\n" not in str(named)
-    assert ". What is finished is kept" in str(disk_error(OSError(number, "")))
+    assert ". Finished work is kept" in str(disk_error(OSError(number, "")))
 
 
 def test_a_device_that_takes_no_more_is_a_full_disk() -> None:

@@ -73,7 +73,7 @@ def test_a_script_that_renders_the_world_is_a_row(cli, tmp_path: Path) -> None:
         "backbone.licence=Apache-2.0",
     )
     first = cli(*arguments, "suite=[]", "--dry-run", "--measure").out
-    assert "generation: unknown" in first and "the first video of a command tells" in first
+    assert "generation: unknown" in first and "measured with its first video" in first
     assert cli(*arguments, "suite=sky_error").code == 0
     (record,) = records(STORE).values()
     assert (record["num_frames"], record["width"], record["fps"]) == (45, 64, 16)

@@ -51,7 +51,7 @@ def test_a_refused_write_stops_the_sweep_and_leaves_nothing_half_written(
     assert result.code == 3, result
     assert result.err.startswith("error: A file would exceed the limit on file size")
     assert " MiB free). " in result.err
-    assert result.err.rstrip().endswith(f"goes on. python -m harness {shlex.join(arguments)}")
+    assert result.err.rstrip().endswith(f"continues. python -m harness {shlex.join(arguments)}")
     assert result.err.count("\n") == 1
     assert "FAILED" not in result.out
     assert not records(STORE)

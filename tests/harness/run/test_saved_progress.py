@@ -122,7 +122,7 @@ def test_a_chunk_of_another_unit_is_not_continued_from(cli, unit: Path) -> None:
     (other,) = (folder for folder in unit_dirs(STORE) if folder.name != unit.name)
     shutil.copy(other.absolute() / "partial/000000.safetensors", unit / "partial")
     result = cli(*ARGUMENTS)
-    assert "not the bytes that were written" in result.out
+    assert "checksum mismatch" in result.out
     assert video_hashes(STORE)[unit.name] == video_hashes(Path("runs/undisturbed"))[unit.name]
 
 
@@ -145,7 +145,7 @@ def test_a_longer_video_does_not_begin_with_damaged_latents(cli) -> None:
     flip_last_byte(unit / "latents.safetensors")
     longer = cli(*sweep("method=rag", "duration=6"))
     assert longer.code == 0
-    assert "latents.safetensors: not the bytes that were written" in longer.out
+    assert "latents.safetensors: damaged (checksum mismatch)" in longer.out
     assert cli(*sweep("method=rag", "duration=6", "name=fresh")).code == 0
     assert video_hashes(STORE) == video_hashes(Path("runs/fresh"))
 

@@ -77,7 +77,7 @@ def test_a_command_that_hangs_is_not_waited_for_and_goes_on_where_others_are(
             assert os.WIFSTOPPED(status)
             other = cli(*SWEEP, suite)
             assert other.code == 0, other.err
-            assert f"process {hanging.pid} gave no sign of life for 0.2 s: taken over" in other.out
+            assert f"process {hanging.pid} has not responded for 0.2 s; taking over" in other.out
             hanging.send_signal(signal.SIGCONT)
         printed, _ = hanging.communicate()
     finally:

@@ -99,7 +99,7 @@ def test_work_of_another_process_comes_last_and_a_killed_one_holds_nothing(
     order = [item for item, _ in in_turn("abc", tmp_path.joinpath, on_note, never)]
     assert order == ["a", "c", "b"]
     ((item, text),) = noted
-    assert item == "b" and f"process {other.pid} is at it" in text
+    assert item == "b" and f"process {other.pid} is working on it" in text
     assert not list(tmp_path.iterdir())
 
 
@@ -135,7 +135,7 @@ def test_a_holder_without_a_sign_of_life_loses_its_claim_and_notices(
             hung.check()
         hung.release()
         assert not claim.is_lost, "a late holder gives nothing back that is another's"
-    assert "is at it" in noted[0] and "no sign of life for 0 s" in noted[1]
+    assert "is working on it" in noted[0] and "not responded for 0 s" in noted[1]
     assert not list(tmp_path.iterdir())
 
 

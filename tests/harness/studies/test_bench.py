@@ -44,7 +44,7 @@ def test_every_part_of_a_video_is_timed(cli, tmp_path: Path) -> None:
         # next one, with what lies between them, so it is a part of the total only.
         assert video["total_s"] > video["rollout_s"] > block["first"]
         assert video["total_s"] > video["first_frames_s"] > 0
-        # On one processor nothing overlaps but by noise; what is claimed is the arithmetic.
+        # On one CPU nothing overlaps but by noise; what is claimed is the arithmetic.
         hidden = block["steady"] + block["decode"] - block["both"]
         assert block["overlap"] == pytest.approx(hidden / min(block["steady"], block["decode"]))
         assert video["encode_s"] is None  # x264 only if asked

@@ -63,7 +63,7 @@ function differenceWords(metric, cell, decimals) {
 // Which difference the prompts of a cell tell, and how many more the one seen needs.
 function reachWords(metric, cell) {
   if (cell.smallest_detectable === null) return "";
-  const detectable = `${plural(cell.num_prompts, "prompt")} tell differences of ${significant(cell.smallest_detectable, 2)} and more (80 % power).`;
+  const detectable = `${plural(cell.num_prompts, "prompt")} can detect differences of ${significant(cell.smallest_detectable, 2)} and more (80 % power).`;
   if (marksOf(cell.p_table) || cell.difference === 0) return detectable;
   const needed = cell.prompts_needed;
   if (needed === null) return `${detectable} No practical number of prompts tells one as small as this.`;

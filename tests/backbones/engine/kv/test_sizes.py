@@ -84,7 +84,7 @@ def test_too_little_pinned_memory_for_the_file_is_refused() -> None:
     assert (found.host, found.pinned) == (2, 4)
 
 
-def test_the_processor_has_one_limit_and_the_file() -> None:
+def test_the_cpu_has_one_limit_and_the_file() -> None:
     found = tier_sizes(KVLimits(host_gib=1.0), 2**25, 120, 12, CPU, free_bytes=40 * GIB)
     assert (found.device, found.host, found.spilled) == (32, 0, 100)
     found = tier_sizes(KVLimits(), 2**25, 120, 12, CPU, free_bytes=2 * GIB)

@@ -38,9 +38,9 @@ def draw(*shape: int) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(5))
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["processor", "gpu"])
+@pytest.fixture(scope="module", params=[False, True], ids=["CPU", "gpu"])
 def vae(request: pytest.FixtureRequest) -> WanVAE:
-    """In the form of a processor, and in that of a GPU, on the processor."""
+    """In the form of a CPU, and in that of a GPU, on the CPU."""
     return random_vae(SMALL).prepare(for_gpu=request.param)
 
 

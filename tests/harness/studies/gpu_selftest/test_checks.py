@@ -1,4 +1,4 @@
-"""Every check of the GPU self-test passes on the processor, and fails for a planted fault."""
+"""Every check of the GPU self-test passes on the CPU, and fails for a planted fault."""
 
 from __future__ import annotations
 
