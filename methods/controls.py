@@ -66,7 +66,7 @@ class Oldest(Retrieval):
 
 @dataclass
 class Lag(Retrieval):
-    """The frames from a fixed time ago on: those from `lag_latents` before the block.
+    """Frames at a fixed distance in the past, starting `lag_latents` before the block.
 
     In a world with a known period they show the last visit, without any comparison of frames. If
     the period changes, this control fails and similarity search does not. Blocks that begin before

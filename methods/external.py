@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class External:
-    """The memory of the command of `backbone=external`, under the name of the label.
+    """Label for `backbone=external`, whose command makes whole videos without context plans.
 
     Args:
         label: name of the method in tables.

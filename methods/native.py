@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Native:
-    """A sliding window of the size, sink and RoPE scheme that the backbone itself names."""
+    """A sliding window with the size, sink and RoPE scheme of the backbone's authors."""
 
     def reset(self, rollout: RolloutSpec) -> None:
         window = rollout.native_window

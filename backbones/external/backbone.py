@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class ExternalBackbone(BackboneSource):
-    """Any program that makes a whole video from a prompt.
+    """Any program that makes whole videos from prompts.
 
     The command line is split at spaces and its placeholders are replaced (docs/external.md); no
     shell sees it. Latent frames only say which lengths there are: F of them are

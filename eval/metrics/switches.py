@@ -259,7 +259,7 @@ class _TextSwitch(SwitchMetric):
 
 
 class SwitchText(_TextSwitch):
-    """Change that must come: how much nearer frames get to the new prompt than to the old one."""
+    """Response to the new prompt: how much closer frames get to it than to the old one."""
 
     info = MetricInfo(
         name="switch_text",
@@ -280,7 +280,7 @@ class SwitchText(_TextSwitch):
 
 
 class SwitchLatency(_TextSwitch):
-    """Blocks until the picture has gone half of its way from the old prompt to the new one."""
+    """Blocks until the picture has changed halfway from the old prompt to the new one."""
 
     info = MetricInfo(
         name="switch_latency",

@@ -118,7 +118,7 @@ def _sky(sky: torch.Tensor, path: CameraPath, frames: np.ndarray) -> np.ndarray:
 
 
 class SkySwitch(_SkySwitch):
-    """Place of the sky between that of the old prompt and that of the new one, at the end."""
+    """Position of the sky between the old prompt and the new one, at the end of a segment."""
 
     info = MetricInfo(
         name="sky_switch",

@@ -123,7 +123,7 @@ class VisitorRecall(_VisitorMetric):
 
 
 class VisitorIdentity(_VisitorMetric):
-    """Share of stays that show whom the script says."""
+    """Share of stays that show the visitor named by the script."""
 
     info = MetricInfo(
         name="visitor_identity",

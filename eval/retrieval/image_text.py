@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ImageText:
-    """Images and prompts in the space of an open_clip model, that of the metric `text_alignment`.
+    """open_clip embeddings of frames, searched by the prompt; the model of `text_alignment`.
 
     Raises:
         ConfigError: a checkpoint is given.

@@ -74,7 +74,7 @@ class MotionSmoothness(ClipMean):
 
 
 class DynamicDegree(ClipMean):
-    """VBench-Long's dynamic degree: the share of clips in which enough moves, by RAFT."""
+    """VBench-Long's dynamic degree: the share of clips with enough motion, by RAFT."""
 
     networks = (RAFT_NETWORK,)
     info = MetricInfo(

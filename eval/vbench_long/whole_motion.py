@@ -96,7 +96,7 @@ class WholeMotionSmoothness(_MeanOverPairs):
 
 
 class WholeDynamicDegree(ClipMean):
-    """VBench's dynamic degree of the whole video: whether enough of it moves, by RAFT.
+    """VBench's dynamic degree of the whole video: whether it has enough motion, by RAFT.
 
     Clip score and curve: share of the clip's pairs of frames that move.
     """

@@ -110,8 +110,8 @@ def _main(
     """Longtake generates, scores and compares long autoregressive videos.
 
     Settings are overrides in Hydra syntax, `key=value`; comma lists span a grid. An option that
-    takes a value may be written `key=value` as well: `port=8001` is `--port 8001`. A sweep gets its
-    name by `name=main` and is found by name or folder: `report main`, `report runs/main`.
+    takes a value may be written `key=value` as well: `port=8001` is `--port 8001`. `name=main`
+    names a sweep; other commands find it by name or folder: `report main`, `report runs/main`.
 
     ```
     python -m harness sweep backbone=street,street_window method=sliding_window,rag duration=30,60

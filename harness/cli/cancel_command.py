@@ -10,7 +10,7 @@ from harness.store.folders import existing_store
 def cancel(sweep: Store) -> int:
     """Stop a sweep: its processes on this machine, or its tasks on a SLURM cluster.
 
-    What is finished stays, and `resume` continues from there.
+    Finished work is kept, and `resume` continues from there.
     """
     from harness.cli.local_sweep import cancel_sweep
     from harness.cli.terminal import Terminal
@@ -37,5 +37,5 @@ def cancel(sweep: Store) -> int:
         terminal.say("No pending or running tasks.")
         return 0
     commands.run(["scancel", *jobs])
-    terminal.say(f"cancelled: {', '.join(jobs)}; what is finished stays, resume continues from it")
+    terminal.say(f"cancelled: {', '.join(jobs)}; finished work is kept, resume continues it")
     return 0

@@ -26,8 +26,8 @@ def fetch_weights(
 ) -> int:
     """Download the released weights of backbones and metrics, or show where each file belongs.
 
-    Interrupted downloads are resumed, and every file is verified. Without a network the command
-    names the address and the place of each missing file. LONGTAKE_WEIGHTS sets the folder.
+    Interrupted downloads are resumed, and every file is verified. Without a network it prints
+    the URL and the destination of each missing file. LONGTAKE_WEIGHTS sets the folder.
 
     ```
     python -m harness fetch-weights backbone=self_forcing,longlive

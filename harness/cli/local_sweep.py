@@ -69,7 +69,7 @@ def show_status(store: RunStore, watched: bool, every_s: float, terminal: Termin
     is_complete = progress.is_complete and all(encoder.is_trained for encoder in encoders)
     if not progress.processes and not (is_complete and not progress.failures):
         for again in _commands_again(store, name):
-            terminal.say(f"to do what is left: {again}")
+            terminal.say(f"to continue: {again}")
     return 1 if progress.failures else 0
 
 
@@ -212,6 +212,6 @@ def _folder(root: Path, noted: str, arguments: Sequence[str]) -> Path:
             return folder
     where = f"It was given in {noted}. " if noted else ""
     raise ConfigError(
-        f"No folder is known in which the command makes {root}. {where}Run it again in a folder "
+        f"Cannot find the folder in which the command created {root}. {where}Repeat it in a folder "
         f"where that is {runs / root.name}: {shlex.join((*COMMAND, 'sweep', *arguments))}"
     )

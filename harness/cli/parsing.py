@@ -59,7 +59,7 @@ class KeyValueCommand(_PlainHelp, TyperCommand):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            print("interrupted; what is finished is kept", file=sys.stderr)
+            print("interrupted; finished work is kept", file=sys.stderr)
             raise
 
     def _check_sweeps(self, ctx: Any, num_named: int) -> None:

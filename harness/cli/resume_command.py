@@ -39,7 +39,7 @@ def resume(
         bool, typer.Option("--dry-run", help="Print the sbatch text and the GPU-hours and exit.")
     ] = False,
 ) -> int:
-    """Do what is left of a sweep: on this machine, or submitted to a SLURM cluster again.
+    """Continue a sweep: on this machine, or by submitting its missing work to SLURM.
 
     Finished units and pending or running tasks are left alone.
 

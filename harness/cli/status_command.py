@@ -25,7 +25,7 @@ def status(
     ] = 10.0,
     as_json: Json = False,
 ) -> int:
-    """Show what is done, missing and failed of a sweep, and who works on it.
+    """Show which units of a sweep are done, missing or failed, and which processes work on it.
 
     On a SLURM cluster results are read first, then the whole queue with one squeue. The exit code
     is 1 if something failed or was lost.

@@ -35,7 +35,7 @@ def sweep(
         typer.Option(
             "--measure",
             help="With --dry-run: load the weights and time a few blocks where no earlier sweep "
-            "tells the speed.",
+            "has measured the speed.",
         ),
     ] = False,
     no_report: Annotated[

@@ -6,7 +6,7 @@ from harness.cli.options import Overrides
 
 
 def train_world(overrides: Overrides = None) -> int:
-    """Train the backbone of the street, a small world in which what left the view comes back.
+    """Train the backbone of the street, a small world where all that leaves the view returns.
 
     From rendered videos to weights, on the CPU. The same command continues where it was stopped.
     docs/recall.md describes the world and the training.

@@ -58,7 +58,7 @@ class MeanKeys(_Weightless):
 
 
 class PromptKeys(MeanKeys):
-    """Mean keys of frames, searched by the cross-attention keys of the prompt to come.
+    """Mean keys of frames, searched by the cross-attention keys of the coming prompt.
 
     The comparison is that of MemFlow's memory (methods/published/memflow.py), as a cosine.
     """

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class FadeMem(Fading):
-    """FadeMem: the past as entries that are merged the further, the older they are.
+    """FadeMem: past frames merged into entries; the older the frames, the larger the entries.
 
     Once there are more entries than places, two neighbours become one: those whose ages differ
     least under age ** warp, never the newest two; frame 0 absorbs others unchanged. Keys and values

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class HeadSplit(SlidingWindow):
-    """Head split: heads that hardly use the past don't see it, those of the sink see little else.
+    """Head split: heads that hardly use the past get none; sink heads get sink and newest frame.
 
     Once, when the context is first full, heads of all layers are ranked by attention mass. The 25 %
     (as Dummy Forcing finds) with most on the block itself are dummy heads, without a past. As many,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class MemFlow:
-    """MemFlow: a bank of frames that fit the prompt of the block to come, beside sink and newest.
+    """MemFlow: sink, newest frames, and a bank of frames that match the prompt of the coming block.
 
     Before each block the bank keeps the frames whose keys fit the prompt best and takes up the
     first frame of the block before. The fit is the product with the prompt's cross-attention keys

@@ -166,14 +166,14 @@ def _prompts_needed(compared: dict[str, Versus], chosen: _Chosen) -> _Words:
     one = compared[clearest]
     words: _Words = []
     if chosen.num_prompts < MIN_CLUSTERS:
-        words.append(f", and fewer than {MIN_CLUSTERS} tell no difference")
+        words.append(f", and fewer than {MIN_CLUSTERS} cannot show a difference")
     if one.reach is None or not sizes[clearest]:
         return words
     needed = one.reach.prompts_needed
     if needed is None:
         return [*words, "; differences as small as these need more prompts than is practical"]
     if needed <= chosen.num_prompts:
-        return [*words, "; a few more prompts may tell"]
+        return [*words, "; a few more prompts may be enough"]
     size = f" {side(one.difference)} by {chosen.size(clearest)}, needs about {needed}"
     return [*words, "; the clearest difference, ", name(clearest), size]
 

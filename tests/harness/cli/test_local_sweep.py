@@ -52,10 +52,10 @@ def test_status_counts_what_is_done_failed_and_missing(cli, store: RunStore) -> 
     assert "python -m harness" not in result.out.replace("python -m harness logs", "")
     store.add_command([], [*COMMAND, "generate", "prompt=a red barn"], [])
     result = cli("status", "tour")
-    assert "to do what is left: python -m harness generate 'prompt=a red barn'" in result.out
+    assert "to continue: python -m harness generate 'prompt=a red barn'" in result.out
     store.add_command([], [*COMMAND, "sweep"], [])
     result = cli("status", "tour")
-    assert f"to do what is left: python -m harness resume {store.root.absolute()}" in result.out
+    assert f"to continue: python -m harness resume {store.root.absolute()}" in result.out
     found = json.loads(cli("status", "runs/tour", "--json").out)
     assert keys_of(found["rows"], 1) | keys_of(found["suites"], 1) | set(found) | {
         "pid",

@@ -57,7 +57,7 @@ def test_from_nothing_to_a_table_and_nothing_twice(cli, tmp_path: Path) -> None:
     assert len(records(store)) == 2
     shown = cli("status", "quick")
     assert shown.code == 0
-    assert "encoder recon: " in shown.out and "to do what is left" not in shown.out
+    assert "encoder recon: " in shown.out and "to continue: " not in shown.out
     assert (store / "report" / "ablation" / "index.html").is_file()
     text = (store / "report" / "ablation" / "ablation.md").read_text()
     assert "| Sky error ↓ |" in text
@@ -92,7 +92,7 @@ def test_status_shows_encoders_while_they_are_trained(
     assert "encoder recon: not trained yet" in seen[0]
     after = cli("status", "quick")
     assert after.code == 0
-    assert "to do what is left: python -m harness resume" in after.out
+    assert "to continue: python -m harness resume" in after.out
 
 
 def test_encoders_of_another_corpus_are_refused(tmp_path: Path) -> None:

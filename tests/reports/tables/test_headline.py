@@ -94,7 +94,7 @@ def test_two_methods_that_are_equal(small: Sweep) -> None:
     text = said(replace(small, units=units))
     assert text == (
         f"On subject consistency, `uniform` can't be distinguished from `{WINDOW}` over 3 prompts, "
-        "and fewer than 6 tell no difference."
+        "and fewer than 6 cannot show a difference."
     )
 
 
@@ -102,7 +102,7 @@ def test_one_prompt(small: Sweep) -> None:
     units = small.units[(small.units["prompt_id"] == "p1") & (small.units["seed"] == 0)]
     assert said(replace(small, units=units)) == (
         f"On subject consistency, no method can be distinguished from `{WINDOW}` over 1 prompt, "
-        "and fewer than 6 tell no difference."
+        "and fewer than 6 cannot show a difference."
     )
 
 

@@ -66,7 +66,7 @@ function reachWords(metric, cell) {
   const detectable = `${plural(cell.num_prompts, "prompt")} can detect differences of ${significant(cell.smallest_detectable, 2)} and more (80 % power).`;
   if (marksOf(cell.p_table) || cell.difference === 0) return detectable;
   const needed = cell.prompts_needed;
-  if (needed === null) return `${detectable} No practical number of prompts tells one as small as this.`;
+  if (needed === null) return `${detectable} No practical number of prompts can detect one this small.`;
   return needed > cell.num_prompts ? `${detectable} One of this size needs about ${needed}, ${needed - cell.num_prompts} more.` : detectable;
 }
 
