@@ -28,7 +28,7 @@ def evaluate(
     ctx: typer.Context,
     sweep: Annotated[
         Path | None,
-        typer.Option(metavar="SWEEP", help="Name or folder of a sweep; sweep= is optional."),
+        typer.Option(metavar="SWEEP", help="Name or folder of a sweep; --sweep can be left out."),
     ] = None,
     suite: Annotated[
         str, typer.Option(metavar="NAME[,NAME]", help="Suites or single metrics; see list suites.")

@@ -29,7 +29,9 @@ Overrides = Annotated[
 ]
 Store = Annotated[
     Path,
-    typer.Option("--sweep", metavar="SWEEP", help="Name or folder of a sweep; sweep= is optional."),
+    typer.Option(
+        "--sweep", metavar="SWEEP", help="Name or folder of a sweep; --sweep can be left out."
+    ),
 ]
 Json = Annotated[
     bool,
