@@ -30,7 +30,6 @@ from harness.store.score_parts import (
     or_nan,
 )
 
-SCORE_COLUMNS = ["suite", "unit_id", "duration_s", "metric", "value", "reason", "frozen"]
 AGE_COLUMNS = ["suite", "unit_id", "duration_s", "metric", "age_s", "value"]
 SEGMENT_COLUMNS = ["suite", "unit_id", "metric", "segment", "start_s", "value"]
 _PART_UNITS = 512  # mean number of units of a part
