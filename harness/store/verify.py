@@ -159,7 +159,7 @@ def _latents_and_plans(paths: StorePaths, unit_id: str, num_latents: int) -> Ite
         yield Fault(path, _reason(path, error), removed)
         return
     if plans != saved.trace:
-        yield Fault(path, "not the plans that were written", removed)
+        yield Fault(path, "damaged (not the saved plans)", removed)
 
 
 def _scores(path: Path, suite: str, record: Record) -> Iterator[Fault]:

@@ -182,13 +182,13 @@ def test_dry_run_says_which_differences_the_prompts_tell(cli) -> None:
     assert "offline: 1 prompt cannot distinguish any" in cli(*asked, "prompts.num=1").out
     unknown = cli(*asked, "prompts.num=6").out
     assert "offline, 3 s: 6 prompts can detect differences of" in unknown
-    assert "unknown until there are first results" in unknown
+    assert "unknown until first results exist" in unknown
     rows = {"a": dict.fromkeys("uvwxyz", 0.0), "b": dict(zip("uvwxyz", range(6), strict=True))}
     lines = make_store(Path("runs/earlier"), rows) / "units.jsonl"
     label = f"street {FAST[0].partition('.')[2]}"
     lines.write_text(lines.read_text().replace('"tiny"', f'"{label}"'))
     known = cli(*asked, "prompts.num=6").out
-    assert "unknown until there are first results" not in known
+    assert "unknown until first results exist" not in known
     # The spread of the differences 0 to 5 is the root of 17.5 / 5.
     assert re.search(r"sky\s.*\s1\.87\s", known)
 
@@ -229,7 +229,7 @@ def test_generate_refuses_a_grid(cli) -> None:
 @pytest.mark.parametrize("command", ["eval", "report", "status", "verify"])
 @pytest.mark.parametrize("words", [["sweep=runs/frist"], ["--sweep", "frist"], ["frist"]])
 def test_an_unknown_sweep_suggests_the_nearest(cli, command: str, words: list[str]) -> None:
-    Path("runs/first").mkdir(parents=True)
+    make_store(Path("runs/first"), {"a": {"u": 0.0}})
     result = cli(command, *words)
     assert result.code == 2
     assert "Did you mean 'first'?" in result.err

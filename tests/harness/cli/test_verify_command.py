@@ -81,7 +81,7 @@ def test_a_changed_file_is_named_and_made_again_after_repair(cli, unit: Path, na
     assert result.code == 1
     (fault,) = json.loads(result.out)["faults"]
     assert fault["file"] == path.relative_to(STORE).as_posix()
-    assert fault["reason"].startswith("not the")
+    assert fault["reason"].startswith("damaged")
     repaired = cli("verify", "sweep=runs/main", "--repair")
     assert repaired.code == 1
     arguments = [a for a in sweep("method=rag", "duration=3,6") if not a.startswith("suite")]

@@ -105,7 +105,7 @@ def test_a_damaged_chunk_is_named_and_made_again(cli, unit: Path, damage: str) -
     assert result.code == 0
     name = "000003" if damage == "other place" else "000000"
     assert f"partial/{name}.safetensors: " in result.out
-    assert "made again" in result.out
+    assert "regenerating" in result.out
     assert video_hashes(STORE) == video_hashes(Path("runs/undisturbed"))
 
 
@@ -130,7 +130,7 @@ def test_blocks_saved_with_another_plan_are_made_again(cli, unit: Path) -> None:
     Path("other").touch()
     result = cli(*ARGUMENTS)
     assert result.code == 0
-    assert "block 1 was saved with another plan" in result.out
+    assert "block 1 was saved with a different plan" in result.out
     assert cli(*ARGUMENTS, "name=fresh").code == 0
     assert video_hashes(STORE) == video_hashes(Path("runs/fresh"))
     for file in ("latents.safetensors", "trace.jsonl"):

@@ -121,7 +121,7 @@ def test_a_changed_byte_is_said_and_made_good(trained: Path, tmp_path: Path, nam
     run.out, run.command = str(folder), command
     heard = Heard()
     train_world(run, heard, _NEVER)
-    assert [line for line in heard.said if name in line and "not the bytes" in line]
+    assert [line for line in heard.said if name in line and "checksum mismatch" in line]
     assert (folder / name).read_bytes() == content
 
 
