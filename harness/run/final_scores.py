@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -39,14 +39,12 @@ def row_scores(store: RunStore) -> list[dict[str, Any]]:
     Each dimension, and each final score, has the keys `official` (the official aggregation) and
     `per_video`, defined in `eval.vbench_long.dataset` and `eval.vbench_long.final_scores`.
     """
-    rows: dict[tuple[str, str], list[Scores]] = {}
-    version = find_suite(SUITE).version
+    rows: dict[tuple[str, str], list[str]] = {}
     for line in store.unit_lines():
-        scores = store.scores(SUITE, line.unit_id)
-        if scores is not None and scores.suite_version == version:
-            rows.setdefault(line.row, []).append(scores)
+        rows.setdefault(line.row, []).append(line.unit_id)
     table = []
-    for (backbone, method), videos in rows.items():
+    for (backbone, method), unit_ids in rows.items():
+        videos = list(_scores(store, unit_ids))  # of one row at a time: they are large
         durations = {name for video in videos for name in video.durations}
         for duration in sorted(durations, key=duration_of):
             measured = [video for video in videos if duration in video.durations]
@@ -71,3 +69,12 @@ def row_scores(store: RunStore) -> list[dict[str, Any]]:
                 }
             )
     return table
+
+
+def _scores(store: RunStore, unit_ids: Sequence[str]) -> Iterator[Scores]:
+    """Yield the scores of this version of the suite."""
+    version = find_suite(SUITE).version
+    for unit_id in unit_ids:
+        scores = store.scores(SUITE, unit_id)
+        if scores is not None and scores.suite_version == version:
+            yield scores

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from harness.core.durations import plain_duration
@@ -22,7 +23,12 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
     safe = frame.rename(columns=_inert)
     for position, (name, column) in enumerate(frame.items()):
         if name == "duration_s":
-            safe.isetitem(position, column.map(plain_duration).to_numpy())
+            if column.dtype != float or np.isinf(column).any():
+                safe.isetitem(position, column.map(plain_duration).to_numpy())
+        elif isinstance(column.dtype, pd.StringDtype):
+            # Of millions of lines few are distinct.
+            if any(text != _inert(text) for text in column.dropna().unique()):
+                safe.isetitem(position, column.map(_inert).to_numpy())
         elif not pd.api.types.is_numeric_dtype(column.dtype):
             safe.isetitem(position, column.map(_inert).to_numpy())
     safe.to_csv(path, index=False, lineterminator="\n")
