@@ -45,7 +45,7 @@ class SkyError(ClipMean):
     """Mean absolute RGB error of the rows that show only sky, against the script's gradient.
 
     95th percentiles over 60 rendered walks: 0.001 as 8-bit frames, 0.001 after a Gaussian blur of
-    0.7 px. A wrong sky gives 0.17 or more.
+    0.7 px. A wrong sky gives 0.13 or more.
     """
 
     info = MetricInfo(

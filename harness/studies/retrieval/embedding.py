@@ -9,6 +9,7 @@ import torch
 
 from backbones.engine.noise import SeededNoise
 from backbones.engine.rollout import Rollout
+from backbones.street.backbone import shipped_trainings
 from harness.config.sweep import load_sweep
 from harness.store.units import build_backbone
 from methods.encoders import base as encoders
@@ -24,13 +25,11 @@ if TYPE_CHECKING:
     from harness.studies.retrieval.videos import RetrievalVideo
     from methods.base import BlockView
 
-_EMBEDDED = ("street", "street_window")
-
 
 def embedded_backbone(label: str) -> Backbone | None:
     """Load the embedded backbone of a label, arguments included; None for any other backbone."""
     name, *arguments = label.split(" ")
-    if name not in _EMBEDDED:
+    if name not in shipped_trainings():
         return None
     overrides = [f"backbone={name}", *(f"backbone.{argument}" for argument in arguments)]
     (row,) = load_sweep(overrides).rows
