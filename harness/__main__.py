@@ -16,6 +16,7 @@ import typer
 from harness.cli.app import app
 from harness.core.disk import disk_error
 from harness.core.errors import DiskError, LongtakeError
+from harness.core.exits import exits_raised
 from harness.core.names import not_utf8
 from harness.core.packages import install_command
 
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if os.getcwd() not in sys.path:  # noqa: PTH109 - sys.path holds strings
         sys.path.append(os.getcwd())  # noqa: PTH109
     try:
-        with _ending_on_sigterm():
+        with exits_raised(), _ending_on_sigterm():
             code = _run(arguments)
             sys.stdout.flush()
     except OSError as error:

@@ -10,7 +10,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from harness.core.errors import ConfigError, UnknownName, nearest, unknown_name
+from harness.core.errors import ConfigError, UnknownName, WorkFailed, nearest, unknown_name
+from harness.core.exits import place_of
 
 _TYPED = "longtake.typed"
 _SWEEP = "--sweep"
@@ -55,12 +56,21 @@ class KeyValueCommand(_PlainHelp, TyperCommand):
         return super().parse_args(ctx, spelled)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; say so if a Ctrl-C ended it, as typer would only set the exit code."""
+        """Run the command; say so if a Ctrl-C ended it, as typer would only set the exit code.
+
+        Raises:
+            WorkFailed: a plug-in ended it, perhaps with status 0.
+        """
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
             print("interrupted; finished work is kept", file=sys.stderr)
             raise
+        except SystemExit as error:
+            raise WorkFailed(
+                f"The command was ended with status {error.code} by {place_of(error)}; a plug-in "
+                "must raise an error instead."
+            ) from error
 
     def _check_sweeps(self, ctx: Any, num_named: int) -> None:
         for parameter in self.params:

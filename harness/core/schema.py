@@ -11,6 +11,8 @@ from omegaconf import OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from harness.core.errors import ConfigError, unknown_name
+from harness.core.exits import place_of
+from harness.core.registry import PluginError
 
 T = TypeVar("T")
 
@@ -43,6 +45,7 @@ def build(cls: type[T], values: Mapping[str, Any], section: str) -> T:
 
     Raises:
         ConfigError: a key is not a field (names the nearest one), or a value has another type.
+        PluginError: creating the instance ends the process.
     """
     try:
         merged = OmegaConf.merge(OmegaConf.structured(cls), dict(values))
@@ -55,6 +58,10 @@ def build(cls: type[T], values: Mapping[str, Any], section: str) -> T:
         raise unknown_name(kind, name, known) from error
     except OmegaConfBaseException as error:
         raise ConfigError(_refusal(error, section)) from error
+    except SystemExit as error:
+        raise PluginError(
+            f"{section} {cls.__name__!r}: creating it ends the process ({place_of(error)})."
+        ) from error
     assert isinstance(instance, cls)
     return instance
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Never
+from collections.abc import Sequence
 
 from harness.config.sweep import ExecutorKind, Settings
 from harness.core.devices import visible_gpus
@@ -43,30 +40,9 @@ def run_shards(
     if settings.executor.kind is ExecutorKind.slurm:
         raise ConfigError("executor=slurm is for sweep; this command takes inline or processes.")
     if settings.executor.kind is ExecutorKind.inline:
-        with _exits_raised():
-            for shard in shards:
-                run_shard(shard, emit, stop_requested)
+        for shard in shards:
+            run_shard(shard, emit, stop_requested)
     elif shards:
         ProcessPool(shards, num_workers(settings), visible_gpus(shards[0].device)).run(
             emit, stop_requested
         )
-
-
-@contextmanager
-def _exits_raised() -> Iterator[None]:
-    """Turn `os._exit` of a plug-in into SystemExit: it fails its unit and does not end the sweep.
-
-    Without it the sweep would end with the status of the plug-in, which may be 0.
-    """
-    leave, owner = os._exit, os.getpid()
-
-    def leave_or_raise(status: int) -> Never:
-        if os.getpid() != owner:  # a process that a package has forked
-            leave(status)
-        raise SystemExit(status)
-
-    os._exit = leave_or_raise
-    try:
-        yield
-    finally:
-        os._exit = leave

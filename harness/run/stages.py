@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from harness.config.sweep import Settings, SweepConfig
 from harness.core.durations import duration_name
@@ -80,14 +80,13 @@ def run_stages(
     # every file would otherwise keep the sweep running.
     for _ in range(2):
         missing = [unit for unit in missing_units(store, units) if unit.id not in failed]
-        missing.sort(key=lambda unit: unit.id in ended_by)
         if missing:
-            failed |= generate(missing, settings, labels, listener, stop_requested).failed
+            made = generate(missing, settings, labels, listener, stop_requested, ended_by)
+            failed |= made.failed
         tasks = missing_evaluations(store, prompts, settings.duration, settings.suite)
-        tasks.sort(key=lambda task: task.unit_id in ended_by)
         if tasks and not stop_requested():
             store.remove_scoring_leftovers()
-            outcome = score(tasks, settings, labels, listener, stop_requested)
+            outcome = score(tasks, settings, labels, listener, stop_requested, ended_by)
             # Scoring discards the record of a damaged video. That is not a failure yet: the second
             # round makes the video again.
             failed |= {
@@ -112,11 +111,12 @@ def generate(
     labels: Mapping[str, str],
     listener: Listener,
     stop_requested: StopRequested,
+    last: Collection[str],
 ) -> Outcome:
-    """Generate units as one stage; `labels` name them by their ids."""
+    """Generate units as one stage, those of the ids `last` last; `labels` name them by ids."""
     amounts = {unit.id: unit.num_latents for unit in units}
     with listener.stage("generate", amounts, labels) as emit:
-        return run_generation(units, settings, emit, stop_requested)
+        return run_generation(units, settings, emit, stop_requested, last)
 
 
 def score_store(
@@ -151,11 +151,12 @@ def score_store(
     prompts = {line.unit_id: line.evaluation_prompts for line in lines}
     tasks = missing_evaluations(store, prompts, durations_s, settings.suite)
     store.remove_scoring_leftovers()
-    clear(store.claims_dir)
+    ended_by = clear(store.claims_dir)
     if not tasks:
         return None
     with working(store):
-        outcome = score(tasks, settings, store.labels(), listener, stop_requested)
+        labels = store.labels()
+        outcome = score(tasks, settings, labels, listener, stop_requested, ended_by)
     if outcome.stopped:
         return outcome
     failed = dict(outcome.failed)
@@ -170,9 +171,10 @@ def score(
     labels: Mapping[str, str],
     listener: Listener,
     stop_requested: StopRequested,
+    last: Collection[str],
 ) -> Outcome:
-    """Score finished units as one stage; `labels` name them by their ids."""
+    """Score finished units as one stage, those of the ids `last` last; `labels` name them."""
     amounts = {task.item: task.num_clips_about for task in tasks}
     item_labels = {task.item: f"{task.suite} | {labels[task.unit_id]}" for task in tasks}
     with listener.stage("score", amounts, item_labels) as emit:
-        return run_evaluation(tasks, settings, emit, stop_requested)
+        return run_evaluation(tasks, settings, emit, stop_requested, last)

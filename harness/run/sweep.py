@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -93,12 +93,14 @@ def run_generation(
     settings: Settings,
     on_event: Emit,
     stop_requested: StopRequested,
+    last: Collection[str],
 ) -> Outcome:
-    """Generate units with the executor of `settings`."""
+    """Generate units with the executor of `settings`; those of the ids `last` come last."""
     workers = num_workers(settings)
     shards = [
         make_shard(settings, Stage.generate, units=tuple(part))
-        for part in split_units(units, workers)
+        for some in _in_two(units, lambda unit: unit.id in last)
+        for part in split_units(some, workers)
     ]
     return _run(shards, settings, on_event, stop_requested)
 
@@ -108,12 +110,25 @@ def run_evaluation(
     settings: Settings,
     on_event: Emit,
     stop_requested: StopRequested,
+    last: Collection[str],
 ) -> Outcome:
-    """Score finished units with the executor of `settings`."""
+    """Score finished units with the executor of `settings`; those of the ids `last` come last."""
     workers = num_workers(settings)
-    parts = split_evaluations(tasks, workers)
-    shards = [make_shard(settings, Stage.evaluate, evaluations=part) for part in parts if part]
+    shards = [
+        make_shard(settings, Stage.evaluate, evaluations=part)
+        for some in _in_two(tasks, lambda task: task.unit_id in last)
+        for part in split_evaluations(some, workers)
+        if part
+    ]
     return _run(shards, settings, on_event, stop_requested)
+
+
+def _in_two(items: Sequence[P], comes_last: Callable[[P], bool]) -> tuple[list[P], list[P]]:
+    """Separate what comes last, as splitting orders by backbones and suites."""
+    return (
+        [item for item in items if not comes_last(item)],
+        [item for item in items if comes_last(item)],
+    )
 
 
 def make_shard(

@@ -16,6 +16,7 @@ from harness.core.devices import device_lost, memory_hint, pick_device
 from harness.core.disk import disk_error
 from harness.core.errors import LongtakeError
 from harness.core.events import Emit, Event, EventKind, Interrupted, StopRequested
+from harness.core.exits import exits_raised, place_of
 from harness.core.machine import prepare_process
 from harness.core.names import suite_stem
 from harness.store.claims import Claim, in_turn
@@ -38,6 +39,7 @@ _T = TypeVar("_T")
 _ENDS_AN_ITEM = (Exception, SystemExit)
 
 
+@exits_raised()
 def run_shard(
     shard: Shard, emit: Emit, stop_requested: StopRequested, *, wait_for_others: bool = True
 ) -> None:
@@ -367,6 +369,5 @@ def _score(
 def _describe(error: BaseException) -> str:
     text = f"{type(error).__name__}: {' '.join(str(error).split())}"
     if not isinstance(error, LongtakeError):
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        text += f" ({Path(place.filename).name}:{place.lineno} in {place.name})"
+        text += f" ({place_of(error)})"
     return text + memory_hint(error)

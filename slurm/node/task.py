@@ -15,6 +15,7 @@ from pathlib import Path
 from submitit.helpers import Checkpointable
 
 from harness.core.disk import disk_error
+from harness.core.exits import exits_raised
 from harness.run.worker import run_shard
 from harness.store.paths import StorePaths
 from harness.store.run_store import RunStore
@@ -30,6 +31,7 @@ from slurm.submit.jobs import submit_waiting
 class ShardTask(Checkpointable):
     """Task that generates or scores one shard."""
 
+    @exits_raised()
     def __call__(self, path: str) -> None:
         """Run what is left of the shard file at `path`."""
         signals = StopSignals()
@@ -72,6 +74,7 @@ class ShardTask(Checkpointable):
 class ReportTask(Checkpointable):
     """Task that builds the report of a sweep."""
 
+    @exits_raised()
     def __call__(self, path: str) -> None:
         """Build the report; `path` is the folder of this task's attempts."""
         _find_plugins_of(SubmissionFolder(Path(path).parents[1]))

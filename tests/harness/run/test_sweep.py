@@ -241,8 +241,8 @@ def test_processes_and_threads_do_not_change_the_videos(cli) -> None:
 
 
 def test_a_dying_worker_loses_only_its_current_unit(cli) -> None:
-    dying = FAILING.replace('raise RuntimeError("no plan today")', "__import__('os')._exit(9)")
-    Path("dying.py").write_text(dying)
+    exit_9 = "__import__('os').execv('/bin/sh', ['sh', '-c', 'exit 9'])"
+    Path("dying.py").write_text(FAILING.replace('raise RuntimeError("no plan today")', exit_9))
     one_worker = ["executor=processes", "workers=1"]
     result = cli(*sweep("method=dying:Failing,sliding_window,rag", *one_worker))
     assert result.code == 1

@@ -179,6 +179,14 @@ def test_a_full_disk_ends_the_task_and_counts_against_no_unit(
     assert not count_all_attempts(folder.path.parents[1], [folder])
 
 
+def test_a_plug_in_cannot_end_a_task_without_a_word(
+    folder: SubmissionFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task, "run_shard", lambda *_, **__: os._exit(0))
+    with pytest.raises(SystemExit):
+        ShardTask()(str(folder.shard_path(0)))
+
+
 @pytest.mark.parametrize(
     ("state", "commands"),
     [
