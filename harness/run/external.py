@@ -43,8 +43,8 @@ def make_with_command(
         device: the one that the command uses; a CUDA device becomes CUDA_VISIBLE_DEVICES.
         store: store that receives video and record.
         stop_requested: asked while the command runs.
-        check_claim: called before the video is stored; raises TakenOver if another process makes
-            the unit now.
+        check_claim: called before the video is stored, and before the record is; raises TakenOver
+            if another process makes the unit now.
 
     Raises:
         Interrupted: `stop_requested` returned True; the command was stopped.
@@ -66,12 +66,13 @@ def make_with_command(
             except (CommandFailed, VideoDamaged) as error:
                 error.add_note(f"Output of {argv[0]}:\n{_end_of(log)}")
                 raise
-        check_claim()
         target = store.unit_dir(unit.id) / "video.mp4"
-        target.parent.mkdir(parents=True, exist_ok=True)
         with replacing(target) as fresh:
             copy_file(video, fresh)
-    store.write_record(_record(unit, spec, target, time.perf_counter() - started))
+            check_claim()
+    record = _record(unit, spec, target, time.perf_counter() - started)
+    check_claim()
+    store.write_record(record)
 
 
 def _values(unit: Unit, spec: BackboneSpec, folder: Path) -> dict[str, str]:

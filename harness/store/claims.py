@@ -1,9 +1,10 @@
 """Claims of units, by which several processes on one sweep share its work.
 
 A claim is a lock of the operating system on a file, so it ends with its process, however that ends.
-Its holder also sets the time of the file again and again. One that stops doing so, because it
-hangs, loses the claim to whoever waits for it: the file is replaced, which the holder sees before
-it writes. Where a file system has no locks everybody works, and all write the same bytes.
+Its holder also sets the time of the file again and again. One that stops doing so, because its
+process is stopped or its disk hangs, loses the claim to whoever waits for it: the file is replaced,
+which the holder sees before it writes. A process that runs keeps its claim, even if its work never
+ends. Where a file system has no locks everybody works, and all write the same bytes.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ T = TypeVar("T")
 LEASE_S = 300.0
 _SIGNS_PER_LEASE = 10
 _LOOK_EVERY_S = 0.5
+_LONGEST_LOOK_S = 10.0  # without a look for longer, this process may have been stopped itself
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}  # answers of file systems without locks
 
 
@@ -49,24 +51,34 @@ class Claim:
 
     @property
     def is_lost(self) -> bool:
-        """Return whether another process has taken it over."""
-        return self.descriptor is not None and not _is_file(self.descriptor, self.path)
+        """Return whether another process has taken it over; False if the disk can't tell."""
+        try:
+            self.check()
+        except TakenOver:
+            return True
+        except OSError:  # the work itself says which disk failed
+            return False
+        return False
 
     def check(self) -> None:
         """Refuse to go on with the work of another process.
 
         Raises:
             TakenOver: the claim is lost.
+            OSError: the disk can't tell.
         """
-        if self.is_lost:
+        if self.descriptor is not None and not _is_file(self.descriptor, self.path):
             raise TakenOver
 
     def release(self) -> None:
-        """Let others have it."""
-        if not self.is_lost:
-            self.path.unlink(missing_ok=True)
-        if self.descriptor is not None:
-            os.close(self.descriptor)
+        """Let others have it. A file that can't be removed stays, and `clear` removes it."""
+        try:
+            with contextlib.suppress(TakenOver, OSError):
+                self.check()
+                self.path.unlink(missing_ok=True)
+        finally:
+            if self.descriptor is not None:
+                os.close(self.descriptor)
 
 
 def take(path: Path) -> Claim | None:
@@ -83,6 +95,7 @@ def take(path: Path) -> Claim | None:
             continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_claim = _is_file(descriptor, path)
         except BlockingIOError:
             os.close(descriptor)
             return None
@@ -91,7 +104,7 @@ def take(path: Path) -> Claim | None:
             if error.errno not in _NO_LOCKS:
                 raise OSError(error.errno, error.strerror, str(path)) from error
             return Claim(path, None)
-        if _is_file(descriptor, path):
+        if is_claim:
             claim = Claim(path, descriptor)
             _note_holder(claim, descriptor)
             return claim
@@ -122,8 +135,12 @@ def is_held(path: Path) -> bool | None:
 def clear(folder: Path) -> set[str]:
     """Remove claims that no process holds, and the empty folder.
 
+    Those of other machines stay until their lease has ended: where locks end at the machine, their
+    processes may be at work.
+
     Returns:
-        The names of the claims that processes left which were killed, or ended by their work.
+        The names of the claims that processes left which were killed, or ended by their work, and
+        of those on other machines that may have been.
     """
     try:
         paths = list(folder.iterdir())
@@ -131,9 +148,12 @@ def clear(folder: Path) -> set[str]:
         return set()
     left = set()
     for path in paths:
-        if claim := take(path):
+        if not _may_be_held_elsewhere(path):
+            claim = take(path)
+            if claim is None:
+                continue
             claim.release()
-            left.add(path.name)
+        left.add(path.name)
     with contextlib.suppress(OSError):  # not empty
         folder.rmdir()
     return left
@@ -187,7 +207,7 @@ def in_turn(
             if lease.has_ended():
                 text = f"{holder(lease.path)} has not responded for {LEASE_S:g} s; taking over"
                 on_note(item, text)
-                lease.path.unlink(missing_ok=True)  # of several that do so, the last one has it
+                lease.end()
             else:
                 time.sleep(_LOOK_EVERY_S)
             claim = take(lease.path)
@@ -204,14 +224,24 @@ class _Lease:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._sign = self._last_sign()
-        self._since_s = time.monotonic()
+        self._since_s = self._looked_s = time.monotonic()
 
     def has_ended(self) -> bool:
-        """Return whether the heartbeat of its holder is too old."""
-        sign = self._last_sign()
-        if sign != self._sign:
-            self._sign, self._since_s = sign, time.monotonic()
-        return sign is not None and time.monotonic() - self._since_s > LEASE_S
+        """Return whether the heartbeat of its holder is too old.
+
+        Only time in which this process looks again and again counts. What stopped it, such as
+        Ctrl-Z, may have stopped the holder too, which now goes on.
+        """
+        sign, now_s = self._last_sign(), time.monotonic()
+        if sign != self._sign or now_s - self._looked_s > _LONGEST_LOOK_S:
+            self._sign, self._since_s = sign, now_s
+        self._looked_s = now_s
+        return sign is not None and now_s - self._since_s > LEASE_S
+
+    def end(self) -> None:
+        """Remove the file, unless another process has the claim now or its holder responds."""
+        if self._last_sign() == self._sign:
+            self.path.unlink(missing_ok=True)
 
     def _last_sign(self) -> tuple[int, int] | None:
         try:
@@ -262,6 +292,16 @@ def _note_holder(claim: Claim, descriptor: int) -> None:
     except OSError as error:
         claim.release()
         raise OSError(error.errno, error.strerror, str(claim.path)) from error
+
+
+def _may_be_held_elsewhere(path: Path) -> bool:
+    """Return whether a process on another machine has given a sign of life within a lease."""
+    try:
+        host, separator, _ = path.read_text(errors="replace").partition(",")
+        age_s = time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return False
+    return bool(separator) and host != socket.gethostname() and age_s < LEASE_S
 
 
 def _is_file(descriptor: int, path: Path) -> bool:

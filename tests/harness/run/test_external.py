@@ -11,15 +11,23 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from backbones.engine.spec import Geometry
 from backbones.external.backbone import ExternalBackbone
 from backbones.external.command import CommandTemplate
+from harness.config.sweep import load_sweep as planned
 from harness.core.errors import LongtakeError, MissingWeights
+from harness.run.external import make_with_command
+from harness.run.video_writer import VideoWriter
+from harness.store.claims import TakenOver
 from harness.store.frames import load_sweep
 from harness.store.progress import reaches
 from harness.store.record import Length
+from harness.store.run_store import RunStore
+from harness.store.units import plan_units
 from tests.harness.support import records
 
 STORE = Path("runs/main")
@@ -127,6 +135,30 @@ def test_a_command_that_fails_fails_its_unit_with_its_log(cli, mode: str, messag
     saved = json.loads(failure.read_text())
     assert message in json.dumps(saved)
     assert f"working as {mode}" in json.dumps(saved)
+
+
+@pytest.mark.parametrize("num_checks", [1, 2])
+def test_a_unit_that_was_taken_over_meanwhile_is_neither_stored_nor_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_checks: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with VideoWriter(Path("made.mp4"), 16, 64, 64) as writer:
+        writer.write(np.zeros((9, 64, 64, 3), np.uint8))
+    Path("copy.sh").write_text('cp made.mp4 "$1"\n')
+    source = ExternalBackbone("sh copy.sh {out} {prompt}", width=64, height=64)
+    (unit,) = plan_units(planned(sweep("fine")[2:]))
+    store, there = RunStore(tmp_path / "store"), []
+
+    def check_claim() -> None:
+        there.append([path.read_bytes() for path in store.unit_dir(unit.id).iterdir()])
+        if len(there) == num_checks:
+            raise TakenOver
+
+    with pytest.raises(TakenOver):
+        make_with_command(unit, source, torch.device("cpu"), store, lambda: False, check_claim)
+    assert there == num_checks * [[Path("made.mp4").read_bytes()]], "nothing is copied later"
+    left = [path.name for path in store.unit_dir(unit.id).iterdir()]
+    assert left == (num_checks - 1) * ["video.mp4"]
 
 
 @pytest.mark.slow

@@ -332,6 +332,24 @@ def test_work_that_was_taken_over_is_neither_written_nor_counted_twice(
     assert not [path for path in store.root.rglob(".*") if path.is_file()]
 
 
+def test_a_disk_that_cannot_tell_whose_a_claim_is_fails_its_unit_only(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    units, heard = units_of(), Heard()
+
+    def damaged(*_: object) -> bool:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def damage(event: Event) -> None:
+        heard(event)
+        if event.kind is EventKind.progress:
+            monkeypatch.setattr("harness.store.claims._is_file", damaged)
+
+    run_shard(shard_of(store, units), damage, never)
+    assert heard.ends() == [(EventKind.failed, units[0].id)]
+    assert os.strerror(errno.EIO) in heard.text(units[0].id)
+
+
 def test_an_unknown_suite_fails_and_the_next_one_is_scored(store: RunStore) -> None:
     units = made(store)
     heard = Heard()

@@ -9,8 +9,10 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -116,6 +118,18 @@ def test_claims_of_killed_processes_are_cleared_and_those_of_others_stay(
     clear(tmp_path)
 
 
+def test_a_claim_of_another_machine_stays_for_its_lease(tmp_path: Path) -> None:
+    path = tmp_path / "claims" / "a"
+    path.parent.mkdir()
+    path.write_text("elsewhere, process 1")  # whose locks do not show here
+    assert clear(path.parent) == {"a"}
+    assert path.read_text() == "elsewhere, process 1"
+    ended_s = time.time() - claims.LEASE_S - 1
+    os.utime(path, (ended_s, ended_s))
+    assert clear(path.parent) == {"a"}
+    assert not path.parent.exists()
+
+
 def test_waiting_ends_when_asked_to_stop(tmp_path: Path, other: subprocess.Popen[str]) -> None:
     asked = threading.Event()
     claimed = in_turn("ab", tmp_path.joinpath, lambda *_: asked.set(), asked.is_set)
@@ -137,6 +151,57 @@ def test_a_holder_without_a_sign_of_life_loses_its_claim_and_notices(
         assert not claim.is_lost, "a late holder gives nothing back that is another's"
     assert "is working on it" in noted[0] and "not responded for 0 s" in noted[1]
     assert not list(tmp_path.iterdir())
+
+
+def test_a_waiter_that_was_stopped_itself_waits_for_a_whole_lease_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = 0.0
+    monkeypatch.setattr(claims, "time", SimpleNamespace(monotonic=lambda: now_s))
+    path = tmp_path / "a"
+    path.touch()
+    lease = claims._Lease(path)
+    now_s = 2 * claims.LEASE_S
+    assert not lease.has_ended(), "the holder may have been stopped with it"
+    for _ in range(int(claims.LEASE_S)):
+        now_s += 1
+        assert not lease.has_ended()
+    now_s += 1
+    assert lease.has_ended()
+
+
+@pytest.mark.parametrize("meanwhile", ["nothing", "the holder responds", "another takes over"])
+def test_a_claim_is_taken_over_only_from_the_holder_that_was_waited_for(
+    tmp_path: Path, meanwhile: str
+) -> None:
+    path = tmp_path / "a"
+    path.touch()
+    os.utime(path, (1, 1))
+    lease = claims._Lease(path)
+    if meanwhile == "the holder responds":
+        os.utime(path)
+    elif meanwhile == "another takes over":
+        path.unlink()
+        path.touch()
+    lease.end()
+    assert path.exists() == (meanwhile != "nothing")
+
+
+def test_a_disk_that_cannot_tell_whose_a_claim_is_leaves_it_neither_lost_nor_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = take(tmp_path / "a")
+    assert claim is not None
+    with monkeypatch.context() as patch:
+        patch.setattr(claims, "_is_file", refusing(errno.EIO))
+        assert not claim.is_lost
+        with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+            claim.check()
+        claim.release()
+        with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+            take(tmp_path / "b")
+    assert claim.path.exists(), "it may be another's"
+    assert clear(tmp_path) == {"a", "b"}, "no lock is left"
 
 
 def test_a_holder_that_works_long_keeps_its_claim(
