@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet as pq
@@ -48,14 +49,21 @@ def write_tables(sweep: Sweep, comparisons: Sequence[Comparison], folder: Path) 
 
 def _write_curves(sweep: Sweep, path: Path) -> Path:
     """Write all curves row by row, as they are read: together they may not fit into memory."""
-    texts = dict.fromkeys(("suite", "unit_id", "metric"), "str")
     with ExitStack() as stack:
         writer = None
         for frame in sweep.clips.frames() if sweep.clips.parts else [sweep.clips.frame()]:
-            table = pa.Table.from_pandas(frame.astype(texts), preserve_index=False)
+            table = pa.table({str(name): _in_arrow(column) for name, column in frame.items()})
             writer = writer or stack.enter_context(pq.ParquetWriter(path, table.schema))
             writer.write_table(table)
     return path
+
+
+def _in_arrow(column: pd.Series) -> pa.Array:
+    """Return a column of numbers or categories, with the same type whatever their number."""
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return pa.array(column.to_numpy(), from_pandas=True)
+    codes = column.cat.codes.to_numpy(np.int32)
+    return pa.DictionaryArray.from_arrays(codes, pa.array(column.cat.categories, pa.string()))
 
 
 def write_drift(ends: pd.DataFrame, intervals: pd.DataFrame, folder: Path) -> list[Path]:
