@@ -18,7 +18,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 if TYPE_CHECKING:
     from backbones.engine.backbone import Backbone
-    from backbones.engine.rollout import Block
+    from backbones.engine.block import Block
     from harness.api.outputs import (
         Votes,
         count_votes,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from itertools import pairwise
 
 import torch
 import torch.nn.attention as torch_attention
@@ -39,6 +40,34 @@ def attend(q_HSD: torch.Tensor, k_HKD: torch.Tensor, v_HKD: torch.Tensor) -> tor
 def attend_by_head(q_HSD: torch.Tensor, k_HKD: torch.Tensor, v_HKD: torch.Tensor) -> torch.Tensor:
     """Return scaled dot-product attention as (head, token, head channel)."""
     return F.scaled_dot_product_attention(q_HSD[None], k_HKD[None], v_HKD[None])[0]
+
+
+def attend_together(
+    q: Sequence[torch.Tensor], k: Sequence[torch.Tensor], v: Sequence[torch.Tensor]
+) -> list[torch.Tensor]:
+    """Return `attend` of several videos with equally long contexts.
+
+    It is one call where their keys and values lie at equal distances in one buffer. The bits are
+    those of one call for each video on the CPU. A kernel of a GPU may split short contexts by the
+    number of videos; the check `batch` of the self-test compares them there.
+    """
+    k_BHKD, v_BHKD = (None, None) if len(q) == 1 else (_side_by_side(k), _side_by_side(v))
+    if k_BHKD is None or v_BHKD is None:
+        return [attend(*one) for one in zip(q, k, v, strict=True)]
+    q_BHSD = torch.stack([q_HSD.transpose(0, 1) for q_HSD in q]).transpose(1, 2)
+    y_BHSD = F.scaled_dot_product_attention(q_BHSD, k_BHKD, v_BHKD)
+    return list(y_BHSD.transpose(1, 2).flatten(2))
+
+
+def _side_by_side(tensors: Sequence[torch.Tensor]) -> torch.Tensor | None:
+    """Return tensors of one buffer as one with another axis, uncopied; None if they don't fit."""
+    first = tensors[0]
+    if len({(x.untyped_storage().data_ptr(), x.shape, x.stride()) for x in tensors}) > 1:
+        return None
+    steps = {later.storage_offset() - one.storage_offset() for one, later in pairwise(tensors)}
+    if len(steps) > 1 or (step := steps.pop()) <= 0:
+        return None
+    return first.as_strided((len(tensors), *first.shape), (step, *first.stride()))
 
 
 def in_token_order(x_HSD: torch.Tensor) -> torch.Tensor:

@@ -184,12 +184,22 @@ TextContext = Any
 TimeContext = Any
 
 
+class BlockPass(NamedTuple):
+    """The arguments of one pass over a block of one video, as `BlockTransformer` takes them."""
+
+    latents: Tensor
+    time: TimeContext
+    context: AttentionContext
+    text: TextContext
+    new_kv_LPHSD: Tensor | None = None
+
+
 class BlockTransformer(Protocol):
     """A causal transformer that denoises one block of latent frames at a time.
 
     An implementation is a `torch.nn.Module`. All its parameters lie on one device, and it computes
-    in the precision of its `BackboneSpec`. There is no batch axis: a rollout makes one video, and
-    all frames of a block share one noise level.
+    in the precision of its `BackboneSpec`. There is no batch axis: a pass is over a block of one
+    video, and all frames of a block share one noise level.
     """
 
     def text_context(self, text: Float[Tensor, "token text_dim"]) -> TextContext:
@@ -225,6 +235,9 @@ class BlockTransformer(Protocol):
 
     # A model whose prompts have keys in cross-attention also has
     # `text_keys(text: TextContext) -> Float[Tensor, "layer chan"]`: their means over the prompt.
+    # One that shares work between videos also has
+    # `passes_together(passes: Sequence[BlockPass]) -> list[Tensor]`: their flows; all
+    # contexts are plain and equally long.
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """Return all parameters, as any `torch.nn.Module` does."""

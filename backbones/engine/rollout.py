@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,6 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from backbones.engine.attention import using
+from backbones.engine.block import Block
 from backbones.engine.block_view import RolloutView
 from backbones.engine.evidence import attention_mass
 from backbones.engine.graphs import GraphedPasses
@@ -29,9 +29,11 @@ from backbones.engine.kv.sizes import most_kept, plan_tiers
 from backbones.engine.kv.store import KVStore
 from backbones.engine.lanes import Lane, Moment
 from backbones.engine.prefix import load_prefix
+from backbones.engine.protocol import BlockPass
 from backbones.engine.runtime import Runtime
 from backbones.engine.script import Script, Switch
 from backbones.engine.timings import BlockMoments
+from backbones.engine.together import Asked, Place, Steps, finish, without_gradients
 from backbones.engine.transfer import upload
 from harness.core.devices import free_device_bytes
 from harness.core.machine import one_thread
@@ -42,39 +44,7 @@ if TYPE_CHECKING:
     from backbones.engine.backbone import Backbone
     from backbones.engine.noise import NoiseSource
     from backbones.engine.protocol import AttentionContext, TimeContext
-    from backbones.engine.timings import BlockTimings
     from methods.base import ContextPlan, MemoryStrategy
-
-
-@dataclass(frozen=True)
-class Block:
-    """One finished block; on a GPU its work may still be queued.
-
-    Attributes:
-        index: 0 for the first block of the video.
-        first_frame: number of its first latent frame.
-        latents: its clean latents, float32, on the device.
-        plan: the context it was made with.
-        moments: start and end of its parts.
-        replayed: whether it was rebuilt from saved latents instead of denoised.
-        given: whether its latents are those of the script's given beginning.
-        segment: index of its segment; None for a video with one prompt.
-        kept_plan: whether its plan is the saved one, and the strategy's is another that ties.
-    """
-
-    index: int
-    first_frame: int
-    latents: Float[Tensor, "frame chan height width"]
-    plan: ContextPlan
-    moments: BlockMoments
-    replayed: bool
-    given: bool
-    segment: int | None
-    kept_plan: bool = False
-
-    def timings(self) -> BlockTimings:
-        """Return the seconds of its parts; waits until the block is finished."""
-        return self.moments.timings()
 
 
 class Rollout:
@@ -88,6 +58,7 @@ class Rollout:
         num_latents: latent frames to make, a whole number of blocks.
         seed: seed of the unit, passed on to the strategy.
         runtime: settings of the computation.
+        place: its part of the device, if others run beside it.
 
     Raises:
         LongtakeError: the strategy refuses the rollout, its memory doesn't fit, or a segment of the
@@ -103,6 +74,7 @@ class Rollout:
         num_latents: int,
         seed: int,
         runtime: Runtime | None = None,
+        place: Place | None = None,
     ) -> None:
         spec, transformer, shape = backbone.spec, backbone.transformer, backbone.spec.shape
         assert num_latents % spec.block_latents == 0
@@ -127,8 +99,9 @@ class Rollout:
             self._view = RolloutView(backbone, self._schedule)
             self._observes_late = strategy.needs_model or bool(self._evidence)
             strategy.attach(self._view)
-        free_bytes = free_device_bytes(self._device)
-        sizes = plan_tiers(spec, kept, runtime.kv, self._device, free_bytes)
+        free_bytes = place.free_bytes if place else free_device_bytes(self._device)
+        limits = place.limits if place else runtime.kv
+        sizes = plan_tiers(spec, kept, limits, self._device, free_bytes)
         compiled = compiles(runtime, self._device)
         self.store = KVStore(
             shape,
@@ -139,6 +112,7 @@ class Rollout:
             compiled,
             kept.slots,
             bool(self._evidence),
+            place.gathered_PLHKD if place else None,
         )
         self._runtime = runtime
         self._compiled = compiled
@@ -168,6 +142,8 @@ class Rollout:
         window_blocks = -(-self._spec.past_latents // spec.block_latents)
         recaches = self._schedule.switch is Switch.recache
         self._window: deque[Block] = deque(maxlen=window_blocks if recaches else 0)
+        self._made = self._prefix[:0]
+        self._next: tuple[int, ContextPlan] | None = None  # first frame of a block, and its plan
         self._saved_plans: Sequence[ContextPlan] = ()
         self._kept_plans: set[int] = set()  # blocks
 
@@ -187,22 +163,47 @@ class Rollout:
         Raises:
             PlanError: a plan of the strategy can't be carried out.
         """
-        self._saved_plans = plans
-        size = self._spec.block_latents
-        num_made = 0 if made is None else len(made)
-        assert num_made % size == 0
-        plan = self._plan(0)
         try:
-            for first_frame in range(0, self._num_latents, size):
-                span, given = slice(first_frame, first_frame + size), None
-                if made is not None and first_frame < num_made:
-                    given = made[span]
-                elif first_frame < len(self._prefix):
-                    given = self._prefix[span]
-                block, plan = self._make_block(first_frame, plan, given, first_frame < num_made)
+            self.begin(made, plans)
+            while block := finish(self.next_block()):
                 yield block
         finally:
             self.store.close()
+
+    def begin(
+        self,
+        made: Float[Tensor, "frame chan height width"] | None = None,
+        plans: Sequence[ContextPlan] = (),
+    ) -> None:
+        """Plan the first block, before the first call of `next_block`; arguments as of `blocks`.
+
+        Raises:
+            PlanError: see `blocks`.
+        """
+        assert made is None or len(made) % self._spec.block_latents == 0
+        self._made = self._prefix[:0] if made is None else made
+        self._saved_plans = plans
+        self._next = 0, self._plan(0)
+
+    def next_block(self) -> Steps[Block | None]:
+        """Make the next block, asking for its passes; None after the last one.
+
+        The caller closes `store` in the end.
+        """
+        assert self._next is not None, "`begin` first"
+        first_frame, plan = self._next
+        if first_frame >= self._num_latents:
+            return None
+        span, given = slice(first_frame, first_frame + self._spec.block_latents), None
+        replayed = first_frame < len(self._made)
+        if replayed:
+            given = self._made[span]
+        elif first_frame < len(self._prefix):
+            given = self._prefix[span]
+        steps = self._make_block(first_frame, plan, given, replayed)
+        block, plan = yield from without_gradients(steps)
+        self._next = span.stop, plan
+        return block
 
     def describe_kernels(self) -> dict[str, Any]:
         """Return the kernels in use, for the record."""
@@ -244,7 +245,7 @@ class Rollout:
                 plan = saved
         return plan
 
-    def _switch(self, first_frame: int, plan: ContextPlan) -> None:
+    def _switch(self, first_frame: int, plan: ContextPlan) -> Steps[None]:
         """Take up the prompt of the segment that begins with a block, whose plan is given."""
         self._take_up(self._schedule.prompts[self._schedule.index(first_frame)])
         for block in self._window:
@@ -254,17 +255,16 @@ class Rollout:
             self.store.bring_up(context_plan)
             self.store.arrive()
             context = self.store.gather(context_plan)
-            self._flow(block.latents, self._clean_time, context, self.store.new_kv_LPHSD)
+            yield self._asked(block.latents, self._clean_time, context, self.store.new_kv_LPHSD)
             self.store.replace_block(block.first_frame)
         if self._window:
             # The passes may have taken the place of frames that had been fetched for this block.
             self.store.bring_up(plan)
             self.store.arrive()
 
-    @torch.inference_mode()
     def _make_block(
         self, first_frame: int, plan: ContextPlan, given: Tensor | None, replayed: bool
-    ) -> tuple[Block, ContextPlan]:
+    ) -> Steps[tuple[Block, ContextPlan]]:
         """Make or replay one block; return it and the plan of the next one."""
         index = first_frame // self._spec.block_latents
         next_frame = first_frame + self._spec.block_latents
@@ -273,13 +273,18 @@ class Rollout:
         arrived = Moment(self._device)
         fetch = self.store.fetch_span()
         if self._schedule.switches_at(first_frame):
-            self._switch(first_frame, plan)
+            yield from self._switch(first_frame, plan)
         switched = Moment(self._device)
         self.store.write(plan)
         context = self.store.gather(plan)
         gathered = Moment(self._device)
-        first_mass = self._first_mass(index, context) if Pass.first in self._evidence else None
-        latents = self._denoise(index, context) if given is None else self._uploaded(given)
+        first_mass = None
+        if Pass.first in self._evidence:
+            first_mass = yield from self._first_mass(index, context)
+        if given is None:
+            latents = yield from self._denoise(index, context)
+        else:
+            latents = self._uploaded(given)
         denoised = Moment(self._device)
         # Latents can be encoded beside the clean pass. A strategy that wants keys must wait for it,
         # because the clean pass computes them.
@@ -287,7 +292,7 @@ class Rollout:
         clean_began = Moment(self._device)
         if Pass.clean in self._evidence:
             context = self.store.recording(context)
-        self._flow(latents, self._clean_time, context, self.store.new_kv_LPHSD)
+        yield self._asked(latents, self._clean_time, context, self.store.new_kv_LPHSD)
         clean_ended = Moment(self._device)
         if encoded is None:
             if self._view is not None:
@@ -342,7 +347,7 @@ class Rollout:
             self._strategy.observe(latents, first_frame - origin)
             return began, Moment(self._device)
 
-    def _denoise(self, index: int, context: AttentionContext) -> Tensor:
+    def _denoise(self, index: int, context: AttentionContext) -> Steps[Tensor]:
         """Return the clean latents of a block, from noise."""
         shape = (self._spec.block_latents, *self._spec.latent_shape)
         latents = self._uploaded(self._noise.draw(index, 0, shape))
@@ -352,28 +357,31 @@ class Rollout:
                 noise = self._uploaded(self._noise.draw(index, step, shape))
                 latents = (1 - sigma) * latents + sigma * noise
             # The flow is noise minus clean latents, so this is the estimate of the clean latents.
-            latents = latents - sigma * self._flow(latents, time, context).float()
+            flow = yield self._asked(latents, time, context)
+            latents = latents - sigma * flow.float()
         return latents
 
-    def _first_mass(self, index: int, context: AttentionContext) -> Tensor:
+    def _first_mass(self, index: int, context: AttentionContext) -> Steps[Tensor]:
         """Return the attention mass of the first denoising pass of a block.
 
         The pass runs once more for it, of a replayed block too, so both see the same bits.
         """
         shape = (self._spec.block_latents, *self._spec.latent_shape)
         recording = self.store.recording(context)
-        self._flow(self._uploaded(self._noise.draw(index, 0, shape)), self._times[0], recording)
+        noise = self._uploaded(self._noise.draw(index, 0, shape))
+        yield self._asked(noise, self._times[0], recording)
         return attention_mass(recording, self._backbone.spec.shape)
 
-    def _flow(
+    def _asked(
         self,
         latents: Tensor,
         time: TimeContext,
         context: AttentionContext,
         new_kv_LPHSD: Tensor | None = None,
-    ) -> Tensor:
-        with using(self._kernel):
-            return self._pass(latents.to(self._dtype), time, context, self._text, new_kv_LPHSD)
+    ) -> Asked:
+        latents = latents.to(self._dtype)
+        arguments = BlockPass(latents, time, context, self._text, new_kv_LPHSD)
+        return Asked(self._pass, self._kernel, arguments)
 
     def _uploaded(self, tensor: Tensor) -> Tensor:
         return upload(tensor, self._device)

@@ -68,6 +68,11 @@ class KVLimits:
             if isinstance(value, float) and not (value >= 0 and math.isfinite(value)):
                 raise ConfigError(f"kv.{name} must be a number of GiB, 0 or more; got {value}.")
 
+    def of_each(self, number: int) -> KVLimits:
+        """Return the limits of each of several rollouts that have these together."""
+        host, device = (x and x / number for x in (self.host_gib, self.device_gib))
+        return KVLimits(host, device, self.spill_dir)
+
 
 @dataclass
 class Runtime:

@@ -3,7 +3,7 @@
 Parameter names are those of the original Wan2.1 checkpoints. The model knows nothing of memory
 strategies: the keys and values of the past arrive gathered and rotated in an `AttentionContext`,
 and every layer writes those of the block itself behind them. All frames of a block share one
-timestep, and a rollout makes one video, so there is no batch axis.
+timestep, and layers see the block of one video, so there is no batch axis.
 
 A layer is two functions with attention between them. Only attention depends on the length of the
 context, so compiled code has one shape for the whole rollout and serves all layers.
@@ -15,7 +15,7 @@ C latent channel, L layer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import NamedTuple, Self
 
@@ -24,9 +24,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from backbones.engine.attention import attend, current_kernel, in_token_order
+from backbones.engine.attention import attend, attend_together, current_kernel, in_token_order
 from backbones.engine.fp8 import Fp8Linear, replace_linear, require_fp8
-from backbones.engine.protocol import AttentionContext
+from backbones.engine.protocol import AttentionContext, BlockPass
 from backbones.engine.runtime import AttentionKernel
 from backbones.engine.transfer import upload
 from backbones.wan.config import WanConfig
@@ -308,35 +308,63 @@ class CausalWanTransformer(nn.Module):
             text: the prompt, from `text_context`.
             new_kv_LPHSD: receives the block's un-rotated keys and values, if given.
         """
-        own = slice(-context.num_block_tokens, None)
+        return self.passes_together([BlockPass(latents, time, context, text, new_kv_LPHSD)])[0]
+
+    def passes_together(self, passes: Sequence[BlockPass]) -> list[Tensor]:
+        """Return the flow predictions of the blocks of several videos, layer by layer.
+
+        Only attention to the past is shared: it fills a GPU better for two videos than for one. The
+        products are large enough, and with other shapes they would have other bits.
+
+        Args:
+            passes: the arguments of `forward` for each; if several, their contexts are plain and
+                equally long.
+        """
         kernel = current_kernel()
-        x_SE = self.patchify(latents)
+        tokens = [self.patchify(one.latents) for one in passes]
         for index, layer in enumerate(self.layers()):
-            if context.is_plain:
-                keys_HKD, values_HKD = context.keys_LHKD[index], context.values_LHKD[index]
-                q_HSD = self._before_attention(
+            attended = self._attended(index, layer, tokens, passes)
+            tokens = [
+                self._after_attention(
                     layer,
                     x_SE,
-                    time.time_6E,
-                    context.factors,
-                    keys_HKD[:, own],
-                    values_HKD[:, own],
-                    None if new_kv_LPHSD is None else new_kv_LPHSD[index],
+                    y_SE,
+                    one.time.time_6E,
+                    one.text.keys_HTD[index],
+                    one.text.values_HTD[index],
+                    kernel,
                 )
-                y_SE = attend(q_HSD, keys_HKD, values_HKD)
-            else:
-                q_HSD, k_HSD, v_HSD = layer.project(x_SE, time.time_6E)
-                y_SE = context.attend(index, q_HSD, k_HSD, v_HSD, rotate, new_kv_LPHSD)
-            x_SE = self._after_attention(
+                for x_SE, y_SE, one in zip(tokens, attended, passes, strict=True)
+            ]
+        return [
+            self.unpatchify(self.head(x_SE, one.time.time_E), one.latents.shape)
+            for x_SE, one in zip(tokens, passes, strict=True)
+        ]
+
+    def _attended(
+        self, index: int, layer: TransformerBlock, tokens: list[Tensor], passes: Sequence[BlockPass]
+    ) -> list[Tensor]:
+        """Return the self-attention of a layer for each video; write keys and values."""
+        if not passes[0].context.is_plain:
+            (x_SE,), (_, time, context, _, new_kv_LPHSD) = tokens, passes[0]
+            q_HSD, k_HSD, v_HSD = layer.project(x_SE, time.time_6E)
+            return [context.attend(index, q_HSD, k_HSD, v_HSD, rotate, new_kv_LPHSD)]
+        queries, keys, values = [], [], []
+        for x_SE, (_, time, context, _, new_kv_LPHSD) in zip(tokens, passes, strict=True):
+            own = slice(-context.num_block_tokens, None)
+            keys.append(context.keys_LHKD[index])
+            values.append(context.values_LHKD[index])
+            q_HSD = self._before_attention(
                 layer,
                 x_SE,
-                y_SE,
                 time.time_6E,
-                text.keys_HTD[index],
-                text.values_HTD[index],
-                kernel,
+                context.factors,
+                keys[-1][:, own],
+                values[-1][:, own],
+                None if new_kv_LPHSD is None else new_kv_LPHSD[index],
             )
-        return self.unpatchify(self.head(x_SE, time.time_E), latents.shape)
+            queries.append(q_HSD)
+        return attend_together(queries, keys, values)
 
     def layers(self) -> Iterator[TransformerBlock]:
         """Return the layers in order."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from backbones.engine.backbone import Backbone
-    from backbones.engine.rollout import Block
+    from backbones.engine.block import Block
     from harness.config.sweep import Component
     from methods.base import MemoryStrategy
 

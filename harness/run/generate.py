@@ -18,7 +18,7 @@ from harness.store.run_store import RunStore
 
 if TYPE_CHECKING:
     from backbones.engine.backbone import Backbone
-    from backbones.engine.rollout import Block
+    from backbones.engine.block import Block
     from backbones.engine.runtime import Runtime
     from harness.run.prepared import PreparedUnit
 

@@ -14,7 +14,7 @@ from methods.trace import TraceLine
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from backbones.engine.rollout import Block
+    from backbones.engine.block import Block
     from harness.store.run_store import RunStore
     from methods.base import ContextPlan
 

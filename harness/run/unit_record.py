@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from backbones.engine.backbone import Backbone
-    from backbones.engine.rollout import Block, Rollout
+    from backbones.engine.block import Block
+    from backbones.engine.rollout import Rollout
     from backbones.engine.script import Script
     from backbones.engine.spec import BackboneSpec
     from harness.run.video_pipeline import VideoPipeline

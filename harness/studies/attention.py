@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backbones.engine.block import Block
 from backbones.engine.noise import SeededNoise
-from backbones.engine.rollout import Block, Rollout
+from backbones.engine.rollout import Rollout
 from harness.studies.merged_frames import Composition, composed
 from methods.base import Pass, Role, SeesModel, evidence_of
 from methods.groups import Heads, others

@@ -43,6 +43,7 @@ class KVStore:
         compiled: compile the rotation.
         num_slots: slots of virtual frames.
         records: keep room for the queries of a pass.
+        gathered_PLHKD: room for keys and values of a whole context; by default its own.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class KVStore:
         compiled: bool = False,
         num_slots: int = 0,
         records: bool = False,
+        gathered_PLHKD: Tensor | None = None,
     ) -> None:
         self._tokens_per_latent = shape.tokens_per_latent
         self._block_latents = rollout.block_latents
@@ -66,10 +68,10 @@ class KVStore:
         self._tiers = FrameTiers(shape.kv_shape(1), dtype, device, sizes, spare)
         # Allocated once: fresh pages for every block cost more than filling them, and compiled and
         # captured code requires its arguments at the same addresses.
-        layers, _, heads, num_tokens, head_dim = shape.kv_shape(rollout.budget_latents)
-        self._gathered_PLHKD = torch.empty(
-            2, layers, heads, num_tokens, head_dim, dtype=dtype, device=device
-        )
+        layers, _, heads, _, head_dim = shape.kv_shape(rollout.budget_latents)
+        if gathered_PLHKD is None:
+            (gathered_PLHKD,) = context_buffers(1, shape, rollout.budget_latents, dtype, device)
+        self._gathered_PLHKD = gathered_PLHKD
         self._factors = torch.empty_like(
             shape.rotary.factors(range(rollout.block_latents)), device=device
         )
@@ -238,6 +240,15 @@ class KVStore:
     def _slab(self, frame: int) -> Tensor:
         """Return the slab of a frame, or of a slot in float32."""
         return self._tiers.slab(frame) if frame >= 0 else self._slots.slab(frame)
+
+
+def context_buffers(
+    number: int, shape: ModelShape, budget_latents: int, dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    """Allocate room for the keys and values of whole contexts: (context, 2, L, H, K, D)."""
+    layers, _, heads, num_tokens, head_dim = shape.kv_shape(budget_latents)
+    size = (number, 2, layers, heads, num_tokens, head_dim)
+    return torch.empty(size, dtype=dtype, device=device)
 
 
 def rows_of(plan: ContextPlan, layers: int, heads: int) -> Iterator[tuple[Heads, ContextPlan]]:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from backbones.engine.backbone import Backbone
-    from backbones.engine.rollout import Block, Rollout
+    from backbones.engine.block import Block
+    from backbones.engine.rollout import Rollout
     from harness.config.sweep import Settings
     from harness.run.prepared import PreparedUnit
 

@@ -56,6 +56,7 @@ CHECKS = (
     Check("resume", rollout_checks.resume, 90),
     Check("repeat", rollout_checks.repeat, 120),
     Check("cuda-graphs", rollout_checks.cuda_graphs, 90, quick=True),
+    Check("batch", rollout_checks.batch, 90),
     Check("waiting", rollout_checks.waiting),
     Check("decoder", vae_checks.decoder, 240, quick=True),
     Check("speed", speed_checks.speed, 300, quick=True),

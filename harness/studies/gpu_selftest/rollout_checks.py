@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
@@ -16,8 +16,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from backbones.engine.kv.tiers import FrameTiers
 from backbones.engine.lanes import Lane
+from backbones.engine.noise import SeededNoise
+from backbones.engine.protocol import BlockPass
+from backbones.engine.rollout import Rollout
 from backbones.engine.runtime import AttentionKernel, Kernels, KVLimits, Runtime
 from backbones.engine.spec import Precision
+from backbones.engine.together import in_step, places
+from backbones.engine.videos import all_blocks
 from backbones.wan.backbone import Flavor
 from backbones.wan.transformer import CausalWanTransformer
 from harness.core.determinism import full_float32, strictly_deterministic
@@ -31,7 +36,15 @@ from harness.studies.gpu_selftest.claims import (
     exactly,
     true,
 )
-from harness.studies.gpu_selftest.setup import CPU, Made, Setup, relative, retrieval, window
+from harness.studies.gpu_selftest.setup import (
+    CPU,
+    PROMPT,
+    Made,
+    Setup,
+    relative,
+    retrieval,
+    window,
+)
 from methods.encoders.base import Source
 
 _TIERS = (12, 4)  # latent frames on the device and, of the rest, on the host
@@ -170,6 +183,31 @@ def cuda_graphs(setup: Setup) -> Outcome:
 def graphs_here(setup: Setup) -> bool:
     """Tell if passes can be captured."""
     return setup.on_gpu
+
+
+def batch(setup: Setup) -> Outcome:
+    """Videos made at once have the bits of each made alone."""
+    backbone = setup.backbone()
+    together = CausalWanTransformer.passes_together
+    videos: list[int] = []
+
+    def counting(model: CausalWanTransformer, passes: Sequence[BlockPass]) -> list[Tensor]:
+        videos.append(len(passes))
+        return together(model, passes)
+
+    work = []
+    for seed, place in enumerate(places(backbone, KVLimits(), 2)):
+        noise = SeededNoise(seed, PROMPT)
+        arguments = (retrieval(), PROMPT, noise, setup.num_latents, seed, None, place)
+        work.append(all_blocks(Rollout(backbone, *arguments)))
+    with mock.patch.object(CausalWanTransformer, "passes_together", counting):
+        found = in_step(work)
+    claims = [at_least("passes computed together", videos.count(2), 1)]
+    for seed, blocks in enumerate(found):
+        alone = setup.roll_out(retrieval(), seed=seed)
+        latents = torch.cat([block.latents for block in blocks]).cpu()
+        claims.append(true(f"video {seed} is the same", torch.equal(latents, alone.latents)))
+    return Outcome.of(claims)
 
 
 def waiting(setup: Setup) -> Outcome:

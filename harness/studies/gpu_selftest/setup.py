@@ -12,8 +12,9 @@ from unittest import mock
 
 import torch
 
+from backbones.engine.block import Block
 from backbones.engine.noise import SeededNoise
-from backbones.engine.rollout import Block, Rollout
+from backbones.engine.rollout import Rollout
 from backbones.engine.runtime import Runtime
 from backbones.engine.spec import Precision
 from backbones.wan import transformer

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from backbones.engine.backbone import Backbone
+from backbones.engine.block import Block
 from backbones.engine.noise import SeededNoise
-from backbones.engine.rollout import Block, Rollout
+from backbones.engine.rollout import Rollout
 from backbones.engine.runtime import KVLimits, Runtime
 from backbones.engine.spec import Precision
 from backbones.wan.transformer import CausalWanTransformer

@@ -12,9 +12,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from backbones.engine.backbone import Backbone
+from backbones.engine.block import Block
 from backbones.engine.noise import SeededNoise
 from backbones.engine.prefix import _read_video, check_prefix
-from backbones.engine.rollout import Block, Rollout
+from backbones.engine.rollout import Rollout
 from backbones.engine.script import Script, Segment, Switch
 from backbones.engine.spec import GivenKind
 from backbones.street.backbone import StreetBackbone

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from backbones.engine.backbone import Backbone
+from backbones.engine.block import Block
 from backbones.engine.noise import SeededNoise
-from backbones.engine.rollout import Block, Rollout
+from backbones.engine.rollout import Rollout
 from harness.core.errors import LongtakeError
 from methods.base import ContextPlan, MemoryStrategy, Role, RolloutSpec
 from methods.rag import Rag

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
+from backbones.engine.block import Block
 from backbones.engine.noise import SeededNoise
-from backbones.engine.rollout import Block, Rollout
+from backbones.engine.rollout import Rollout
 from methods.base import ContextPlan
 from methods.rag import Rag
 from tests.small import small_backbone

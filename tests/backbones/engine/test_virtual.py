@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from backbones.engine.backbone import Backbone
+from backbones.engine.block import Block
 from backbones.engine.kv.virtual import VirtualSlots
 from backbones.engine.noise import SeededNoise
-from backbones.engine.rollout import Block, Rollout
+from backbones.engine.rollout import Rollout
 from backbones.engine.runtime import KVLimits, Runtime
 from backbones.engine.script import Script, Segment, Switch
 from harness.core.errors import ConfigError, PlanError

@@ -30,7 +30,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_names_for_annotations_are_those_that_functions_return() -> None:
-    from backbones.engine.rollout import Block
+    from backbones.engine.block import Block
     from harness.store.record import Record
 
     assert harness.Block is Block

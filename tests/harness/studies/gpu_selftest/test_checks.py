@@ -13,7 +13,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from backbones.engine import kernel_choice, rollout
+from backbones.engine import attention, kernel_choice, rollout
 from backbones.engine.kv.scratch import ScratchFile
 from backbones.engine.kv.sizes import plan_tiers
 from backbones.engine.kv.store import KVStore
@@ -141,6 +141,7 @@ FAULTS: dict[str, Fault] = {
     "resume": FLOW,
     "repeat": FLOW,
     "cuda-graphs": replaced(rollout, "GraphedPasses", WrongPasses),
+    "batch": wrapped(transformer, "attend_together", lambda f, *a: f(*a)[::-1]),
     "waiting": wrapped(DescriptorIndex, "add", reading_add),
     "decoder": wrapped(WanDecoder, "decode", chunky),
     "speed": replaced(Moment, "seconds_since", lambda *_: float("nan")),
@@ -156,7 +157,7 @@ FAULTS: dict[str, Fault] = {
     "encoder": wrapped(DescriptorIndex, "search", newest_first),
     "encoder-training": wrapped(Trainer, "restore", forgetful),
     "judges": drifting(VisionTransformer, "forward"),
-    "profile": replaced(transformer, "attend", lambda q, k, v: q.transpose(0, 1).flatten(1)),
+    "profile": replaced(attention, "attend_by_head", lambda q, k, v: q),
     "video": wrapped(VideoWriter, "write", lambda f, writer, frames: f(writer, frames[1:])),
 }
 
@@ -196,6 +197,6 @@ def test_a_check_fails_for_a_planted_fault(check: Check, setup: Setup) -> None:
 
 
 def test_every_check_has_a_name_of_its_own_and_says_what_it_does() -> None:
-    assert len({check.name for check in CHECKS}) == len(CHECKS) == 25
+    assert len({check.name for check in CHECKS}) == len(CHECKS) == 26
     assert all(check.about.endswith(".") for check in CHECKS)
     assert 0 < sum(check.quick for check in CHECKS) < len(CHECKS)

@@ -1,0 +1,170 @@
+"""Several rollouts in step: passes that they ask for at the same time are computed together.
+
+A rollout is a generator that yields the passes it needs and is sent their results. Each rollout
+keeps its own noise, prompt, plan, keys and values, and its own position: videos of other lengths,
+or resumed ones, may run beside it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import torch
+from torch import Tensor
+
+from backbones.engine.attention import using
+from backbones.engine.kv.store import context_buffers
+from backbones.engine.protocol import BlockPass
+from backbones.engine.runtime import AttentionKernel, KVLimits
+from harness.core.devices import device_lost, free_device_bytes
+
+if TYPE_CHECKING:
+    from backbones.engine.backbone import Backbone
+
+_LOOK_EVERY_S = 0.5
+# A model of a plug-in may end the process, which becomes SystemExit.
+_FAILURES = (Exception, SystemExit)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A pass that a rollout asks for.
+
+    Attributes:
+        compute: the transformer, or what stands in for it.
+        kernel: kernel of attention.
+        arguments: of the pass.
+    """
+
+    compute: Callable[..., Tensor]
+    kernel: AttentionKernel
+    arguments: BlockPass
+
+    def company(self) -> tuple[object, ...]:
+        """Return what passes that are computed together have in common."""
+        context = self.arguments.context
+        together = context.is_plain and hasattr(self.compute, "passes_together")
+        alone = None if together else id(self)
+        return id(self.compute), self.kernel, context.keys_LHKD.shape[2], alone
+
+
+T = TypeVar("T")
+# Work that asks for passes, and is sent their flows; None if it has to wait for something else.
+Steps = Generator[Asked | None, Tensor, T]
+
+
+@dataclass(frozen=True)
+class Place:
+    """The part of a device that one of several rollouts in step has.
+
+    Attributes:
+        gathered_PLHKD: room for the keys and values of its context.
+        limits: memory for those of its past.
+        free_bytes: memory of the device that is left to it.
+    """
+
+    gathered_PLHKD: Tensor
+    limits: KVLimits
+    free_bytes: int
+
+
+def places(backbone: Backbone, limits: KVLimits, number: int) -> list[Place]:
+    """Divide what the loaded models leave of a device, and limits of memory, among rollouts."""
+    spec = backbone.spec
+    free_bytes = free_device_bytes(backbone.device) // number
+    dtype, device = spec.precision.dtype, backbone.device
+    buffers = context_buffers(number, spec.shape, spec.budget_latents, dtype, device)
+    return [Place(buffer, limits.of_each(number), free_bytes) for buffer in buffers]
+
+
+def without_gradients(steps: Steps[T]) -> Steps[T]:
+    """Do work in torch's inference mode, which ends wherever the work stands still."""
+    answer: Tensor | BaseException | None = None
+    with closing(steps):
+        while True:
+            try:
+                with torch.inference_mode():
+                    asked = _resume(steps, answer)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            try:
+                answer = yield asked
+            except _FAILURES as error:
+                answer = error
+
+
+def finish(steps: Steps[T]) -> T:
+    """Do a piece of work to its end, each pass by itself; return its result."""
+    return in_step([steps])[0]
+
+
+def in_step(work: Sequence[Steps[T]]) -> list[T]:
+    """Do several pieces of work to their ends; return their results.
+
+    A pass that fails raises its error in the work that asked for it: if several that were computed
+    together fail, each is computed once more by itself, unless the device is lost. An error that
+    leaves a piece of work ends the others too.
+    """
+    results: dict[int, T] = {}
+    answers: dict[int, Tensor | BaseException | None] = dict.fromkeys(range(len(work)))
+    try:
+        while answers:
+            asked: dict[int, Asked | None] = {}
+            for index, answer in answers.items():
+                try:
+                    asked[index] = _resume(work[index], answer)
+                except StopIteration as end:
+                    results[index] = end.value
+            passes = [one for one in asked.values() if one is not None]
+            if asked and not passes:
+                time.sleep(_LOOK_EVERY_S)
+            flows = iter(_compute(passes))
+            answers = {index: None if one is None else next(flows) for index, one in asked.items()}
+    except BaseException:
+        for steps in work:
+            with suppress(Exception):  # such as that of the device which is lost
+                steps.close()
+        raise
+    return [results[index] for index in range(len(work))]
+
+
+def _resume(steps: Steps[T], answer: Tensor | BaseException | None) -> Asked | None:
+    if isinstance(answer, BaseException):
+        return steps.throw(answer)
+    return next(steps) if answer is None else steps.send(answer)
+
+
+@torch.inference_mode()
+def _compute(passes: Sequence[Asked]) -> list[Tensor | BaseException]:
+    """Return the flow of each pass, or why there is none."""
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for index, one in enumerate(passes):
+        groups.setdefault(one.company(), []).append(index)
+    flows: dict[int, Tensor | BaseException] = {}
+    while groups:
+        key, indices = groups.popitem()
+        try:
+            with using(passes[indices[0]].kernel):
+                found = _flows([passes[index] for index in indices])
+        except _FAILURES as error:
+            if len(indices) > 1 and not device_lost(error):
+                groups |= {(*key, index): [index] for index in indices}
+            else:
+                flows |= dict.fromkeys(indices, error)
+        else:
+            flows |= zip(indices, found, strict=True)
+    return [flows[index] for index in range(len(passes))]
+
+
+def _flows(passes: Sequence[Asked]) -> list[Tensor]:
+    arguments = [one.arguments for one in passes]
+    if len(passes) == 1:
+        return [passes[0].compute(*arguments[0])]
+    together: Callable[[Sequence[BlockPass]], list[Tensor]]
+    together = passes[0].compute.passes_together  # type: ignore[attr-defined]
+    return together(arguments)
