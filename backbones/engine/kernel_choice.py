@@ -23,7 +23,8 @@ from harness.core.determinism import full_float32
 from harness.core.errors import ConfigError
 from harness.core.files import cache_root, locked, write_json
 
-_TRIALS = 5
+_TRIALS, _ROUNDS = 20, 3
+_UNSTEADY_RELATIVE = 0.2
 # bfloat16 alone is off by 2 to 4 thousandths; keys left out or read beyond the end by some percent.
 _WRONG_RELATIVE = 1e-2
 
@@ -52,15 +53,22 @@ class Trial:
     """One kernel at one shape.
 
     Attributes:
-        seconds: of the fastest of a few calls; infinity if it doesn't run or computes wrong.
+        seconds: of a call, the median of 20 on a GPU; infinity if it doesn't run or computes wrong.
         error: relative difference of its first and last head to float32, perhaps NaN; None if it
             doesn't run.
         problem: why it can't be used, or None.
+        spread: of the calls between the first and the last tenth, relative to `seconds`.
     """
 
     seconds: float
     error: float | None
     problem: str | None = None
+    spread: float = 0.0
+
+    @property
+    def is_steady(self) -> bool:
+        """Return whether the calls took about equally long, as on an idle device."""
+        return self.spread <= _UNSTEADY_RELATIVE
 
 
 def pick_kernel(
@@ -83,27 +91,30 @@ def pick_kernel(
     if device.type == "cpu":
         return AttentionKernel.flash
     return fastest(
-        _key(shape, device), gpu_kernels(), lambda kernel: try_kernel(kernel, shape, device).seconds
+        _key(shape, device), gpu_kernels(), lambda kernel: try_kernel(kernel, shape, device)
     )
 
 
 def fastest(
     key: str,
     kernels: tuple[AttentionKernel, ...],
-    seconds_of: Callable[[AttentionKernel], float],
+    trial_of: Callable[[AttentionKernel], Trial],
 ) -> AttentionKernel:
     """Return the fastest kernel, measured once per key and remembered in the user's cache.
 
-    If none of them runs (each takes infinitely long), return math.
+    If none of them runs (each takes infinitely long), return math. What was measured while the
+    device was busy with something else, as seen by the spread of times, is not remembered.
     """
     path = cache_root() / "attention.json"
     with locked(path.with_suffix(".lock")):
         choices = _read(path)
         if key not in choices:
-            seconds = {kernel: seconds_of(kernel) for kernel in kernels}
-            best = min(kernels, key=seconds.__getitem__)
-            if seconds[best] == float("inf"):
+            trials = {kernel: trial_of(kernel) for kernel in kernels}
+            best = min(kernels, key=lambda kernel: trials[kernel].seconds)
+            if trials[best].seconds == float("inf"):
                 return AttentionKernel.math
+            if not all(trial.is_steady for trial in trials.values()):
+                return best
             choices[key] = best
             write_json(path, choices)
     return choices[key]
@@ -123,6 +134,8 @@ def gpu_kernels() -> tuple[AttentionKernel, ...]:
 def try_kernel(kernel: AttentionKernel, shape: AttentionShape, device: torch.device) -> Trial:
     """Compute attention by a kernel, check the result against float32, and measure the time.
 
+    Times that are not steady are measured again, up to three times.
+
     Raises:
         torch.OutOfMemoryError: there is too little memory to tell.
         torch.AcceleratorError: the device is lost.
@@ -137,7 +150,7 @@ def try_kernel(kernel: AttentionKernel, shape: AttentionShape, device: torch.dev
         return drawn.to(shape.dtype)[None]
 
     q, k, v = random(shape.queries), random(shape.keys), random(shape.keys)
-    best_s = float("inf")
+    seconds = spread = float("inf")
     try:
         with torch.inference_mode(), using(kernel):
             F.scaled_dot_product_attention(q, k, v)  # compiled, and its work space taken
@@ -145,10 +158,10 @@ def try_kernel(kernel: AttentionKernel, shape: AttentionShape, device: torch.dev
             poison = torch.full_like(q, float("nan"))
             del poison
             error = _relative_error(F.scaled_dot_product_attention(q, k, v), q, k, v)
-            for _ in range(_TRIALS):
-                before = Moment(device)
-                F.scaled_dot_product_attention(q, k, v)
-                best_s = min(best_s, Moment(device).seconds_since(before))
+            rounds, trials = _rounds_and_trials(device)
+            while rounds > 0 and spread > _UNSTEADY_RELATIVE:
+                seconds, spread = _timed(q, k, v, trials)
+                rounds -= 1
     except torch.OutOfMemoryError:
         raise
     except Exception as problem:  # a package of others may refuse in any way
@@ -157,7 +170,24 @@ def try_kernel(kernel: AttentionKernel, shape: AttentionShape, device: torch.dev
         return _refused(str(problem).splitlines()[0] if str(problem) else repr(problem))
     if not error <= _WRONG_RELATIVE:
         return Trial(float("inf"), error, f"its result is off by {error:.2g} of float32's")
-    return Trial(best_s, error)
+    return Trial(seconds, error, spread=spread)
+
+
+def _rounds_and_trials(device: torch.device) -> tuple[int, int]:
+    """Return how often to measure; on the CPU nothing is chosen by time, and calls are long."""
+    return (_ROUNDS, _TRIALS) if device.type == "cuda" else (1, 1)
+
+
+def _timed(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, number: int) -> tuple[float, float]:
+    """Return the median seconds of some calls, and their relative spread."""
+    times_s = []
+    for _ in range(number):
+        before = Moment(q.device)
+        F.scaled_dot_product_attention(q, k, v)
+        times_s.append(Moment(q.device).seconds_since(before))
+    times_s.sort()
+    middle_s = times_s[number // 2]
+    return middle_s, (times_s[-1 - number // 10] - times_s[number // 10]) / middle_s
 
 
 def _refused(reason: str) -> Trial:

@@ -60,14 +60,14 @@ def choice(setup: Setup) -> Outcome:
     kernels_here = _candidates(setup)
     timed: list[AttentionKernel] = []
 
-    def seconds_of(kernel: AttentionKernel) -> float:
+    def trial_of(kernel: AttentionKernel) -> kernel_choice.Trial:
         timed.append(kernel)
-        return kernel_choice.try_kernel(kernel, shape, setup.device).seconds
+        return kernel_choice.try_kernel(kernel, shape, setup.device)
 
     with _empty_cache():
-        first = kernel_choice.fastest("selftest", kernels_here, seconds_of)
+        first = kernel_choice.fastest("selftest", kernels_here, trial_of)
         num_timed = len(timed)
-        second = kernel_choice.fastest("selftest", kernels_here, seconds_of)
+        second = kernel_choice.fastest("selftest", kernels_here, trial_of)
     error = kernel_choice.try_kernel(first, shape, setup.device).error
     return Outcome.of(
         [

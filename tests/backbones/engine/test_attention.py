@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,17 +11,26 @@ import torch.nn.functional as F
 from torch.library import Library
 from torch.nn.attention import current_flash_attention_impl, register_flash_attention_impl
 
+from backbones.engine import kernel_choice
 from backbones.engine.attention import attend, attend_by_head, in_token_order, using
-from backbones.engine.kernel_choice import AttentionShape, fastest, pick_kernel, try_kernel
+from backbones.engine.kernel_choice import (
+    AttentionShape,
+    Trial,
+    fastest,
+    pick_kernel,
+    try_kernel,
+)
+from backbones.engine.lanes import Moment
 from backbones.engine.runtime import AttentionKernel
 from harness.core.errors import ConfigError
 
+CPU = torch.device("cpu")
 SHAPE = AttentionShape(heads=2, queries=8, keys=16, head_dim=16, dtype=torch.float32)
 KERNELS = (AttentionKernel.cudnn, AttentionKernel.flash, AttentionKernel.efficient)
-SECONDS = {
-    AttentionKernel.cudnn: float("inf"),
-    AttentionKernel.flash: 2.0,
-    AttentionKernel.efficient: 1.0,
+TRIALS = {
+    AttentionKernel.cudnn: Trial(float("inf"), None),
+    AttentionKernel.flash: Trial(2.0, 0.0),
+    AttentionKernel.efficient: Trial(1.0, 0.0),
 }
 
 
@@ -31,22 +41,51 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_the_fastest_kernel_is_measured_once_and_stored(cache: Path) -> None:
-    assert fastest("a card", KERNELS, SECONDS.__getitem__) is AttentionKernel.efficient
-    slower_today = {kernel: -seconds for kernel, seconds in SECONDS.items()}
+    assert fastest("a card", KERNELS, TRIALS.__getitem__) is AttentionKernel.efficient
+    slower_today = {kernel: Trial(-trial.seconds, 0.0) for kernel, trial in TRIALS.items()}
     assert fastest("a card", KERNELS, slower_today.__getitem__) is AttentionKernel.efficient
     assert fastest("another", KERNELS, slower_today.__getitem__) is AttentionKernel.cudnn
     assert set(json.loads(cache.read_text())) == {"a card", "another"}
 
 
+def test_a_choice_on_a_busy_device_is_measured_again_next_time(cache: Path) -> None:
+    busy = {kernel: replace(trial, spread=0.3) for kernel, trial in TRIALS.items()}
+    assert fastest("a card", KERNELS, busy.__getitem__) is AttentionKernel.efficient
+    assert not cache.exists()
+    assert fastest("a card", KERNELS, TRIALS.__getitem__) is AttentionKernel.efficient
+    assert cache.exists()
+
+
+@pytest.mark.parametrize(
+    ("slow_calls", "rounds", "steady"), [((), 1, True), (range(5), 2, True), (range(99), 3, False)]
+)
+def test_times_that_spread_are_measured_again(
+    monkeypatch: pytest.MonkeyPatch, slow_calls: Collection[int], rounds: int, steady: bool
+) -> None:
+    """The clock of a GPU is played: every other one of the slow calls takes twice as long."""
+    calls = iter(range(10**6))
+    numbers: list[int] = []
+
+    def seconds_since(*_: object) -> float:
+        numbers.append(next(calls))
+        return 2.0 if numbers[-1] in slow_calls and numbers[-1] % 2 == 0 else 1.0
+
+    monkeypatch.setattr(Moment, "seconds_since", seconds_since)
+    monkeypatch.setattr(kernel_choice, "_rounds_and_trials", lambda _: (3, 20))
+    trial = try_kernel(AttentionKernel.flash, SHAPE, CPU)
+    assert len(numbers) == 20 * rounds and trial.is_steady is steady
+    assert trial.seconds in (1.0, 2.0) and trial.problem is None
+
+
 def test_without_a_working_kernel_nothing_is_stored(cache: Path) -> None:
-    assert fastest("a card", KERNELS, lambda _: float("inf")) is AttentionKernel.math
+    assert fastest("a card", KERNELS, lambda _: Trial(float("inf"), None)) is AttentionKernel.math
     assert not cache.exists()
 
 
 @pytest.mark.parametrize("text", ["{", "[" * 100_000, '{"a card": 1}', '{"a card": "none"}', "[]"])
 def test_a_damaged_note_is_measured_again(cache: Path, text: str) -> None:
     cache.write_text(text)
-    assert fastest("a card", KERNELS, SECONDS.__getitem__) is AttentionKernel.efficient
+    assert fastest("a card", KERNELS, TRIALS.__getitem__) is AttentionKernel.efficient
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -62,9 +101,6 @@ def test_a_faulty_cudnn_is_refused_before_it_runs(monkeypatch: pytest.MonkeyPatc
     shape = AttentionShape(heads=1, queries=8, keys=8, head_dim=8, dtype=torch.float32)
     with pytest.raises(ConfigError, match=r"attention=cudnn doesn't run on cuda.*91002 is faulty"):
         pick_kernel(AttentionKernel.cudnn, shape, torch.device("cuda"))
-
-
-CPU = torch.device("cpu")
 
 
 def leave_out_the_last(exact: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
