@@ -57,6 +57,9 @@ class Pca:
             )
 
     def embed(self, inputs: Float[Tensor, "frame chan height width"]) -> Float[Tensor, "frame dim"]:
+        # They stay on the device: at 480x832 they are 400 MB, too much to copy for every block.
+        self._mean_CHW = self._mean_CHW.to(inputs.device)
+        self._components_DV = self._components_DV.to(inputs.device)
         mean, components = self._mean_CHW.to(inputs), self._components_DV.to(inputs)
         return F.normalize((inputs - mean).flatten(1).float() @ components.T.float(), dim=-1)
 

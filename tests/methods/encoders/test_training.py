@@ -183,3 +183,14 @@ def test_principal_components_are_those_of_the_exact_decomposition(
     torch.testing.assert_close(found @ found.T, cosines, atol=1e-3, rtol=1e-3)
     with pytest.raises(LongtakeError, match="too many"):
         fit_pca(corpus, 10_000, 0, path, Training())
+
+
+def test_principal_components_are_copied_to_a_device_once(corpus: Corpus, tmp_path: Path) -> None:
+    path = tmp_path / "pca.safetensors"
+    fit_pca(corpus, 6, 0, path, Training(backbones=corpus.index.backbones))
+    pca = Pca(str(path))
+    latents = corpus.read(0, 0, 5).to("meta")
+    pca.embed(latents)
+    kept = pca._components_DV
+    pca.embed(latents)
+    assert kept.is_meta and pca._components_DV is kept
