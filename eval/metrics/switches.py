@@ -136,7 +136,7 @@ def _longest(clips: Sequence[SeenClip]) -> list[SeenClip]:
     """Leave out clips that begin within the one before and end before the video does."""
     end_frame = max(one.end_frame for one in clips)
     kept: list[SeenClip] = []
-    for one in sorted(clips, key=lambda one: one.clip.start_frame):
+    for one in sorted(clips, key=lambda one: (one.clip.start_frame, -one.end_frame)):
         follows = not kept or one.clip.start_frame >= kept[-1].end_frame
         if follows or one.end_frame == end_frame:
             kept.append(one)

@@ -198,9 +198,12 @@ class KeptParts:
         return key
 
     def scores(self, key: str) -> ScorePart | None:
-        """Return the numbers of videos of a key; None if they or its curves are not there."""
-        there = self._path(key, CurvePart).is_file()
-        return self._read(key, ScorePart) if there else None
+        """Return the numbers of videos of a key; None if they or its curves are damaged or missing.
+
+        Curves are checked here already: files of scores may change before they are asked for.
+        """
+        intact = self._content(key, CurvePart) is not None
+        return self._read(key, ScorePart) if intact else None
 
     def curves(self, key: str, make: Callable[[], Parts]) -> CurvePart:
         """Return the numbers of clips of a key, which are made again if they are damaged."""
@@ -224,14 +227,21 @@ class KeptParts:
                 path.unlink(missing_ok=True)
 
     def _read(self, key: str, cls: type[T]) -> T | None:
+        content = self._content(key, cls)
+        if content is None:
+            return None
+        try:
+            return msgspec.msgpack.decode(content, type=cls, dec_hook=_to_array)
+        except (msgspec.MsgspecError, ValueError, TypeError):
+            return None
+
+    def _content(self, key: str, cls: type) -> memoryview | None:
         try:
             data = read_bytes(self._path(key, cls))
-            if data[:_DIGEST_BYTES] != _digest(data[_DIGEST_BYTES:]):
-                return None
-            content = memoryview(data)[_DIGEST_BYTES:]
-            return msgspec.msgpack.decode(content, type=cls, dec_hook=_to_array)
-        except (FileNotFoundError, StoreError, msgspec.MsgspecError, ValueError, TypeError):
+        except (FileNotFoundError, StoreError):
             return None
+        content = memoryview(data)[_DIGEST_BYTES:]
+        return content if data[:_DIGEST_BYTES] == _digest(content) else None
 
     def _path(self, key: str, cls: type) -> Path:
         return self.folder / f"{key}.{'curves' if cls is CurvePart else 'scores'}"
@@ -284,7 +294,7 @@ def _num_clips(unit: UnitMetrics) -> int:
     return sum(len(curve.value) for curve in unit.curves.values())
 
 
-def _digest(data: bytes) -> bytes:
+def _digest(data: bytes | memoryview) -> bytes:
     return hashlib.blake2b(data, digest_size=_DIGEST_BYTES).digest()
 
 

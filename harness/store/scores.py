@@ -208,9 +208,11 @@ def _part(
     if known is None:
         kept.add(key, parts := made())
         known = parts[0]
-    else:  # warnings about files that can't be read are given each time
+    else:  # files that could not be read: a warning each time, until they can be
         readable = set(known.units)
-        files.read({u: sha256 for u, sha256 in units.items() if u not in readable})
+        if files.read({u: sha256 for u, sha256 in units.items() if u not in readable}):
+            kept.add(key, parts := made())
+            known = parts[0]
     return known, lambda: kept.curves(key, made)
 
 

@@ -303,28 +303,31 @@ def _write_pages(
     units = as_dicts(sweep.units[sweep.units["status"] == "done"].drop_duplicates("unit_id"))
     common = digest(code_digest(), options.assets, str(out), *(str(s) for s in sweep.sources))
     labels = ("backbone", "method", "prompt_id", "prompt", "seed", "source")
+    num_scores = sweep.scores["unit_id"].value_counts()  # fewer where a file can't be read
     pages = {
         unit["unit_id"]: digest(
             common,
             stamps.get(unit["unit_id"], ""),
             *(str(unit[name]) for name in labels),
             str(addresses[unit["unit_id"]]),
+            str(num_scores.get(unit["unit_id"], 0)),
         )
         for unit in units
     }
     there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     before = earlier.pages if earlier else {}
+    # Pages with warnings are made each time: what could not be read may be readable by now.
     kept = {u for u, stamp in pages.items() if before.get(u) == stamp and f"{u}.js" in there}
+    kept.difference_update(earlier.page_warnings if earlier else ())
     fresh = [unit for unit in units if unit["unit_id"] not in kept]
-    warnings = {u: w for u, w in (earlier.page_warnings if earlier else {}).items() if u in kept}
-    made = video_data(sweep, addresses, fresh, hide)
-    for count, (video, texts) in enumerate(made, start=1):
+    warnings = {}
+    for count, (video, texts) in enumerate(video_data(sweep, addresses, fresh, hide), start=1):
         write_data(folder / f"{video.unit_id}.js", f"unit/{video.unit_id}", video)
         if texts:
             warnings[video.unit_id] = tuple(texts)
         advance("pages", count, len(fresh))
     _remove_others(folder, {f"{unit_id}.js" for unit_id in pages})
-    return pages, {u: warnings[u] for u in pages if u in warnings}
+    return pages, warnings
 
 
 def _with_files(site: schema.Site, assets: AssetWriter, files: Sequence[Path]) -> schema.Site:

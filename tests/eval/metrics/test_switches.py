@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -104,6 +105,15 @@ def test_the_curve_of_several_durations_has_the_switch_of_the_longest(text_metri
         number = metric.combine(by_clip(metric, noisy)).value
         curve = metric.curve(by_clip(metric, noisy, ends=(122, 135, END)))
         assert len(curve) == 7 and set(curve) == {None, number}
+
+
+def test_a_duration_shorter_than_a_clip_takes_no_frames_from_the_switch(text_metrics) -> None:
+    """Its one clip begins with the first clip of the longest duration and ends before it."""
+    metric, _ = text_metrics
+    shares = arrives_after(2) * np.random.default_rng(0).random(END)
+    measures = by_clip(metric, shares)
+    short = replace(measures[0], seen_FD=measures[0].seen_FD[:2], end_frame=4)
+    assert metric.combine([short, *measures]).value == metric.combine(measures).value
 
 
 def test_identity_is_the_likeness_of_both_ends() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 import harness
 from tests.harness.api.conftest import SUITE
+from tests.reports.experiment import make_store
 
 pytestmark = pytest.mark.slow
 
@@ -69,7 +70,7 @@ def test_a_store_is_opened_by_folder_or_name(
 
 
 def test_a_misspelt_name_is_looked_for_in_runs(folder: Path) -> None:
-    (folder / "runs/main").mkdir(parents=True)
+    make_store(folder / "runs/main", {"a": {"u": 0.0}})
     with pytest.raises(harness.UnknownName, match=r"runs 'mains'\. Did you mean 'main'"):
         harness.open_store("mains")
 
@@ -89,8 +90,9 @@ def test_a_folder_that_is_no_store_is_refused(tmp_path: Path) -> None:
     (tmp_path / "main").mkdir()
     with pytest.raises(harness.StoreError, match="is not a sweep"):
         harness.open_store(tmp_path / "main")
-    with pytest.raises(harness.UnknownName, match="Did you mean 'main'"):
-        harness.open_store(tmp_path / "mains")
+    make_store(tmp_path / "other", {"a": {"u": 0.0}})
+    with pytest.raises(harness.UnknownName, match="Did you mean 'other'"):
+        harness.open_store(tmp_path / "others")
 
 
 def test_the_report_is_a_page(swept: harness.Result, tmp_path: Path) -> None:

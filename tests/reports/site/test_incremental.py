@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -141,6 +142,25 @@ def test_scores_are_read_again_of_the_row_that_changed(
     build_report(store, options=PAGE_ONLY)
     units = {call.args[1].stem for call in read.call_args_list}
     assert {UNITS[0]} <= units <= set(UNITS[:7])
+
+
+def test_scores_that_could_not_be_read_once_are_read_later(
+    plain_store: Path, tmp_path: Path
+) -> None:
+    """A file on a disk that fails comes back with the time and size that it had."""
+    store = Path(shutil.copytree(plain_store, tmp_path / "runs" / "sweep", symlinks=True))
+    path = store / "metrics" / "plain" / f"{UNITS[0]}.json"
+    good, stat = path.read_bytes(), path.stat()
+    path.write_bytes(b"0" * len(good))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    build_report(store, options=PAGE_ONLY)
+    path.write_bytes(good)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    rescore(store, UNITS[-1])
+    made = contents(build_report(store, options=PAGE_ONLY).index.parent)
+    shutil.rmtree(store / "report")
+    fresh = contents(build_report(store, options=PAGE_ONLY).index.parent)
+    assert [name for name in fresh if fresh[name] != made.get(name)] == []
 
 
 def refuse(path: Path) -> None:
