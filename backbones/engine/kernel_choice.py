@@ -27,6 +27,7 @@ _TRIALS, _ROUNDS = 20, 3
 _UNSTEADY_RELATIVE = 0.2
 # bfloat16 alone is off by 2 to 4 thousandths; keys left out or read beyond the end by some percent.
 _WRONG_RELATIVE = 1e-2
+_UNSURE: dict[str, AttentionKernel] = {}
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,11 @@ def fastest(
     """Return the fastest kernel, measured once per key and remembered in the user's cache.
 
     If none of them runs (each takes infinitely long), return math. What was measured while the
-    device was busy with something else, as seen by the spread of times, is not remembered.
+    device was busy with something else, as seen by the spread of times, is remembered for this
+    process alone, unless the fastest one is so by more than the spreads.
     """
+    if key in _UNSURE:
+        return _UNSURE[key]
     path = cache_root() / "attention.json"
     with locked(path.with_suffix(".lock")):
         choices = _read(path)
@@ -113,11 +117,16 @@ def fastest(
             best = min(kernels, key=lambda kernel: trials[kernel].seconds)
             if trials[best].seconds == float("inf"):
                 return AttentionKernel.math
-            if not all(trial.is_steady for trial in trials.values()):
-                return best
+            if not all(_is_sure(trials[best], trial) for trial in trials.values()):
+                return _UNSURE.setdefault(key, best)
             choices[key] = best
             write_json(path, choices)
     return choices[key]
+
+
+def _is_sure(best: Trial, other: Trial) -> bool:
+    slowest_best_s = best.seconds * (1 + best.spread)
+    return other.is_steady or other.seconds * (1 - other.spread) > slowest_best_s
 
 
 @cache

@@ -8,7 +8,7 @@ or resumed ones, may run beside it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -92,6 +92,8 @@ def without_gradients(steps: Steps[T]) -> Steps[T]:
             except StopIteration as end:
                 result: T = end.value
                 return result
+            finally:
+                answer = None  # see `_resume`
             try:
                 answer = yield asked
             except _FAILURES as error:
@@ -120,12 +122,12 @@ def in_step(work: Sequence[Steps[T]]) -> list[T]:
                     asked[index] = _resume(work[index], answer)
                 except StopIteration as end:
                     results[index] = end.value
-            passes = [one for one in asked.values() if one is not None]
-            if asked and not passes:
+            if asked and all(one is None for one in asked.values()):
                 time.sleep(_LOOK_EVERY_S)
-            flows = iter(_compute(passes))
-            answers = {index: None if one is None else next(flows) for index, one in asked.items()}
+            answers = _answers(asked)
     except BaseException:
+        answers.clear()  # see `_resume`
+        answer = None
         for steps in work:
             with suppress(Exception):  # such as that of the device which is lost
                 steps.close()
@@ -134,9 +136,20 @@ def in_step(work: Sequence[Steps[T]]) -> list[T]:
 
 
 def _resume(steps: Steps[T], answer: Tensor | BaseException | None) -> Asked | None:
-    if isinstance(answer, BaseException):
-        return steps.throw(answer)
-    return next(steps) if answer is None else steps.send(answer)
+    # A traceback holds the variables of all functions on the way of an error. If one of them
+    # holds the error, both stay, with activations, keys and values, until garbage is collected.
+    try:
+        if isinstance(answer, BaseException):
+            return steps.throw(answer)
+        return next(steps) if answer is None else steps.send(answer)
+    finally:
+        del answer
+
+
+def _answers(asked: Mapping[int, Asked | None]) -> dict[int, Tensor | BaseException | None]:
+    flows = _compute([one for one in asked.values() if one is not None])
+    flows.reverse()
+    return {index: None if one is None else flows.pop() for index, one in asked.items()}
 
 
 @torch.inference_mode()
@@ -158,7 +171,10 @@ def _compute(passes: Sequence[Asked]) -> list[Tensor | BaseException]:
                 flows |= dict.fromkeys(indices, error)
         else:
             flows |= zip(indices, found, strict=True)
-    return [flows[index] for index in range(len(passes))]
+    try:
+        return [flows[index] for index in range(len(passes))]
+    finally:
+        flows.clear()  # see `_resume`
 
 
 def _flows(passes: Sequence[Asked]) -> list[Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,11 +18,13 @@ def exits_raised() -> Iterator[None]:
     Without it a plug-in could end a command with status 0 and nothing made. Whatever is imported
     within the block binds the replacement as well, also by `from os import _exit`.
     """
-    leave, owner = os._exit, os.getpid()
+    leave, owner = os._exit, (os.getpid(), threading.get_ident())
 
     def leave_or_raise(status: int) -> Never:
-        if os.getpid() != owner:  # multiprocessing ends its forked processes this way
+        if os.getpid() != owner[0]:  # multiprocessing ends its forked processes this way
             leave(status)
+        if threading.get_ident() != owner[1]:  # such as a watchdog; an error would end it alone
+            leave(status or 1)
         raise SystemExit(status)
 
     os._exit = leave_or_raise

@@ -289,6 +289,7 @@ def _note_holder(claim: Claim, descriptor: int) -> None:
     try:
         os.truncate(descriptor, 0)
         os.write(descriptor, f"{socket.gethostname()}, process {os.getpid()}".encode())
+        os.fsync(descriptor)  # on NFS other machines see it only then
     except OSError as error:
         claim.release()
         raise OSError(error.errno, error.strerror, str(claim.path)) from error

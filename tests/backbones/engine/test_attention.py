@@ -37,6 +37,7 @@ TRIALS = {
 @pytest.fixture(autouse=True)
 def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("LONGTAKE_CACHE", str(tmp_path))
+    monkeypatch.setattr(kernel_choice, "_UNSURE", {})
     return tmp_path / "attention.json"
 
 
@@ -48,11 +49,22 @@ def test_the_fastest_kernel_is_measured_once_and_stored(cache: Path) -> None:
     assert set(json.loads(cache.read_text())) == {"a card", "another"}
 
 
-def test_a_choice_on_a_busy_device_is_measured_again_next_time(cache: Path) -> None:
+def test_an_unsure_choice_on_a_busy_device_holds_for_this_process_alone(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     busy = {kernel: replace(trial, spread=0.3) for kernel, trial in TRIALS.items()}
     assert fastest("a card", KERNELS, busy.__getitem__) is AttentionKernel.efficient
+    faster_now = TRIALS | {AttentionKernel.flash: Trial(0.5, 0.0)}
+    assert fastest("a card", KERNELS, faster_now.__getitem__) is AttentionKernel.efficient
     assert not cache.exists()
-    assert fastest("a card", KERNELS, TRIALS.__getitem__) is AttentionKernel.efficient
+    monkeypatch.setattr(kernel_choice, "_UNSURE", {})  # as in the next process
+    assert fastest("a card", KERNELS, faster_now.__getitem__) is AttentionKernel.flash
+    assert cache.exists()
+
+
+def test_a_kernel_far_ahead_is_remembered_though_a_slow_one_is_unsteady(cache: Path) -> None:
+    slow = TRIALS | {AttentionKernel.flash: replace(TRIALS[AttentionKernel.flash], spread=0.4)}
+    assert fastest("a card", KERNELS, slow.__getitem__) is AttentionKernel.efficient
     assert cache.exists()
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
@@ -17,7 +19,7 @@ from backbones.engine.noise import SeededNoise
 from backbones.engine.protocol import BlockPass
 from backbones.engine.rollout import Rollout
 from backbones.engine.runtime import KVLimits
-from backbones.engine.together import Place, Steps, finish, in_step, places
+from backbones.engine.together import Place, Steps, finish, in_step, places, without_gradients
 from backbones.engine.videos import all_blocks
 from backbones.wan.transformer import CausalWanTransformer
 from methods.base import MemoryStrategy
@@ -174,3 +176,24 @@ def test_a_lost_device_is_not_asked_again(quick: Backbone, monkeypatch: pytest.M
     monkeypatch.setattr(CausalWanTransformer, "passes_together", lost)
     work = [reason(start(quick, SlidingWindow(), i, 3), RuntimeError) for i in range(2)]
     assert all("illegal memory" in why for why in in_step(work)) and calls == [2]
+
+
+@pytest.mark.parametrize("in_inference_mode", [False, True])
+def test_a_pass_that_fails_keeps_nothing_until_garbage_is_collected(
+    quick: Backbone, monkeypatch: pytest.MonkeyPatch, in_inference_mode: bool
+) -> None:
+    def failing(*_: object) -> Tensor:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(CausalWanTransformer, "forward", failing)
+    rollout = start(quick, SlidingWindow(), 0, 3)
+    alive = weakref.ref(rollout)
+    gc.disable()
+    try:
+        with suppress(RuntimeError):
+            steps = all_blocks(rollout)
+            finish(without_gradients(steps) if in_inference_mode else steps)
+        del rollout, steps
+        assert alive() is None
+    finally:
+        gc.enable()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 
 import pytest
 
@@ -27,3 +28,15 @@ def test_a_forked_process_ends_as_it_asks() -> None:
             os._exit(7)
         _, status = os.waitpid(pid, 0)
     assert os.waitstatus_to_exitcode(status) == 7
+
+
+def test_a_watchdog_thread_ends_the_process_but_never_as_a_success() -> None:
+    pid = os.fork()
+    if not pid:
+        with exits_raised():
+            watchdog = threading.Thread(target=os._exit, args=(0,))
+            watchdog.start()
+            watchdog.join(30)
+        os._exit(9)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 1
