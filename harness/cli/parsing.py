@@ -67,6 +67,8 @@ class KeyValueCommand(_PlainHelp, TyperCommand):
             print("interrupted; finished work is kept", file=sys.stderr)
             raise
         except SystemExit as error:
+            if isinstance(error.__context__, BrokenPipeError):
+                raise  # rich's: the reader of the output left, as `| head` does
             raise WorkFailed(
                 f"The command was ended with status {error.code} by {place_of(error)}; a plug-in "
                 "must raise an error instead."
