@@ -7,8 +7,7 @@ or resumed ones, may run beside it.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -25,7 +24,6 @@ from harness.core.devices import device_lost, free_device_bytes
 if TYPE_CHECKING:
     from backbones.engine.backbone import Backbone
 
-_LOOK_EVERY_S = 0.5
 # A model of a plug-in may end the process, which becomes SystemExit.
 _FAILURES = (Exception, SystemExit)
 
@@ -53,8 +51,8 @@ class Asked:
 
 
 T = TypeVar("T")
-# Work that asks for passes, and is sent their flows; None if it has to wait for something else.
-Steps = Generator[Asked | None, Tensor, T]
+# Work that asks for passes, and is sent their flows.
+Steps = Generator[Asked, Tensor, T]
 
 
 @dataclass(frozen=True)
@@ -116,15 +114,13 @@ def in_step(work: Sequence[Steps[T]]) -> list[T]:
     answers: dict[int, Tensor | BaseException | None] = dict.fromkeys(range(len(work)))
     try:
         while answers:
-            asked: dict[int, Asked | None] = {}
+            asked: dict[int, Asked] = {}
             for index, answer in answers.items():
                 try:
                     asked[index] = _resume(work[index], answer)
                 except StopIteration as end:
                     results[index] = end.value
-            if asked and all(one is None for one in asked.values()):
-                time.sleep(_LOOK_EVERY_S)
-            answers = _answers(asked)
+            answers = dict(zip(asked, _compute(list(asked.values())), strict=True))
     except BaseException:
         answers.clear()  # see `_resume`
         answer = None
@@ -135,7 +131,7 @@ def in_step(work: Sequence[Steps[T]]) -> list[T]:
     return [results[index] for index in range(len(work))]
 
 
-def _resume(steps: Steps[T], answer: Tensor | BaseException | None) -> Asked | None:
+def _resume(steps: Steps[T], answer: Tensor | BaseException | None) -> Asked:
     # A traceback holds the variables of all functions on the way of an error. If one of them
     # holds the error, both stay, with activations, keys and values, until garbage is collected.
     try:
@@ -144,12 +140,6 @@ def _resume(steps: Steps[T], answer: Tensor | BaseException | None) -> Asked | N
         return next(steps) if answer is None else steps.send(answer)
     finally:
         del answer
-
-
-def _answers(asked: Mapping[int, Asked | None]) -> dict[int, Tensor | BaseException | None]:
-    flows = _compute([one for one in asked.values() if one is not None])
-    flows.reverse()
-    return {index: None if one is None else flows.pop() for index, one in asked.items()}
 
 
 @torch.inference_mode()
