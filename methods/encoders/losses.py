@@ -1,7 +1,7 @@
 """The three losses of the retrieval encoder (LongLive-RAG, arXiv 2606.02553), each on its own.
 
 Letters: B chunk, T latent frame of a chunk, D descriptor. As in the released code, descriptors are
-not normalised first: the delta loss ignores their scale, the smoothing loss does not.
+not normalised first unless asked: the delta loss ignores their scale, the smoothing loss does not.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class LossSettings:
         smooth_weight: weight of the smoothing loss.
         margin: m, the cosine up to which neighbours may be alike.
         window: w, the largest offset in latent frames that counts as a neighbour.
+        normalise: smooth unit vectors, which the loss can't shrink. The released code does not.
     """
 
     recon_weight: float = 1.0
@@ -36,6 +37,7 @@ class LossSettings:
     smooth_weight: float = 1.0
     margin: float = 0.85
     window: int = 3
+    normalise: bool = False
 
     def check(self, chunk_latents: int) -> None:
         """Raise an error for settings that cannot be trained.
@@ -87,10 +89,16 @@ def window_temporal_delta(
 
 
 def trajectory_smoothing(
-    descriptors_BTD: Float[Tensor, "chunk frame dim"],
+    descriptors_BTD: Float[Tensor, "chunk frame dim"], normalise: bool = False
 ) -> Float[Tensor, ""]:
-    """Compute the mean length of the acceleration, |e_{t+1} - 2 e_t + e_{t-1}|."""
-    acceleration = descriptors_BTD[:, 2:] - 2 * descriptors_BTD[:, 1:-1] + descriptors_BTD[:, :-2]
+    """Compute the mean length of the acceleration, |e_{t+1} - 2 e_t + e_{t-1}|.
+
+    Args:
+        descriptors_BTD: descriptors before normalisation.
+        normalise: take unit vectors, so that shorter descriptors are not smoother.
+    """
+    e_BTD = F.normalize(descriptors_BTD, dim=-1) if normalise else descriptors_BTD
+    acceleration = e_BTD[:, 2:] - 2 * e_BTD[:, 1:-1] + e_BTD[:, :-2]
     return (acceleration.square().sum(-1) + _STRAIGHT).sqrt().mean()
 
 
@@ -116,7 +124,7 @@ def all_losses(
         reconstructed_BTCHW = reconstructed_BTCHW.float()
     recon = reconstruction(latents_BTCHW, reconstructed_BTCHW)
     delta = window_temporal_delta(descriptors_BTD, settings.window, settings.margin)
-    smooth = trajectory_smoothing(descriptors_BTD)
+    smooth = trajectory_smoothing(descriptors_BTD, settings.normalise)
     total = (
         settings.recon_weight * recon
         + settings.delta_weight * delta

@@ -16,11 +16,19 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 import torch
+import torch.nn.functional as F
+from torch.nn.utils import get_total_norm
 
 from harness.core.errors import ConfigError, TrainingDiverged
 from harness.core.sealed import read_state, write_state
 from methods.encoders.batches import draw_batch, split_corpus
-from methods.encoders.losses import LossParts, LossSettings, all_losses
+from methods.encoders.losses import (
+    LossParts,
+    LossSettings,
+    all_losses,
+    trajectory_smoothing,
+    window_temporal_delta,
+)
 from methods.encoders.network import AutoencoderConfig, LatentAutoencoder
 from methods.encoders.retrieval_estimates import retrieval_estimates
 
@@ -30,6 +38,7 @@ if TYPE_CHECKING:
     from methods.encoders.corpus import Corpus
 
 _VALIDATION_CHUNKS = 64
+_GRADIENT_CHUNKS = 8  # of them
 
 
 @dataclass
@@ -55,6 +64,8 @@ class TrainingSettings:
         steps: optimizer steps.
         batch_chunks: chunks of a step.
         chunk_latents: consecutive latent frames of a chunk.
+        latent_size: height and width that latents are resized to, to train at the size of a
+            backbone that can't be run; None leaves them as they are.
         learning_rate: of AdamW, constant.
         weight_decay: of AdamW.
         gradient_clip: largest norm of the gradient.
@@ -68,6 +79,7 @@ class TrainingSettings:
     steps: int = 4000
     batch_chunks: int = 128
     chunk_latents: int = 8
+    latent_size: list[int] | None = None
     learning_rate: float = 3e-4
     weight_decay: float = 1e-4
     gradient_clip: float = 1.0
@@ -95,6 +107,8 @@ class TrainingSettings:
             raise ConfigError("network.hidden_dims must name at least one size.")
         if not 0 < self.validation_share < 1:
             raise ConfigError(f"validation_share must lie within 0..1: {self.validation_share}.")
+        if (size := self.latent_size) is not None and (len(size) != 2 or min(size) < 1):
+            raise ConfigError(f"latent_size must be [height,width], both positive; got {size}.")
         self.loss.check(self.chunk_latents)
 
 
@@ -126,7 +140,8 @@ class Trainer:
         settings.check()
         self._corpus, self._settings, self._device = corpus, settings, device
         self._split = split_corpus(corpus, settings.validation_share, settings.chunk_latents)
-        channels, height, width = corpus.index.latent_shape
+        channels, *size = corpus.index.latent_shape
+        height, width = self._size = settings.latent_size or size
         config = AutoencoderConfig(
             channels,
             height,
@@ -189,13 +204,9 @@ class Trainer:
 
     def _train_step(self) -> dict[str, float]:
         settings = self._settings
-        batch = draw_batch(
-            self._corpus,
-            self._split.train,
-            settings.batch_chunks,
-            settings.chunk_latents,
-            f"{settings.seed}/train/{self.step}",
-        ).to(self._device)
+        batch = self._batch(
+            self._split.train, settings.batch_chunks, f"{settings.seed}/train/{self.step}"
+        )
         self.model.train()
         parts = self._losses(batch)
         self._optimizer.zero_grad(set_to_none=True)
@@ -223,25 +234,50 @@ class Trainer:
             self._settings.loss,
         )
 
-    @torch.inference_mode()
     def validate(self) -> dict[str, float]:
         """Compute losses on fixed chunks of the held-out prompts, and estimates of retrieval."""
         self.model.eval()
-        batch = draw_batch(
-            self._corpus,
-            self._split.validation,
-            _VALIDATION_CHUNKS,
-            self._settings.chunk_latents,
-            "validation",
-        )
-        values = {
-            f"val_{key}": v for key, v in _numbers(self._losses(batch.to(self._device))).items()
-        }
-        videos = [
-            retrieval_estimates(self.model.encoder(self._corpus.read(position).to(self._device)))
-            for position in self._split.validation
-        ]
+        batch = self._batch(self._split.validation, _VALIDATION_CHUNKS, "validation")
+        with torch.inference_mode():
+            values = {f"val_{key}": v for key, v in _numbers(self._losses(batch)).items()}
+            videos = [
+                retrieval_estimates(self.model.encoder(self._resized(self._corpus.read(position))))
+                for position in self._split.validation
+            ]
+        values |= self._gradients(batch[:_GRADIENT_CHUNKS])
         return values | {key: fmean(video[key] for video in videos) for key in videos[0]}
+
+    def _gradients(self, batch_BTCHW: Tensor) -> dict[str, float]:
+        """Return how far the delta and the smoothing loss pull at the encoder, before weighting.
+
+        Returns:
+            delta_gradient, smooth_gradient: norms of the gradients in the encoder's weights.
+            length: mean length of a descriptor before normalisation.
+        """
+        loss, weights = self._settings.loss, list(self.model.encoder.parameters())
+        descriptors = self.model.encoder(batch_BTCHW.flatten(0, 1))
+        descriptors_BTD = descriptors.unflatten(0, batch_BTCHW.shape[:2])
+        parts = {
+            "delta_gradient": window_temporal_delta(descriptors_BTD, loss.window, loss.margin),
+            "smooth_gradient": trajectory_smoothing(descriptors_BTD, loss.normalise),
+        }
+        norms = {
+            key: float(get_total_norm(torch.autograd.grad(part, weights, retain_graph=True)))
+            for key, part in parts.items()
+        }
+        return norms | {"length": float(descriptors.detach().norm(dim=-1).mean())}
+
+    def _batch(self, positions: tuple[int, ...], size: int, key: str) -> Tensor:
+        chunk_latents = self._settings.chunk_latents
+        batch_BTCHW = draw_batch(self._corpus, positions, size, chunk_latents, key)
+        return self._resized(batch_BTCHW.flatten(0, 1)).unflatten(0, (size, chunk_latents))
+
+    def _resized(self, latents_FCHW: Tensor) -> Tensor:
+        """Return latents on the device, in the size to train at."""
+        latents_FCHW = latents_FCHW.to(self._device)
+        if [*latents_FCHW.shape[-2:]] == [*self._size]:
+            return latents_FCHW
+        return F.interpolate(latents_FCHW, [*self._size], mode="bilinear")
 
     def save(self, path: Path) -> None:
         """Write everything that `restore` needs to continue exactly."""

@@ -64,7 +64,13 @@ class EncoderRun(TrainingSettings):
         if self.kind is EncoderKind.pca:
             return {"kind": "pca", "latent_dim": self.network.latent_dim, "seed": self.seed}
         names = TrainingSettings.__dataclass_fields__.keys() - {"steps"}
-        return {key: value for key, value in asdict(self).items() if key in names}
+        settings = {key: value for key, value in asdict(self).items() if key in names}
+        # Newer than trainings that people have: named only where they are used.
+        if self.latent_size is None:
+            del settings["latent_size"]
+        if not self.loss.normalise:
+            del settings["loss"]["normalise"]
+        return settings
 
 
 def load_run(arguments: Sequence[str]) -> EncoderRun:

@@ -212,6 +212,13 @@ def test_another_training_in_the_same_folder_is_refused(cli, corpus: str) -> Non
     assert "trained on another corpus" in result.err
 
 
+def test_settings_that_earlier_trainings_lack_are_named_only_where_they_are_used() -> None:
+    before = load_run(["corpus=c"]).deciding()
+    assert "latent_size" not in before and "normalise" not in before["loss"]
+    now = load_run(["corpus=c", "latent_size=[60,104]", "loss.normalise=true"]).deciding()
+    assert (now["latent_size"], now["loss"]["normalise"]) == ([60, 104], True)
+
+
 def test_trackers_get_every_line(tmp_path: Path, corpus: str, monkeypatch) -> None:
     logged: list[tuple[int, float]] = []
 

@@ -45,6 +45,12 @@ def test_smoothing_is_the_mean_length_of_the_acceleration() -> None:
     assert float(trajectory_smoothing(chunk)) == pytest.approx((1e-4 + 4) / 2, abs=1e-8)
 
 
+def test_smoothing_of_unit_vectors_ignores_the_length_of_descriptors() -> None:
+    chunk = on_circle(0, 20, 50)
+    scaled = chunk * torch.tensor([1.0, 5.0, 0.1], dtype=torch.float64)[None, :, None]
+    torch.testing.assert_close(trajectory_smoothing(scaled, True), trajectory_smoothing(chunk))
+
+
 def test_reconstruction_is_the_mean_squared_error() -> None:
     assert float(reconstruction(torch.zeros(2, 2), torch.tensor([[1.0, 2.0], [0, 1]]))) == 1.5
 
@@ -56,8 +62,9 @@ def test_reconstruction_is_the_mean_squared_error() -> None:
         LossSettings(recon_weight=0, smooth_weight=0, margin=0.1),
         LossSettings(recon_weight=0, delta_weight=0),
         LossSettings(margin=0.2, window=4),
+        LossSettings(margin=0.2, normalise=True),
     ],
-    ids=["recon", "delta", "smooth", "full"],
+    ids=["recon", "delta", "smooth", "full", "normalised"],
 )
 def test_gradients_are_those_of_finite_differences(settings: LossSettings) -> None:
     generator = torch.Generator().manual_seed(3)

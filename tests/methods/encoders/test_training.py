@@ -74,6 +74,28 @@ def test_the_delta_loss_pushes_neighbours_apart(corpus: Corpus) -> None:
     assert line.values["near_cosine"] < before["near_cosine"] - 0.03
 
 
+def test_equal_descriptors_leave_the_delta_loss_without_a_gradient(corpus: Corpus) -> None:
+    trainer = Trainer(corpus, SETTINGS, CPU)
+    before = trainer.validate()
+    with torch.no_grad():
+        trainer.model.encoder.fc.weight.mul_(1e-4)
+        trainer.model.encoder.fc.bias.fill_(1.0)
+    after = trainer.validate()
+    assert after["near_cosine"] > 0.9999
+    assert after["val_delta"] == pytest.approx(0.15, abs=1e-4)  # 1 - the margin, its largest value
+    assert after["delta_gradient"] < 1e-4 * before["delta_gradient"]
+    assert after["length"] == pytest.approx(8**0.5, rel=1e-3)
+
+
+def test_latents_are_trained_on_at_another_size(corpus: Corpus) -> None:
+    channels, height, width = corpus.index.latent_shape
+    size = [height * 3, width * 2]
+    trainer = Trainer(corpus, replace(SETTINGS, steps=1, latent_size=size), CPU)
+    assert trainer.model.config.latent_shape == (channels, *size)
+    (line,) = trainer.run(nothing)
+    assert line.values["val_total"] > 0
+
+
 def test_training_stops_where_it_diverges(corpus: Corpus) -> None:
     trainer = Trainer(corpus, replace(SETTINGS, steps=8), CPU)
     made = []
@@ -106,6 +128,7 @@ def test_whole_prompts_are_held_out(corpus: Corpus) -> None:
         ({"steps": 0}, "steps must be at least 1"),
         ({"learning_rate": -1.0}, "learning_rate must be positive"),
         ({"network": NetworkSettings(8, [])}, "at least one size"),
+        ({"latent_size": [8]}, r"latent_size must be \[height,width\]"),
         ({"validation_share": 1.0}, "within 0..1"),
     ],
 )
