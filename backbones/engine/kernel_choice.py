@@ -28,6 +28,8 @@ _UNSTEADY_RELATIVE = 0.2
 # bfloat16 alone is off by 2 to 4 thousandths; keys left out or read beyond the end by some percent.
 _WRONG_RELATIVE = 1e-2
 _UNSURE: dict[str, AttentionKernel] = {}
+# Kernels that were asked for and compute right: with shape, device and determinism.
+_CHECKED: set[tuple[AttentionKernel, AttentionShape, torch.device, bool]] = set()
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ class Trial:
     """One kernel at one shape.
 
     Attributes:
-        seconds: of a call, the median of 20 on a GPU; infinity if it doesn't run or computes wrong.
+        seconds: of a call, the median of 20 on a GPU; infinity if it wasn't measured, doesn't run
+            or computes wrong.
         error: relative difference of its first and last head to float32, perhaps NaN; None if it
             doesn't run.
         problem: why it can't be used, or None.
@@ -78,7 +81,8 @@ def pick_kernel(
     """Return the kernel to use.
 
     Args:
-        asked: a kernel, or auto: the fastest on a GPU, flash on the CPU.
+        asked: a kernel, which is checked once per process and shape; or auto: the fastest on a GPU,
+            flash on the CPU.
         shape: sizes of a block with a full context.
         device: where it runs.
 
@@ -86,8 +90,11 @@ def pick_kernel(
         ConfigError: the kernel that was asked for doesn't run on this device, or computes wrong.
     """
     if asked is not AttentionKernel.auto:
-        if (problem := try_kernel(asked, shape, device).problem) is not None:
-            raise ConfigError(f"kernels.attention={asked} doesn't run on {device}: {problem}")
+        key = asked, shape, device, torch.are_deterministic_algorithms_enabled()
+        if key not in _CHECKED:
+            if (problem := try_kernel(asked, shape, device, timed=False).problem) is not None:
+                raise ConfigError(f"kernels.attention={asked} doesn't run on {device}: {problem}")
+            _CHECKED.add(key)
         return asked
     if device.type == "cpu":
         return AttentionKernel.flash
@@ -140,10 +147,12 @@ def gpu_kernels() -> tuple[AttentionKernel, ...]:
     )
 
 
-def try_kernel(kernel: AttentionKernel, shape: AttentionShape, device: torch.device) -> Trial:
+def try_kernel(
+    kernel: AttentionKernel, shape: AttentionShape, device: torch.device, timed: bool = True
+) -> Trial:
     """Compute attention by a kernel, check the result against float32, and measure the time.
 
-    Times that are not steady are measured again, up to three times.
+    Times that are not steady are measured again, up to three times; without `timed` none is.
 
     Raises:
         torch.OutOfMemoryError: there is too little memory to tell.
@@ -167,7 +176,7 @@ def try_kernel(kernel: AttentionKernel, shape: AttentionShape, device: torch.dev
             poison = torch.full_like(q, float("nan"))
             del poison
             error = _relative_error(F.scaled_dot_product_attention(q, k, v), q, k, v)
-            rounds, trials = _rounds_and_trials(device)
+            rounds, trials = _rounds_and_trials(device) if timed else (0, 0)
             while rounds > 0 and spread > _UNSTEADY_RELATIVE:
                 seconds, spread = _timed(q, k, v, trials)
                 rounds -= 1

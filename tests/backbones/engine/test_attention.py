@@ -38,6 +38,7 @@ TRIALS = {
 def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("LONGTAKE_CACHE", str(tmp_path))
     monkeypatch.setattr(kernel_choice, "_UNSURE", {})
+    monkeypatch.setattr(kernel_choice, "_CHECKED", set())
     return tmp_path / "attention.json"
 
 
@@ -106,6 +107,24 @@ def test_the_cpu_takes_its_fused_kernel_without_measuring(cache: Path, dtype: to
     assert kernel is AttentionKernel.flash
     assert not cache.exists()
     assert pick_kernel(AttentionKernel.math, SHAPE, torch.device("cpu")) is AttentionKernel.math
+
+
+def test_a_kernel_that_is_named_is_checked_once_per_shape_and_never_timed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[int] = []
+    attention = F.scaled_dot_product_attention
+
+    def counting(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        calls.append(k.shape[2])
+        return attention(q, k, v)
+
+    monkeypatch.setattr(F, "scaled_dot_product_attention", counting)
+    monkeypatch.setattr(kernel_choice, "_rounds_and_trials", lambda _: (3, 20))
+    longer = replace(SHAPE, keys=24)
+    for shape in (SHAPE, SHAPE, longer, SHAPE, longer):  # as for every video
+        assert pick_kernel(AttentionKernel.math, shape, CPU) is AttentionKernel.math
+    assert calls == [16, 16, 24, 24]  # once to warm up, once to check
 
 
 def test_a_faulty_cudnn_is_refused_before_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from backbones.engine.backbone import Backbone
 from backbones.engine.block import Block
+from backbones.engine.kv.store import KVStore
 from backbones.engine.noise import SeededNoise
 from backbones.engine.protocol import BlockPass
 from backbones.engine.rollout import Rollout
@@ -22,7 +23,7 @@ from backbones.engine.runtime import KVLimits
 from backbones.engine.together import Place, Steps, finish, in_step, places, without_gradients
 from backbones.engine.videos import all_blocks
 from backbones.wan.transformer import CausalWanTransformer
-from methods.base import MemoryStrategy
+from methods.base import ContextPlan, MemoryStrategy
 from methods.published.memflow import MemFlow
 from methods.rag import Rag
 from methods.sliding_window import SlidingWindow
@@ -176,6 +177,23 @@ def test_a_lost_device_is_not_asked_again(quick: Backbone, monkeypatch: pytest.M
     monkeypatch.setattr(CausalWanTransformer, "passes_together", lost)
     work = [reason(start(quick, SlidingWindow(), i, 3), RuntimeError) for i in range(2)]
     assert all("illegal memory" in why for why in in_step(work)) and calls == [2]
+
+
+def test_what_ends_one_rollout_closes_the_stores_of_all(
+    quick: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(SlidingWindow):
+        def plan(self, first_frame: int) -> ContextPlan:
+            raise RuntimeError("no plan today")
+
+    open_stores: list[KVStore] = []
+    close = KVStore.close
+    monkeypatch.setattr(KVStore, "close", lambda one: (close(one), open_stores.remove(one)))
+    rollouts = [start(quick, kind(), i, 3) for i, kind in enumerate((Broken, SlidingWindow))]
+    open_stores += [rollout.store for rollout in rollouts]
+    with pytest.raises(RuntimeError, match="no plan today"):
+        in_step([all_blocks(rollout) for rollout in rollouts])  # the second one never begins
+    assert not open_stores
 
 
 @pytest.mark.parametrize("in_inference_mode", [False, True])
