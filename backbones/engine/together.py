@@ -100,7 +100,16 @@ def without_gradients(steps: Steps[T]) -> Steps[T]:
 
 def finish(steps: Steps[T]) -> T:
     """Do a piece of work to its end, each pass by itself; return its result."""
-    return in_step([steps])[0]
+    answer: Tensor | BaseException | None = None
+    with closing(steps):
+        try:
+            while True:
+                answer = _flow(_resume(steps, answer))
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        finally:
+            answer = None  # see `_resume`
 
 
 def in_step(work: Sequence[Steps[T]]) -> list[T]:
@@ -149,28 +158,33 @@ def _compute(passes: Sequence[Asked]) -> list[Tensor | BaseException]:
     for index, one in enumerate(passes):
         groups.setdefault(one.company(), []).append(index)
     flows: dict[int, Tensor | BaseException] = {}
-    while groups:
-        key, indices = groups.popitem()
-        try:
-            with using(passes[indices[0]].kernel):
-                found = _flows([passes[index] for index in indices])
-        except _FAILURES as error:
-            if len(indices) > 1 and not device_lost(error):
-                groups |= {(*key, index): [index] for index in indices}
-            else:
-                flows |= dict.fromkeys(indices, error)
-        else:
-            flows |= zip(indices, found, strict=True)
+    for indices in groups.values():
+        found = _flows([passes[index] for index in indices]) if len(indices) > 1 else None
+        if found is None:
+            found = [_flow(passes[index]) for index in indices]
+        flows |= zip(indices, found, strict=True)
     try:
         return [flows[index] for index in range(len(passes))]
     finally:
         flows.clear()  # see `_resume`
 
 
-def _flows(passes: Sequence[Asked]) -> list[Tensor]:
-    arguments = [one.arguments for one in passes]
-    if len(passes) == 1:
-        return [passes[0].compute(*arguments[0])]
+def _flows(passes: Sequence[Asked]) -> Sequence[Tensor | BaseException] | None:
+    """Return the flows of passes that are computed together, None if that failed."""
     together: Callable[[Sequence[BlockPass]], list[Tensor]]
     together = passes[0].compute.passes_together  # type: ignore[attr-defined]
-    return together(arguments)
+    try:
+        with using(passes[0].kernel):
+            return together([one.arguments for one in passes])
+    except _FAILURES as error:
+        return [error] * len(passes) if device_lost(error) else None
+
+
+@torch.inference_mode()
+def _flow(one: Asked) -> Tensor | BaseException:
+    """Return the flow of a pass, or why there is none."""
+    try:
+        with using(one.kernel):
+            return one.compute(*one.arguments)
+    except _FAILURES as error:
+        return error
