@@ -17,6 +17,7 @@ from harness.cli.app import app
 from harness.core.disk import disk_error
 from harness.core.errors import DiskError, LongtakeError
 from harness.core.exits import exits_raised
+from harness.core.guard import can_guard, run_guarded
 from harness.core.names import not_utf8
 from harness.core.packages import install_command
 
@@ -31,7 +32,20 @@ _WRONG_PATH = (
     NotADirectoryError,
     PermissionError,
 )
+# Commands that make or score units.
+_GUARDED = {"sweep", "generate", "eval", "resume", "latents", "train-encoder"}
 _OURS = ("harness", "backbones", "methods", "eval", "reports", "slurm")
+
+
+def program() -> int:
+    """Run the command of this process, with a guard if it works on units.
+
+    Returns:
+        The exit code; see `main`.
+    """
+    if sys.argv[1:2] and sys.argv[1] in _GUARDED and can_guard():
+        return run_guarded(main)
+    return main()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -135,4 +149,4 @@ def _is_device_failure(error: Exception) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

@@ -166,7 +166,8 @@ class _StageView:
             ok = event.kind is EventKind.done
             outcome = duration_text(event.seconds) if ok else f"FAILED {event.text}"
             line = f"{self._title} [{self._place}] {label}: {outcome}"
-            self._bar.say(line, None if ok else "red")
+            if not event.replayed:
+                self._bar.say(line, None if ok else "red")
         self.advance(label)
 
     def _count(self, item: str, amount: int) -> None:

@@ -123,13 +123,15 @@ def _run(
 ) -> int:
     """Do what is missing on this machine, and tell the story of it."""
     from harness.cli import sweep_story
+    from harness.core.guard import continues
     from harness.run.estimate import estimate
     from harness.run.stages import run_command
     from harness.run.sweep import missing_units
     from harness.run.worker import stopping_on_signals
 
     cost = estimate(units, missing_units(store, units), store, config.settings)
-    sweep_story.say_start(store, cost, config.settings, with_report, terminal)
+    if not continues():
+        sweep_story.say_start(store, cost, config.settings, with_report, terminal)
     paths = None
     with terminal.whole(sweep_story.expected_stages(cost, with_report)) as bar:
         with stopping_on_signals() as stop_requested:

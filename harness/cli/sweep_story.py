@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.cli.progress import Expected
 from harness.core.disk import free_bytes
 from harness.core.durations import plain_duration
+from harness.core.guard import continues
 from harness.core.human import counted, duration_text, size_text
 
 if TYPE_CHECKING:
@@ -139,6 +140,8 @@ def say_end(
     num_failed = len({item.rpartition(":")[2] for item in outcome.failed})
     stages = ", ".join(f"{stage} {duration_text(took_s)}" for stage, took_s in seconds.items())
     total = duration_text(sum(seconds.values()))
+    if continues():
+        total += " in the last process"
     terminal.say(
         f"{counted(made.num_items + made.num_there, 'unit')}, {num_failed} failed, {total}"
         + (f": {stages}." if stages else "."),

@@ -38,7 +38,8 @@ class Event:
         kind: what happened.
         item: id of the unit, or "suite:unit" while scoring; empty while loading.
         amount: latent frames generated, or clips scored, so far.
-        replayed: whether the last part was read from saved progress instead of computed.
+        replayed: whether the last part was read from saved progress instead of computed, or an
+            earlier process of the command has reported the failure already.
         seconds: how long a finished unit took.
         text: what is being loaded, why a unit failed, or a note about the item.
     """

@@ -1,16 +1,24 @@
-"""Executors: run shards in this process, one after the other, or in worker processes."""
+"""Executors: run shards in this process, one after the other, or in worker processes.
+
+On the command line this process has a guard, which goes on with the others if a unit ends it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from harness.config.sweep import ExecutorKind, Settings
 from harness.core.devices import visible_gpus
 from harness.core.errors import ConfigError
-from harness.core.events import Emit, StopRequested
+from harness.core.events import Emit, Event, EventKind, StopRequested
+from harness.core.guard import Failure, guarded
 from harness.core.machine import num_cores
+from harness.run.course import Course
 from harness.run.processes import ProcessPool
 from harness.run.worker import run_shard
+from harness.store.run_store import RunStore
 from harness.store.shards import Shard
 
 
@@ -40,9 +48,51 @@ def run_shards(
     if settings.executor.kind is ExecutorKind.slurm:
         raise ConfigError("executor=slurm is for sweep; this command takes inline or processes.")
     if settings.executor.kind is ExecutorKind.inline:
-        for shard in shards:
-            run_shard(shard, emit, stop_requested)
+        for shard in _not_failed(shards, emit):
+            _run_here(shard, emit, stop_requested)
     elif shards:
         ProcessPool(shards, num_workers(settings), visible_gpus(shards[0].device)).run(
             emit, stop_requested
         )
+
+
+def _not_failed(shards: Sequence[Shard], emit: Emit) -> list[Shard]:
+    """Report what failed in earlier processes of this command; return the rest of the shards."""
+    guard = guarded()
+    if guard is None:
+        return list(shards)
+    left = []
+    for shard in shards:
+        store, items = RunStore(Path(shard.store)), set(shard.items)
+        failures = {f.item: f for f in guard.failures if f.store == shard.store and f.item in items}
+        for failure in failures.values():
+            told = failure.log is None
+            if failure.log is not None:
+                store.write_failure(failure.item, failure.text, failure.log)
+            emit(Event(EventKind.failed, failure.item, text=failure.text, replayed=told))
+            guard.note(replace(failure, log=None))
+        rest = shard.without(failures)
+        if rest.items:
+            left.append(rest)
+    return left
+
+
+def _run_here(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
+    """Run a shard in this process; its guard, if it has one, knows what it is at."""
+    guard = guarded()
+    if guard is None:
+        run_shard(shard, emit, stop_requested)
+        return
+    course = Course(shard.items)
+
+    def follow(event: Event) -> None:
+        before = course.blamed
+        course.follow(event)
+        if event.kind is EventKind.failed:
+            guard.note(Failure(shard.store, event.item, event.text))
+        if course.blamed != before:
+            guard.blame(shard.store, course.blamed)
+        emit(event)
+
+    with guard.at_work(shard.store, course.blamed):
+        run_shard(shard, follow, stop_requested)

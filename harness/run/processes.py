@@ -19,14 +19,15 @@ from pathlib import Path
 
 from harness.core.devices import is_device_lost_text
 from harness.core.disk import is_disk_text
+from harness.core.endings import FATAL, how_it_ended
 from harness.core.environment import WORKERS_VARIABLE
 from harness.core.errors import DiskError, EnvironmentFailed
 from harness.core.events import Emit, Event, EventKind, StopRequested
+from harness.run.course import Course
 from harness.store.run_store import RunStore
 from harness.store.shards import Shard
 
 _POLL_S = 0.2
-_ENDED = (EventKind.done, EventKind.failed)
 
 
 class ProcessPool:
@@ -119,7 +120,10 @@ class ProcessPool:
             shard.write(path)
             with log_path.open("w") as log:
                 process = subprocess.Popen(
-                    [sys.executable, "-m", "harness", "dev", "worker", str(path)],
+                    [
+                        *(sys.executable, "-X", "faulthandler"),
+                        *("-m", "harness", "dev", "worker", str(path)),
+                    ],
                     stdout=subprocess.PIPE,
                     stderr=log,
                     text=True,
@@ -128,43 +132,36 @@ class ProcessPool:
                 )
             stopper = threading.Thread(target=self._stop_when_asked, args=(process,))
             stopper.start()
-            ended, current = self._read_events(process)
+            course = self._read_events(process, shard)
             code = process.wait()
             stopper.join()
             # A plug-in may end the process with status 0, so the status alone proves nothing.
-            unfinished = code != 0 or not ended.issuperset(shard.items)
-            if unfinished and not self._stopping.is_set():
+            if (code or course.left) and not self._stopping.is_set():
                 printed = log_path.read_text(errors="replace")
                 if code == EnvironmentFailed.exit_code:
                     said = _last_line(printed, "error: ").removeprefix("error: ")
                     if is_device_lost_text(said):
-                        self._try_again(shard, ended, current, said, printed)
+                        self._try_again(shard, course, said, printed)
                         return
                     raise DiskError(said) if is_disk_text(said) else EnvironmentFailed(said)
-                self._clean_up(shard, ended, current, code, printed)
+                self._clean_up(shard, course, code, printed)
 
-    def _read_events(self, process: subprocess.Popen[str]) -> tuple[set[str], str | None]:
-        """Forward events; return the items that ended and the one in progress."""
-        ended: set[str] = set()
-        current = None
+    def _read_events(self, process: subprocess.Popen[str], shard: Shard) -> Course:
+        """Forward events; return the course of the shard that they tell."""
+        course = Course(shard.items)
         assert process.stdout is not None
         for line in process.stdout:
             if not line.endswith("\n"):
                 break  # it died while it wrote
             event = Event.from_line(line)
-            if event.kind in _ENDED:
-                ended.add(event.item)
-            elif event.item:
-                current = event.item
+            course.follow(event)
             self._events.put(event)
-        return ended, current if current not in ended else None
+        return course
 
-    def _try_again(
-        self, shard: Shard, ended: set[str], current: str | None, said: str, log: str
-    ) -> None:
+    def _try_again(self, shard: Shard, course: Course, said: str, log: str) -> None:
         """Queue what is left after a GPU failed; an item with which it fails again has failed."""
-        left = [item for item in shard.items if item not in ended]
-        item = current or left[0]
+        left = course.left
+        item = course.current or left[0]
         if item in self._lost_with:
             self._give_up(shard, [item], said, log)
             left.remove(item)
@@ -181,16 +178,13 @@ class ProcessPool:
             RunStore(Path(shard.store)).write_failure(item, reason, log)
             self._events.put(Event(EventKind.failed, item, text=reason))
 
-    def _clean_up(
-        self, shard: Shard, ended: set[str], current: str | None, code: int, log: str
-    ) -> None:
-        """Record the current item of a dead worker as failed and queue the rest again."""
-        left = [item for item in shard.items if item not in ended]
-        # A worker that died before its first item would die again, so all its items have failed.
-        lost = [current] if current else left
-        reason = f"worker process ended with status {code}: {_last_line(log)}"
-        self._give_up(shard, lost, reason, log)
-        if rest := [item for item in left if item not in lost]:
+    def _clean_up(self, shard: Shard, course: Course, code: int, log: str) -> None:
+        """Record what ended a worker as failed and queue the rest again."""
+        reason = f"its process {how_it_ended(code, log)}"
+        if said := _last_line(log.partition(FATAL)[0]):
+            reason += f"; the last line it printed: {said}"
+        self._give_up(shard, course.blamed, reason, log)
+        if rest := [item for item in course.left if item not in course.blamed]:
             self._waiting.put(shard.only(rest))
 
     def _stop_when_asked(self, process: subprocess.Popen[str]) -> None:
@@ -206,4 +200,4 @@ class ProcessPool:
 
 def _last_line(log: str, start: str = "") -> str:
     lines = [line for line in log.splitlines() if line.strip() and line.startswith(start)]
-    return lines[-1] if lines else "no message"
+    return lines[-1] if lines else ""

@@ -46,7 +46,11 @@ class Ended:
 
 
 def start(
-    folder: Path, argv: Sequence[str], log: Path, before: Callable[[], None] | None = None
+    folder: Path,
+    argv: Sequence[str],
+    log: Path,
+    before: Callable[[], None] | None = None,
+    guarded: bool = False,
 ) -> int:
     """Start `python -m harness ARGV` in `folder`; return the number of the process.
 
@@ -55,13 +59,14 @@ def start(
         argv: arguments of the command.
         log: file of its output.
         before: called in the new process first.
+        guarded: with the guard that it has on a command line.
     """
     pid = os.fork()
     if pid:
         return pid
     try:
         os.setpgid(0, 0)
-        code = _run(folder, argv, log, before)
+        code = _run(folder, argv, log, before, guarded)
     except BaseException:
         traceback.print_exc()
         code = _TRACEBACK
@@ -70,8 +75,15 @@ def start(
     os._exit(code)
 
 
-def _run(folder: Path, argv: Sequence[str], log: Path, before: Callable[[], None] | None) -> int:
+def _run(
+    folder: Path,
+    argv: Sequence[str],
+    log: Path,
+    before: Callable[[], None] | None,
+    guarded: bool = False,
+) -> int:
     from harness.__main__ import main
+    from harness.core.guard import run_guarded
 
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -87,7 +99,7 @@ def _run(folder: Path, argv: Sequence[str], log: Path, before: Callable[[], None
     if before:
         before()
     try:
-        return main(argv)
+        return run_guarded(lambda: main(argv)) if guarded else main(argv)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 1
 
@@ -98,10 +110,15 @@ def finish(pid: int, log: Path) -> Ended:
     return Ended(os.waitstatus_to_exitcode(status), log.read_text(errors="replace"))
 
 
-def run(folder: Path, argv: Sequence[str], before: Callable[[], None] | None = None) -> Ended:
+def run(
+    folder: Path,
+    argv: Sequence[str],
+    before: Callable[[], None] | None = None,
+    guarded: bool = False,
+) -> Ended:
     """Run `python -m harness ARGV` in `folder`."""
     log = folder.parent / f"{folder.name}.log"
-    return finish(start(folder, argv, log, before), log)
+    return finish(start(folder, argv, log, before, guarded), log)
 
 
 def modules_of(folder: Path, argv: Sequence[str]) -> list[str]:

@@ -240,17 +240,6 @@ def test_processes_and_threads_do_not_change_the_videos(cli) -> None:
     assert video_hashes(Path("runs/here")) == video_hashes(Path("runs/there"))
 
 
-def test_a_dying_worker_loses_only_its_current_unit(cli) -> None:
-    exit_9 = "__import__('os').execv('/bin/sh', ['sh', '-c', 'exit 9'])"
-    Path("dying.py").write_text(FAILING.replace('raise RuntimeError("no plan today")', exit_9))
-    one_worker = ["executor=processes", "workers=1"]
-    result = cli(*sweep("method=dying:Failing,sliding_window,rag", *one_worker))
-    assert result.code == 1
-    (failure,) = STORE.glob("units/*/failure.json")
-    assert "status 9" in json.loads(failure.read_text())["error"]
-    assert len(records(STORE)) == 2  # what stood behind it was made by the next worker
-
-
 def start(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "harness", *sweep(*arguments)],
