@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from backbones.street.training.clips import CLIP_LATENTS, ClipSet
@@ -57,21 +58,28 @@ class DecoderLoop(Loop):
         for _ in range(_CLIPS):
             number = integer(self._clips.held_out, len(self._clips))
             start = integer(0, CLIP_LATENTS - _CLIP_LATENTS + 1)
-            error = self._error(self.model, number, start, draw)
+            decoded, rendered = self._frames(self.model, number, start, draw)
+            error = decoded - rendered
             contours = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
             losses.append(error.abs().mean() + 0.5 * contours)
         return torch.stack(losses).mean()
 
     @torch.inference_mode()
-    def fidelity_db(self) -> float:
-        """Return the peak signal-to-noise ratio of held-out clips with the averaged weights."""
+    def held_out(
+        self,
+    ) -> tuple[
+        Float[Tensor, "frame 3 height width"],
+        Float[Tensor, "frame 3 height width"],
+    ]:
+        """Return decoded and rendered frames of held-out clips, by the averaged weights."""
         decoder = self.averaged()
-        errors = [
-            self._error(decoder, number, start, None).square().mean() / 4
+        pairs = [
+            self._frames(decoder, number, start, None)
             for number in range(self._clips.held_out)
             for start in range(0, CLIP_LATENTS - _CLIP_LATENTS, 4 * _CLIP_LATENTS)
         ]
-        return float(-10 * torch.stack(errors).mean().log10())
+        decoded, rendered = zip(*pairs, strict=True)
+        return torch.cat(decoded), torch.cat(rendered)
 
     def averaged(self) -> LatentDecoder:
         """Return a decoder with the averaged weights."""
@@ -79,10 +87,10 @@ class DecoderLoop(Loop):
         decoder.load_state_dict(self.averages)
         return decoder
 
-    def _error(
+    def _frames(
         self, decoder: torch.nn.Module, number: int, start: int, draw: torch.Generator | None
-    ) -> Tensor:
-        """Return what decoded pictures of a stretch of a clip differ from the rendered ones by."""
+    ) -> tuple[Tensor, Tensor]:
+        """Return the decoded and the rendered frames of a stretch of a clip."""
         assert isinstance(decoder, LatentDecoder)
         latents = self._clips.latents[number, start : start + _CLIP_LATENTS].float()
         if draw is not None:
@@ -92,4 +100,4 @@ class DecoderLoop(Loop):
         first = start * TEMPORAL_FACTOR
         truth = self._clips.truths[number]
         frames = torch.arange(first, first + len(decoded))
-        return decoded - render_frames(truth.street, truth.script, frames)
+        return decoded, render_frames(truth.street, truth.script, frames)

@@ -43,6 +43,7 @@ from harness.studies.training_folder import (
     starting_over,
     write_curves,
 )
+from harness.studies.worlds.decoder_quality import fidelity_db, sharpness_share
 from harness.studies.worlds.run_config import WorldRun
 from reports.studies.world_curves import draw_world_curves
 
@@ -78,7 +79,11 @@ def train_world(run: WorldRun, listener: Listener, stop_requested: StopRequested
     decoder = DecoderLoop(run.decoder, clips, run.seed)
 
     def save_decoder() -> None:
-        listener.say(f"decoder step {decoder.step}: {decoder.fidelity_db():.1f} dB")
+        decoded, rendered = decoder.held_out()
+        listener.say(
+            f"decoder step {decoder.step}: {fidelity_db(decoded, rendered):.1f} dB, "
+            f"{sharpness_share(decoded, rendered):.3f} of the sharpness of rendered frames"
+        )
 
     _advance(run, decoder, save_decoder, listener, stop_requested)
 
