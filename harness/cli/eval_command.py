@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import Device, Threads, durations, one_of
+from harness.cli.options import Device, StallLimit, Threads, durations, one_of
 from harness.cli.parsing import typed
 from harness.core.errors import ConfigError
 from harness.store.folders import existing_store
@@ -53,6 +53,7 @@ def evaluate(
         int | None, typer.Option(min=1, metavar="N", help="Worker processes.")
     ] = None,
     threads: Threads = None,
+    stall_limit_s: StallLimit = None,
     device: Device = "auto",
     engine: Annotated[
         str,
@@ -138,6 +139,7 @@ def evaluate(
         executor=ExecutorSettings(kind),
         workers=workers,
         threads=threads,
+        stall_limit_s=stall_limit_s,
         device=device,
     )
     terminal = Terminal()

@@ -17,6 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.core.errors import ConfigError
+from harness.core.human import duration_text
+from harness.store.claims import QUIET_S
 from harness.store.header import COMMAND
 from harness.store.progress import STATES, Progress, read_progress
 from harness.store.run_store import RunStore
@@ -55,6 +57,7 @@ def show_status(store: RunStore, watched: bool, every_s: float, terminal: Termin
                 "suites": [asdict(suite) for suite in progress.suites],
                 "failures": progress.failures,
                 "processes": [asdict(process) for process in progress.processes],
+                "at_work": [asdict(unit) for unit in progress.at_work],
                 "encoders": [asdict(encoder) for encoder in encoders],
             }
         )
@@ -98,6 +101,11 @@ def _table(progress: Progress, encoders: Sequence[EncoderProgress]) -> Renderabl
     for item, reason in list(progress.failures.items())[:_MOST_FAILURES]:
         parts.append(Text(f"failed: {_label(progress, item)}: {reason}", style="red"))
     parts += [Text(f"at work: {process}") for process in progress.processes]
+    for unit in progress.at_work:
+        if unit.quiet_s >= QUIET_S:
+            quiet = f"no progress for {duration_text(unit.quiet_s)}"
+            text = f"{_label(progress, unit.unit)}: {quiet} ({unit.process})"
+            parts.append(Text(text, style="yellow"))
     return Group(*parts)
 
 

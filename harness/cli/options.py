@@ -38,6 +38,15 @@ Json = Annotated[
     typer.Option("--json", help="Print only one JSON document on standard output."),
 ]
 Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")]
+StallLimit = Annotated[
+    float | None,
+    typer.Option(
+        min=0.1,
+        metavar="S",
+        help="Seconds without a block or clip after which the process of a unit is ended and the "
+        "unit counts as failed; by default never.",
+    ),
+]
 Threads = Annotated[
     int | None,
     typer.Option(

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 
 _MOST_NAME_BYTES = 255  # of file systems
+_LEAST_LIMIT_S = 0.1
 
 
 class ExecutorKind(StrEnum):
@@ -67,7 +68,8 @@ class Settings:
     """Settings that all rows of a sweep share; the keys of harness/config/conf/sweep.yaml.
 
     `workers` are the processes of executor=processes, by default one per GPU, else one per CPU
-    core; `threads` the CPU threads of each, by default an even share of the cores.
+    core; `threads` the CPU threads of each, by default an even share of the cores. `stall_limit_s`
+    ends the process of a unit without a new block or clip, and the unit counts as failed.
     """
 
     name: str = "main"
@@ -79,6 +81,7 @@ class Settings:
     workers: int | None = None
     threads: int | None = None
     save_every_blocks: int = 8
+    stall_limit_s: float | None = None
     deterministic: bool = False
     kernels: Kernels = field(default_factory=Kernels)
     kv: KVLimits = field(default_factory=KVLimits)
@@ -93,6 +96,14 @@ class Settings:
         kind = getattr(self.executor, "kind", None)
         if kind == ExecutorKind.inline and isinstance(self.workers, int) and self.workers > 1:
             raise ConfigError(f"workers={self.workers} needs executor=processes.")
+        limit_s = self.stall_limit_s
+        if isinstance(limit_s, int | float) and not _LEAST_LIMIT_S <= limit_s < math.inf:
+            raise ConfigError(f"stall_limit_s={limit_s:g}: expected at least {_LEAST_LIMIT_S:g}.")
+        if isinstance(limit_s, int | float) and kind == ExecutorKind.slurm:
+            raise ConfigError(
+                "stall_limit_s= is for this machine; on SLURM the time limit of a task ends a unit "
+                "that hangs."
+            )
         for key in ("duration", "seed"):
             values = getattr(self, key)
             if isinstance(values, list) and (not values or len(set(values)) < len(values)):

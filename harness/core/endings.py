@@ -11,6 +11,7 @@ FATAL = "Fatal Python error: "
 """How faulthandler begins."""
 _LIBRARIES = {sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")}
 _THREAD = re.compile(r"^(Current thread|Thread) 0x[0-9a-f]+", re.MULTILINE)
+_SILENCE = re.compile(r"^Timeout \((.+)\)!$", re.MULTILINE)
 _FRAME = re.compile(r'^  File "(.+)", line (\d+) in (.+)$', re.MULTILINE)
 
 
@@ -22,6 +23,8 @@ def how_it_ended(code: int, printed: str) -> str:
         printed: what it printed; where faulthandler was on, with a traceback.
     """
     place = _place(printed)
+    if code == 1 and (silence := _SILENCE.search(printed)):
+        return f"was ended after {silence[1]} without progress, the stall_limit_s{place}"
     if code >= 0:
         return f"ended with status {code}{place}"
     name = signal.Signals(-code).name

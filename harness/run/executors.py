@@ -17,6 +17,7 @@ from harness.core.guard import Failure, guarded
 from harness.core.machine import num_cores
 from harness.run.course import Course
 from harness.run.processes import ProcessPool
+from harness.run.stalls import ending_if_stalled
 from harness.run.worker import run_shard
 from harness.store.run_store import RunStore
 from harness.store.shards import Shard
@@ -49,11 +50,11 @@ def run_shards(
         raise ConfigError("executor=slurm is for sweep; this command takes inline or processes.")
     if settings.executor.kind is ExecutorKind.inline:
         for shard in _not_failed(shards, emit):
-            _run_here(shard, emit, stop_requested)
+            _run_here(shard, settings.stall_limit_s, emit, stop_requested)
     elif shards:
-        ProcessPool(shards, num_workers(settings), visible_gpus(shards[0].device)).run(
-            emit, stop_requested
-        )
+        gpus = visible_gpus(shards[0].device)
+        pool = ProcessPool(shards, num_workers(settings), gpus, settings.stall_limit_s)
+        pool.run(emit, stop_requested)
 
 
 def _not_failed(shards: Sequence[Shard], emit: Emit) -> list[Shard]:
@@ -77,10 +78,17 @@ def _not_failed(shards: Sequence[Shard], emit: Emit) -> list[Shard]:
     return left
 
 
-def _run_here(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
+def _run_here(
+    shard: Shard, limit_s: float | None, emit: Emit, stop_requested: StopRequested
+) -> None:
     """Run a shard in this process; its guard, if it has one, knows what it is at."""
     guard = guarded()
     if guard is None:
+        if limit_s is not None:
+            raise ConfigError(
+                "stall_limit_s= ends the process of a unit, which is yours in the Python API and "
+                "under a debugger; add executor=processes."
+            )
         run_shard(shard, emit, stop_requested)
         return
     course = Course(shard.items)
@@ -94,5 +102,8 @@ def _run_here(shard: Shard, emit: Emit, stop_requested: StopRequested) -> None:
             guard.blame(shard.store, course.blamed)
         emit(event)
 
-    with guard.at_work(shard.store, course.blamed):
-        run_shard(shard, follow, stop_requested)
+    with (
+        guard.at_work(shard.store, course.blamed),
+        ending_if_stalled(limit_s, guard.log, follow, stop_requested) as functions,
+    ):
+        run_shard(shard, *functions)

@@ -37,15 +37,23 @@ class ProcessPool:
         shards: the work.
         num_workers: processes at the same time.
         gpus: names for CUDA_VISIBLE_DEVICES, assigned to the workers in turn; empty without GPUs.
+        stall_limit_s: seconds without progress after which a worker is ended; None for no limit.
     """
 
-    def __init__(self, shards: Sequence[Shard], num_workers: int, gpus: Sequence[str]) -> None:
+    def __init__(
+        self,
+        shards: Sequence[Shard],
+        num_workers: int,
+        gpus: Sequence[str],
+        stall_limit_s: float | None = None,
+    ) -> None:
         self._waiting: queue.SimpleQueue[Shard] = queue.SimpleQueue()
         for shard in shards:
             self._waiting.put(shard)
         self._setting = num_workers
         self._num_workers = min(num_workers, len(shards))
         self._gpus = gpus
+        self._limit = [] if stall_limit_s is None else [f"--stall-limit-s={stall_limit_s}"]
         self._events: queue.SimpleQueue[Event | Exception | None] = queue.SimpleQueue()
         self._lost_with: set[str] = set()  # items during which a GPU failed
         self._stopping = threading.Event()
@@ -122,7 +130,7 @@ class ProcessPool:
                 process = subprocess.Popen(
                     [
                         *(sys.executable, "-X", "faulthandler"),
-                        *("-m", "harness", "dev", "worker", str(path)),
+                        *("-m", "harness", "dev", "worker", str(path), *self._limit),
                     ],
                     stdout=subprocess.PIPE,
                     stderr=log,

@@ -89,10 +89,16 @@ class _Worker:
         self, shard: Shard, emit: Emit, stop_requested: StopRequested, wait_for_others: bool
     ) -> None:
         self._shard = shard
-        self._emit = emit
+        self._listener = emit
+        self._claim: Claim | None = None
         self._stop_requested = stop_requested
         self._wait_for_others = wait_for_others
         self._store = RunStore(Path(shard.store))
+
+    def _emit(self, event: Event) -> None:
+        if event.kind is EventKind.progress and self._claim:
+            self._claim.moved()
+        self._listener(event)
 
     def generate(self) -> None:
         """Load the backbone that all units of the shard share, and make them."""
@@ -191,7 +197,7 @@ class _Worker:
 
         Nothing is reported if its claim got lost meanwhile: the item comes again.
         """
-        started = time.perf_counter()
+        started, self._claim = time.perf_counter(), claim
         self._emit(Event(EventKind.progress, item))
         try:
             work()
@@ -256,8 +262,12 @@ class _Worker:
         from harness.run.external import make_with_command
         from harness.run.prepared import PreparedUnit
 
+        def stop_requested() -> bool:
+            claim.moved()  # a command shows no progress, and has a limit of its own
+            return self._stop_requested()
+
         PreparedUnit.of(unit, source).check_identity()
-        make_with_command(unit, source, device, self._store, self._stop_requested, claim.check)
+        make_with_command(unit, source, device, self._store, stop_requested, claim.check)
 
     def _make(self, source: BackboneSource, backbone: Backbone, unit: Unit, claim: Claim) -> None:
         from harness.core.determinism import strictly_deterministic

@@ -1,10 +1,11 @@
 """Claims of units, by which several processes on one sweep share its work.
 
 A claim is a lock of the operating system on a file, so it ends with its process, however that ends.
-Its holder also sets the time of the file again and again. One that stops doing so, because its
-process is stopped or its disk hangs, loses the claim to whoever waits for it: the file is replaced,
-which the holder sees before it writes. A process that runs keeps its claim, even if its work never
-ends. Where a file system has no locks everybody works, and all write the same bytes.
+Its holder also writes the file again and again: who it is, and when its work last got further. One
+that stops doing so, because its process is stopped or its disk hangs, loses the claim to whoever
+waits for it: the file is replaced, which the holder sees before it writes. A process that runs
+keeps its claim, even if its work never ends, and a note says that it gets no further. Where a file
+system has no locks everybody works, and all write the same bytes.
 """
 
 from __future__ import annotations
@@ -19,14 +20,18 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
+
+from harness.core.human import duration_text
 
 T = TypeVar("T")
 # Seconds without a heartbeat after which a claim is taken over. Clients of network file systems
 # may see the time of a file a minute late.
 LEASE_S = 300.0
+# Seconds without progress after which a note names the work, and again after each doubling.
+QUIET_S = 600.0
 _SIGNS_PER_LEASE = 10
 _LOOK_EVERY_S = 0.5
 _LONGEST_LOOK_S = 10.0  # without a look for longer, this process may have been stopped itself
@@ -37,7 +42,7 @@ class TakenOver(Exception):
     """Another process has taken over the claim of this one, whose heartbeat stopped."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Claim:
     """A claim that this process holds.
 
@@ -48,6 +53,29 @@ class Claim:
 
     path: Path
     descriptor: int | None
+    _moved_s: float = field(default_factory=time.monotonic)
+
+    @property
+    def quiet_s(self) -> float:
+        """Return the seconds since its work last got further."""
+        return time.monotonic() - self._moved_s
+
+    def moved(self) -> None:
+        """Take note that its work has got further."""
+        self._moved_s = time.monotonic()
+
+    def give_sign(self) -> None:
+        """Write who holds it and when its work last got further.
+
+        Raises:
+            OSError: that can't be written.
+        """
+        if self.descriptor is None:
+            return
+        moved = f"{time.time() - self.quiet_s:.0f}"
+        text = f"{socket.gethostname()}, process {os.getpid()}\n{moved}\n"
+        os.pwrite(self.descriptor, text.encode(), 0)
+        os.utime(self.descriptor)  # on NFS others see what is written only later
 
     @property
     def is_lost(self) -> bool:
@@ -162,7 +190,7 @@ def clear(folder: Path) -> set[str]:
 def holder(path: Path) -> str:
     """Return the machine and the process that hold a claim."""
     try:
-        return path.read_text() or "another process"
+        return path.read_text().partition("\n")[0] or "another process"
     except OSError:
         return "another process"
 
@@ -181,7 +209,8 @@ def in_turn(
     Args:
         items: the work.
         path_of: returns the file of an item's claim.
-        on_note: called with an item and a text: who is waited for, or has lost its claim.
+        on_note: called with an item and a text: who is waited for, or has lost its claim; from
+            another thread, that this process gets no further with the item.
         stop_requested: ends the waiting.
         wait: False yields what others hold beside them, as they may hang for good.
     """
@@ -189,7 +218,7 @@ def in_turn(
     for item in items:
         path = path_of(item)
         if claim := take(path):
-            yield from _while_held(item, claim, later)
+            yield from _while_held(item, claim, later, on_note)
         else:
             later.append((item, _Lease(path)))
     while later:
@@ -211,7 +240,7 @@ def in_turn(
             else:
                 time.sleep(_LOOK_EVERY_S)
             claim = take(lease.path)
-        yield from _while_held(item, claim, later)
+        yield from _while_held(item, claim, later, on_note)
 
 
 class _Lease:
@@ -251,10 +280,15 @@ class _Lease:
         return found.st_ino, found.st_mtime_ns
 
 
-def _while_held(item: T, claim: Claim, later: deque[tuple[T, _Lease]]) -> Iterator[tuple[T, Claim]]:
+def _while_held(
+    item: T,
+    claim: Claim,
+    later: deque[tuple[T, _Lease]],
+    on_note: Callable[[T, str], None],
+) -> Iterator[tuple[T, Claim]]:
     """Yield an item and its claim, which is kept alive; put it off if the claim gets lost."""
     try:
-        with _signs_of_life(claim):
+        with _signs_of_life(claim, lambda text: on_note(item, text)):
             yield item, claim
         if claim.is_lost:
             later.append((item, _Lease(claim.path)))
@@ -263,17 +297,21 @@ def _while_held(item: T, claim: Claim, later: deque[tuple[T, _Lease]]) -> Iterat
 
 
 @contextmanager
-def _signs_of_life(claim: Claim) -> Iterator[None]:
-    """Set the time of the file of a claim again and again, whatever this process is doing."""
-    if claim.descriptor is None:
-        yield
-        return
-    file, ended = claim.descriptor, threading.Event()
+def _signs_of_life(claim: Claim, on_note: Callable[[str], None]) -> Iterator[None]:
+    """Write the file of a claim again and again, whatever this process is doing."""
+    ended = threading.Event()
 
     def work() -> None:
+        noted_at_s = QUIET_S
         while not ended.wait(LEASE_S / _SIGNS_PER_LEASE):
             with contextlib.suppress(OSError):  # the work itself says which disk failed
-                os.utime(file)
+                claim.give_sign()
+            quiet_s = claim.quiet_s
+            if quiet_s < QUIET_S:
+                noted_at_s = QUIET_S
+            elif quiet_s >= noted_at_s:
+                on_note(f"no progress for {duration_text(quiet_s)}")
+                noted_at_s = 2 * quiet_s
 
     thread = threading.Thread(target=work, name="signs of life", daemon=True)
     thread.start()
@@ -288,7 +326,7 @@ def _note_holder(claim: Claim, descriptor: int) -> None:
     """Write who holds a claim into its file; give it up if that can't be written."""
     try:
         os.truncate(descriptor, 0)
-        os.write(descriptor, f"{socket.gethostname()}, process {os.getpid()}".encode())
+        claim.give_sign()
         os.fsync(descriptor)  # on NFS other machines see it only then
     except OSError as error:
         claim.release()

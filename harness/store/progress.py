@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from harness.core.durations import duration_name
 from harness.core.errors import StoreError
+from harness.store.at_work import UnitAtWork, units_at_work
 from harness.store.failures import Failure
 from harness.store.files import Reader
 from harness.store.header import Header, lost_beside_others
@@ -51,6 +52,7 @@ class Progress:
         failures: why items failed: units, or "suite:unit" for their scores.
         labels: readable names of units.
         processes: those that work on it now.
+        at_work: the units that they are at.
         lost_lines: how many lines units.jsonl lacks; None if it has all.
     """
 
@@ -59,6 +61,7 @@ class Progress:
     failures: dict[str, str]
     labels: dict[str, str]
     processes: tuple[Process, ...] = field(default=())
+    at_work: tuple[UnitAtWork, ...] = field(default=())
     lost_lines: str | None = None
 
     def count(self, state: str) -> int:
@@ -109,6 +112,7 @@ def read_progress(store: RunStore) -> Progress:
         failures=failures,
         labels=_labels(lines),
         processes=processes,
+        at_work=tuple(units_at_work(store.claims_dir)),
         lost_lines=lost_beside_others(store.header_path, header, len(lines)) if header else None,
     )
 

@@ -20,7 +20,10 @@ from harness.studies.experiments.experiment import Experiment, encoder_of, read_
 from harness.studies.experiments.training_progress import encoder_folder
 
 # Settings of the command line that also apply to the rollouts of the corpus.
-_CORPUS_KEYS = ("backbone", "device", "executor", "runs", "save_every_blocks", "threads", "workers")
+_CORPUS_KEYS = (
+    *("backbone", "device", "executor", "runs", "save_every_blocks", "stall_limit_s"),
+    *("threads", "workers"),
+)
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,8 @@ def test_a_mistake_names_only_what_is_wrong(cli, arguments: list[str], message: 
         (["method=methods.rag:Ragg"], ["methods.rag has no 'Ragg'", "Did you mean 'Rag'?"]),
         (["method=oracle"], ["method.trace=PATH"]),
         (["save_every_blocks=0"], ["at least 1"]),
+        (["stall_limit_s=0"], ["stall_limit_s=0: expected at least 0.1"]),
+        (["stall_limit_s=9", "executor=slurm"], ["the time limit of a task"]),
         (["duration=nan"], ["number of seconds above 0"]),
         (["duration=inf"], ["number of seconds above 0"]),
         (["workers=-1"], ["workers=-1: expected at least 1"]),

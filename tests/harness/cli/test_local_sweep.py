@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock
@@ -61,6 +62,7 @@ def test_status_counts_what_is_done_failed_and_missing(cli, store: RunStore) -> 
         "pid",
         "host",
         "since",
+        *("unit", "process", "quiet_s"),
         "label",
         "step",
         "steps",
@@ -73,6 +75,17 @@ def test_status_counts_what_is_done_failed_and_missing(cli, store: RunStore) -> 
     ]
     assert found["suites"] == [{"suite": "offline", "done": 2, "failed": 0, "missing": 0}]
     assert found["failures"] == {"b-p": "ValueError: no"}
+
+
+def test_status_names_a_unit_without_progress(cli, store: RunStore) -> None:
+    store.claims_dir.mkdir()
+    for unit_id, quiet_s in (("b-q", 4000), ("b-p", 3)):
+        moved = int(time.time()) - quiet_s
+        text = f"elsewhere, process 7\n{moved}\n"
+        (store.claims_dir / unit_id).write_text(text)
+    out = cli("status", "tour").out
+    assert "tiny | b | q seed 0: no progress for 1 h 7 min" in out and "process 7" in out
+    assert out.count("no progress") == 1
 
 
 def test_watching_into_a_file_prints_a_line_per_change_and_says_how_to_come_back(

@@ -38,7 +38,12 @@ def wait():
     Path("process").write_text(str(os.getpid()))
     time.sleep(0.01)
 
+def deadlock():
+    # With the lock of the interpreter held.
+    ctypes.PyDLL(None).sleep(600)
+
 ENDS = {
+    "deadlock": deadlock,
     "raise": lambda: 1 / 0,
     "segv": lambda: ctypes.string_at(8),
     "abort": os.abort,
@@ -94,8 +99,8 @@ def test_units_that_end_the_process_fail_and_the_others_are_made_and_scored(fold
     reasons = " ".join(failure["error"] for failure in failures)
     for reason in (
         "ZeroDivisionError",
-        "was ended by SIGSEGV (dying.py:18 in <lambda>)",
-        "was ended by SIGABRT (dying.py:32 in plan)",
+        "was ended by SIGSEGV (dying.py:23 in <lambda>)",
+        "was ended by SIGABRT (dying.py:37 in plan)",
         "was ended by SIGKILL, as kill -9 does",
         "ended with status 0",
     ):
@@ -136,6 +141,19 @@ def test_a_command_that_ends_elsewhere_ends_by_the_same_signal(folder: Path) -> 
     ended = run(folder, dying("never"), before, guarded=True)
     assert ended.code == -signal.SIGABRT
     assert "continues" not in ended.output
+
+
+def test_a_unit_without_progress_ends_its_process_at_the_limit(folder: Path) -> None:
+    command = (*dying("deadlock", "never"), "stall_limit_s=6")
+    ended = run(folder, command, guarded=True)
+    assert ended.code == 1, ended.output
+    place = "dying.py:18 in deadlock"
+    assert f"after 0:00:06 without progress, the stall_limit_s ({place})" in ended.output
+    (failure,) = STORE.glob("units/*/failure.json")
+    assert "in deadlock" in json.loads(failure.read_text())["traceback"]
+    assert len(records(STORE)) == 1
+    ended = run(folder, command)
+    assert ended.code == 2 and "add executor=processes" in ended.output
 
 
 def test_a_second_ctrl_c_ends_a_unit_that_hangs(

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import astuple
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,6 +19,7 @@ import pytest
 
 from harness.core.disk import disk_error
 from harness.store import claims
+from harness.store.at_work import units_at_work
 from harness.store.claims import TakenOver, clear, in_turn, take
 from harness.store.paths import StorePaths
 from harness.store.processes import running_processes
@@ -134,6 +136,38 @@ def test_waiting_ends_when_asked_to_stop(tmp_path: Path, other: subprocess.Popen
     asked = threading.Event()
     claimed = in_turn("ab", tmp_path.joinpath, lambda *_: asked.set(), asked.is_set)
     assert [item for item, _ in claimed] == ["a"]
+
+
+def test_work_without_progress_is_named_once_and_again_after_twice_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "LEASE_S", 0.01)
+    monkeypatch.setattr(claims, "QUIET_S", 0.05)
+    noted: list[tuple[str, str]] = []
+    for item, claim in in_turn("ab", tmp_path.joinpath, lambda *one: noted.append(one), never):
+        began = len(noted)
+        while item == "a" and len(noted) < 2:
+            time.sleep(0.001)
+        ((unit, process, quiet_s),) = map(astuple, units_at_work(tmp_path))
+        assert (unit, process) == (item, f"{socket.gethostname()}, process {os.getpid()}")
+        assert 0 <= quiet_s < 60
+        claim.moved()
+        assert claim.quiet_s < 0.05 or began == len(noted)
+    assert {item for item, _ in noted} == {"a"}
+    assert all(text.startswith("no progress for 0.") for _, text in noted)
+
+
+def test_units_of_processes_that_have_ended_are_not_at_work(tmp_path: Path) -> None:
+    moved = int(time.time()) - 1000
+    (tmp_path / "dead").write_text(f"{socket.gethostname()}, process {2**22 + 1}\n{moved}\n")
+    (tmp_path / "elsewhere").write_text(f"elsewhere, process 1\n{moved}\n")
+    (tmp_path / "of before").write_text("elsewhere, process 1")
+    (unit,) = units_at_work(tmp_path)
+    assert (unit.unit, unit.process) == ("elsewhere", "elsewhere, process 1")
+    assert unit.quiet_s == pytest.approx(1000, abs=60)
+    ended_s = time.time() - claims.LEASE_S - 1
+    os.utime(tmp_path / "elsewhere", (ended_s, ended_s))
+    assert not units_at_work(tmp_path)
 
 
 def test_a_holder_without_a_sign_of_life_loses_its_claim_and_notices(
@@ -254,7 +288,7 @@ def test_a_disk_that_fails_is_not_taken_for_one_without_locks(
         with pytest.raises(OSError, match=str(tmp_path / "a")):
             take(tmp_path / "a")
     with monkeypatch.context() as patch:
-        patch.setattr("harness.store.claims.os.write", refusing(errno.ENOSPC))
+        patch.setattr("harness.store.claims.os.pwrite", refusing(errno.ENOSPC))
         with pytest.raises(OSError, match=str(tmp_path / "b")) as caught:
             take(tmp_path / "b")
     assert disk_error(caught.value)
