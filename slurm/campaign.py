@@ -170,7 +170,7 @@ class Campaign:
         def unit_s(unit: Unit) -> float:
             row = (unit.backbone, unit.method)
             if row not in known:
-                found = recorded.get(pair_key(unit.identity))
+                found = recorded.get((pair_key(unit.identity), 1))
                 guess = self.profile.latent_s or guessed_latent_s(need_of(unit).weights_bytes)
                 known[row] = median(found) if found else guess
             return known[row] * unit.num_latents

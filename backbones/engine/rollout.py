@@ -101,7 +101,8 @@ class Rollout:
             strategy.attach(self._view)
         free_bytes = place.free_bytes if place else free_device_bytes(self._device)
         limits = place.limits if place else runtime.kv
-        sizes = plan_tiers(spec, kept, limits, self._device, free_bytes)
+        host = place.host if place else None
+        sizes = plan_tiers(spec, kept, limits, self._device, free_bytes, host)
         compiled = compiles(runtime, self._device)
         self.store = KVStore(
             shape,

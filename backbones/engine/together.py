@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from backbones.engine.attention import using
+from backbones.engine.kv.sizes import HostRoom
 from backbones.engine.kv.store import context_buffers
 from backbones.engine.protocol import BlockPass
 from backbones.engine.runtime import AttentionKernel, KVLimits
@@ -63,20 +64,26 @@ class Place:
         gathered_PLHKD: room for the keys and values of its context.
         limits: memory for those of its past.
         free_bytes: memory of the device that is left to it.
+        host: memory of the host, and disk, that is left to it.
     """
 
     gathered_PLHKD: Tensor
     limits: KVLimits
     free_bytes: int
+    host: HostRoom
 
 
 def places(backbone: Backbone, limits: KVLimits, number: int) -> list[Place]:
-    """Divide what the loaded models leave of a device, and limits of memory, among rollouts."""
+    """Divide what the loaded models leave of a device, and limits of memory, among rollouts.
+
+    As before a single rollout, memory that earlier ones cached on the device is released.
+    """
     spec = backbone.spec
     free_bytes = free_device_bytes(backbone.device) // number
     dtype, device = spec.precision.dtype, backbone.device
     buffers = context_buffers(number, spec.shape, spec.budget_latents, dtype, device)
-    return [Place(buffer, limits.of_each(number), free_bytes) for buffer in buffers]
+    of_each, host = limits.of_each(number), HostRoom.now().of_each(number)
+    return [Place(buffer, of_each, free_bytes, host) for buffer in buffers]
 
 
 def without_gradients(steps: Steps[T]) -> Steps[T]:

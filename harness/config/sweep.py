@@ -68,8 +68,9 @@ class Settings:
     """Settings that all rows of a sweep share; the keys of harness/config/conf/sweep.yaml.
 
     `workers` are the processes of executor=processes, by default one per GPU, else one per CPU
-    core; `threads` the CPU threads of each, by default an even share of the cores. `stall_limit_s`
-    ends the process of a unit without a new block or clip, and the unit counts as failed.
+    core; `threads` the CPU threads of each, by default an even share of the cores; `batch` the
+    videos of one row that each makes in step. `stall_limit_s` ends the process of a unit without a
+    new block or clip, and the unit counts as failed.
     """
 
     name: str = "main"
@@ -80,6 +81,7 @@ class Settings:
     device: str = "auto"
     workers: int | None = None
     threads: int | None = None
+    batch: int = 1
     save_every_blocks: int = 8
     stall_limit_s: float | None = None
     deterministic: bool = False
@@ -89,11 +91,22 @@ class Settings:
 
     def __post_init__(self) -> None:
         # OmegaConf also builds a temporary instance whose fields are placeholders, not numbers.
-        for key in ("workers", "threads"):
+        for key in ("workers", "threads", "batch"):
             number = getattr(self, key)
             if isinstance(number, int) and number < 1:
                 raise ConfigError(f"{key}={number}: expected at least 1.")
+        in_step = isinstance(self.batch, int) and self.batch > 1
+        if in_step and getattr(self.kernels, "cuda_graphs", None) is True:
+            raise ConfigError(
+                f"kernels.cuda_graphs=true replays the passes of one video, and batch={self.batch} "
+                "computes those of several together: choose one."
+            )
         kind = getattr(self.executor, "kind", None)
+        if in_step and kind == ExecutorKind.slurm:
+            raise ConfigError(
+                f"batch={self.batch} is for inline and processes: tasks of SLURM make one video at "
+                "a time."
+            )
         if kind == ExecutorKind.inline and isinstance(self.workers, int) and self.workers > 1:
             raise ConfigError(f"workers={self.workers} needs executor=processes.")
         limit_s = self.stall_limit_s
@@ -232,6 +245,8 @@ def load_single(prompt: str, arguments: Sequence[str]) -> SweepConfig:
         raise ConfigError(
             "generate makes one video: name one backbone, one method and one seed, or use sweep."
         )
+    if config.settings.batch > 1:
+        raise ConfigError(f"batch={config.settings.batch}: generate makes one video.")
     if config.settings.executor.kind is ExecutorKind.slurm:
         raise ConfigError("generate works on this machine; on SLURM use sweep.")
     sha256 = hashlib.sha256(prompt.encode()).hexdigest()

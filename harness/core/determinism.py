@@ -20,7 +20,7 @@ _PHRASES = (
 
 @contextmanager
 def strictly_deterministic(enabled: bool) -> Iterator[None]:
-    """Allow only deterministic kernels inside the block, if enabled.
+    """Allow only deterministic kernels inside the block, if enabled; blocks may be nested.
 
     Raises:
         DeviceError: an operation has none here; the message names it.
@@ -28,6 +28,7 @@ def strictly_deterministic(enabled: bool) -> Iterator[None]:
     if not enabled:
         yield
         return
+    before = torch.are_deterministic_algorithms_enabled()
     benchmark = torch.backends.cudnn.benchmark
     torch.use_deterministic_algorithms(True)
     fill: Any = torch.utils.deterministic
@@ -43,8 +44,8 @@ def strictly_deterministic(enabled: bool) -> Iterator[None]:
             ) from error
         raise
     finally:
-        torch.use_deterministic_algorithms(False)
-        fill.fill_uninitialized_memory = True
+        torch.use_deterministic_algorithms(before)
+        fill.fill_uninitialized_memory = not before
         torch.backends.cudnn.benchmark = benchmark
 
 

@@ -59,11 +59,13 @@ class Guarded:
     Attributes:
         continues: whether an earlier process of the same command was ended at work.
         failures: what failed in those; of several of one item the last one counts.
+        in_step: stores and items that were in progress together when one of those was ended.
         log: file that is kept if this process ends at work, for tracebacks of native errors.
     """
 
     continues: bool
     failures: Sequence[Failure]
+    in_step: Sequence[tuple[str, str]]
     log: IO[bytes]
     _notes: IO[bytes]
     _end: int = field(default=0)
@@ -83,9 +85,12 @@ class Guarded:
         finally:
             self._write(at=b"")
 
-    def blame(self, store: str, items: Sequence[str]) -> None:
-        """Note which items of a store have failed if this process ends now."""
-        self._write(at=_line({"store": store, "items": list(items)}))
+    def blame(self, store: str, items: Sequence[str], in_step: Sequence[str] = ()) -> None:
+        """Note which items of a store have failed if this process ends now.
+
+        Which of several `in_step` is to blame will not be known.
+        """
+        self._write(at=_line({"store": store, "items": list(items), "in_step": list(in_step)}))
 
     def note(self, failure: Failure) -> None:
         """Note a failure that is recorded and does not end this process."""
@@ -133,6 +138,7 @@ def run_guarded(command: Callable[[], int]) -> int:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED_FOR)
     failures: list[Failure] = []
+    in_step: list[tuple[str, str]] = []
     continues_one = False
     while True:
         with tempfile.TemporaryFile() as notes, tempfile.TemporaryFile() as log:
@@ -140,7 +146,7 @@ def run_guarded(command: Callable[[], int]) -> int:
             if child == 0:
                 _end_with(parent)
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
-                return _run_child(command, Guarded(continues_one, failures, log, notes))
+                return _run_child(command, Guarded(continues_one, failures, in_step, log, notes))
             code, asked = _wait_for(child)
             at = _read(notes, failures)
             log.seek(0)
@@ -148,8 +154,9 @@ def run_guarded(command: Callable[[], int]) -> int:
         if at is None or asked or -code in _ASKED:
             return _ended_by(-code) if code < 0 else code
         ended = how_it_ended(code, printed)
-        store, items = at
+        store, items, suspects = at
         continues_one = True
+        in_step += [(store, item) for item in suspects]
         failures += [Failure(store, item, f"its process {ended}", printed) for item in items]
         if sys.stdout.isatty():
             print(end=_SHOW_CURSOR, flush=True)
@@ -199,8 +206,12 @@ def _wait_for(child: int) -> tuple[int, bool]:
             os.kill(child, found.si_signo)
 
 
-def _read(notes: IO[bytes], failures: list[Failure]) -> tuple[str, list[str]] | None:
-    """Add the failures that a child noted; return store and items to blame, None without work."""
+def _read(notes: IO[bytes], failures: list[Failure]) -> tuple[str, list[str], list[str]] | None:
+    """Add the failures that a child noted.
+
+    Returns:
+        The store, the items to blame and those in step; None without work.
+    """
     notes.seek(0)
     at = None
     for line in notes:
@@ -211,7 +222,7 @@ def _read(notes: IO[bytes], failures: list[Failure]) -> tuple[str, list[str]] | 
         if "failure" in found:
             failures.append(Failure(**found["failure"]))
         else:
-            at = found["store"], found["items"]
+            at = found["store"], found["items"], found["in_step"]
     return at
 
 

@@ -14,24 +14,38 @@ class Course:
 
     Args:
         items: of the shard.
+        batch: most of them that are in progress at the same time.
 
     Attributes:
         ended: items that are done or failed.
-        current: the item in progress.
     """
 
-    def __init__(self, items: Sequence[str]) -> None:
+    def __init__(self, items: Sequence[str], batch: int = 1) -> None:
         self.ended: set[str] = set()
-        self.current: str | None = None
+        self._begun: dict[str, None] = {}  # the latest to progress comes last
         self._items = items
+        self._batch = batch
 
     def follow(self, event: Event) -> None:
         """Take note of an event."""
         if event.kind in _ENDED:
             self.ended.add(event.item)
-            self.current = None
+            self._begun.pop(event.item, None)
         elif event.kind is EventKind.progress:
-            self.current = event.item
+            self._begun.pop(event.item, None)
+            self._begun[event.item] = None
+            for item in [*self._begun][: -self._batch]:  # another process took it over
+                del self._begun[item]
+
+    @property
+    def in_progress(self) -> list[str]:
+        """The items that have begun and not ended, several only if they are made in step."""
+        return sorted(self._begun)
+
+    @property
+    def in_step(self) -> list[str]:
+        """The items to be made by themselves if the process ends now, to tell which ends it."""
+        return self.in_progress if len(self.in_progress) > 1 else []
 
     @property
     def left(self) -> list[str]:
@@ -43,8 +57,8 @@ class Course:
         """The items that have failed if the process ends now.
 
         A process that ends before its first item would do so again, so all its items have failed;
-        between two items none has.
+        between two items, and with several in step, none has.
         """
-        if self.current:
-            return [self.current]
+        if self.in_progress:
+            return [] if self.in_step else self.in_progress
         return [] if self.ended else self.left

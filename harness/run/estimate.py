@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -25,6 +25,7 @@ from harness.run.speeds import (
     recorded_report_s,
 )
 from harness.run.sweep import missing_evaluations
+from harness.store.shards import split_units, step_groups
 from harness.store.units import build_backbone
 
 if TYPE_CHECKING:
@@ -88,8 +89,9 @@ def estimate(
 ) -> Estimate:
     """Estimate the cost of generating `missing`, of scoring all units and of their report.
 
-    Seconds per latent frame come from earlier records under the same parent folder: of the same
-    backbone and method, else of the same backbone.
+    Seconds per latent frame come from earlier records under the same parent folder, of as many
+    videos in step as there will be: of the same backbone and method, else of the same backbone.
+    Those of the same backbone and method with another number in step come between.
 
     Args:
         units: the whole sweep.
@@ -101,7 +103,7 @@ def estimate(
     """
     runs = Path(settings.runs)
     recorded = recorded_latent_s(runs) if missing else {}
-    latent_s: dict[tuple[str, str], float | None] = {}
+    latent_s: dict[tuple[str, str, int], float | None] = {}
     geometries: dict[str, Geometry] = {}
     commands: dict[str, None] = {}
     sources: dict[str, None] = {}
@@ -112,17 +114,18 @@ def estimate(
         geometries[unit.backbone] = source.spec().geometry
         if isinstance(source, ExternalBackbone):
             commands[unit.backbone] = None
-    for unit in missing:
-        row = (unit.backbone, unit.method)
+    workers = num_workers(settings)
+    for group in _groups(missing, settings, workers, commands):
+        unit = group[0]
+        row = (unit.backbone, unit.method, len(group))
         if row not in latent_s:
             by_blocks = measure and unit.backbone not in commands
-            latent_s[row], origin = _latent_s(unit, recorded, settings, by_blocks)
+            latent_s[row], origin = _latent_s(unit, len(group), recorded, settings, by_blocks)
             sources[origin] = None
         per_latent_s = latent_s[row]
         if per_latent_s is None:
             unknown[unit.backbone] = None
-        seconds += (per_latent_s or 0.0) * unit.num_latents
-    workers = num_workers(settings)
+        seconds += (per_latent_s or 0.0) * unit.num_latents * len(group)
     generate = StageCost(
         len(missing),
         len({u.id for u in units}) - len(missing),
@@ -160,15 +163,31 @@ def disk_bytes(units: Iterable[Unit]) -> int:
     return total
 
 
+def _groups(
+    units: Sequence[Unit], settings: Settings, workers: int, commands: Container[str]
+) -> Iterator[tuple[Unit, ...]]:
+    """Yield the units that each worker makes in step; those of external generators one by one."""
+    for part in split_units(units, workers):
+        yield from step_groups(part, 1 if part[0].backbone in commands else settings.batch)
+
+
 def _latent_s(
-    unit: Unit, recorded: dict[str, list[float]], settings: Settings, measure: bool
+    unit: Unit,
+    batch: int,
+    recorded: dict[tuple[str, float], list[float]],
+    settings: Settings,
+    measure: bool,
 ) -> tuple[float | None, str]:
     """Return seconds per latent frame of the row of a unit, and where they come from."""
-    if found := recorded.get(pair_key(unit.identity)):
+    pair = pair_key(unit.identity)
+    if found := recorded.get((pair, batch)):
         return median(found), "from earlier records"
     if measure:
-        return _timed_latent_s(PreparedUnit.of(unit), settings), "timed a few blocks"
-    if found := recorded.get(backbone_key(unit.identity)):
+        alone = " of one video alone" if batch > 1 else ""
+        return _timed_latent_s(PreparedUnit.of(unit), settings), f"timed a few blocks{alone}"
+    if found := [s for (key, _), speeds in recorded.items() if key == pair for s in speeds]:
+        return median(found), "from earlier records of another batch"
+    if found := recorded.get((backbone_key(unit.identity), batch)):
         return median(found), "from earlier records of other methods"
     return None, "no earlier record"
 

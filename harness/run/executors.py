@@ -49,7 +49,7 @@ def run_shards(
     if settings.executor.kind is ExecutorKind.slurm:
         raise ConfigError("executor=slurm is for sweep; this command takes inline or processes.")
     if settings.executor.kind is ExecutorKind.inline:
-        for shard in _not_failed(shards, emit):
+        for shard in _those_in_step_last(_not_failed(shards, emit)):
             _run_here(shard, settings.stall_limit_s, emit, stop_requested)
     elif shards:
         gpus = visible_gpus(shards[0].device)
@@ -78,6 +78,19 @@ def _not_failed(shards: Sequence[Shard], emit: Emit) -> list[Shard]:
     return left
 
 
+def _those_in_step_last(shards: Sequence[Shard]) -> list[Shard]:
+    """Move what was in step when an earlier process was ended to the end, to be made one by one."""
+    guard = guarded()
+    if guard is None or not guard.in_step:
+        return list(shards)
+    first, last = [], []
+    for shard in shards:
+        suspects = {item for store, item in guard.in_step if store == shard.store}
+        first.append(shard.without(suspects))
+        last.append(replace(shard.only(suspects), batch=1))
+    return [shard for shard in (*first, *last) if shard.items]
+
+
 def _run_here(
     shard: Shard, limit_s: float | None, emit: Emit, stop_requested: StopRequested
 ) -> None:
@@ -91,15 +104,15 @@ def _run_here(
             )
         run_shard(shard, emit, stop_requested)
         return
-    course = Course(shard.items)
+    course = Course(shard.items, shard.batch)
 
     def follow(event: Event) -> None:
-        before = course.blamed
+        before = course.blamed, course.in_step
         course.follow(event)
         if event.kind is EventKind.failed:
             guard.note(Failure(shard.store, event.item, event.text))
-        if course.blamed != before:
-            guard.blame(shard.store, course.blamed)
+        if (course.blamed, course.in_step) != before:
+            guard.blame(shard.store, course.blamed, course.in_step)
         emit(event)
 
     with (

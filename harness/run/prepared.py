@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from backbones.engine.kv.sizes import Kept, most_kept, plan_tiers
+from backbones.engine.kv.sizes import HostRoom, Kept, most_kept, plan_tiers
 from backbones.engine.noise import SeededNoise
 from backbones.engine.rollout import Rollout, compiles
 from harness.core.compiler import compiler_problem
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from backbones.engine.backbone import Backbone, BackboneSource
     from backbones.engine.runtime import KVLimits, Runtime
     from backbones.engine.spec import BackboneSpec
+    from backbones.engine.together import Place
     from harness.store.units import Unit
     from methods.base import MemoryStrategy
 
@@ -67,7 +68,11 @@ class PreparedUnit:
         return most_kept(self.strategy, rollouts)
 
     def check_memory(
-        self, limits: KVLimits, device: torch.device, free_bytes: int | None = None
+        self,
+        limits: KVLimits,
+        device: torch.device,
+        free_bytes: int | None = None,
+        number: int = 1,
     ) -> None:
         """Refuse a unit whose models, context or past can't be held.
 
@@ -78,6 +83,7 @@ class PreparedUnit:
             limits: the user's.
             device: where it will run.
             free_bytes: free memory of the device; by default measured.
+            number: units like this one that are made in step.
 
         Raises:
             DeviceError: how much is needed, how much there is, and which setting lowers it.
@@ -85,19 +91,35 @@ class PreparedUnit:
         if free_bytes is None:
             free_bytes = free_device_bytes(device)
         spec = self.spec
-        needed = spec.weights_bytes + spec.context_bytes + spec.scratch_bytes
+        of_each = spec.context_bytes + spec.scratch_bytes
+        needed = spec.weights_bytes + number * of_each
         if needed > free_bytes:
+            times, advice = "", ""
+            if number > 1:
+                times, advice = f", for each of {number} videos", f" A batch below {number} helps."
             raise DeviceError(
                 f"{spec.name} needs {needed / GIB:.1f} GiB on {device}: "
                 f"{spec.weights_bytes / GIB:.1f} of weights, {spec.context_bytes / GIB:.1f} for a "
                 f"context of {spec.budget_latents} latent frames and {spec.scratch_bytes / GIB:.1f}"
-                f" to compute and decode; {max(0, free_bytes) / GIB:.1f} GiB are free. "
+                f" to compute and decode{times}; {max(0, free_bytes) / GIB:.1f} GiB are free. "
                 "backbone.precision=bfloat16 and a smaller backbone.budget_latents need less."
+                f"{advice}"
             )
-        plan_tiers(spec, self.kept(), limits, device, free_bytes - spec.weights_bytes)
+        plan_tiers(
+            spec,
+            self.kept(),
+            limits.of_each(number),
+            device,
+            (free_bytes - spec.weights_bytes) // number,
+            HostRoom.now().of_each(number),
+        )
 
     def start(
-        self, backbone: Backbone, runtime: Runtime, num_latents: int | None = None
+        self,
+        backbone: Backbone,
+        runtime: Runtime,
+        num_latents: int | None = None,
+        place: Place | None = None,
     ) -> Rollout:
         """Start the rollout of the unit.
 
@@ -105,6 +127,7 @@ class PreparedUnit:
             backbone: what `source` loaded.
             runtime: how to compute it.
             num_latents: latent frames to make, by default those of the unit.
+            place: its part of the device, if others are made in step with it.
 
         Raises:
             LongtakeError: the strategy refuses the rollout, or its memory doesn't fit.
@@ -120,6 +143,7 @@ class PreparedUnit:
             num_latents or unit.num_latents,
             unit.seed,
             runtime,
+            place,
         )
 
 

@@ -1,7 +1,8 @@
 """A pool of worker processes on this machine: every shard runs in its own process.
 
 When a worker dies, its current unit has failed and the rest of its shard returns to the queue. When
-it loses its GPU, the current unit returns to the queue as well, once.
+it loses its GPU, the current unit returns to the queue as well, once. Several units in step return
+to the end of the queue: none is blamed before it was made alone.
 """
 
 from __future__ import annotations
@@ -156,7 +157,7 @@ class ProcessPool:
 
     def _read_events(self, process: subprocess.Popen[str], shard: Shard) -> Course:
         """Forward events; return the course of the shard that they tell."""
-        course = Course(shard.items)
+        course = Course(shard.items, shard.batch)
         assert process.stdout is not None
         for line in process.stdout:
             if not line.endswith("\n"):
@@ -168,8 +169,11 @@ class ProcessPool:
 
     def _try_again(self, shard: Shard, course: Course, said: str, log: str) -> None:
         """Queue what is left after a GPU failed; an item with which it fails again has failed."""
+        if course.in_step:
+            self._put_off(shard, course, said)
+            return
         left = course.left
-        item = course.current or left[0]
+        item = (course.in_progress or left)[0]
         if item in self._lost_with:
             self._give_up(shard, [item], said, log)
             left.remove(item)
@@ -179,6 +183,15 @@ class ProcessPool:
             self._events.put(Event(EventKind.note, item, text=text))
         if left:
             self._waiting.put(shard.only(left))
+
+    def _put_off(self, shard: Shard, course: Course, reason: str) -> None:
+        """Queue what is left; items that were in step come last and one by one."""
+        first, *others = course.in_step
+        text = f"{reason} {len(others) + 1} units were in step: they come last and one by one"
+        self._events.put(Event(EventKind.note, first, text=text))
+        if rest := [item for item in course.left if item not in course.in_step]:
+            self._waiting.put(shard.only(rest))
+        self._waiting.put(replace(shard.only(course.in_step), batch=1))
 
     def _give_up(self, shard: Shard, items: Sequence[str], reason: str, log: str) -> None:
         """Record items as failed."""
@@ -191,6 +204,9 @@ class ProcessPool:
         reason = f"its process {how_it_ended(code, log)}"
         if said := _last_line(log.partition(FATAL)[0]):
             reason += f"; the last line it printed: {said}"
+        if course.in_step:
+            self._put_off(shard, course, f"{reason}.")
+            return
         self._give_up(shard, course.blamed, reason, log)
         if rest := [item for item in course.left if item not in course.blamed]:
             self._waiting.put(shard.only(rest))

@@ -32,20 +32,21 @@ def backbone_key(identity: dict[str, Any]) -> str:
     return json.dumps(identity["backbone"], sort_keys=True)
 
 
-def recorded_latent_s(runs: Path) -> dict[str, list[float]]:
+def recorded_latent_s(runs: Path) -> dict[tuple[str, float], list[float]]:
     """Return seconds per latent frame, decode and encoding included.
 
-    Keys are those of `pair_key` and `backbone_key`.
+    Keys are those of `pair_key` and `backbone_key`, with the number of videos made in step.
     """
-    found: dict[str, list[float]] = {}
+    found: dict[tuple[str, float], list[float]] = {}
     for store in _newest(runs):
         for path in _some_of(store.units_dir, "*"):
             record = store.record(path.name)
             seconds = _end_to_end_s(record) if record else None
             if record and seconds is not None and record.length.num_latents:
                 latent_s = seconds / record.length.num_latents
+                batch = record.generation.batch if record.generation else 1
                 for key in (pair_key(record.identity), backbone_key(record.identity)):
-                    found.setdefault(key, []).append(latent_s)
+                    found.setdefault((key, batch), []).append(latent_s)
     return found
 
 

@@ -95,11 +95,15 @@ def run_generation(
     stop_requested: StopRequested,
     last: Collection[str],
 ) -> Outcome:
-    """Generate units with the executor of `settings`; those of the ids `last` come last."""
+    """Generate units with the executor of `settings`.
+
+    Those of the ids `last` come last, each by itself: one of them may have ended a process.
+    """
     workers = num_workers(settings)
+    first, alone = _in_two(units, lambda unit: unit.id in last)
     shards = [
-        make_shard(settings, Stage.generate, units=tuple(part))
-        for some in _in_two(units, lambda unit: unit.id in last)
+        make_shard(settings, Stage.generate, units=tuple(part), batch=batch)
+        for some, batch in ((first, settings.batch), (alone, 1))
         for part in split_units(some, workers)
     ]
     return _run(shards, settings, on_event, stop_requested)
@@ -136,6 +140,7 @@ def make_shard(
     stage: Stage,
     units: tuple[Unit, ...] = (),
     evaluations: tuple[Evaluation, ...] = (),
+    batch: int = 1,
 ) -> Shard:
     """Build a shard with all settings that its work depends on."""
     return Shard(
@@ -147,6 +152,7 @@ def make_shard(
         runtime=settings.runtime,
         units=units,
         evaluations=evaluations,
+        batch=batch,
     )
 
 

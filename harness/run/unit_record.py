@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from statistics import median
 from typing import TYPE_CHECKING
@@ -45,6 +44,8 @@ _PARTS = {
     "fetch_s": "retrieval_fetch",
     "wait_s": "retrieval_wait",
 }
+# Those of them that consist of passes.
+_PASSES = {"denoise", "clean_pass"}
 
 
 def unit_record(
@@ -54,6 +55,7 @@ def unit_record(
     num_latents: int,
     video: Path,
     timings_s: dict[str, float],
+    batch: float,
 ) -> Record:
     """Describe a finished unit.
 
@@ -64,6 +66,7 @@ def unit_record(
         num_latents: latent frames of its video.
         video: the video file.
         timings_s: seconds by part of the work, from `unit_timings_s`.
+        batch: videos that were made in step, this one included, in the mean over its blocks.
     """
     spec, device = backbone.spec, backbone.device
     generation = Generation(
@@ -78,6 +81,7 @@ def unit_record(
         },
         machine=describe_machine(device),
         kernels=rollout.describe_kernels(),
+        batch=batch,
     )
     return record_of(unit, spec, num_latents, video, generation)
 
@@ -127,23 +131,30 @@ def recorded_script(script: Script, spec: BackboneSpec) -> RecordedScript:
 
 
 def unit_timings_s(
-    blocks: Sequence[Block], video: VideoPipeline, started: float
+    blocks: Sequence[Block], video: VideoPipeline, end_to_end_s: float, batch: float
 ) -> dict[str, float]:
     """Return the seconds by part of the work, with the first block and the median later one apart.
+
+    Between the passes of a video that was made in step with others lies work for these, so of all
+    parts only those without passes are known.
 
     Args:
         blocks: all blocks of the unit.
         video: the pipeline that wrote its video.
-        started: reading of `time.perf_counter` at the start of the work.
+        end_to_end_s: seconds of the unit; of several in step, its part of the time of all.
+        batch: see `unit_record`.
     """
+    alone = batch == 1
     replayed = [b.timings().whole_s for b in blocks if b.replayed or b.given]
     made = [b.timings() for b in blocks if not (b.replayed or b.given)]
-    total = {"end_to_end": time.perf_counter() - started}
+    total = {"end_to_end": end_to_end_s}
     if replayed:
-        total["replay"] = sum(replayed)
+        total["replay"] = sum(replayed) / batch
     if made:
         for part, name in _PARTS.items():
-            total[name] = sum(getattr(timings, part) for timings in made)
+            if alone or name not in _PASSES:
+                total[name] = sum(getattr(timings, part) for timings in made)
+    if made and alone:
         if any(block.segment for block in blocks):
             total["prompt_switch"] = sum(timings.switch_s for timings in made)
         total["first_block"] = made[0].whole_s

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -19,14 +19,14 @@ from harness.core.events import Emit, Event, EventKind, Interrupted, StopRequest
 from harness.core.exits import exits_raised, place_of
 from harness.core.machine import prepare_process
 from harness.core.names import suite_stem
-from harness.store.claims import Claim, in_turn
+from harness.store.claims import Claim, groups_in_turn
 from harness.store.run_store import RunStore
-from harness.store.shards import Evaluation, Shard, Stage
+from harness.store.shards import Evaluation, Shard, Stage, step_groups
 
 if TYPE_CHECKING:
     import torch
 
-    from backbones.engine.backbone import Backbone, BackboneSource
+    from backbones.engine.backbone import BackboneSource
     from backbones.engine.script import Script
     from backbones.external.backbone import ExternalBackbone
     from eval.scoring.scorer import Scorer
@@ -90,78 +90,103 @@ class _Worker:
     ) -> None:
         self._shard = shard
         self._listener = emit
-        self._claim: Claim | None = None
+        self._claims: list[Claim] = []  # of the work in progress
         self._stop_requested = stop_requested
         self._wait_for_others = wait_for_others
         self._store = RunStore(Path(shard.store))
 
     def _emit(self, event: Event) -> None:
-        if event.kind is EventKind.progress and self._claim:
-            self._claim.moved()
+        if event.kind is EventKind.progress:
+            for claim in self._claims:
+                claim.moved()
         self._listener(event)
 
     def generate(self) -> None:
         """Load the backbone that all units of the shard share, and make them."""
         from backbones.external.backbone import ExternalBackbone
+        from harness.run.making import UnitMaker
         from harness.run.prepared import check_compiler
         from harness.store.units import build_backbone
 
-        first, units = self._shard.units[0], list(self._shard.units)
+        make: Callable[[Sequence[tuple[Unit, Claim]]], None]
+        first, units = self._shard.units[0], self._shard.units
+        groups = list(step_groups(units, self._shard.batch))
         self._emit(Event(EventKind.loading, text=first.backbone))
         try:
             device = pick_device(self._shard.device)
             source = build_backbone(first.family, first.backbone_args)
             if isinstance(source, ExternalBackbone):
+                groups = self._one_by_one(groups, "its command makes")
                 make = partial(self._make_with_command, source, device)
             else:
                 check_compiler(self._shard.runtime, device)
-                units = self._those_that_fit(source, device)
+                groups = self._those_that_fit(groups, source, device)
+                units = tuple(unit for group in groups for unit in group)
                 if not units:
                     return
                 texts = [text for unit in units for text in unit.prompts]
-                make = partial(self._make, source, source.load(device, texts))
+                backbone = source.load(device, texts)
+                if not hasattr(backbone.transformer, "passes_together"):
+                    groups = self._one_by_one(groups, "its model computes")
+                report = (self._emit, self._stop_requested, self._attempted)
+                make = UnitMaker(source, backbone, self._shard, *report).make
         except _ENDS_AN_ITEM as error:
             for unit in units:
                 self._fail(unit.id, error)
             return
-        with closing(self._in_turn(units, lambda unit: (unit.id, unit.id))) as claimed:
-            for unit, claim in claimed:
+        with closing(self._in_turn(groups, lambda unit: (unit.id, unit.id))) as claimed:
+            for group in claimed:
                 if self._stop_requested():
                     return
-                if self._store.finished(unit) is not None:  # by another worker, since planning
-                    self._emit(Event(EventKind.done, unit.id))
-                elif not self._attempt(unit.id, claim, partial(make, unit, claim)):
-                    return
+                left = []
+                for unit, claim in group:
+                    if self._store.finished(unit) is not None:  # by another worker, since planning
+                        self._emit(Event(EventKind.done, unit.id))
+                    else:
+                        left.append((unit, claim))
+                if left:
+                    make(left)
+
+    def _one_by_one(self, groups: Sequence[Sequence[Unit]], reason: str) -> list[tuple[Unit, ...]]:
+        """Return groups of one unit, and say why they are."""
+        if self._shard.batch > 1:
+            text = f"batch={self._shard.batch} has no effect: {reason} one video at a time"
+            self._emit(Event(EventKind.note, groups[0][0].id, text=text))
+        return [(unit,) for group in groups for unit in group]
 
     def evaluate(self) -> None:
         """Score finished units; the networks of a suite are loaded once."""
         scorers: dict[str, Scorer] = {}
         tasks = self._shard.evaluations
         before = {task.item: self._scored_at_ns(task) for task in tasks}
-        with closing(self._in_turn(tasks, lambda task: (task.item, task.unit_id))) as claimed:
-            for task, claim in claimed:
+        one_by_one = ((task,) for task in tasks)
+        with closing(self._in_turn(one_by_one, lambda t: (t.item, t.unit_id))) as claimed:
+            for ((task, claim),) in claimed:
                 if self._stop_requested():
                     return
                 changed = self._scored_at_ns(task) != before[task.item]  # by another process
-                work = partial(self._evaluate, task, scorers, changed, claim)
-                if not self._attempt(task.item, claim, work):
-                    return
+                with self._attempted(task.item, claim):
+                    self._evaluate(task, scorers, changed, claim)
 
     def _in_turn(
-        self, work: Iterable[_T], names: Callable[[_T], tuple[str, str]]
-    ) -> Generator[tuple[_T, Claim], None, None]:
+        self, groups: Iterable[Sequence[_T]], names: Callable[[_T], tuple[str, str]]
+    ) -> Generator[list[tuple[_T, Claim]], None, None]:
         """Yield work that no other process is at; `names` returns its item and its unit."""
 
         def on_note(one: _T, text: str) -> None:
             self._emit(Event(EventKind.note, names(one)[0], text=text))
 
-        yield from in_turn(
-            work,
+        claimed = groups_in_turn(
+            groups,
             lambda one: self._store.claim_path(names(one)[1]),
             on_note,
             self._stop_requested,
             self._wait_for_others,
         )
+        with closing(claimed):
+            for group in claimed:
+                self._claims = [claim for _, claim in group]
+                yield group
 
     def _scored_at_ns(self, task: Evaluation) -> int:
         """Return the time at which the scores of a unit were written; 0 without any."""
@@ -192,45 +217,52 @@ class _Worker:
             task.durations_frames,
         )
 
-    def _attempt(self, item: str, claim: Claim, work: Callable[[], None]) -> bool:
-        """Do the work of one item and report how it ended; return whether to continue.
+    @contextmanager
+    def _attempted(self, item: str, claim: Claim) -> Iterator[None]:
+        """Report how the work of one item inside the block ends.
 
-        Nothing is reported if its claim got lost meanwhile: the item comes again.
+        Nothing is reported if its claim got lost meanwhile: the item comes again. An item is
+        interrupted only after a request to stop.
         """
-        started, self._claim = time.perf_counter(), claim
+        started = time.perf_counter()
         self._emit(Event(EventKind.progress, item))
         try:
-            work()
+            yield
         except Interrupted:
             self._emit(Event(EventKind.interrupted, item))
-            return False
         except _ENDS_AN_ITEM as error:
             if not claim.is_lost:
                 self._fail(item, error)
         else:
             self._emit(Event(EventKind.done, item, seconds=time.perf_counter() - started))
-        return True
 
-    def _those_that_fit(self, source: BackboneSource, device: torch.device) -> list[Unit]:
+    def _those_that_fit(
+        self, groups: Sequence[Sequence[Unit]], source: BackboneSource, device: torch.device
+    ) -> list[tuple[Unit, ...]]:
         """Return the units that memory suffices for; the others fail before anything is loaded."""
         from harness.run.prepared import PreparedUnit
 
         # Units of one row, length and script differ in prompt and seed only, and need the same
         # memory.
-        refusals: dict[tuple[str, int, Script | None], LongtakeError | None] = {}
-        fitting = []
-        for unit in self._shard.units:
-            row = (unit.row_id, unit.num_latents, unit.script)
-            if row not in refusals:
-                refusals[row] = None
-                try:
-                    PreparedUnit.of(unit, source).check_memory(self._shard.runtime.kv, device)
-                except LongtakeError as error:
-                    refusals[row] = error
-            if refusal := refusals[row]:
-                self._fail(unit.id, refusal)
-            else:
-                fitting.append(unit)
+        refusals: dict[tuple[str, int, Script | None, int], LongtakeError | None] = {}
+        fitting, limits = [], self._shard.runtime.kv
+        for group in groups:
+            left = []
+            for unit in group:
+                alike = (unit.row_id, unit.num_latents, unit.script, len(group))
+                if alike not in refusals:
+                    refusals[alike] = None
+                    try:
+                        prepared = PreparedUnit.of(unit, source)
+                        prepared.check_memory(limits, device, number=len(group))
+                    except LongtakeError as error:
+                        refusals[alike] = error
+                if refusal := refusals[alike]:
+                    self._fail(unit.id, refusal)
+                else:
+                    left.append(unit)
+            if left:
+                fitting.append(tuple(left))
         return fitting
 
     def _fail(self, item: str, error: BaseException) -> None:
@@ -257,44 +289,20 @@ class _Worker:
             raise disk
 
     def _make_with_command(
-        self, source: ExternalBackbone, device: torch.device, unit: Unit, claim: Claim
+        self, source: ExternalBackbone, device: torch.device, group: Sequence[tuple[Unit, Claim]]
     ) -> None:
         from harness.run.external import make_with_command
         from harness.run.prepared import PreparedUnit
+
+        ((unit, claim),) = group
 
         def stop_requested() -> bool:
             claim.moved()  # a command shows no progress, and has a limit of its own
             return self._stop_requested()
 
-        PreparedUnit.of(unit, source).check_identity()
-        make_with_command(unit, source, device, self._store, stop_requested, claim.check)
-
-    def _make(self, source: BackboneSource, backbone: Backbone, unit: Unit, claim: Claim) -> None:
-        from harness.core.determinism import strictly_deterministic
-        from harness.run.generate import generate_unit
-        from harness.run.prepared import PreparedUnit
-
-        def on_block(num_latents: int, replayed: bool) -> None:
-            event = Event(EventKind.progress, unit.id, amount=num_latents, replayed=replayed)
-            self._emit(event)
-
-        def on_note(text: str) -> None:
-            self._emit(Event(EventKind.note, unit.id, text=text))
-
-        prepared = PreparedUnit.of(unit, source)
-        prepared.check_identity()
-        with strictly_deterministic(self._shard.runtime.deterministic):
-            generate_unit(
-                prepared,
-                backbone,
-                self._store,
-                self._shard.runtime,
-                self._shard.save_every_blocks,
-                on_block,
-                on_note,
-                self._stop_requested,
-                claim.check,
-            )
+        with self._attempted(unit.id, claim):
+            PreparedUnit.of(unit, source).check_identity()
+            make_with_command(unit, source, device, self._store, stop_requested, claim.check)
 
     def _evaluate(
         self, task: Evaluation, scorers: dict[str, Scorer], changed: bool, claim: Claim
@@ -309,6 +317,7 @@ class _Worker:
         """
         from eval.scoring.scorer import Scorer
         from eval.scoring.suite import find_suite
+        from harness.run.score import score_unit
 
         if changed:
             left = self._left_of(task)
@@ -320,60 +329,7 @@ class _Worker:
             device = str(pick_device(self._shard.device))
             scorers[task.suite] = Scorer(find_suite(task.suite), device)
         scorer = scorers[task.suite]
-        _score(task, self._store, scorer, self._emit, self._stop_requested, claim.check)
-
-
-def _score(
-    task: Evaluation,
-    store: RunStore,
-    scorer: Scorer,
-    emit: Emit,
-    stop_requested: StopRequested,
-    check_claim: Callable[[], None],
-) -> None:
-    from eval.errors import MetricFailed
-    from eval.scoring.scorer import Workspace
-    from eval.scoring.segments import scored_segments
-    from eval.video.decode import VideoDamaged
-
-    record = store.record(task.unit_id)
-    assert record is not None, "only finished units are evaluated"
-
-    def progress(num_clips: int, _: int) -> None:
-        emit(Event(EventKind.progress, task.item, amount=num_clips))
-        if stop_requested():
-            raise Interrupted
-
-    video = store.unit_dir(task.unit_id) / record.video.file
-    segments = scored_segments(
-        record.segment_starts(), task.prompts, max(task.durations_frames.values())
-    )
-    latents = store.latents_path(task.unit_id)
-    workspace = Workspace(store.workspace / "clips", store.workspace / "features")
-    try:
-        scores = scorer.score(
-            video,
-            task.prompt,
-            task.durations_frames,
-            task.unit_id,
-            progress,
-            workspace,
-            segments,
-            record.block_frames(),
-            latents if latents.is_file() else None,
-        )
-        check_claim()
-        if scores.video_sha256 != record.video.sha256:
-            raise VideoDamaged(f"{video.name} is not the video that its record describes.")
-    except VideoDamaged:
-        store.discard_record(record)  # so that the next round makes the video again
-        raise
-    store.write_scores(scores)
-    if scores.failed:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in scores.failed.items())
-        place = store.scores_path(scores.suite, scores.unit_id)
-        raise MetricFailed(f"{reasons} (the other scores are in {place})")
-    store.clear_failure(task.item)
+        score_unit(task, self._store, scorer, self._emit, self._stop_requested, claim.check)
 
 
 def _describe(error: BaseException) -> str:

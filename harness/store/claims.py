@@ -18,8 +18,8 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -202,12 +202,27 @@ def in_turn(
     stop_requested: Callable[[], bool],
     wait: bool = True,
 ) -> Iterator[tuple[T, Claim]]:
-    """Yield items, each while this process holds its claim; those of others come last.
+    """Yield items one by one; see `groups_in_turn`."""
+    groups = ([item] for item in items)
+    with closing(groups_in_turn(groups, path_of, on_note, stop_requested, wait)) as claimed:
+        for group in claimed:
+            yield from group
 
-    An item whose claim was taken over meanwhile is yielded once more.
+
+def groups_in_turn(
+    groups: Iterable[Sequence[T]],
+    path_of: Callable[[T], Path],
+    on_note: Callable[[T, str], None],
+    stop_requested: Callable[[], bool],
+    wait: bool = True,
+) -> Generator[list[tuple[T, Claim]], None, None]:
+    """Yield groups of items, each while this process holds their claims.
+
+    Items that others hold are left out of their group and come last, each by itself. So does an
+    item whose claim was taken over meanwhile, once more.
 
     Args:
-        items: the work.
+        groups: the work.
         path_of: returns the file of an item's claim.
         on_note: called with an item and a text: who is waited for, or has lost its claim; from
             another thread, that this process gets no further with the item.
@@ -215,17 +230,23 @@ def in_turn(
         wait: False yields what others hold beside them, as they may hang for good.
     """
     later: deque[tuple[T, _Lease]] = deque()
-    for item in items:
-        path = path_of(item)
-        if claim := take(path):
-            yield from _while_held(item, claim, later, on_note)
-        else:
-            later.append((item, _Lease(path)))
+    for group in groups:
+        with ExitStack() as stack:
+            held = []
+            for item in group:
+                path = path_of(item)
+                if claim := take(path):
+                    stack.enter_context(_held(item, claim, later, on_note))
+                    held.append((item, claim))
+                else:
+                    later.append((item, _Lease(path)))
+            if held:
+                yield held
     while later:
         item, lease = later.popleft()
         claim, told = take(lease.path), False
         if not claim and not wait:
-            yield item, Claim(lease.path, None)
+            yield [(item, Claim(lease.path, None))]
             continue
         while not claim:
             if stop_requested():
@@ -240,7 +261,8 @@ def in_turn(
             else:
                 time.sleep(_LOOK_EVERY_S)
             claim = take(lease.path)
-        yield from _while_held(item, claim, later, on_note)
+        with _held(item, claim, later, on_note):
+            yield [(item, claim)]
 
 
 class _Lease:
@@ -280,16 +302,17 @@ class _Lease:
         return found.st_ino, found.st_mtime_ns
 
 
-def _while_held(
+@contextmanager
+def _held(
     item: T,
     claim: Claim,
     later: deque[tuple[T, _Lease]],
     on_note: Callable[[T, str], None],
-) -> Iterator[tuple[T, Claim]]:
-    """Yield an item and its claim, which is kept alive; put it off if the claim gets lost."""
+) -> Iterator[None]:
+    """Keep a claim alive and release it in the end; put its item off if the claim got lost."""
     try:
         with _signs_of_life(claim, lambda text: on_note(item, text)):
-            yield item, claim
+            yield
         if claim.is_lost:
             later.append((item, _Lease(claim.path)))
     finally:

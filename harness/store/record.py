@@ -139,6 +139,7 @@ class Generation:
         memory_mib: peak memory of host and device, and of keys and values; None if unknown.
         machine: CPU, GPU and versions.
         kernels: compute kernels that were used.
+        batch: videos that one worker made in step, this one included, in the mean over its blocks.
     """
 
     num_latents: int
@@ -148,6 +149,7 @@ class Generation:
     memory_mib: dict[str, float | None]
     machine: Machine
     kernels: dict[str, str | bool]
+    batch: float = 1
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 
 import msgspec
@@ -88,6 +88,7 @@ class Shard:
         evaluations: units to score.
         host_workers: workers that share the memory of the machine.
         device_workers: workers that share that of the GPU.
+        batch: most units of one row that are made in step.
     """
 
     stage: Stage
@@ -100,6 +101,7 @@ class Shard:
     evaluations: tuple[Evaluation, ...] = ()
     host_workers: int = 1
     device_workers: int = 1
+    batch: int = 1
 
     @property
     def items(self) -> list[str]:
@@ -198,6 +200,7 @@ class _StoredShard:
     evaluations: tuple[Evaluation, ...]
     host_workers: int = 1
     device_workers: int = 1
+    batch: int = 1
 
     @classmethod
     def of(cls, shard: Shard) -> _StoredShard:
@@ -228,6 +231,7 @@ class _StoredShard:
             evaluations=shard.evaluations,
             host_workers=shard.host_workers,
             device_workers=shard.device_workers,
+            batch=shard.batch,
         )
 
     def restore(self, shared: SharedParts) -> Shard:
@@ -257,6 +261,7 @@ class _StoredShard:
             tuple(map(shared.task, self.evaluations)),
             self.host_workers,
             self.device_workers,
+            self.batch,
         )
 
 
@@ -273,6 +278,13 @@ def split_units(units: Iterable[Unit], num_workers: int) -> list[list[Unit]]:
     groups = group_units(units)
     shards = [members[start::num_workers] for members in groups for start in range(num_workers)]
     return [shard for shard in shards if shard]
+
+
+def step_groups(units: Iterable[Unit], batch: int) -> Iterator[tuple[Unit, ...]]:
+    """Yield units in groups that are made in step: of one row and length, at most `batch` each."""
+    for _, members in groupby(units, key=lambda u: (u.row_id, u.num_latents)):
+        while group := tuple(islice(members, batch)):
+            yield group
 
 
 def split_evaluations(

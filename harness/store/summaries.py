@@ -8,9 +8,8 @@ from typing import Any
 
 from eval.clip import ScoredSegment
 from eval.scoring.results import Scores
-from harness.core.environment import Machine
 from harness.core.human import counted
-from harness.store.record import Facts, Length, Record, VideoFile
+from harness.store.record import Facts, Generation, Length, Record, VideoFile
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ class RecordSummary(MadeVideo):
             video=record.video,
             finished=record.finished,
             device=(made.machine.gpu or made.machine.host_cpu) if made else None,
-            setting=_setting(made.machine) if made else None,
+            setting=_setting(made) if made else None,
             peak_host_mib=memory.get("peak_host"),
             peak_device_mib=memory.get("peak_device"),
             budget_latents=made.context_budget_latents if made else None,
@@ -135,12 +134,14 @@ class ScoresSummary:
         )
 
 
-def _setting(machine: Machine) -> str:
+def _setting(generation: Generation) -> str:
     """Return what speeds depend on besides backbone and method."""
+    machine, batch = generation.machine, generation.batch
     made = counted(machine.threads, "thread")
     if machine.workers and machine.workers > 1:
         made = f"{machine.workers} workers of {made}"
-    return f"{machine.gpu or machine.host_cpu}, {made}, torch {machine.torch}"
+    together = f", {batch:g} videos in step" if batch != 1 else ""
+    return f"{machine.gpu or machine.host_cpu}, {made}{together}, torch {machine.torch}"
 
 
 def _arguments(record: Record, kind: str) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -45,6 +46,31 @@ class Kept(NamedTuple):
     def kv_bytes(self, spec: BackboneSpec) -> int:
         """Return the bytes of all keys and values."""
         return self.latents * spec.kv_bytes_per_latent + slot_bytes(spec, self.slots)
+
+
+@dataclass(frozen=True)
+class HostRoom:
+    """Memory of the host, and disk, that a rollout may plan with.
+
+    Attributes:
+        share_bytes: memory that limits follow from where none are set.
+        available_bytes: memory that may still be allocated.
+        rollouts: rollouts in step that share the free space of the disk.
+    """
+
+    share_bytes: int
+    available_bytes: int
+    rollouts: int = 1
+
+    @classmethod
+    def now(cls) -> HostRoom:
+        """Return what there is now."""
+        idle = POOL.idle_bytes
+        return cls(host_share_bytes() + idle, available_host_bytes() + idle)
+
+    def of_each(self, number: int) -> HostRoom:
+        """Return the part of each of several rollouts in step."""
+        return HostRoom(self.share_bytes // number, self.available_bytes // number, number)
 
 
 def slot_bytes(spec: BackboneSpec, slots: int) -> int:
@@ -90,6 +116,7 @@ def plan_tiers(
     limits: KVLimits,
     device: torch.device,
     free_bytes: int,
+    host: HostRoom | None = None,
 ) -> TierSizes:
     """Share out the latent frames of a rollout among the memory tiers.
 
@@ -99,6 +126,7 @@ def plan_tiers(
         limits: the user's.
         device: where the rollout runs.
         free_bytes: memory of the device once the models are loaded.
+        host: by default what there is now.
 
     Raises:
         LongtakeError: see `tier_sizes`.
@@ -111,6 +139,7 @@ def plan_tiers(
         device,
         free_bytes - spec.context_bytes - spec.scratch_bytes,
         slot_bytes(spec, kept.slots),
+        host,
     )
 
 
@@ -122,6 +151,7 @@ def tier_sizes(
     device: torch.device,
     free_bytes: int,
     taken_bytes: int = 0,
+    host: HostRoom | None = None,
 ) -> TierSizes:
     """Share out the slabs of a rollout.
 
@@ -133,6 +163,7 @@ def tier_sizes(
         device: where the rollout runs.
         free_bytes: memory of the device that may be used.
         taken_bytes: what virtual frames take of the device, within the same limit.
+        host: by default what there is now.
 
     Raises:
         ConfigError: a setting leaves too little; the message says how much is needed.
@@ -140,7 +171,8 @@ def tier_sizes(
     """
     on_gpu = device.type == "cuda"
     free_bytes = max(0, free_bytes)
-    host_gib = _host_gib(limits, on_gpu, free_bytes)
+    host = host or HostRoom.now()
+    host_gib = _host_gib(limits, on_gpu, free_bytes, host)
     device_gib, device_setting = host_gib, "kv.host_gib"
     if on_gpu:
         asked, device_setting = limits.device_gib, "kv.device_gib"
@@ -172,16 +204,17 @@ def tier_sizes(
             f"{_gib(free_bytes)} are free. Lower kv.device_gib."
         )
     host_bytes = sizes.pinned * slab_bytes if on_gpu else on_device * slab_bytes + taken_bytes
-    if host_bytes > (available := available_host_bytes() + POOL.idle_bytes):
+    if host_bytes > host.available_bytes:
         raise DeviceError(
-            f"Keys and values would take {_gib(host_bytes)} of host memory; {_gib(available)} is "
-            "available. Lower kv.host_gib (the rest goes to a scratch file in kv.spill_dir) or "
-            "the duration."
+            f"Keys and values would take {_gib(host_bytes)} of host memory; "
+            f"{_gib(host.available_bytes)} is available. Lower kv.host_gib (the rest goes to a "
+            "scratch file in kv.spill_dir) or the duration."
         )
     folder = sizes.spill_dir
     if spilled and not folder.is_dir():
         raise ConfigError(f"kv.spill_dir={str(folder)!r} is not a folder.")
-    if spilled and spilled * slab_bytes > (free_disk := shutil.disk_usage(folder).free):
+    free_disk = shutil.disk_usage(folder).free // host.rollouts
+    if spilled and spilled * slab_bytes > free_disk:
         raise DeviceError(
             f"Keys and values of {spilled} latent frames, {_gib(spilled * slab_bytes)}, would go "
             f"to a scratch file in {folder}, which has {_gib(free_disk)} free. Set kv.spill_dir to "
@@ -190,12 +223,12 @@ def tier_sizes(
     return sizes
 
 
-def _host_gib(limits: KVLimits, on_gpu: bool, free_bytes: int) -> float:
+def _host_gib(limits: KVLimits, on_gpu: bool, free_bytes: int, host: HostRoom) -> float:
     """Return the limit for host memory: the user's, else a share of what is available."""
     if limits.host_gib is not None:
         return limits.host_gib
-    share = host_share_bytes()
-    return _SHARE_OF_HOST * (share + POOL.idle_bytes if on_gpu else min(free_bytes, share)) / GIB
+    share = host.share_bytes
+    return _SHARE_OF_HOST * (share if on_gpu else min(free_bytes, share)) / GIB
 
 
 def _below(below: int, pinned: int, spare: int, on_gpu: bool) -> tuple[int, int]:

@@ -6,12 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from harness.run.speeds import recorded_clip_pixel_s, recorded_latent_s, recorded_report_s
+from harness.config.sweep import load_sweep
+from harness.run.estimate import estimate
+from harness.run.speeds import (
+    backbone_key,
+    pair_key,
+    recorded_clip_pixel_s,
+    recorded_latent_s,
+    recorded_report_s,
+)
 from harness.store.paths import StorePaths
 from harness.store.record import Origin
 from harness.store.run_store import RunStore
 from harness.store.stage_times import StageTime, add_stage_times, read_stage_times
-from tests.harness.support import FAST
+from harness.store.units import plan_units
+from tests.harness.support import FAST, small
 from tests.reports.experiment import make_store
 
 
@@ -70,6 +79,25 @@ def test_sweeps_being_deleted_and_records_without_times_are_left_out(
     monkeypatch.setattr(Path, "glob", glob)
     assert set(map(tuple, recorded_latent_s(tmp_path).values())) == {(2.0,)}
     assert recorded_report_s(tmp_path, 1) is None
+
+
+def test_speeds_are_those_of_as_many_units_in_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seven units in step are groups of three, three and one for a worker."""
+    quick = ("prompts.num=7", "duration=3", "suite=[]", "device=cpu")
+    config = load_sweep(small(*quick, f"runs={tmp_path}", "batch=3"))
+    units, store = plan_units(config), RunStore(tmp_path / "main")
+    pair, backbone = pair_key(units[0].identity), backbone_key(units[0].identity)
+    for recorded, seconds, source in (
+        ({(pair, 3): [2.0], (pair, 1): [5.0]}, 12 * (6 * 2 + 5), "from earlier records"),
+        ({(backbone, 3): [2.0], (backbone, 1): [3.0]}, 12 * 15, "records of other methods"),
+        ({(pair, 2): [4.0], (backbone, 1): [3.0]}, 12 * 7 * 4, "records of another batch"),
+        ({(backbone, 3): [2.0]}, None, "no earlier record"),
+    ):
+        monkeypatch.setattr("harness.run.estimate.recorded_latent_s", lambda _, r=recorded: r)
+        found = estimate(units, units, store, config.settings)
+        assert found.generate.seconds == seconds and source in found.source
 
 
 def test_a_report_takes_as_long_as_the_one_nearest_in_size(tmp_path: Path) -> None:

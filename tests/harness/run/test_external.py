@@ -102,9 +102,12 @@ def test_a_script_that_renders_the_world_is_a_row(cli, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_prompt_is_data_and_never_executed(cli) -> None:
     Path("nasty.jsonl").write_text(json.dumps({"id": "a", "prompt": f"{NASTY}\nline two"}))
-    command = sweep("fine", "prompts=nasty.jsonl", rest="--text={prompt} {prompt_file} {script}")
+    command = sweep(
+        "fine", "prompts=nasty.jsonl", "batch=2", rest="--text={prompt} {prompt_file} {script}"
+    )
     result = cli(*command)
     assert result.code == 0, result
+    assert "batch=2 has no effect: its command makes one video at a time" in result.out
     (given,) = Path().glob("given-*.json")
     argument, prompt_file, script = json.loads(given.read_text())
     assert argument == f"--text={NASTY}\nline two"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.config.sweep import load_sweep
-from harness.run import worker
+from harness.run import score as scoring
 from harness.store.shards import Evaluation, group_units
 from harness.store.units import plan_units
 from tests.harness.support import FAST, records, sweep
@@ -23,14 +23,14 @@ STORE = Path("runs/main")
 def test_scores_of_one_suite_leave_the_failures_of_others(
     cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    score, broken = worker._score, ["flicker_stability"]
+    score, broken = scoring.score_unit, ["flicker_stability"]
 
     def trip(task: Evaluation, *rest: object) -> None:
         if task.suite in broken:
             raise RuntimeError(f"no {task.suite} today")
         score(task, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(worker, "_score", trip)
+    monkeypatch.setattr(scoring, "score_unit", trip)
     others = [argument for argument in FAST if not argument.startswith("suite")]
     command = ("sweep", "--no-report", *others, "suite=flicker_stability,sharpness_retention")
     result = cli(*command)

@@ -61,6 +61,16 @@ class Dying(SlidingWindow):
     def plan(self, first_frame):
         ENDS[self.how]()
         return super().plan(first_frame)
+
+@dataclass
+class DyingIfOdd(SlidingWindow):
+    def reset(self, rollout):
+        super().reset(rollout)
+        self.seed = rollout.seed
+
+    def plan(self, first_frame):
+        ENDS["kill" if self.seed % 2 and first_frame else "never"]()
+        return super().plan(first_frame)
 """
 
 
@@ -111,6 +121,19 @@ def test_units_that_end_the_process_fail_and_the_others_are_made_and_scored(fold
     assert ended.output.count("6 units to make") == 1
     assert "6 units, 5 failed" in ended.output
     assert not (STORE / ".claims").exists()
+
+
+def test_units_in_step_that_end_the_process_are_made_alone_and_only_then_blamed(
+    folder: Path,
+) -> None:
+    """Two groups of two, each with one that ends the process."""
+    units = sweep("method=dying:DyingIfOdd", "seed=0,1,2,3", "duration=1.5", "batch=2")
+    ended = run(folder, tuple(units), guarded=True)
+    assert ended.code == 1, ended.output
+    assert ended.output.count("a new one continues") == 4  # once for each group, and each alone
+    made = records(STORE).values()
+    assert {(record["seed"], record["generation"]["batch"]) for record in made} == {(0, 1), (2, 1)}
+    assert len(list(STORE.glob("units/*/failure.json"))) == 2
 
 
 def test_a_process_that_ends_while_it_loads_fails_all_that_needs_it(folder: Path) -> None:

@@ -43,6 +43,18 @@ def test_a_model_that_does_not_fit_is_refused_with_the_needed_memory() -> None:
         check(one_unit("method=sliding_window", "duration=30"), free_gib=12.0)
 
 
+def test_units_in_step_need_their_memory_each() -> None:
+    unit = PreparedUnit.of(one_unit("method=sliding_window", "duration=30"))
+    limits = KVLimits(host_gib=4.0)
+    unit.check_memory(limits, GPU, round(40 * GIB), number=2)
+    message = r"needs 24\.2 GiB .* decode, for each of 2 videos; 20\.0 GiB .* A batch below 2 helps"
+    with pytest.raises(LongtakeError, match=message):
+        unit.check_memory(limits, GPU, round(20 * GIB), number=2)
+    unit.check_memory(limits, GPU, round(20 * GIB))
+    with pytest.raises(LongtakeError, match=r"kv\.device_gib leaves"):
+        unit.check_memory(limits, GPU, round(27 * GIB), number=2)
+
+
 def test_what_a_rollout_needs_covers_the_text_encoder_before_it() -> None:
     """It is freed before the other models are loaded, and so needs no budget of its own."""
     spec = PreparedUnit.of(one_unit("method=sliding_window", "duration=30")).spec

@@ -8,70 +8,22 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
 import pytest
 
-from backbones.engine.runtime import Runtime
-from harness.config.sweep import load_sweep
 from harness.core.errors import DeviceLost, DiskError
 from harness.core.events import Event, EventKind
 from harness.run.processes import ProcessPool
 from harness.run.worker import run_shard, stopping_on_signals
 from harness.store.run_store import RunStore
 from harness.store.shards import Evaluation, Shard, Stage
-from harness.store.units import Unit, plan_units
-from tests.harness.support import small
+from harness.store.units import Unit
+from tests.harness.run.shards import FAILING, LOSING, Heard, after, never, shard_of, units_of
 from tests.small import WEIGHTS
-
-FAILING = """
-from dataclasses import dataclass
-from methods.sliding_window import SlidingWindow
-
-@dataclass
-class Failing(SlidingWindow):
-    def plan(self, first_frame):
-        raise RuntimeError("no plan today")
-"""
-
-
-@dataclass
-class Heard:
-    """Everything a worker reported."""
-
-    events: list[Event] = field(default_factory=list)
-
-    def __call__(self, event: Event) -> None:
-        self.events.append(event)
-
-    def of(self, *kinds: EventKind) -> list[tuple[EventKind, str]]:
-        return [(event.kind, event.item) for event in self.events if event.kind in kinds]
-
-    def ends(self) -> list[tuple[EventKind, str]]:
-        return self.of(EventKind.done, EventKind.failed, EventKind.interrupted)
-
-    def text(self, item: str) -> str:
-        (text,) = [e.text for e in self.events if e.item == item and e.kind is EventKind.failed]
-        return text
-
-
-def never() -> bool:
-    return False
-
-
-def after(calls: int) -> Callable[[], bool]:
-    """A request to stop that comes once it was asked for `calls` times."""
-    asked = 0
-
-    def stop() -> bool:
-        nonlocal asked
-        asked += 1
-        return asked > calls
-
-    return stop
 
 
 @pytest.fixture
@@ -79,15 +31,6 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     return RunStore(tmp_path / "store")
-
-
-def units_of(*overrides: str, num_blocks: int = 1) -> tuple[Unit, ...]:
-    quick = (f"duration={0.75 * num_blocks}", "prompts.num=1")
-    return tuple(plan_units(load_sweep(small(*quick, *overrides))))
-
-
-def shard_of(store: RunStore, units: tuple[Unit, ...]) -> Shard:
-    return Shard(Stage.generate, str(store.root), "cpu", 1, 1, Runtime(), units)
 
 
 def scoring(
@@ -138,30 +81,6 @@ def test_a_unit_that_raises_is_recorded_and_the_next_one_made(store: RunStore) -
     failure = json.loads((store.unit_dir(bad.id) / "failure.json").read_text())
     assert failure["error"] == heard.text(bad.id)
     assert "Traceback" in failure["traceback"]
-
-
-LOSING = """
-from dataclasses import dataclass
-from pathlib import Path
-import torch
-from methods.sliding_window import SlidingWindow
-
-class LosesTheDevice(SlidingWindow):
-    def plan(self, first_frame):
-        raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
-
-@dataclass
-class Always(LosesTheDevice):
-    pass
-
-@dataclass
-class Once(LosesTheDevice):
-    def plan(self, first_frame):
-        if Path("lost").exists():
-            return SlidingWindow.plan(self, first_frame)
-        Path("lost").touch()
-        return super().plan(first_frame)
-"""
 
 
 def test_a_lost_device_ends_the_shard_and_fails_no_unit(store: RunStore) -> None:
@@ -321,8 +240,8 @@ def test_work_that_was_taken_over_is_neither_written_nor_counted_twice(
 
     if ends == "the item":  # the claim is looked at before anything is published, too
         monkeypatch.setattr(
-            "harness.run.generate._Steps.after",
-            lambda steps, _, progress: steps.on_block(progress.num_latents, False),
+            "harness.run.generate.UnitWork._after",
+            lambda work, _: work._observers.on_block(work.progress.num_latents, False),
         )
     run_shard(shard, other_command, never)
     assert heard.ends() == [(EventKind.done, shard.items[0])]

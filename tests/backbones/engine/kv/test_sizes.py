@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from backbones.engine.kv import sizes
-from backbones.engine.kv.sizes import most_reachable, tier_sizes
+from backbones.engine.kv.sizes import HostRoom, most_reachable, tier_sizes
 from backbones.engine.runtime import KVLimits
 from harness.core.errors import LongtakeError
 from methods.base import RolloutSpec
@@ -72,6 +72,19 @@ def test_host_memory_is_used_before_the_file() -> None:
     found = tier_sizes(KVLimits(), WAN_SLAB_BYTES, 480, 12, GPU, free_bytes=8 * GIB)
     assert (found.device + found.host, found.spilled) == (480 + 12, 0)
     assert found.host * WAN_SLAB_BYTES < 0.8 * 250 * GIB
+
+
+def test_rollouts_in_step_have_the_memory_of_one_together() -> None:
+    sizes_of_one = (KVLimits(), WAN_SLAB_BYTES, 480, 12, GPU)
+    alone = tier_sizes(*sizes_of_one, free_bytes=16 * GIB)
+    each = tier_sizes(*sizes_of_one, free_bytes=8 * GIB, host=HostRoom.now().of_each(4))
+    assert (alone.spilled, each.pinned * WAN_SLAB_BYTES <= 0.8 * 250 / 4 * GIB) == (0, True)
+    assert each.spilled > 0
+    limits = KVLimits(host_gib=120.0)  # of the 500 available, but not for each of five
+    tier_sizes(limits, *sizes_of_one[1:], free_bytes=8 * GIB)
+    with pytest.raises(LongtakeError, match=r"of host memory; 100\.0 GiB is available"):
+        host = HostRoom.now().of_each(5)
+        tier_sizes(limits, *sizes_of_one[1:], free_bytes=8 * GIB, host=host)
 
 
 def test_too_little_pinned_memory_for_the_file_is_refused() -> None:
