@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from harness.core.events import Interrupted, Listener, Silent, StopRequested
+from harness.core.exits import exits_raised
 
 
 def listener_of(progress: bool | Listener) -> Listener:
@@ -25,11 +26,18 @@ def interruptible() -> Iterator[StopRequested]:
     """Let Ctrl-C or SIGTERM stop the work within at its next block or clip, with progress saved.
 
     A second Ctrl-C stops it at once; `cancel` sends SIGTERM. Signals reach the main thread only; in
-    other threads nothing is changed.
+    other threads nothing is changed. A plug-in that calls `os._exit`, even one that is imported
+    within and binds it, raises SystemExit.
 
     Raises:
         KeyboardInterrupt: the work was stopped.
     """
+    with exits_raised(), _stopping() as stop_requested:
+        yield stop_requested
+
+
+@contextmanager
+def _stopping() -> Iterator[StopRequested]:
     from harness.run.worker import stopping_on_signals
 
     if threading.current_thread() is not threading.main_thread():

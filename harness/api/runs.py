@@ -91,10 +91,10 @@ def generate(
     from harness.store.units import plan_units
 
     arguments = [*overrides, *to_overrides(settings)]
-    config = load_single(prompt, arguments)
-    units, store = plan_units(config), RunStore(config.settings.store)
     argv = [*COMMAND, "generate", f"prompt={prompt}", *arguments]
     with interruptible() as stop_requested:
+        config = load_single(prompt, arguments)
+        units, store = plan_units(config), RunStore(config.settings.store)
         outcome = run_command(units, config, store, argv, listener_of(progress), stop_requested)
     return collect(store, (unit.id for unit in units), outcome.failed)
 

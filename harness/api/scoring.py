@@ -11,6 +11,7 @@ from harness.api.result import Result, collect
 from harness.api.store import Store, find_folder
 from harness.core.durations import WHOLE, asked_duration
 from harness.core.errors import ConfigError
+from harness.core.exits import exits_raised
 
 if TYPE_CHECKING:
     from harness.config.manifest import Manifest
@@ -142,7 +143,8 @@ def _settings(store: RunStore, suite: str | Sequence[str], device: str, workers:
     from harness.config.sweep import ExecutorKind, ExecutorSettings, Settings
 
     suites = [suite] if isinstance(suite, str) else list(suite)
-    check_suites(suites)
+    with exits_raised():  # its metrics are imported
+        check_suites(suites)
     kind = ExecutorKind.inline if workers == 1 else ExecutorKind.processes
     return Settings(
         name=store.root.name,

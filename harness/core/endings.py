@@ -7,8 +7,7 @@ import signal
 import sysconfig
 from pathlib import Path
 
-FATAL = "Fatal Python error: "
-"""How faulthandler begins."""
+_TRACEBACK = re.compile(r"^(Fatal Python error: |Timeout \()", re.MULTILINE)
 _LIBRARIES = {sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")}
 _THREAD = re.compile(r"^(Current thread|Thread) 0x[0-9a-f]+", re.MULTILINE)
 _SILENCE = re.compile(r"^Timeout \((.+)\)!$", re.MULTILINE)
@@ -30,6 +29,12 @@ def how_it_ended(code: int, printed: str) -> str:
     name = signal.Signals(-code).name
     hint = ", as kill -9 does, or the system if memory runs out" if name == "SIGKILL" else ""
     return f"was ended by {name}{hint}{place}"
+
+
+def before_traceback(printed: str) -> str:
+    """Return what a process printed before faulthandler did."""
+    found = _TRACEBACK.search(printed)
+    return printed[: found.start()] if found else printed
 
 
 def _place(printed: str) -> str:

@@ -12,12 +12,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from harness.core.errors import StoreError
+from harness.core.notes import note
 
 _FICLONE = 0x40049409  # linux/fs.h
 _COPY_BYTES = 2**20
+_SILENT_WAIT_S = 5.0
 
 
 def cache_root() -> Path:
@@ -103,10 +105,22 @@ def remove_leftovers(folder: Path, below: bool = True) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Keep other processes out of a block that reads, changes and writes files."""
+    """Keep other processes out of a block that reads, changes and writes files.
+
+    Whoever has waited for some seconds says on standard error for which file, and for whom.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            timer = threading.Timer(_SILENT_WAIT_S, _say_who_is_waited_for, (file, path))
+            timer.daemon = True
+            timer.start()
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX)
+            finally:
+                timer.cancel()
         yield
 
 
@@ -121,6 +135,19 @@ def locked_if_free(path: Path) -> Iterator[bool]:
             yield False
             return
         yield True
+
+
+def _say_who_is_waited_for(file: IO[str], path: Path) -> None:
+    found = os.fstat(file.fileno())
+    device = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
+    who = "another process"
+    with contextlib.suppress(OSError):  # not Linux
+        for line in Path("/proc/locks").read_text().splitlines():
+            # 1: FLOCK ADVISORY WRITE 4321 08:01:1234 0 EOF; with an arrow, a process that waits.
+            columns = line.split()
+            if columns[1] == "FLOCK" and columns[5] == device and int(columns[4]) > 0:
+                who = f"process {columns[4]}"
+    note(f"waiting for {path}, which {who} has locked")
 
 
 def write_text(path: Path, text: str) -> os.stat_result:

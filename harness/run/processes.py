@@ -20,7 +20,7 @@ from pathlib import Path
 
 from harness.core.devices import is_device_lost_text
 from harness.core.disk import is_disk_text
-from harness.core.endings import FATAL, how_it_ended
+from harness.core.endings import before_traceback, how_it_ended
 from harness.core.environment import WORKERS_VARIABLE
 from harness.core.errors import DiskError, EnvironmentFailed
 from harness.core.events import Emit, Event, EventKind, StopRequested
@@ -202,7 +202,7 @@ class ProcessPool:
     def _clean_up(self, shard: Shard, course: Course, code: int, log: str) -> None:
         """Record what ended a worker as failed and queue the rest again."""
         reason = f"its process {how_it_ended(code, log)}"
-        if said := _last_line(log.partition(FATAL)[0]):
+        if said := _last_line(before_traceback(log)):
             reason += f"; the last line it printed: {said}"
         if course.in_step:
             self._put_off(shard, course, f"{reason}.")

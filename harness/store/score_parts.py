@@ -25,6 +25,7 @@ import numpy as np
 from eval.metric import MetricInfo
 from harness.core.errors import StoreError
 from harness.core.files import read_bytes, replacing
+from harness.core.notes import note
 
 T = TypeVar("T")
 _DIGEST_BYTES = 16
@@ -233,15 +234,25 @@ class KeptParts:
         try:
             return msgspec.msgpack.decode(content, type=cls, dec_hook=_to_array)
         except (msgspec.MsgspecError, ValueError, TypeError):
+            self._note_damage(key, cls)
             return None
 
     def _content(self, key: str, cls: type) -> memoryview | None:
         try:
             data = read_bytes(self._path(key, cls))
-        except (FileNotFoundError, StoreError):
+        except FileNotFoundError:
             return None
+        except StoreError:
+            data = b""
         content = memoryview(data)[_DIGEST_BYTES:]
-        return content if data[:_DIGEST_BYTES] == _digest(content) else None
+        if data[:_DIGEST_BYTES] != _digest(content):
+            self._note_damage(key, cls)
+            return None
+        return content
+
+    def _note_damage(self, key: str, cls: type) -> None:
+        text = "damaged (checksum mismatch); made again from the scores of each video"
+        note(f"{self._path(key, cls)}: {text}.")
 
     def _path(self, key: str, cls: type) -> Path:
         return self.folder / f"{key}.{'curves' if cls is CurvePart else 'scores'}"

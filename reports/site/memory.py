@@ -10,6 +10,7 @@ import numpy as np
 from eval.statistics.memory import Memory
 from harness.core.errors import StoreError
 from harness.core.files import read_bytes, replacing
+from harness.core.notes import note
 from harness.core.typed_files import from_line, to_line
 from reports.site.state import code_digest
 
@@ -33,10 +34,13 @@ class _Kept:
 def read_memory(out: Path) -> Memory:
     """Return the memory of the report in a folder; an empty one without, or of other code."""
     try:
-        kept = from_line(read_bytes(_path(out)), _Kept, "memory.json", sealed=True)
+        kept = from_line(read_bytes(_path(out)), _Kept, str(_path(out)), sealed=True)
         arrays = kept.arrays if kept.code == code_digest() else {}
         return Memory({name: _array(one) for name, one in arrays.items()})
-    except (FileNotFoundError, StoreError, ValueError):
+    except FileNotFoundError:
+        return Memory()
+    except (StoreError, ValueError) as error:
+        note(f"{str(error).rstrip('.')}; all intervals are computed again.")
         return Memory()
 
 

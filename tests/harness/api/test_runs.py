@@ -19,12 +19,18 @@ pytestmark = pytest.mark.slow
 
 FAILING = """
 from dataclasses import dataclass
+from os import _exit
 from methods.sliding_window import SlidingWindow
 
 @dataclass
 class Failing(SlidingWindow):
     def plan(self, first_frame):
         raise RuntimeError("no plan today")
+
+@dataclass
+class Leaving(SlidingWindow):
+    def plan(self, first_frame):
+        _exit(0)
 """
 
 
@@ -83,14 +89,15 @@ def test_the_same_call_does_nothing_and_more_methods_add_up(folder: Path) -> Non
 
 def test_a_failed_unit_is_reported_and_the_others_are_made(folder: Path) -> None:
     (folder / "failing.py").write_text(FAILING)
-    methods = ["failing:Failing", "sliding_window"]
+    methods = ["failing:Failing", "failing:Leaving", "sliding_window"]
     result = harness.sweep(*QUICK, method=methods, duration=1.5, suite=[])
     assert len(result.records) == 1
     assert [text.split(" (")[0] for text in result.failures.values()] == [
-        "RuntimeError: no plan today"
+        "RuntimeError: no plan today",
+        "SystemExit: 0",
     ]
     failed = result.store.units[result.store.units["status"] == "failed"]
-    assert list(failed["method"]) == ["Failing"]
+    assert list(failed["method"]) == ["Failing", "Leaving"]
 
 
 def test_ctrl_c_saves_progress_and_the_same_call_continues(folder: Path) -> None:

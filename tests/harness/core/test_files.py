@@ -10,7 +10,28 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.files import remove_leftovers, replacing, write_json, write_text
+from harness.core.files import locked, remove_leftovers, replacing, write_json, write_text
+
+
+def test_a_wait_for_a_lock_names_file_and_process_once_it_is_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / ".lock"
+
+    def wait() -> None:
+        with locked(path):
+            pass
+
+    for patience_s in (60.0, 0.0):
+        monkeypatch.setattr("harness.core.files._SILENT_WAIT_S", patience_s)
+        waiting, said = threading.Thread(target=wait), ""
+        with locked(path):
+            waiting.start()
+            while patience_s == 0 and not said:
+                said = capsys.readouterr().err
+        waiting.join()
+    assert said == f"waiting for {path}, which process {os.getpid()} has locked\n"
+    assert not capsys.readouterr().err
 
 
 def test_a_file_is_replaced_whole_and_nothing_stays_beside_it(tmp_path: Path) -> None:
