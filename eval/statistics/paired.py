@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -27,7 +27,9 @@ class PairedDifference:
         win_rate: share of pairs in which the method is better, a tie counting half.
         num_pairs: number of pairs.
         num_prompts: number of prompts among them.
-        prompt_sums: by prompt the sum of its differences, for tests of a whole table.
+        prompts: the prompts, for tests of a whole table; empty once the table is marked.
+        sums: the sum of the differences of each, as the bytes of float64: a table has thousands of
+            differences.
     """
 
     mean: float
@@ -39,7 +41,17 @@ class PairedDifference:
     win_rate: float
     num_pairs: int
     num_prompts: int
-    prompt_sums: Mapping[str, float] = field(repr=False)
+    prompts: tuple[str, ...] = field(repr=False)
+    sums: bytes = field(repr=False)
+
+    @property
+    def prompt_sums(self) -> dict[str, float]:
+        """The sum of the differences of each prompt."""
+        return dict(zip(self.prompts, np.frombuffer(self.sums).tolist(), strict=True))
+
+    def without_sums(self) -> PairedDifference:
+        """Return the difference as it is shown, once the table is marked."""
+        return replace(self, prompts=(), sums=b"")
 
 
 # A prompt, and what else two paired videos share, such as the seed of their noise.
@@ -75,6 +87,7 @@ def paired_differences(
         base_P = np.array([baseline[pair] for pair in pairs])
         differences = [np.array([methods[name][pair] for pair in pairs]) - base_P for name in names]
         prompts = [prompt for prompt, _ in pairs]
+        each = tuple(dict.fromkeys(prompts))
         sums = [cluster_sums(difference_P, prompts) for difference_P in differences]
         sums_GC, counts_G = np.stack([sums_G for sums_G, _ in sums], axis=1), sums[0][1]
         intervals = bootstrap_t(sums_GC, counts_G, num_resamples=num_resamples, seed=seed)
@@ -94,9 +107,8 @@ def paired_differences(
                 win_rate=float(((gains > 0) + 0.5 * (gains == 0)).mean()),
                 num_pairs=len(pairs),
                 num_prompts=len(per_prompt),
-                prompt_sums=dict(
-                    zip(dict.fromkeys(prompts), sums_GC[:, column].tolist(), strict=True)
-                ),
+                prompts=each,
+                sums=sums_GC[:, column].tobytes(),
             )
     return found
 
@@ -134,10 +146,14 @@ def table_p(
         The p-values in order; None where there is no difference or it is 0 on every prompt.
     """
     made = [one for one in differences if one is not None]
-    prompts = list(dict.fromkeys(prompt for one in made for prompt in one.prompt_sums))
-    differences_GH = np.array(
-        [[one.prompt_sums.get(prompt, 0.0) for one in made] for prompt in prompts]
-    ).reshape(len(prompts), len(made))
+    place: dict[str, int] = {}
+    for prompts in dict.fromkeys(one.prompts for one in made):
+        for prompt in prompts:
+            place.setdefault(prompt, len(place))
+    differences_GH = np.zeros((len(place), len(made)))
+    for column, difference in enumerate(made):
+        chosen = [place[prompt] for prompt in difference.prompts]
+        differences_GH[chosen, column] = np.frombuffer(difference.sums)
     found = differences_p(differences_GH, num_flips, seed)
     tested = iter(zip(found.single.tolist(), found.table.tolist(), strict=True))
     results: list[P | None] = []

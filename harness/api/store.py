@@ -39,10 +39,13 @@ class Store:
         the video, peak memory in MiB, arguments of backbone and method, and facts such as weights
         and licence are empty for a unit without a video. `folder` holds the files of the unit.
         """
+        from harness.store.columns import plain_texts
         from harness.store.frames import as_dicts
+        from harness.store.outcomes import TEXTS
 
-        units = self._read.units
-        folders = [str(self._read.unit_folder(unit)) for unit in as_dicts(units)]
+        units = plain_texts(self._read.units, TEXTS)
+        keys = as_dicts(units[["unit_id", "source"]])
+        folders = [str(self._read.unit_folder(key)) for key in keys]
         return units.drop(columns="source").assign(folder=folders)
 
     @cached_property
@@ -92,9 +95,10 @@ class Store:
         return load_sweeps(self._folders)
 
     def _labelled(self, frame: pd.DataFrame) -> pd.DataFrame:
+        from harness.store.columns import plain_texts
         from harness.store.frames import with_labels
 
-        return with_labels(frame, self._read.units)
+        return plain_texts(with_labels(frame, self._read.units))
 
 
 def open_store(folder: str | Path, *more: str | Path) -> Store:

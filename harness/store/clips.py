@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from harness.store.columns import places
 from harness.store.score_parts import CURVE_NUMBERS, CurvePart, Drifts, joined_codes
 
 
@@ -18,13 +19,13 @@ class ClipPart:
 
     Attributes:
         suite: its name.
-        units: the units.
+        units: the units, by their places among all.
         num_lines: number of lines of each, as in its file.
         load: returns the lines.
     """
 
     suite: str
-    units: tuple[str, ...]
+    units: np.ndarray
     num_lines: np.ndarray
     load: Callable[[], CurvePart]
 
@@ -54,11 +55,13 @@ class Clips:
 
     Attributes:
         parts: of all suites.
-        units: all units, in the order of the sweep.
+        units: all units, which parts name by their places here.
+        order: places of the finished units, in the order of the sweep.
     """
 
     parts: tuple[ClipPart, ...]
-    units: tuple[str, ...]
+    units: pd.Index
+    order: np.ndarray
 
     @cached_property
     def suites(self) -> list[str]:
@@ -66,59 +69,71 @@ class Clips:
         return list(dict.fromkeys(part.suite for part in self.parts))
 
     @cached_property
-    def _part_of(self) -> dict[tuple[str, str], int]:
-        return {
-            (part.suite, unit_id): index
-            for index, part in enumerate(self.parts)
-            for unit_id in part.units
-        }
+    def rank(self) -> np.ndarray:
+        """Place of each unit in `order`; -1 without a video."""
+        rank = np.full(len(self.units), -1, np.int32)
+        rank[self.order] = np.arange(len(self.order))
+        return rank
 
-    def with_curves(self, suite: str) -> set[str]:
-        """Return the units that have a curve of a suite."""
-        return {
-            unit_id
-            for part in self.parts
-            if part.suite == suite
-            for unit_id, count in zip(part.units, part.num_lines.tolist(), strict=True)
-            if count
-        }
+    @cached_property
+    def _part_of(self) -> dict[str, np.ndarray]:
+        """By suite and unit the index of its part; -1 without one."""
+        found = {suite: np.full(len(self.units), -1, np.int32) for suite in self.suites}
+        for index, part in enumerate(self.parts):
+            found[part.suite][part.units] = index
+        return found
 
-    def of(self, suite: str, unit_ids: Sequence[str]) -> ClipLines:
+    def places(self, unit_ids: pd.Series | Sequence[str]) -> np.ndarray:
+        """Return the places of units among `units`."""
+        return places(pd.Series(unit_ids), self.units)
+
+    def have_curves(self, suite: str) -> np.ndarray:
+        """Return whether each unit has a curve of a suite."""
+        found = np.zeros(len(self.units), bool)
+        for part in self.parts:
+            if part.suite == suite:
+                found[part.units] = part.num_lines > 0
+        return found
+
+    def of(self, suite: str, unit_ids: pd.Series | Sequence[str]) -> ClipLines:
         """Return the curves of units, in this order and in that of their files."""
-        places = {unit_id: place for place, unit_id in enumerate(unit_ids)}
-        return _lines(suite, self._of(suite, unit_ids), places)
+        chosen = self.places(unit_ids)
+        return _lines(suite, self._of(suite, chosen), self._numbered(chosen))
 
-    def drift(self, suite: str, unit_ids: Sequence[str]) -> dict[str, Drifts]:
+    def drift(self, suite: str, unit_ids: pd.Series | Sequence[str]) -> dict[str, Drifts]:
         """Return the drift of units that have any."""
         found: dict[str, Drifts] = {}
-        for part in self._of(suite, unit_ids):
+        for part in self._of(suite, self.places(unit_ids)):
             found |= part.load().drift
         return {unit_id: found[unit_id] for unit_id in unit_ids if unit_id in found}
 
     def frames(self) -> Iterator[pd.DataFrame]:
         """Yield the lines of `harness.store.frames.Sweep.curves`, a frame for each part."""
         for part in self.parts:
-            places = {unit_id: place for place, unit_id in enumerate(part.units)}
-            yield _frame([_lines(part.suite, [part], places)], part.units)
+            lines = _lines(part.suite, [part], self._numbered(part.units))
+            yield _frame([lines], self.units[part.units].tolist())
 
     def frame(self) -> pd.DataFrame:
         """Return all lines, in the order of suites and units."""
-        places = {unit_id: place for place, unit_id in enumerate(self.units)}
         suites = [[p for p in self.parts if p.suite == suite] for suite in self.suites]
-        lines = [_lines(parts[0].suite, parts, places) for parts in suites]
-        return _frame([one for one in lines if len(one.unit)], self.units)
+        lines = [_lines(parts[0].suite, parts, self.rank) for parts in suites]
+        return _frame([one for one in lines if len(one.unit)], self.units[self.order].tolist())
 
-    def _of(self, suite: str, unit_ids: Sequence[str]) -> list[ClipPart]:
-        indices = {self._part_of.get((suite, unit_id)) for unit_id in unit_ids}
-        return [self.parts[index] for index in sorted(i for i in indices if i is not None)]
+    def _numbered(self, chosen: np.ndarray) -> np.ndarray:
+        """Return by unit its number among the chosen; -1 for others."""
+        numbers = np.full(len(self.units), -1, np.int32)
+        numbers[chosen] = np.arange(len(chosen))
+        return numbers
+
+    def _of(self, suite: str, chosen: np.ndarray) -> list[ClipPart]:
+        part_of = self._part_of.get(suite)
+        indices = np.unique(part_of[chosen]).tolist() if part_of is not None else []
+        return [self.parts[index] for index in indices if index >= 0]
 
 
-def _lines(suite: str, parts: Sequence[ClipPart], places: dict[str, int]) -> ClipLines:
+def _lines(suite: str, parts: Sequence[ClipPart], numbers_of: np.ndarray) -> ClipLines:
     loaded = [part.load() for part in parts]
-    owners = [
-        np.repeat([places.get(u, -1) for u in part.units], part.num_lines).astype(np.int64)
-        for part in parts
-    ]
+    owners = [np.repeat(numbers_of[part.units], part.num_lines).astype(np.int64) for part in parts]
     unit = np.concatenate([np.empty(0, np.int64), *owners])
     order = np.argsort(unit, kind="stable")
     order = order[np.searchsorted(unit[order], 0) :]

@@ -12,15 +12,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from harness.store.columns import Coded, index_of, places
 from harness.store.files import Reader
 from harness.store.folders import require_sweep
 from harness.store.header import Header, lost_beside_others, read_header
 from harness.store.lines import UnitLine
 from harness.store.merge import Conflict, Store, merge_labels, merge_outcomes, unique_names
-from harness.store.outcomes import FACTS, NUMBERS, TEXTS, read_units
+from harness.store.outcome_columns import read_units
 from harness.store.paths import StorePaths
+from harness.store.score_files import Videos
 from harness.store.score_parts import KeptParts
 from harness.store.scores import Measured, load_scores
 
@@ -57,8 +60,8 @@ class Sweep(Measured):
         metrics: description of each metric of each suite, in the order of the files.
         versions: the version of each suite; files of several versions are refused.
         frozen: (unit_id, duration_s) of videos that any suite reports as standing still.
-        looping: by (unit_id, duration_s), whether the video returns to its first frame; without
-            videos of one clip, and those scored before this was counted.
+        looping: by place in `clips.units`, whether the video returns to its first frame: 1 if it
+            does over any duration, 0 if not, and -1 where that was not counted.
         conflicts: units whose bytes differ between two stores.
         warnings: one line per file that was left out.
     """
@@ -111,16 +114,6 @@ class Sweep(Measured):
         """
         return self.scores[~self.scores["frozen"]]
 
-    @cached_property
-    def whole_timings(self) -> pd.DataFrame:
-        """Timings of the units that were generated without interruption.
-
-        A resumed unit replays its first blocks, so its seconds are not those of a rollout and must
-        not enter mean speeds.
-        """
-        resumed = self.timings.loc[self.timings["stage"] == "replay", "unit_id"]
-        return self.timings[~self.timings["unit_id"].isin(resumed)]
-
     def rows(self) -> Iterator[tuple[str, str, pd.DataFrame]]:
         """Yield the units of every table row (backbone, method), in the order of the sweep."""
         for (backbone, method), units in self.units.groupby(ROW, sort=False):
@@ -137,9 +130,15 @@ class Sweep(Measured):
             for command in source.header.commands
             for suite in command.suites
         }
-        done = set(self.units.loc[self.units["status"] == "done", "unit_id"])
-        scored = self.scores.groupby("suite")["unit_id"].nunique()
-        return all(scored.get(suite, 0) >= len(done) for suite in asked)
+        units = index_of(self.units["unit_id"])
+        num_done = self.units.loc[self.units["status"] == "done", "unit_id"].nunique()
+        unit, suites = places(self.scores["unit_id"], units), self.scores["suite"]
+        for suite in asked:
+            scored_U = np.zeros(len(units), bool)
+            scored_U[unit[suites == suite]] = True
+            if scored_U.sum() < num_done:
+                return False
+        return True
 
     def unit_folder(self, unit: dict[str, Any]) -> Path:
         """Return the folder of a line of `units`."""
@@ -151,8 +150,17 @@ class Sweep(Measured):
 
 
 def as_dicts(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Convert the lines of a frame to plain Python values."""
-    return [{str(name): value for name, value in line.items()} for line in frame.to_dict("records")]
+    """Convert the lines of a frame to plain Python values; None where there is no text."""
+    names = [str(name) for name in frame]
+    columns = [_as_list(column) for _, column in frame.items()]
+    return [dict(zip(names, line, strict=True)) for line in zip(*columns, strict=True)]
+
+
+def _as_list(column: pd.Series) -> list[Any]:
+    if isinstance(column.dtype, pd.CategoricalDtype | pd.StringDtype):
+        known = column.notna()
+        return column.tolist() if known.all() else column.astype(object).where(known, None).tolist()
+    return column.tolist()
 
 
 def with_labels(frame: pd.DataFrame, units: pd.DataFrame) -> pd.DataFrame:
@@ -186,59 +194,54 @@ def load_sweeps(folders: Sequence[Path], kept: KeptParts | None = None) -> Sweep
         for folder, header, name in zip(folders, headers, names, strict=True)
     ]
     labels, notes = merge_labels(stores)
-    outcomes, conflicts = merge_outcomes(stores)
-    rows = labels.drop_duplicates("unit_id").groupby(ROW, sort=False)["unit_id"]
-    measured = load_scores(
-        [(store.reader, store.video_sha256) for store in stores],
-        [units.tolist() for _, units in rows],
-        kept,
-    )
-    columns = ["unit_id", "source", *TEXTS, *NUMBERS, *FACTS]
-    lines = [
-        {"unit_id": unit_id, "source": source, **outcome.fields}
-        for unit_id, (source, outcome) in outcomes.items()
-    ]
-    frame = pd.DataFrame(lines, columns=columns).astype(dict.fromkeys(NUMBERS, float))
-    # A column without any text would otherwise hold NaN, which JSON cannot express.
-    texts = frame[TEXTS].astype(object)
-    frame[TEXTS] = texts.where(texts.notna(), None)
-    timings = pd.DataFrame(
-        [
-            {"unit_id": unit_id, "stage": stage, "seconds": seconds}
-            for unit_id, (_, outcome) in outcomes.items()
-            for stage, seconds in outcome.timings_s.items()
-        ],
-        columns=["unit_id", "stage", "seconds"],
-    )
+    units = labels["unit_id"].cat.categories
+    place = labels["unit_id"].cat.codes.to_numpy(np.int64)
+    videos = [Videos(store.reader, store.videos_of(units)) for store in stores]
+    outcomes, source, conflicts = merge_outcomes(stores, units)
+    del stores
+    rows = labels[~labels["unit_id"].duplicated()].groupby(ROW, sort=False)
+    measured = load_scores(videos, units, [place[row.index] for _, row in rows["seed"]], kept)
+    columns = {"source": source, **outcomes.columns()}
+    timings = outcomes.timings.rename(columns={"unit": "unit_id"})
+    timings["unit_id"] = pd.Categorical.from_codes(outcomes.timings["unit"], units)
     return Sweep(
         **vars(measured),
         sources=tuple(
             Source(folder, replace(header, name=name))
             for folder, header, name in zip(folders, headers, names, strict=True)
         ),
-        units=labels.merge(frame, on="unit_id", how="left"),
+        units=labels.assign(**{name: column[place] for name, column in columns.items()}),
         timings=timings,
         conflicts=tuple(conflicts),
-        warnings=(*notes, *(text for store in stores for text in store.reader.warnings)),
+        warnings=(*notes, *(text for one in videos for text in one.reader.warnings)),
     )
 
 
 def _store(folder: Path, header: Header, prefix: str, name: str) -> Store:
     reader = Reader(folder, prefix)
     labels = _labels(reader, header)
-    return Store(name, reader, labels, read_units(reader, list(labels["unit_id"].unique())))
+    units = labels["unit_id"].cat.categories
+    return Store(name, reader, labels, read_units(reader, units.tolist()))
 
 
 def _labels(reader: Reader, header: Header) -> pd.DataFrame:
     path = reader.paths.unit_lines_path
-    lines = [
-        {name: value for name, value in vars(line).items() if name != "evaluation_prompt"}
-        | {"prompt": line.all_prompts, "prompt_set": line.prompt_id.rpartition("/")[0]}
-        for line in reader.read_lines(path, UnitLine)
-    ]
-    found = len(lines) + len(reader.warnings)  # damaged ones are there
+    names = [*(name for name in LABELS if name != "seed"), "prompt_set", "row_id"]
+    texts = {name: Coded() for name in names}
+    seeds: list[int] = []
+    for line in reader.read_lines(path, UnitLine):
+        values = vars(line) | {
+            "prompt": line.all_prompts,
+            "prompt_set": line.prompt_id.rpartition("/")[0],
+        }
+        for name, column in texts.items():
+            column.add(values[name])
+        seeds.append(line.seed)
+    found = len(seeds) + len(reader.warnings)  # damaged ones are there
     if lost := lost_beside_others(reader.paths.header_path, header, found):
         reader.warn(path, f"{lost}.")
-    frame = pd.DataFrame(lines, columns=[*LABELS, "prompt_set", "row_id"])
+    columns: dict[str, Any] = {name: column.texts() for name, column in texts.items()}
+    columns |= {"seed": pd.Series(seeds) if seeds else pd.Series([], dtype=object)}
+    frame = pd.DataFrame(columns, columns=[*LABELS, "prompt_set", "row_id"], copy=False)
     # A repeated command appends the same units again.
     return frame.drop_duplicates(["unit_id", *ROW], ignore_index=True)

@@ -3,32 +3,52 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from pandas.api.extensions import ExtensionArray
 
+from harness.store.columns import joined_texts
 from harness.store.files import Reader
-from harness.store.outcomes import Outcome
+from harness.store.outcome_columns import Outcomes
+
+_RANK = {"done": 0, "running": 1, "failed": 2, "missing": 3}
+_ROW = ["backbone", "method"]
 
 
 @dataclass(frozen=True)
 class Store:
-    """One run store as read."""
+    """One run store as read.
+
+    Attributes:
+        name: its name in the report.
+        reader: of its files.
+        labels: its lines; the categories of unit_id are its units, in the order of `outcomes`.
+        outcomes: of its units.
+    """
 
     name: str
     reader: Reader
     labels: pd.DataFrame
-    outcomes: Mapping[str, Outcome]
+    outcomes: Outcomes
 
     @property
-    def video_sha256(self) -> dict[str, str]:
-        """Hash of the video of each finished unit."""
-        return {
-            unit_id: outcome.fields["video_sha256"]
-            for unit_id, outcome in self.outcomes.items()
-            if outcome.done
-        }
+    def units(self) -> pd.Index:
+        """Its units."""
+        return self.labels["unit_id"].cat.categories
+
+    @property
+    def done(self) -> np.ndarray:
+        """Flags of the units that have a video."""
+        return np.asarray(self.outcomes.status == "done")
+
+    def videos_of(self, units: pd.Index) -> ExtensionArray:
+        """Return the hash of the video of each of the units of all stores; NaN without one here."""
+        own = pd.Series(self.outcomes.video_sha256)
+        return own.array.take(self.units.get_indexer(units), allow_fill=True)
 
 
 @dataclass(frozen=True)
@@ -47,32 +67,48 @@ class Conflict:
 
 
 def merge_outcomes(
-    stores: Sequence[Store],
-) -> tuple[dict[str, tuple[int, Outcome]], list[Conflict]]:
-    """Choose for each unit the most complete outcome, and return it with the index of its store."""
-    rank = {"done": 0, "running": 1, "failed": 2, "missing": 3}
-    chosen: dict[str, tuple[int, Outcome]] = {}
-    conflicts = []
-    for unit_id in dict.fromkeys(unit_id for store in stores for unit_id in store.outcomes):
-        found = [
-            (index, store.outcomes[unit_id])
-            for index, store in enumerate(stores)
-            if unit_id in store.outcomes
-        ]
-        # min() keeps the first of equals: stores take precedence in the order they were given.
-        chosen[unit_id] = min(found, key=lambda item: rank[item[1].fields["status"]])
-        videos = {
-            outcome.fields["video_sha256"]: (
-                stores[index].name,
-                outcome.fields["video_sha256"],
-                outcome.fields["device"] or "unknown device",
-            )
-            for index, outcome in reversed(found)
-            if outcome.done
-        }
-        if len(videos) > 1:
-            conflicts.append(Conflict(unit_id, tuple(reversed(videos.values()))))
-    return chosen, conflicts
+    stores: Sequence[Store], units: pd.Index
+) -> tuple[Outcomes, np.ndarray, list[Conflict]]:
+    """Choose the most complete outcome of each unit.
+
+    Args:
+        stores: the run stores.
+        units: the units of all of them.
+
+    Returns:
+        The outcomes in the order of `units`, the index of the store that each is from, and the
+        units whose videos differ.
+    """
+    places = [units.get_indexer(store.units) for store in stores]
+    ranks_SU = np.full((len(stores), len(units)), len(_RANK), np.int8)
+    for rank_U, store, place in zip(ranks_SU, stores, places, strict=True):
+        status = store.outcomes.status
+        rank_U[place] = np.array([_RANK[name] for name in status.categories])[status.codes]
+    # The first of equals: stores take precedence in the order they were given.
+    source = ranks_SU.argmin(axis=0)
+    parts = []
+    for index, (store, place) in enumerate(zip(stores, places, strict=True)):
+        lines = np.flatnonzero(source[place] == index)
+        parts.append((store.outcomes, lines, place[lines]))
+    return Outcomes.joined(parts), source, list(_conflicts(stores, places, ranks_SU, units))
+
+
+def _conflicts(
+    stores: Sequence[Store], places: Sequence[np.ndarray], ranks_SU: np.ndarray, units: pd.Index
+) -> Iterator[Conflict]:
+    """Yield the units whose videos differ, in order."""
+    several = (ranks_SU == _RANK["done"]).sum(axis=0) > 1
+    videos: dict[int, dict[str, tuple[str, str, str]]] = {}
+    for store, place in zip(stores, places, strict=True):
+        chosen = np.flatnonzero(several[place] & store.done)
+        devices = store.outcomes.texts["device"].texts()[chosen]
+        hashes = store.outcomes.video_sha256[chosen]
+        for unit, sha256, device in zip(place[chosen].tolist(), hashes, devices, strict=True):
+            known = device if isinstance(device, str) else "unknown device"
+            videos.setdefault(unit, {}).setdefault(sha256, (store.name, sha256, known))
+    for unit in sorted(videos):
+        if len(videos[unit]) > 1:
+            yield Conflict(units[unit], tuple(videos[unit].values()))
 
 
 def merge_labels(stores: Sequence[Store]) -> tuple[pd.DataFrame, list[str]]:
@@ -81,29 +117,47 @@ def merge_labels(stores: Sequence[Store]) -> tuple[pd.DataFrame, list[str]]:
     A label may mean different arguments in two stores, and a prompt id different texts. These must
     not be averaged, so the later ones get a suffix: the name of their store, or a hash of the text.
     """
-    notes: list[str] = []
     rows: dict[tuple[str, str], str] = {}
     texts: dict[str, str] = {}
-    lines = []
+    notes: list[str] = []
+    renamed = []
     for store in stores:
-        for line in store.labels.to_dict("records"):
-            row = (line["backbone"], line["method"])
-            if (
-                line["row_id"] is not None
-                and rows.setdefault(row, line["row_id"]) != line["row_id"]
-            ):
-                line["method"] += f" @{store.name}"
-                notes.append(
-                    f"{row[1]} on {row[0]} has other arguments in {store.name}; its row there is "
-                    f"called {line['method']}."
-                )
-            prompt_id, prompt = line["prompt_id"], line["prompt"]
-            if texts.setdefault(prompt_id, prompt) != prompt:
-                line["prompt_id"] += f"#{hashlib.sha256(prompt.encode()).hexdigest()[:6]}"
-                notes.append(f"Prompt {prompt_id} has several texts; a hash tells them apart.")
-            lines.append(line)
-    labels = pd.DataFrame(lines, columns=list(stores[0].labels.columns))
-    labels = labels.drop_duplicates(["unit_id", "backbone", "method"], ignore_index=True)
+        labels = store.labels
+        found: list[tuple[int, str]] = []  # a note, and the first line that it is about
+        changed: dict[str, Any] = {}
+        met = labels[[*_ROW, "row_id"]].drop_duplicates()
+        for line, backbone, method, row_id in met.itertuples():
+            if rows.setdefault((backbone, method), row_id) == row_id:
+                continue
+            name = f"{method} @{store.name}"
+            same = labels["backbone"].eq(backbone) & labels["method"].eq(method)
+            methods = changed.get("method", labels["method"].astype(object))
+            changed["method"] = methods.mask(same & labels["row_id"].eq(row_id), name)
+            text = f"{method} on {backbone} has other arguments in {store.name}; its row there is "
+            found.append((2 * line, f"{text}called {name}."))
+        met = labels[["prompt_id", "prompt"]].drop_duplicates()
+        for line, prompt_id, prompt in met.itertuples():
+            if texts.setdefault(prompt_id, prompt) == prompt:
+                continue
+            name = f"{prompt_id}#{hashlib.sha256(prompt.encode()).hexdigest()[:6]}"
+            same = labels["prompt_id"].eq(prompt_id) & labels["prompt"].eq(prompt)
+            prompts = changed.get("prompt_id", labels["prompt_id"].astype(object))
+            changed["prompt_id"] = prompts.mask(same, name)
+            text = f"Prompt {prompt_id} has several texts; a hash tells them apart."
+            found.append((2 * line + 1, text))
+        notes += [text for _, text in sorted(found)]
+        columns = {name: pd.Categorical(one.astype("str")) for name, one in changed.items()}
+        renamed.append(labels.assign(**columns))
+    labels = pd.DataFrame(
+        {
+            name: joined_texts([frame[name].array for frame in renamed])
+            if name != "seed"
+            else pd.concat([frame[name] for frame in renamed], ignore_index=True)
+            for name in stores[0].labels.columns
+        },
+        copy=False,
+    )
+    labels = labels.drop_duplicates(["unit_id", *_ROW], ignore_index=True)
     return labels.drop(columns="row_id"), list(dict.fromkeys(notes))
 
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import StoreError
 from harness.store.failures import Failure
 from harness.store.files import Reader
-from harness.store.index import record_index
 from harness.store.record import Facts
 from harness.store.summaries import RecordSummary
 
 # Columns of `Sweep.units` from the record; empty for a unit without a record.
 TEXTS = ["status", "reason", "device", "setting", "video", "video_sha256", "finished"]
+LONG_TEXTS = ["video_sha256", "finished"]
 NUMBERS = [
     "num_latents",
     "num_frames",
@@ -33,44 +32,22 @@ STALE_S = 30 * 60.0
 """Progress that is older was left by a worker that stopped."""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """One unit of one store: columns of `Sweep.units`, and seconds by stage."""
-
-    fields: dict[str, Any]
-    timings_s: dict[str, float]
-
-    @property
-    def done(self) -> bool:
-        """True if there is a video."""
-        return bool(self.fields["status"] == "done")
-
-
-def read_units(reader: Reader, unit_ids: Sequence[str]) -> dict[str, Outcome]:
-    """Return the outcomes of units of the store that `reader` reads, in their order."""
-    made = {
-        unit_id: _outcome(reader, unit_id, record)
-        for unit_id, record in record_index(reader.paths).read(unit_ids, RecordSummary)
-    }
-    return {
-        unit_id: made[unit_id] if unit_id in made else _outcome(reader, unit_id, None)
-        for unit_id in unit_ids
-    }
-
-
-def _outcome(reader: Reader, unit_id: str, record: RecordSummary | StoreError | None) -> Outcome:
+def outcome_of(
+    reader: Reader, unit_id: str, record: RecordSummary | StoreError | None
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """Return the columns of a unit, and its seconds by stage."""
     if record is None:
         failure = reader.paths.first_failure_path(unit_id)
-        return Outcome(unfinished(reader, unit_id, failure), {})
+        return unfinished(reader, unit_id, failure), {}
     if isinstance(record, StoreError):
         reader.leave_out(reader.paths.record_path(unit_id), record)
-        return Outcome({"status": "failed", "reason": "record.json cannot be read"}, {})
-    return Outcome(_fields(record), record.timings_s)
+        return {"status": "failed", "reason": "record.json cannot be read"}, {}
+    return _fields(record), record.timings_s
 
 
 def _fields(record: RecordSummary) -> dict[str, Any]:
     same = ("finished", "backbone_args", "method_args", "device", "setting", *NUMBERS)
-    return dict.fromkeys((*TEXTS, *FACTS)) | {
+    return {
         "status": "done",
         "video": record.video.file,
         "video_sha256": record.video.sha256,

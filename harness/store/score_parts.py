@@ -180,20 +180,21 @@ class KeptParts:
 
     Attributes:
         folder: the folder.
-        stamps: by unit a text that changes with each of its files.
+        stamps: returns for each of some units a text that changes with its files.
         code: digest of the code that makes parts.
         used: keys asked for.
     """
 
     folder: Path
-    stamps: Mapping[str, str]
+    stamps: Callable[[Sequence[str]], Sequence[str]]
     code: str
     used: set[str] = field(default_factory=set)
 
     def key(self, suite: str, units: Mapping[str, str]) -> str:
         """Return the key of the part of some units, given the hash of the video of each."""
-        stamps = (f"{u} {sha256} {self.stamps.get(u)}" for u, sha256 in units.items())
-        text = "\n".join([self.code, suite, *stamps])
+        stamps = self.stamps(list(units))
+        lines = map(" ".join, zip(units, units.values(), stamps, strict=True))
+        text = "\n".join([self.code, suite, *lines])
         key = hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
         self.used.add(key)
         return key

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -15,14 +15,14 @@ from harness.core.errors import ConfigError, LongtakeError
 from harness.core.files import locked, remove_leftovers
 from harness.core.names import file_stem
 from harness.store.folders import require_sweep
-from harness.store.frames import Sweep, as_dicts, load_sweeps
+from harness.store.frames import Sweep, load_sweeps
 from harness.store.paths import StorePaths
 from harness.store.score_parts import KeptParts
 from reports.papers.latex import write_latex_tables
 from reports.papers.quoted_files import load_quoted
 from reports.papers.spread import spreads
 from reports.site import schema
-from reports.site.assets import Assets, AssetWriter, UnitAssets
+from reports.site.assets import Assets, AssetWriter
 from reports.site.data_files import write_data
 from reports.site.inputs import digest, file_stamp, fingerprint, unit_stamps
 from reports.site.laps import write_laps
@@ -31,7 +31,7 @@ from reports.site.memory import read_memory, write_memory
 from reports.site.orders import order_tables
 from reports.site.page import write_page
 from reports.site.progress import Advance, silent
-from reports.site.published import Hide, folder_hider, published
+from reports.site.published import folder_hider, published
 from reports.site.segments import segment_lines
 from reports.site.site_data import site_data
 from reports.site.state import (
@@ -44,7 +44,8 @@ from reports.site.state import (
     write_state,
 )
 from reports.site.store_differences import differences_to_first
-from reports.site.video_data import video_data
+from reports.site.unit_digests import UnitDigests, sorted_names
+from reports.site.unit_pages import remove_others, write_unit_pages
 from reports.site.video_list import showcase, video_pieces
 from reports.tables.comparison import compare_all
 from reports.tables.drift_tables import DriftTables, drift_tables
@@ -197,14 +198,14 @@ def _build(
     folders: Sequence[Path],
     out: Path,
     options: ReportOptions,
-    stamps: Mapping[str, str],
+    stamps: UnitDigests,
     earlier: State | None,
     advance: Advance,
 ) -> State:
     """Build the report, and return its state without what names the inputs."""
     for_others = options.assets is not Assets.link
     advance("records and scores", 0, 0)
-    kept = KeptParts(out / "kept", stamps, code_digest())
+    kept = KeptParts(out / "kept", stamps.hexes, code_digest())
     sweep = load_sweeps(folders, kept)
     hide = folder_hider(sweep) if for_others else str
     if for_others:
@@ -218,15 +219,15 @@ def _build(
     segments = segment_means(sweep, comparisons)
     assets = AssetWriter(sweep, out, options.assets, hide)
     addresses = assets.prepare(advance)
-    pages, page_warnings = _write_pages(
-        sweep, addresses, out, options, stamps, earlier, hide, advance
+    pages = write_unit_pages(
+        sweep, addresses, out, (code_digest(), options.assets), stamps, earlier, hide, advance
     )
     data = out / "data"
     pieces = []
     for piece, videos in video_pieces(sweep, comparisons, addresses):
         write_data(data / "videos" / f"{piece.name}.js", f"videos/{piece.name}", videos)
         pieces.append(piece)
-    _remove_others(data / "videos", {f"{piece.name}.js" for piece in pieces})
+    remove_others(data / "videos", sorted_names(piece.name for piece in pieces))
     write_data(data / "drift.js", "drift", drift_curves(drift.points))
     write_data(data / "ends.js", "ends", end_lines(drift.ends))
     write_data(data / "segments.js", "segments", segment_lines(segments))
@@ -245,7 +246,7 @@ def _build(
         headline(sweep, comparisons),
         assets.link_to,
     )
-    trace_warnings = dict.fromkeys(text for texts in page_warnings.values() for text in texts)
+    trace_warnings = dict.fromkeys(text for texts in pages.warnings.values() for text in texts)
     more_warnings = [*assets.warnings, *trace_warnings, *not_compared]
     site = replace(
         site,
@@ -269,8 +270,8 @@ def _build(
     return State(
         setting="",
         files="",
-        pages=pages,
-        page_warnings=page_warnings,
+        pages=pages.stamps,
+        page_warnings=pages.warnings,
         num_files={},
         figures=figures,
         tables=tuple(path.relative_to(out).as_posix() for path in tables),
@@ -288,57 +289,8 @@ def _load(folders: Sequence[Path], for_others: bool) -> Sweep:
     return published(sweep) if for_others else sweep
 
 
-def _write_pages(
-    sweep: Sweep,
-    addresses: Mapping[str, UnitAssets],
-    out: Path,
-    options: ReportOptions,
-    stamps: Mapping[str, str],
-    earlier: State | None,
-    hide: Hide,
-    advance: Advance,
-) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
-    """Write the data of each video's page where it changed; return their stamps and warnings."""
-    folder = out / "data" / "units"
-    units = as_dicts(sweep.units[sweep.units["status"] == "done"].drop_duplicates("unit_id"))
-    common = digest(code_digest(), options.assets, str(out), *(str(s) for s in sweep.sources))
-    labels = ("backbone", "method", "prompt_id", "prompt", "seed", "source")
-    num_scores = sweep.scores["unit_id"].value_counts()  # fewer where a file can't be read
-    pages = {
-        unit["unit_id"]: digest(
-            common,
-            stamps.get(unit["unit_id"], ""),
-            *(str(unit[name]) for name in labels),
-            str(addresses[unit["unit_id"]]),
-            str(num_scores.get(unit["unit_id"], 0)),
-        )
-        for unit in units
-    }
-    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    before = earlier.pages if earlier else {}
-    # Pages with warnings are made each time: what could not be read may be readable by now.
-    kept = {u for u, stamp in pages.items() if before.get(u) == stamp and f"{u}.js" in there}
-    kept.difference_update(earlier.page_warnings if earlier else ())
-    fresh = [unit for unit in units if unit["unit_id"] not in kept]
-    warnings = {}
-    for count, (video, texts) in enumerate(video_data(sweep, addresses, fresh, hide), start=1):
-        write_data(folder / f"{video.unit_id}.js", f"unit/{video.unit_id}", video)
-        if texts:
-            warnings[video.unit_id] = tuple(texts)
-        advance("pages", count, len(fresh))
-    _remove_others(folder, {f"{unit_id}.js" for unit_id in pages})
-    return pages, warnings
-
-
 def _with_files(site: schema.Site, assets: AssetWriter, files: Sequence[Path]) -> schema.Site:
     return replace(site, files=[schema.Link(p.name, assets.address_of(p)) for p in files])
-
-
-def _remove_others(folder: Path, kept: Collection[str]) -> None:
-    """Remove the data files of an earlier report that this one does not have."""
-    for path in folder.glob("*.js"):
-        if path.name not in kept:
-            path.unlink(missing_ok=True)
 
 
 def _tables(

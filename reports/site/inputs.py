@@ -4,33 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.store.paths import StorePaths
+from reports.site.unit_digests import DIGEST_BYTES, UnitDigests
 
 
-def unit_stamps(folders: Sequence[Path]) -> dict[str, str]:
-    """Return for each unit a text that changes when one of its files is made, changed or removed.
+def unit_stamps(folders: Sequence[Path]) -> UnitDigests:
+    """Return digests that change when a file of the unit is made, changed or removed.
 
     Args:
         folders: the run stores; the files of a unit in all of them count.
     """
-    found: dict[str, list[str]] = {}
+    unit_ids: list[str] = []
+    digests = bytearray()
     for number, folder in enumerate(folders):
         paths = StorePaths(Path(folder))
         for unit in _entries(paths.units_dir):
-            found.setdefault(unit.name, []).extend(
-                f"{number} {_stamp(file)}" for file in _entries(unit.path)
-            )
+            unit_ids.append(unit.name)
+            stamps = sorted(_stamp(file) for file in _entries(unit.path))
+            digests += _digest(f"{number}", *stamps).digest()
         for suite in _entries(paths.metrics_dir):
             for file in _entries(suite.path):
-                unit_id = file.name.removesuffix(".json")
-                found.setdefault(unit_id, []).append(f"{number} {suite.name} {_stamp(file)}")
-    return {unit_id: digest(*sorted(stamps)) for unit_id, stamps in found.items()}
+                unit_ids.append(file.name.removesuffix(".json"))
+                digests += _digest(f"{number} {suite.name} {_stamp(file)}").digest()
+    return UnitDigests.of(unit_ids, digests)
 
 
-def fingerprint(folders: Sequence[Path], units: Mapping[str, str]) -> str:
+def fingerprint(folders: Sequence[Path], units: UnitDigests) -> str:
     """Return a hash that changes when a file of the report appears, changes or disappears.
 
     Args:
@@ -39,8 +41,10 @@ def fingerprint(folders: Sequence[Path], units: Mapping[str, str]) -> str:
     """
     stores = [StorePaths(Path(folder)) for folder in folders]
     named = [p for s in stores for p in (s.header_path, s.unit_lines_path, s.experiment_path)]
-    stamps = map(file_stamp, named)
-    return digest(*stamps, *(f"{unit_id} {stamp}" for unit_id, stamp in sorted(units.items())))
+    found = _digest(*map(file_stamp, named))
+    found.update(units.ids)
+    found.update(units.digests)
+    return found.hexdigest()
 
 
 def file_stamp(path: Path) -> str:
@@ -54,7 +58,11 @@ def file_stamp(path: Path) -> str:
 
 def digest(*texts: str) -> str:
     """Return a short hash of texts."""
-    return hashlib.blake2b("\n".join(texts).encode(), digest_size=12).hexdigest()
+    return _digest(*texts).hexdigest()
+
+
+def _digest(*texts: str) -> hashlib.blake2b:
+    return hashlib.blake2b("\n".join(texts).encode(), digest_size=DIGEST_BYTES)
 
 
 def _stamp(entry: os.DirEntry[str]) -> str:

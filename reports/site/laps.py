@@ -6,7 +6,7 @@ length of its laps. Videos whose prompt changes are not shown: what returns ther
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
@@ -15,12 +15,13 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pandas as pd
 
 from eval.metric import MetricInfo
 from harness.core.files import replacing
 from harness.store.frames import Sweep, as_dicts
 from reports.site import schema
-from reports.site.assets import AssetWriter, UnitAssets
+from reports.site.assets import Addresses, AssetWriter
 from reports.site.data_files import short
 from reports.site.filmstrips import JPEG_QUALITY, small_frames
 from reports.tables.columns import FIRST
@@ -46,7 +47,7 @@ class _Walk:
 def write_laps(
     sweep: Sweep,
     comparisons: Sequence[Comparison],
-    assets: Mapping[str, UnitAssets],
+    addresses: Addresses,
     folder: Path,
     writer: AssetWriter,
 ) -> schema.Laps | None:
@@ -55,7 +56,7 @@ def write_laps(
     Args:
         sweep: the loaded run stores.
         comparisons: its tables.
-        assets: by unit its files; videos without a filmstrip cannot be shown.
+        addresses: of its files; videos without a filmstrip cannot be shown.
         folder: folder of the pictures; those of an earlier report are removed.
         writer: knows the addresses, and notes the videos that cannot be drawn.
 
@@ -65,10 +66,8 @@ def write_laps(
     Raises:
         DiskError: the pictures cannot be written.
     """
-    with_strip = {unit_id for unit_id, files in assets.items() if files.strip is not None}
-    shown = with_strip.difference(sweep.segments["unit_id"])
-    walk = _choose(sweep, comparisons, shown)
-    drawn = _drawn(sweep, walk, shown, folder, writer) if walk else []
+    walk = _choose(sweep, comparisons, addresses)
+    drawn = _drawn(sweep, walk, addresses, folder, writer) if walk else []
     for path in set(folder.glob("*.jpg")).difference(target for _, target in drawn):
         path.unlink(missing_ok=True)
     if walk is None or not drawn:
@@ -90,9 +89,9 @@ def write_laps(
     )
 
 
-def _choose(sweep: Sweep, comparisons: Sequence[Comparison], shown: set[str]) -> _Walk | None:
+def _choose(sweep: Sweep, comparisons: Sequence[Comparison], addresses: Addresses) -> _Walk | None:
     """Choose the first prompt of the most laps, up to those that are drawn: not by its looks."""
-    ages = sweep.ages[sweep.ages["unit_id"].isin(shown)]
+    ages = _shown(sweep, sweep.ages, addresses)
     for table in sorted(comparisons, key=lambda t: (FIRST.index(t.kind), t.suite, -t.duration_s)):
         of_table = ages[(ages["suite"] == table.suite) & (ages["duration_s"] == table.duration_s)]
         for group in sorted(table.groups, key=lambda one: -len(one.rows)):
@@ -110,17 +109,23 @@ def _choose(sweep: Sweep, comparisons: Sequence[Comparison], shown: set[str]) ->
     return None
 
 
+def _shown(sweep: Sweep, lines: pd.DataFrame, addresses: Addresses) -> pd.DataFrame:
+    """Return the lines of videos that can be shown."""
+    lines = lines[addresses.with_strip(lines["unit_id"])]
+    return lines[~lines["unit_id"].isin(sweep.segments["unit_id"])]
+
+
 def _whole_laps(duration_s: float, lap_s: float) -> int:
     # Ages are named with 6 digits: 20 s hold 3 laps of "6.66667" s.
     return int(duration_s / lap_s + 1e-3)
 
 
 def _drawn(
-    sweep: Sweep, walk: _Walk, shown: set[str], folder: Path, writer: AssetWriter
+    sweep: Sweep, walk: _Walk, addresses: Addresses, folder: Path, writer: AssetWriter
 ) -> list[tuple[dict[str, Any], Path]]:
     """Draw the pictures that are missing; return the videos that have one, each with its file."""
     drawn = []
-    for unit in _units(sweep, walk, shown):
+    for unit in _units(sweep, walk, addresses):
         name = f"{unit['video_sha256'][:20]}_{walk.num_laps}x{walk.lap_s:g}s.jpg"
         video, target = sweep.unit_folder(unit) / unit["video"], folder / name
         draw = partial(_draw, video, walk, target)
@@ -129,7 +134,7 @@ def _drawn(
     return drawn
 
 
-def _units(sweep: Sweep, walk: _Walk, shown: set[str]) -> list[dict[str, Any]]:
+def _units(sweep: Sweep, walk: _Walk, addresses: Addresses) -> list[dict[str, Any]]:
     """Return the videos of a walk, a line per method, with their value of the metric."""
     prompt_id, seed = walk.pair
     compared = compared_units(sweep, walk.group)
@@ -139,7 +144,7 @@ def _units(sweep: Sweep, walk: _Walk, shown: set[str]) -> list[dict[str, Any]]:
     own = scores[of_metric & (scores["duration_s"] == walk.table.duration_s)]
     columns = ["unit_id", "method", "prompt", "video", "video_sha256", "source"]
     units = sweep.units[columns].merge(chosen[["unit_id", "method"]])
-    units = units[units["unit_id"].isin(shown)].head(MAX_METHODS)
+    units = _shown(sweep, units, addresses).head(MAX_METHODS)
     return as_dicts(units.merge(own[["unit_id", "value"]], on="unit_id"))
 
 

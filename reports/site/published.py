@@ -9,8 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from harness.store.columns import categories
 from harness.store.frames import Sweep
 from harness.store.header import Header
 
@@ -54,23 +56,25 @@ def folder_hider(sweep: Sweep) -> Hide:
 def published(sweep: Sweep) -> Sweep:
     """Return a sweep whose texts name no folder; its files are still found."""
     hide = folder_hider(sweep)
-    units, scores = sweep.units.copy(), sweep.scores.copy()
-    for frame in (units, scores):
-        frame["reason"] = _texts(frame["reason"], hide)
+    units = sweep.units.assign(reason=_texts(sweep.units["reason"], hide))
     for name in ("backbone_args", "method_args"):
-        units[name] = units[name].map(lambda value: _plain(value, hide))
+        # Units of a row share them.
+        hidden = {id(value): _plain(value, hide) for value in units[name]}
+        units[name] = [hidden[id(value)] for value in units[name]]
     return replace(
         sweep,
         sources=tuple(replace(one, header=_header(one.header, hide)) for one in sweep.sources),
         units=units,
-        scores=scores,
+        scores=sweep.scores.assign(reason=_texts(sweep.scores["reason"], hide)),
         warnings=tuple(map(hide, sweep.warnings)),
     )
 
 
-def _texts(column: pd.Series, hide: Hide) -> pd.Series:
-    known = {text: hide(text) for text in column.dropna().unique()}
-    return column.map(lambda text: known.get(text, text) if isinstance(text, str) else text)
+def _texts(column: pd.Series, hide: Hide) -> pd.Categorical:
+    hidden = [hide(text) for text in column.cat.categories]
+    numbers = {text: number for number, text in enumerate(dict.fromkeys(hidden))}
+    new = np.array([*map(numbers.__getitem__, hidden), -1])
+    return categories(list(numbers), new[column.cat.codes])
 
 
 def _plain(value: Any, hide: Hide) -> Any:

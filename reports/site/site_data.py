@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from eval.statistics import MARK_LEVELS, MIN_CLUSTERS
 from harness.core.errors import LongtakeError
 from harness.core.modules import read_docstring
@@ -53,7 +55,7 @@ def site_data(
         headline: what came out.
         address_of: see `AddressOf`.
     """
-    units = sweep.units.drop_duplicates("unit_id")
+    units = sweep.units[["unit_id", "status", "duration_s"]].drop_duplicates("unit_id")
     counts = units["status"].value_counts()
     return schema.Site(
         name=sweep.name,
@@ -181,8 +183,8 @@ def _plain(value: Any) -> str:
 
 def _failures(sweep: Sweep, address_of: AddressOf) -> list[schema.Failure]:
     failures = []
-    unfinished = sweep.units[sweep.units["status"].isin(["failed", "missing"])]
-    for unit in as_dicts(unfinished.head(MAX_LISTED)):
+    unfinished = np.flatnonzero(sweep.units["status"].isin(["failed", "missing"]))
+    for unit in as_dicts(sweep.units.iloc[unfinished[:MAX_LISTED]]):
         paths, unit_id = sweep.paths_of(unit), unit["unit_id"]
         file, record = paths.first_failure_path(unit_id), paths.record_path(unit_id)
         if file is None and record.is_file():

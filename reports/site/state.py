@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -15,7 +15,8 @@ from harness.core.errors import StoreError
 from harness.core.files import read_bytes, replacing
 from harness.core.typed_files import from_line, to_line
 from reports.site.inputs import digest
-from reports.tables.table import Cell, Comparison, Group
+from reports.site.unit_digests import UnitDigests, file_stems
+from reports.tables.table import Comparison, Group
 
 # The rooms that a report may import from: their code, and their data as text.
 _ROOMS = (
@@ -28,10 +29,7 @@ _COUNTED = ("data", "data/units", "data/videos", "strips", "laps", "videos", "fi
 
 @dataclass(frozen=True)
 class KeptTable:
-    """A table without the sums of single prompts, which only the tests of a whole table need.
-
-    Its duration is as JSON has it: seconds, or "whole".
-    """
+    """A table whose duration is as JSON has it: seconds, or "whole"."""
 
     suite: str
     version: str
@@ -43,8 +41,7 @@ class KeptTable:
     def of(cls, table: Comparison) -> KeptTable:
         """Return what is kept of a table."""
         duration_s = plain_duration(table.duration_s)
-        groups = tuple(map(_light, table.groups))
-        return cls(table.suite, table.version, duration_s, table.metrics, groups)
+        return cls(table.suite, table.version, duration_s, table.metrics, table.groups)
 
     def comparison(self) -> Comparison:
         """Return the table."""
@@ -60,7 +57,7 @@ class State:
         setting: digest of the code, the options, and all other inputs but the files of run stores.
         files: of `reports.site.inputs.fingerprint`; empty if the report has to be made again even
             if they stay as they are.
-        pages: by unit what its page was made from.
+        pages: digests of what the page of each unit was made from.
         page_warnings: warnings of the pages.
         num_files: files of each folder of the report.
         figures: by figure what it was drawn from.
@@ -70,7 +67,7 @@ class State:
 
     setting: str
     files: str
-    pages: dict[str, str]
+    pages: UnitDigests
     page_warnings: dict[str, tuple[str, ...]]
     num_files: dict[str, int]
     figures: dict[str, str]
@@ -100,7 +97,7 @@ def read_state(out: Path) -> State | None:
 def write_state(out: Path, state: State) -> None:
     """Write the state of a finished report."""
     with replacing(_path(out), durable=False) as fresh:
-        fresh.write_bytes(to_line(state))  # on one line, because thousands of units are listed
+        fresh.write_bytes(to_line(state))  # on one line, as it is long
 
 
 def remove_state(out: Path) -> None:
@@ -111,7 +108,11 @@ def remove_state(out: Path) -> None:
 def count_files(out: Path) -> dict[str, int]:
     """Return the number of entries of each folder of a report."""
     folders = {name: out / name for name in _COUNTED}
-    return {name: len(list(f.iterdir())) for name, f in folders.items() if f.is_dir()}
+    return {
+        name: sum(1 for _ in file_stems(folder, ""))
+        for name, folder in folders.items()
+        if folder.is_dir()
+    }
 
 
 @cache
@@ -130,20 +131,3 @@ def code_files() -> list[Path]:
 
 def _path(out: Path) -> Path:
     return out / "state.json"
-
-
-def _light(group: Group) -> Group:
-    return replace(
-        group,
-        rows=tuple(
-            replace(row, cells={name: _light_cell(c) for name, c in row.cells.items()})
-            for row in group.rows
-        ),
-    )
-
-
-def _light_cell(cell: Cell) -> Cell:
-    if cell.versus is None:
-        return cell
-    difference = replace(cell.versus.difference, prompt_sums={})
-    return replace(cell, versus=replace(cell.versus, difference=difference))

@@ -14,7 +14,7 @@ import pandas as pd
 from harness.core.durations import duration_name, plain_duration
 from harness.core.typed_files import to_plain
 from harness.store.files import Reader
-from harness.store.frames import Sweep
+from harness.store.frames import Sweep, as_dicts
 from harness.store.record import Record
 from harness.store.trace import retrieval_lines
 from reports.site import schema
@@ -22,49 +22,34 @@ from reports.site.assets import UnitAssets
 from reports.site.data_files import short
 from reports.site.published import Hide
 
-_AT_ONCE = 2000
-
 
 def video_data(
     sweep: Sweep,
-    assets: Mapping[str, UnitAssets],
-    units: Sequence[Mapping[str, Any]],
+    units: pd.DataFrame,
+    scores: pd.DataFrame,
+    assets: Sequence[UnitAssets],
+    frozen_s: Mapping[str, list[float | str]],
     hide: Hide = str,
 ) -> Iterator[tuple[schema.Video, list[str]]]:
     """Yield the data of finished units, and warnings about the files of each.
 
     Args:
         sweep: the loaded run stores.
-        assets: by unit the addresses of its files.
-        units: lines of `Sweep.units`, those to yield.
+        units: lines of `Sweep.units`, whose curves and scores are in memory at once.
+        scores: their lines of `Sweep.scores`.
+        assets: the addresses of the files of each.
+        frozen_s: of `frozen_seconds`.
         hide: applied to the texts of the records.
     """
-    frozen_s: dict[str, list[float | str]] = {}
-    for unit_id, duration_s in sorted(sweep.frozen):
-        frozen_s.setdefault(unit_id, []).append(plain_duration(duration_s))
-    # Row by row, as curves are kept, and so many at once that memory does not grow with the sweep.
-    by_row = sorted(units, key=lambda unit: (unit["backbone"], unit["method"]))
-    for first in range(0, len(by_row), _AT_ONCE):
-        yield from _videos(sweep, assets, by_row[first : first + _AT_ONCE], frozen_s, hide)
-
-
-def _videos(
-    sweep: Sweep,
-    assets: Mapping[str, UnitAssets],
-    units: Sequence[Mapping[str, Any]],
-    frozen_s: Mapping[str, list[float | str]],
-    hide: Hide,
-) -> Iterator[tuple[schema.Video, list[str]]]:
-    chosen = [unit["unit_id"] for unit in units]
-    curves = {suite: _Curves(sweep, suite, chosen) for suite in sweep.clips.suites}
-    drift = {suite: sweep.clips.drift(suite, chosen) for suite in sweep.clips.suites}
-    scores = _scores(sweep.scores[sweep.scores["unit_id"].isin(chosen)])
-    for unit in units:
+    lines = as_dicts(units)
+    curves = {suite: _Curves(sweep, suite, units["unit_id"]) for suite in sweep.clips.suites}
+    drift = {suite: sweep.clips.drift(suite, units["unit_id"]) for suite in sweep.clips.suites}
+    of_units = _scores(scores)
+    for unit, files in zip(lines, assets, strict=True):
         unit_id = unit["unit_id"]
         reader = Reader(sweep.sources[unit["source"]].folder)
         record = reader.read(reader.paths.record_path(unit_id), Record)
         generation = record.generation if record else None
-        files = assets[unit_id]
         width, height = (
             int(unit[name]) if math.isfinite(unit[name]) else 1 for name in ("width", "height")
         )
@@ -85,7 +70,7 @@ def _videos(
             files=_links(files),
             sha256=unit["video_sha256"],
             device=unit["device"],
-            scores=scores.get(unit_id, {}),
+            scores=of_units.get(unit_id, {}),
             curves={s: found for s, c in curves.items() if (found := c.of(unit_id))},
             retrievals=_retrievals(reader, unit),
             timings_s=dict(sorted(generation.timings_s.items())) if generation else {},
@@ -95,6 +80,14 @@ def _videos(
             record=hide(text),
         )
         yield video, reader.warnings
+
+
+def frozen_seconds(sweep: Sweep) -> dict[str, list[float | str]]:
+    """Return by unit the durations in which its video stands still."""
+    found: dict[str, list[float | str]] = {}
+    for unit_id, duration_s in sorted(sweep.frozen):
+        found.setdefault(unit_id, []).append(plain_duration(duration_s))
+    return found
 
 
 def _links(files: UnitAssets) -> list[schema.Link]:
@@ -153,7 +146,7 @@ def _drift(
 class _Curves:
     """The curves of some units, sliced by position, because a frame per unit would take minutes."""
 
-    def __init__(self, sweep: Sweep, suite: str, unit_ids: Sequence[str]) -> None:
+    def __init__(self, sweep: Sweep, suite: str, unit_ids: pd.Series) -> None:
         self._lines = sweep.clips.of(suite, unit_ids)
         ends = np.searchsorted(self._lines.unit, np.arange(len(unit_ids) + 1)).tolist()
         self._slices = dict(zip(unit_ids, starmap(slice, pairwise(ends)), strict=True))

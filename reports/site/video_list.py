@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 
 from harness.core.durations import duration_name
-from harness.store.frames import Sweep, as_dicts
+from harness.store.columns import places
+from harness.store.frames import Sweep
 from reports.site import schema
-from reports.site.assets import UnitAssets
+from reports.site.assets import Addresses
 from reports.site.data_files import short
 from reports.tables.table import Comparison, Pair
+from reports.tables.values import TableValues
 
 MAX_STRIPS = 8
 """Rows of the front page's filmstrips."""
@@ -24,39 +26,39 @@ PROMPT_CHARS = 300
 
 
 def video_pieces(
-    sweep: Sweep, comparisons: Sequence[Comparison], assets: Mapping[str, UnitAssets]
+    sweep: Sweep, comparisons: Sequence[Comparison], addresses: Addresses
 ) -> Iterator[tuple[schema.Piece, schema.VideoPiece]]:
     """Yield the lists of videos: a page loads those of the rows that it shows.
 
     Args:
         sweep: the loaded run stores.
         comparisons: its tables.
-        assets: by unit the addresses of its files; units without any are left out.
+        addresses: of the files of its units; videos that are not finished have none.
     """
-    places = {prompt: place for place, prompt in enumerate(dict.fromkeys(sweep.units["prompt_id"]))}
+    prompts = {prompt: place for place, prompt in enumerate(sweep.units["prompt_id"].unique())}
     values = [_Values.of(sweep, table) for table in comparisons]
     number = 0
     for backbone, method, units in sweep.rows():
         for first in range(0, len(units), PIECE_VIDEOS):
             some = units.iloc[first : first + PIECE_VIDEOS]
             piece = schema.Piece(str(number), backbone, method, len(some))
-            yield piece, _piece(some, places, values, assets)
+            yield piece, _piece(some, prompts, values, addresses)
             number += 1
 
 
 def _piece(
     units: pd.DataFrame,
-    places: Mapping[str, int],
+    numbers: Mapping[str, int],
     values: Sequence[_Values],
-    assets: Mapping[str, UnitAssets],
+    addresses: Addresses,
 ) -> schema.VideoPiece:
     prompts = units.drop_duplicates("prompt_id")
     index = {str(prompt_id): number for number, prompt_id in enumerate(prompts["prompt_id"])}
-    files = [assets.get(unit_id) for unit_id in units["unit_id"]]
+    files = addresses.of(units)
     by_suite = {one.suite: [v for v in values if v.suite == one.suite] for one in values}
     return schema.VideoPiece(
         prompts=[
-            schema.Prompt(prompt_id, _cut(text), places[prompt_id])
+            schema.Prompt(prompt_id, _cut(text), numbers[prompt_id])
             for prompt_id, text in zip(prompts["prompt_id"], prompts["prompt"], strict=True)
         ],
         videos=schema.Videos(
@@ -87,28 +89,32 @@ class _Values:
     """The values behind one table.
 
     Attributes:
-        wide: a line per unit, a column per metric.
+        values_UM: a line per unit, a column per metric.
         pairs: by backbone and prompt set the pairs that its means are over.
     """
 
     suite: str
     duration: str
-    wide: pd.DataFrame
+    units: pd.Index
+    metrics: tuple[str, ...]
+    values_UM: np.ndarray
     pairs: Mapping[tuple[str, str], frozenset[Pair]]
 
     @classmethod
     def of(cls, sweep: Sweep, table: Comparison) -> _Values:
-        scores = sweep.scores
-        own = (scores["suite"] == table.suite) & (scores["duration_s"] == table.duration_s)
-        wide = scores[own].pivot(index="unit_id", columns="metric", values="value")
+        found = TableValues.of(sweep, table.suite, table.duration_s)
         pairs = {(g.backbone, g.prompt_set): frozenset(g.pairs) for g in table.groups}
-        wide = wide[[info.name for info in table.metrics]]
-        return cls(table.suite, duration_name(table.duration_s), wide, pairs)
+        names = tuple(info.name for info in table.metrics)
+        duration = duration_name(table.duration_s)
+        return cls(table.suite, duration, found.units, names, found.values_UM, pairs)
 
     def numbers(self, units: pd.DataFrame) -> dict[str, list[float | None]]:
         """Return by metric the value of each unit."""
-        lines = self.wide.reindex(units["unit_id"])
-        return {str(name): [short(value, 5) for value in lines[name]] for name in lines}
+        lines = self.values_UM[places(units["unit_id"], self.units)].T.tolist()
+        return {
+            name: [short(value, 5) for value in of_metric]
+            for name, of_metric in zip(self.metrics, lines, strict=True)
+        }
 
     def counted(self, units: pd.DataFrame) -> list[bool]:
         """Return whether the table counts each unit."""
@@ -119,14 +125,13 @@ class _Values:
         ]
 
 
-def showcase(sweep: Sweep, assets: Mapping[str, UnitAssets]) -> schema.Showcase | None:
+def showcase(sweep: Sweep, addresses: Addresses) -> schema.Showcase | None:
     """Choose one prompt and seed with the strips of one backbone's methods.
 
     It is the first of those with videos of most methods, so the choice is not by looks.
     """
     units = sweep.units[sweep.units["status"] == "done"]
-    strips = {unit_id: one.strip for unit_id, one in assets.items() if one.strip is not None}
-    units = units[units["unit_id"].isin(strips)]
+    units = units[addresses.with_strip(units["unit_id"])]
     if units.empty:
         return None
     keys = ["backbone", "prompt_id", "seed"]
@@ -144,8 +149,11 @@ def showcase(sweep: Sweep, assets: Mapping[str, UnitAssets]) -> schema.Showcase 
         seed=int(seed),
         length_s=float(chosen["duration_s"].max()),
         strips=[
-            schema.Strip(unit["unit_id"], unit["method"], strips[unit["unit_id"]])
-            for unit in as_dicts(chosen)
+            schema.Strip(unit_id, method, files.strip)
+            for unit_id, method, files in zip(
+                chosen["unit_id"], chosen["method"], addresses.of(chosen), strict=True
+            )
+            if files and files.strip
         ],
     )
 

@@ -12,13 +12,18 @@ import numpy as np
 import pandas as pd
 
 from harness.core.errors import unknown_name
-from harness.store.frames import ROW, Sweep, as_dicts
+from harness.store.columns import index_of, places, plain_texts
+from harness.store.frames import ROW, Sweep
 from reports.tables.competitor import Competitor
 from reports.tables.marks import mark_table
 from reports.tables.rating import RatedGroup, rate_group
 from reports.tables.table import Comparison, Row
+from reports.tables.values import TableValues
 
-_NEEDED = ["unit_id", "prompt_id", "seed", "reason"]
+_NEEDED = [
+    *("backbone", "prompt_set", "method", "prompt_id", "seed", "reason", "setting"),
+    *("peak_device_mib", "peak_host_mib"),
+]
 
 
 def compare_all(sweep: Sweep, baseline: str | None = None) -> list[Comparison]:
@@ -50,20 +55,13 @@ def compare(sweep: Sweep, suite: str, duration_s: float, baseline: str | None = 
     """
     if baseline is not None and baseline not in sweep.methods:
         raise unknown_name("baseline method", baseline, sweep.methods)
-    chosen = sweep.scores[
-        (sweep.scores["suite"] == suite) & (sweep.scores["duration_s"] == duration_s)
-    ]
-    met = set(chosen["metric"])
-    metrics = tuple(info for name, info in sweep.metrics[suite].items() if name in met)
-    values = _values(chosen[~chosen["frozen"]])
-    frozen = set(chosen.loc[chosen["frozen"], "unit_id"])
-    reasons = _reasons(chosen)
-    # Looked up once for all rows: `isin` per row takes time with the square of the sweep.
-    ids, frames_per_s = sweep.units["unit_id"].tolist(), _frames_per_s(sweep)
-    all_units = sweep.units.assign(
-        is_scored=[unit_id in values or unit_id in frozen for unit_id in ids],
-        is_frozen=[unit_id in frozen for unit_id in ids],
-        frames_per_s=[frames_per_s.get(unit_id, np.nan) for unit_id in ids],
+    numbers = TableValues.of(sweep, suite, duration_s)
+    frames_per_s_U = _frames_per_s(sweep, numbers.units)
+    place = places(sweep.units["unit_id"], numbers.units)
+    all_units = sweep.units[_NEEDED].assign(
+        place=place,
+        is_scored=(numbers.is_scored_U | numbers.is_frozen_U)[place],
+        frames_per_s=frames_per_s_U[place],
     )
     rated: list[RatedGroup] = []
     for (backbone, prompt_set), units in all_units.groupby(["backbone", "prompt_set"], sort=False):
@@ -77,7 +75,7 @@ def compare(sweep: Sweep, suite: str, duration_s: float, baseline: str | None = 
                 num_prompts=done["prompt_id"].nunique(),
                 num_videos=len(done),
                 num_planned=len(of_row),
-                num_frozen=int(done["is_frozen"].sum()),
+                num_frozen=int(numbers.is_frozen_U[done["place"]].sum()),
                 frames_per_s=_number(done["frames_per_s"].mean()),
                 settings=tuple(
                     sorted(set(done.loc[done["frames_per_s"].notna(), "setting"].dropna()))
@@ -85,39 +83,38 @@ def compare(sweep: Sweep, suite: str, duration_s: float, baseline: str | None = 
                 peak_device_mib=_number(done["peak_device_mib"].max()),
                 peak_host_mib=_number(done["peak_host_mib"].max()),
             )
-            units_of_row = as_dicts(of_row[_NEEDED])
-            competitors.append(Competitor.of(row, units_of_row, values, metrics, reasons, frozen))
-        rated.append(rate_group(str(backbone), str(prompt_set), competitors, metrics, baseline))
+            competitors.append(Competitor.of(row, of_row, numbers))
+        rated.append(
+            rate_group(str(backbone), str(prompt_set), competitors, numbers.metrics, baseline)
+        )
     version = sweep.versions[suite][0]
-    return Comparison(suite, version, duration_s, metrics, mark_table(rated))
+    return Comparison(suite, version, duration_s, numbers.metrics, mark_table(rated))
 
 
-def _values(scores: pd.DataFrame) -> dict[str, dict[str, float | None]]:
-    """Return by unit the value of each metric; None where it is null."""
-    values: dict[str, dict[str, float | None]] = {}
-    # As objects at once: a column of texts makes each one when it is asked for, which takes longer.
-    names = (scores[name].to_numpy(dtype=object) for name in ("unit_id", "metric"))
-    numbers = scores["value"].to_numpy(float)
-    known = np.isfinite(numbers).tolist()
-    for unit_id, metric, value, is_known in zip(*names, numbers.tolist(), known, strict=True):
-        values.setdefault(unit_id, {})[metric] = value if is_known else None
-    return values
+def _frames_per_s(sweep: Sweep, units: pd.Index) -> np.ndarray:
+    """Return the frames per second of each unit made without interruption; NaN for others."""
+    frames_U = np.full(len(units), np.nan)
+    frames_U[places(sweep.units["unit_id"], units)] = sweep.units["num_frames"]
+    unit, stage, seconds = _whole_timings(sweep, units)
+    own = np.asarray(stage == "end_to_end")
+    seconds_U = np.full(len(units), np.nan)
+    seconds_U[unit[own]] = seconds[own]
+    return frames_U / seconds_U
 
 
-def _reasons(scores: pd.DataFrame) -> dict[tuple[str, str], str]:
-    """Return by unit and metric why it is null."""
-    missing = scores.loc[scores["reason"].notna(), ["unit_id", "metric", "reason"]]
-    return {
-        (unit_id, metric): reason for unit_id, metric, reason in missing.itertuples(index=False)
-    }
+def _whole_timings(sweep: Sweep, units: pd.Index) -> tuple[np.ndarray, pd.Categorical, np.ndarray]:
+    """Return unit (its place), stage and seconds of the units made without interruption.
 
-
-def _frames_per_s(sweep: Sweep) -> dict[str, float]:
-    """Return the frames per second of each unit made without interruption."""
-    timings = sweep.whole_timings
-    seconds = timings[timings["stage"] == "end_to_end"].set_index("unit_id")["seconds"]
-    frames = sweep.units.drop_duplicates("unit_id").set_index("unit_id")["num_frames"]
-    return {str(unit_id): value for unit_id, value in (frames / seconds).dropna().items()}
+    A resumed unit replays its first blocks, so its seconds are not those of a rollout and must not
+    enter mean speeds.
+    """
+    timings = sweep.timings
+    unit = places(timings["unit_id"], units)
+    resumed_U = np.zeros(len(units), bool)
+    resumed_U[unit[timings["stage"] == "replay"]] = True
+    whole = ~resumed_U[unit]
+    stage = pd.Categorical(timings["stage"])
+    return unit[whole], stage[whole], timings["seconds"].to_numpy(float)[whole]
 
 
 def _number(value: float | None) -> float | None:
@@ -126,12 +123,21 @@ def _number(value: float | None) -> float | None:
 
 def timing_table(sweep: Sweep) -> pd.DataFrame:
     """Return mean seconds per stage over the videos made without interruption, a line per row."""
-    timings = sweep.whole_timings
-    stages = timings.pivot(index="unit_id", columns="stage", values="seconds")
-    stages = stages[list(dict.fromkeys(timings["stage"]))]
-    units = sweep.units.join(stages, on="unit_id", how="inner")
-    rows = units.groupby(ROW, sort=False)
-    table = rows[list(stages.columns)].mean()
-    table.insert(0, "num_videos", rows.size())
-    table.insert(1, "device", rows["device"].agg(lambda names: ", ".join(sorted(set(names)))))
-    return table.reset_index()
+    units = index_of(sweep.units["unit_id"])
+    unit, stage, seconds = _whole_timings(sweep, units)
+    timed_U = np.zeros(len(units), bool)
+    timed_U[unit] = True
+    place = places(sweep.units["unit_id"], units)
+    timed = timed_U[place]
+    lines = sweep.units.loc[timed, [*ROW, "device"]]
+    means = {}
+    for name in stage.unique():
+        own = np.asarray(stage == name)
+        seconds_U = np.full(len(units), np.nan)
+        seconds_U[unit[own]] = seconds[own]
+        of_stage = lines[ROW].assign(seconds=seconds_U[place[timed]])
+        means[name] = of_stage.groupby(ROW, sort=False)["seconds"].mean()
+    rows = lines.groupby(ROW, sort=False)
+    devices = rows["device"].agg(lambda names: ", ".join(sorted(set(names))))
+    table = pd.DataFrame({"num_videos": rows.size(), "device": devices, **means})
+    return plain_texts(table.reset_index())

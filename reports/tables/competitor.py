@@ -2,15 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from eval.metric import MetricInfo
+import numpy as np
+import pandas as pd
+
 from reports.tables.table import Pair, Row
+from reports.tables.values import TableValues
 
 _UNSCORED = "not evaluated"
 FROZEN = "frozen: at least half of its clips show no motion"
+
+
+class _Values(Mapping[str, Mapping[Pair, float]]):
+    """Values by metric, as a dictionary when it is asked for: those of all metrics are large.
+
+    Args:
+        names: the metrics.
+        pairs: the videos; of two with one pair the last known value counts.
+        values_VM: their values; NaN where there is none.
+    """
+
+    def __init__(self, names: Sequence[str], pairs: Sequence[Pair], values_VM: np.ndarray) -> None:
+        self._columns = {name: column for column, name in enumerate(names)}
+        self._pairs = pairs
+        self._values_VM = values_VM
+
+    def __getitem__(self, name: str) -> dict[Pair, float]:
+        values = self._values_VM[:, self._columns[name]]
+        known = np.isfinite(values).tolist()
+        return {
+            pair: value
+            for pair, value, is_known in zip(self._pairs, values.tolist(), known, strict=True)
+            if is_known
+        }
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
 
 
 @dataclass(frozen=True)
@@ -39,59 +71,49 @@ class Competitor:
         return self.row.method
 
     @classmethod
-    def of(
-        cls,
-        row: Row,
-        units: Sequence[Mapping[str, Any]],
-        values: Mapping[str, Mapping[str, float | None]],
-        metrics: Sequence[MetricInfo],
-        reasons: Mapping[tuple[str, str], str],
-        frozen: Set[str],
-    ) -> Competitor:
+    def of(cls, row: Row, units: pd.DataFrame, numbers: TableValues) -> Competitor:
         """Collect the values of the units of a row.
 
         Args:
             row: not rated yet.
-            units: lines of `Sweep.units`.
-            values: by evaluated unit that moves the value of each metric; None where null.
-            metrics: the columns to take.
-            reasons: why a (unit, metric) is null.
-            frozen: evaluated units that stand still.
+            units: prompt_id, seed and reason of its units, and their place in `numbers`.
+            numbers: of the table.
         """
-        pairs = {unit["unit_id"]: (unit["prompt_id"], unit["seed"]) for unit in units}
-        evaluated = [unit_id for unit_id in pairs if unit_id in values]
+        place = units["place"].to_numpy()
+        prompts = pd.Categorical(units["prompt_id"])
+        texts = prompts.categories.tolist()  # each once: there are many units of a prompt
+        pairs = [
+            (texts[code], seed)
+            for code, seed in zip(prompts.codes, units["seed"].tolist(), strict=True)
+        ]
+        is_scored, is_frozen = numbers.is_scored_U[place], numbers.is_frozen_U[place]
+        evaluated = np.flatnonzero(is_scored)
+        names = [info.name for info in numbers.metrics]
+        reasons: dict[str, tuple[str, ...]] = {}
+        for column, name in enumerate(names):
+            codes = np.unique(numbers.reason_UM[place[evaluated], column])
+            reasons[name] = tuple(sorted(numbers.reasons[code] for code in codes if code >= 0))
+        absent = np.flatnonzero(~is_scored)
+        why = units["reason"].iloc[absent]
         return cls(
             row=row,
-            values={
-                info.name: {
-                    pairs[unit_id]: value
-                    for unit_id in evaluated
-                    if (value := values[unit_id].get(info.name)) is not None
-                }
-                for info in metrics
-            },
-            evaluated=frozenset(pairs[unit_id] for unit_id in evaluated),
-            reasons={
-                info.name: tuple(
-                    sorted({reasons[u, info.name] for u in evaluated if (u, info.name) in reasons})
-                )
-                for info in metrics
-            },
+            values=_Values(
+                names,
+                [pairs[line] for line in evaluated.tolist()],
+                numbers.values_UM[place[evaluated]],
+            ),
+            evaluated=frozenset(pairs[line] for line in evaluated.tolist()),
+            reasons=reasons,
             absent={
-                pairs[unit["unit_id"]]: _why_absent(unit, frozen)
-                for unit in units
-                if unit["unit_id"] not in values
+                pairs[line]: FROZEN if still else reason if isinstance(reason, str) else _UNSCORED
+                for line, still, reason in zip(
+                    absent.tolist(), is_frozen[absent].tolist(), why, strict=True
+                )
             },
-            frozen=frozenset(pair for unit_id, pair in pairs.items() if unit_id in frozen),
+            frozen=frozenset(pairs[line] for line in np.flatnonzero(is_frozen).tolist()),
         )
 
 
 def frozen_words(num_frozen: int, num_videos: int) -> str:
     """Say how many of some videos stand still."""
     return f"{num_frozen} of {num_videos} videos {'is' if num_frozen == 1 else 'are'} frozen"
-
-
-def _why_absent(unit: Mapping[str, Any], frozen: Set[str]) -> str:
-    if unit["unit_id"] in frozen:
-        return FROZEN
-    return unit["reason"] if isinstance(unit["reason"], str) else _UNSCORED

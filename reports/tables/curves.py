@@ -21,15 +21,15 @@ class Curves:
     Attributes:
         keys: `KEYS` of each line of a chart, by metric.
         places: by key what orders the lines of all rows: their first video, then their file.
-        points: key (an index into `keys`), unit (an index into `unit_ids`), prompt (an integer),
+        points: key (an index into `keys`), unit (an index into `looping`), prompt (an integer),
             second (middle of the clip), end_s, value (NaN when null) and first_similarity.
-        unit_ids: the units.
+        looping: of `Sweep`, by unit.
     """
 
     keys: pd.DataFrame
     places: list[tuple[int, int]]
     points: pd.DataFrame
-    unit_ids: np.ndarray
+    looping: np.ndarray
 
     @property
     def suite(self) -> str:
@@ -52,15 +52,16 @@ def compared_curves(sweep: Sweep, comparisons: Sequence[Comparison]) -> Iterator
         comparisons: its tables.
     """
     units = units_compared(sweep, comparisons)
-    with_curves = {suite: sweep.clips.with_curves(suite) for suite in sweep.clips.suites}
-    pairs = zip(units["suite"], units["unit_id"], strict=True)
-    chosen = [unit_id in with_curves.get(suite, ()) for suite, unit_id in pairs]
-    units = units[np.array(chosen, bool)]
+    units = units.assign(place=sweep.clips.places(units["unit_id"]))
+    kept = np.zeros(len(units), bool)
+    for suite in sweep.clips.suites:
+        own = np.flatnonzero(units["suite"] == suite)
+        kept[own] = sweep.clips.have_curves(suite)[units["place"].iloc[own]]
+    units = units[kept]
     # Of all rows at once, as sums over prompts are made in the order of these numbers.
     units = units.assign(prompt=pd.factorize(units["prompt_id"])[0])
-    order = {unit_id: place for place, unit_id in enumerate(sweep.clips.units)}
     for labels, row in units.groupby([KEYS[0], *KEYS[2:]], sort=False, observed=True):
-        place = row["unit_id"].map(order).to_numpy()
+        place = sweep.clips.rank[row["place"]]
         yield _curves(
             sweep, dict(zip([KEYS[0], *KEYS[2:]], map(str, labels), strict=True)), row, place
         )
@@ -71,7 +72,7 @@ def _curves(
 ) -> Curves:
     """Return the curves of a row, whose units stand at some places in the sweep."""
     row, place = row.iloc[np.argsort(place, kind="stable")], np.sort(place, kind="stable")
-    lines = sweep.clips.of(labels["suite"], row["unit_id"].tolist())
+    lines = sweep.clips.of(labels["suite"], row["unit_id"])
     key, first = np.unique(lines.metric, return_index=True)
     by_place = np.argsort(first)
     key, first = key[by_place], first[by_place]
@@ -93,25 +94,24 @@ def _curves(
         }
     )
     places = list(zip(place[lines.unit[first]].tolist(), (first - starts).tolist(), strict=True))
-    return Curves(keys[KEYS], places, points, row["unit_id"].to_numpy(dtype=object))
+    return Curves(keys[KEYS], places, points, sweep.looping[row["place"]])
 
 
 def units_compared(sweep: Sweep, comparisons: Sequence[Comparison]) -> pd.DataFrame:
     """Return suite, unit_id and labels of the units that each suite's longest table compares."""
     labels = ["backbone", "prompt_set", "method", "prompt_id", "seed", "unit_id"]
     units = sweep.units.loc[sweep.units["status"] == "done", labels]
-    columns = (units[name] for name in labels[:5])
-    names = list(zip(*columns, strict=True))
     longest = {table.suite: table for table in sorted(comparisons, key=lambda t: t.duration_s)}
     kept = []
     for suite, table in longest.items():
-        wanted = {
-            (row.backbone, row.prompt_set, row.method, prompt_id, seed)
-            for group in table.groups
-            for row in group.rows
-            if row.competes
-            for prompt_id, seed in group.pairs
-        }
-        kept.append(units[[name in wanted for name in names]].assign(suite=suite))
+        chosen = np.zeros(len(units), bool)
+        for group in table.groups:
+            competing = [row.method for row in group.rows if row.competes]
+            of_group = (units["backbone"] == group.backbone) & units["method"].isin(competing)
+            own = np.flatnonzero(of_group & (units["prompt_set"] == group.prompt_set))
+            pairs = set(group.pairs)
+            columns = (units[name].iloc[own] for name in ("prompt_id", "seed"))
+            chosen[own] = [pair in pairs for pair in zip(*columns, strict=True)]
+        kept.append(units[chosen].assign(suite=suite))
     empty = pd.DataFrame(columns=["suite", *labels])
     return pd.concat(kept, ignore_index=True) if kept else empty

@@ -5,8 +5,6 @@ Both are made of the curves that every suite keeps, over the videos that the tab
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
@@ -24,12 +22,11 @@ ENDS = [
 INTERVALS = [*KEYS, "start_s", "end_s", "num_videos", "mean", "stderr", "first_similarity"]
 
 
-def drift_ends(curves: Curves, looping: Mapping[str, bool]) -> pd.DataFrame:
+def drift_ends(curves: Curves) -> pd.DataFrame:
     """Return how each row ends, against how it begins.
 
     Args:
         curves: one of `reports.tables.curves.compared_curves`.
-        looping: by unit, where known: whether the video returns to its first frame.
 
     Returns:
         `ENDS`, a line per metric: means of the curve over the clips whose middle lies in the first
@@ -44,10 +41,8 @@ def drift_ends(curves: Curves, looping: Mapping[str, bool]) -> pd.DataFrame:
     first = _videos(points[long_enough & (points["second"] < END_S)])
     last = _videos(points[long_enough & (points["second"] > end_s - END_S)])
     both = first.join(last.add_suffix("_last"), how="inner").dropna(subset=["value", "value_last"])
-    flags = [
-        looping.get(unit_id) for unit_id in curves.unit_ids[both.index.get_level_values("unit")]
-    ]
-    both["looping"] = pd.array(flags, dtype="boolean")
+    flags = curves.looping[both.index.get_level_values("unit")]
+    both["looping"] = pd.arrays.BooleanArray(flags == 1, flags < 0)
     key, prompts = both.index.get_level_values("key").to_numpy(), both["prompt"].to_numpy()
     change = both["value_last"] - both["value"]
     found = means_by_group(change.to_numpy(), prompts, key, len(curves.keys))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -57,18 +57,9 @@ def drift_tables(sweep: Sweep, comparisons: Sequence[Comparison]) -> DriftTables
         sweep: the loaded run stores.
         comparisons: its tables.
     """
-    looping = _by_unit(sweep.looping)
     points, ends, intervals = _Lines(POINTS), _Lines(ENDS), _Lines(INTERVALS)
     for curves in compared_curves(sweep, comparisons):
         points.add(curves, drift_points(curves))
-        ends.add(curves, drift_ends(curves, looping))
+        ends.add(curves, drift_ends(curves))
         intervals.add(curves, drift_intervals(curves))
     return DriftTables(points.frame(), ends.frame(), intervals.frame())
-
-
-def _by_unit(looping: Mapping[tuple[str, float], bool]) -> dict[str, bool]:
-    """Return whether a video returns to its first frame at any duration."""
-    known: dict[str, bool] = {}
-    for (unit_id, _), flag in looping.items():
-        known[unit_id] = known.get(unit_id, False) or flag
-    return known

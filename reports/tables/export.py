@@ -12,11 +12,13 @@ import pyarrow as pa
 from pyarrow import parquet as pq
 
 from eval.metric import Kind
+from harness.store.columns import categories, plain_texts
 from harness.store.frames import Sweep
+from harness.store.outcomes import TEXTS
 from reports.tables.comparison import timing_table
 from reports.tables.competitor import FROZEN, frozen_words
 from reports.tables.formatting import markdown_table, number, one_line, seconds, with_error
-from reports.tables.spreadsheet import write_csv
+from reports.tables.spreadsheet import in_groups, write_csv
 from reports.tables.table import Comparison, Row
 
 MAX_NAMED = 5
@@ -36,8 +38,9 @@ def write_tables(sweep: Sweep, comparisons: Sequence[Comparison], folder: Path) 
         path = folder / f"{comparison.name}.md"
         path.write_text(markdown(comparison), encoding="utf-8")
         written.append(path)
+    sources = [source.header.name for source in sweep.sources]
     units = sweep.units.drop(columns=["backbone_args", "method_args"])
-    units["source"] = [sweep.sources[index].header.name for index in units["source"]]
+    units["source"] = categories(sources, units["source"].to_numpy())
     for name, frame in (
         ("units", units),
         ("scores", sweep.scores),
@@ -90,10 +93,24 @@ def _write_frame(frame: pd.DataFrame, stem: Path) -> list[Path]:
 
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:
-    """Write a frame as Parquet, columns without any value as numbers."""
+    """Write a frame as Parquet in groups of lines, columns without any value as numbers."""
+    known = {str(name): column.notna().to_numpy() for name, column in frame.items()}
     # Such a column has no type of its own, and Parquet needs one.
-    untyped = [name for name in frame if frame[name].isna().all()]
-    frame.astype(dict.fromkeys(untyped, "float64")).to_parquet(path, index=False)
+    untyped = dict.fromkeys((name for name, of in known.items() if not of.any()), "float64")
+    # A line with a value for each column shows the types of all.
+    shown = sorted({int(of.argmax()) for of in known.values() if len(of)})
+    schema = pa.Schema.from_pandas(_plain(frame.iloc[shown]).astype(untyped), preserve_index=False)
+    with pq.ParquetWriter(path, schema) as writer:
+        for part in in_groups(frame):
+            plain = _plain(part).astype(untyped)
+            writer.write_table(pa.Table.from_pandas(plain, schema, preserve_index=False))
+
+
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame with its texts in the types that its files have always had."""
+    return plain_texts(
+        frame, [name for name in TEXTS if name in frame] if "status" in frame else ()
+    )
 
 
 def markdown(comparison: Comparison) -> str:

@@ -35,7 +35,7 @@ def mark_table(rated: Sequence[RatedGroup]) -> tuple[Group, ...]:
     tested = table_p(differences)
     reaches = table_reach(differences, tested)
     for key, difference, p, reach in zip(compared, differences, tested, reaches, strict=True):
-        cells[key] = replace(cells[key], versus=Versus(difference, p, reach))
+        cells[key] = replace(cells[key], versus=Versus(difference.without_sums(), p, reach))
     p_of_best = _p_of_best(rated)
     for index, one in enumerate(rated):
         for contest in one.contests:

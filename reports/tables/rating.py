@@ -217,13 +217,14 @@ def _rank_intervals(
     """Return the interval of each competitor's average rank over the `ranked` metrics."""
     # The bootstrap draws the same prompts for all metrics, so every pair needs all values. Over
     # fewer metrics than the average, the interval would be of another number.
-    if any(pair not in c.values[info.name] for info in ranked for c in playing for pair in pairs):
-        return None
-    return rank_intervals(
-        [np.array([[c.values[info.name][p] for p in pairs] for c in playing]) for info in ranked],
-        [info.direction for info in ranked],
-        [prompt_id for prompt_id, _ in pairs],
-    )
+    values_MRV = []
+    for info in ranked:
+        of_rows = [c.values[info.name] for c in playing]
+        if any(pair not in values for values in of_rows for pair in pairs):
+            return None
+        values_MRV.append(np.array([[values[pair] for pair in pairs] for values in of_rows]))
+    directions = [info.direction for info in ranked]
+    return rank_intervals(values_MRV, directions, [prompt_id for prompt_id, _ in pairs])
 
 
 def _within(values: Mapping[Pair, float], pairs: Sequence[Pair]) -> dict[Pair, float]:

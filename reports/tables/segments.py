@@ -29,7 +29,7 @@ def segment_means(sweep: Sweep, comparisons: Sequence[Comparison]) -> pd.DataFra
         VBench-Long's dimensions, of its clip scores, because clips of several segments are not
         fused; it has no stderr.
     """
-    lines = sweep.segments.astype({"suite": str, "metric": str, "unit_id": str})
+    lines = sweep.segments.astype({"suite": str, "metric": str})
     lines = lines.merge(units_compared(sweep, comparisons), on=["suite", "unit_id"])
     lines = lines[lines["value"].notna()]
     found = []

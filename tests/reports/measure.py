@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -24,6 +25,8 @@ from tests.reports.synthetic import record_file, trace_lines, write_json, write_
 
 NUM_BACKBONES, NUM_METHODS, NUM_METRICS, NUM_CLIPS = 5, 20, 10, 15
 SHA256 = "a" * 44
+MAX_LINKS = 60_000
+"""File systems allow a file 65,000 names."""
 
 
 def write_large_store(folder: Path, num_videos: int, template: Path) -> None:
@@ -37,7 +40,10 @@ def write_large_store(folder: Path, num_videos: int, template: Path) -> None:
         | {"sha256": SHA256}
         for i in range(NUM_CLIPS)
     ]
-    trace = "".join(json.dumps(line) + "\n" for line in trace_lines("rag layout=aged")[:40])
+    trace = folder / "trace.jsonl"
+    trace.parent.mkdir(parents=True)
+    trace_text = "".join(json.dumps(line) + "\n" for line in trace_lines("rag layout=aged")[:40])
+    trace.write_text(trace_text)
     lines = []
     for number in range(num_videos):
         prompt, row = divmod(number, per_prompt)
@@ -60,8 +66,8 @@ def write_large_store(folder: Path, num_videos: int, template: Path) -> None:
             "timings_s": {"end_to_end": 60.0 + row, "denoise": 40.0, "vae_decode": 9.0},
         }
         write_json(folder / "units" / unit / "record.json", record)
-        (folder / "units" / unit / "video.mp4").hardlink_to(template)
-        (folder / "units" / unit / "trace.jsonl").write_text(trace)
+        _link(template, folder / "units" / unit / "video.mp4", number)
+        _link(trace, folder / "units" / unit / "trace.jsonl", number)
         metrics = {}
         for index in range(NUM_METRICS):
             curve = (0.8 + generator.normal(0, 0.05, NUM_CLIPS)).tolist()
@@ -85,6 +91,14 @@ def write_large_store(folder: Path, num_videos: int, template: Path) -> None:
     (folder / "units.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     header = {"name": folder.name, "created": "2026", "revision": None, "versions": {}}
     (folder / "sweep.yaml").write_text(yaml.safe_dump(header | {"commands": []}))
+
+
+def _link(file: Path, name: Path, number: int) -> None:
+    """Give a file another name, or a copy of it every `MAX_LINKS` names."""
+    source = file.with_stem(f"{file.stem}_{number // MAX_LINKS}")
+    if not source.exists():
+        shutil.copyfile(file, source)
+    name.hardlink_to(source)
 
 
 def build(folder: Path) -> None:

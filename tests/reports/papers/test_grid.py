@@ -66,7 +66,8 @@ def test_other_files_are_refused(videos: list[LabelledVideo], tmp_path: Path) ->
 def test_labels_with_commas_are_chosen_by_name(pristine_store: Path) -> None:
     loaded = load_sweeps([pristine_store])
     label = "rag, layout=aged"
-    units = loaded.units.assign(method=loaded.units["method"].replace("rag layout=aged", label))
+    methods = loaded.units["method"].astype("str").replace("rag layout=aged", label)
+    units = loaded.units.assign(method=methods)
     sweep = replace(loaded, units=units)
     chosen = choose_videos(sweep, backbones=["tiny_short"], methods=[label, "random"])
     assert sorted(video.label for video in chosen.shown) == [label, "random"]

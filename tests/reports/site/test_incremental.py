@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from harness.core.environment import package_versions
 from harness.core.errors import ConfigError
 from harness.core.files import locked_if_free
-from harness.store import scores
+from harness.store import score_files
 from reports.papers.quoted_files import SHIPPED
 from reports.site import build, state
 from reports.site.build import build_report
@@ -137,8 +137,8 @@ def test_scores_are_read_again_of_the_row_that_changed(
     store = Path(shutil.copytree(plain_store, tmp_path / "runs" / "sweep", symlinks=True))
     build_report(store, options=PAGE_ONLY)
     rescore(store, UNITS[0])
-    read = Mock(side_effect=scores._unit_metrics)
-    monkeypatch.setattr(scores, "_unit_metrics", read)
+    read = Mock(side_effect=score_files.unit_metrics)
+    monkeypatch.setattr(score_files, "unit_metrics", read)
     build_report(store, options=PAGE_ONLY)
     units = {call.args[1].stem for call in read.call_args_list}
     assert {UNITS[0]} <= units <= set(UNITS[:7])

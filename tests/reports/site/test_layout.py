@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from harness.store.frames import load_sweeps
+from reports.site.assets import Addresses, Assets, AssetWriter
 from reports.site.build import build_report
 from reports.site.data_files import write_data
 from reports.site.video_list import PIECE_VIDEOS, video_pieces
@@ -114,7 +115,7 @@ def test_twenty_thousand_videos_are_read_in_pieces(
     sweep = load_sweeps([store])
     copies = [
         sweep.units.assign(
-            unit_id=sweep.units["unit_id"] + f"c{number}",
+            unit_id=sweep.units["unit_id"].astype("str") + f"c{number}",
             prompt_id=f"set/{number:05d}",
             prompt=f"{FOX} Number {number}.",
         )
@@ -122,7 +123,9 @@ def test_twenty_thousand_videos_are_read_in_pieces(
     ]
     site = data_of(index, "site")
     site["pieces"] = []
-    for piece, videos in video_pieces(replace(sweep, units=pd.concat(copies)), [], {}):
+    many = replace(sweep, units=pd.concat(copies))
+    addresses = Addresses(AssetWriter(many, tmp_path, Assets.none), many)
+    for piece, videos in video_pieces(many, [], addresses):
         path = index.parent / "data" / "videos" / f"{piece.name}.js"
         write_data(path, f"videos/{piece.name}", videos)
         site["pieces"].append(piece)

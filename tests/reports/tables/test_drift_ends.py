@@ -82,5 +82,5 @@ def test_videos_shorter_than_two_ends_have_none(pristine_store: Path) -> None:
     sweep = load_sweep(pristine_store)
     curves = next(compared_curves(sweep, compare_all(sweep)))
     short = replace(curves, points=curves.points[curves.points["end_s"] <= 8])
-    assert drift_ends(short, {}).empty
+    assert drift_ends(short).empty
     assert not drift_intervals(short).empty

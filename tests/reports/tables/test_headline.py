@@ -28,7 +28,7 @@ def small(pristine_store: Path) -> Sweep:
     """One backbone, one length, no row called random."""
     sweep = load_sweep(pristine_store)
     units = sweep.units[sweep.units["backbone"] == "tiny_short"]
-    units = units.assign(method=units["method"].replace(RANDOM, "uniform"))
+    units = units.assign(method=units["method"].astype("str").replace(RANDOM, "uniform"))
     scores = sweep.scores[sweep.scores["unit_id"].isin(units["unit_id"])]
     return replace(sweep, units=units, scores=scores[scores["duration_s"] == 30])
 
