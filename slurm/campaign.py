@@ -10,7 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from harness.core.errors import ClusterError
-from harness.run.speeds import pair_key, recorded_latent_s
+from harness.run.speeds import pair_speeds, recorded_latent_s
 from harness.store.units import Unit
 from slurm.attempts.counts import AttemptCounts, count_all_attempts
 from slurm.checks import preflight
@@ -156,21 +156,21 @@ class Campaign:
             for state in self.state.with_verdict(Verdict.failed, Verdict.lost)
         )
 
-    def _unit_s(self, work: MissingWork) -> Callable[[Unit], float]:
+    def _unit_s(self, work: MissingWork) -> Callable[[Unit, int], float]:
         """Return a function that estimates the seconds of generating a unit.
 
-        The estimate uses earlier records of the same backbone and method, else `latent_s` of the
-        profile, else a guess.
+        The estimate uses earlier records of the same backbone and method, of as many units in step
+        or else of other numbers, else `latent_s` of the profile, else a guess.
         """
         recorded = (
             recorded_latent_s(self.store.parent) if any(s.units for s in work.generate) else {}
         )
-        known: dict[tuple[str, str], float] = {}
+        known: dict[tuple[str, str, int], float] = {}
 
-        def unit_s(unit: Unit) -> float:
-            row = (unit.backbone, unit.method)
+        def unit_s(unit: Unit, in_step: int) -> float:
+            row = (unit.backbone, unit.method, in_step)
             if row not in known:
-                found = recorded.get((pair_key(unit.identity), 1))
+                found = pair_speeds(recorded, unit.identity, in_step)
                 guess = self.profile.latent_s or guessed_latent_s(need_of(unit).weights_bytes)
                 known[row] = median(found) if found else guess
             return known[row] * unit.num_latents

@@ -102,11 +102,6 @@ class Settings:
                 "computes those of several together: choose one."
             )
         kind = getattr(self.executor, "kind", None)
-        if in_step and kind == ExecutorKind.slurm:
-            raise ConfigError(
-                f"batch={self.batch} is for inline and processes: tasks of SLURM make one video at "
-                "a time."
-            )
         if kind == ExecutorKind.inline and isinstance(self.workers, int) and self.workers > 1:
             raise ConfigError(f"workers={self.workers} needs executor=processes.")
         limit_s = self.stall_limit_s

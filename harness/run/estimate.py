@@ -20,6 +20,7 @@ from harness.run.prepared import PreparedUnit
 from harness.run.speeds import (
     backbone_key,
     pair_key,
+    pair_speeds,
     recorded_clip_pixel_s,
     recorded_latent_s,
     recorded_report_s,
@@ -179,14 +180,12 @@ def _latent_s(
     measure: bool,
 ) -> tuple[float | None, str]:
     """Return seconds per latent frame of the row of a unit, and where they come from."""
-    pair = pair_key(unit.identity)
-    if found := recorded.get((pair, batch)):
-        return median(found), "from earlier records"
-    if measure:
+    exact = (pair_key(unit.identity), batch) in recorded
+    if measure and not exact:
         alone = " of one video alone" if batch > 1 else ""
         return _timed_latent_s(PreparedUnit.of(unit), settings), f"timed a few blocks{alone}"
-    if found := [s for (key, _), speeds in recorded.items() if key == pair for s in speeds]:
-        return median(found), "from earlier records of another batch"
+    if known := pair_speeds(recorded, unit.identity, batch):
+        return median(known), f"from earlier records{'' if exact else ' of another batch'}"
     if found := recorded.get((backbone_key(unit.identity), batch)):
         return median(found), "from earlier records of other methods"
     return None, "no earlier record"

@@ -6,7 +6,7 @@ Sweeps that are being deleted, and records that don't tell a speed, are left out
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -48,6 +48,21 @@ def recorded_latent_s(runs: Path) -> dict[tuple[str, float], list[float]]:
                 for key in (pair_key(record.identity), backbone_key(record.identity)):
                     found.setdefault((key, batch), []).append(latent_s)
     return found
+
+
+def pair_speeds(
+    recorded: Mapping[tuple[str, float], list[float]], identity: dict[str, Any], in_step: int
+) -> list[float]:
+    """Return the seconds per latent frame of a backbone and method.
+
+    Args:
+        recorded: from `recorded_latent_s`.
+        identity: that of a unit.
+        in_step: videos made in step; without records of this number those of all others count.
+    """
+    pair = pair_key(identity)
+    others = (s for (key, _), speeds in recorded.items() if key == pair for s in speeds)
+    return recorded.get((pair, in_step)) or [*others]
 
 
 def _end_to_end_s(record: Record) -> float | None:

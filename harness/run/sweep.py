@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -100,13 +100,12 @@ def run_generation(
     Those of the ids `last` come last, each by itself: one of them may have ended a process.
     """
     workers = num_workers(settings)
-    first, alone = _in_two(units, lambda unit: unit.id in last)
-    shards = [
-        make_shard(settings, Stage.generate, units=tuple(part), batch=batch)
-        for some, batch in ((first, settings.batch), (alone, 1))
-        for part in split_units(some, workers)
-    ]
-    return _run(shards, settings, on_event, stop_requested)
+    first, alone = (
+        [make_shard(settings, Stage.generate, units=tuple(p)) for p in split_units(some, workers)]
+        for some in _in_two(units, lambda unit: unit.id in last)
+    )
+    alone = [replace(shard, batch=1) for shard in alone]
+    return _run([*first, *alone], settings, on_event, stop_requested)
 
 
 def run_evaluation(
@@ -140,7 +139,6 @@ def make_shard(
     stage: Stage,
     units: tuple[Unit, ...] = (),
     evaluations: tuple[Evaluation, ...] = (),
-    batch: int = 1,
 ) -> Shard:
     """Build a shard with all settings that its work depends on."""
     return Shard(
@@ -152,7 +150,7 @@ def make_shard(
         runtime=settings.runtime,
         units=units,
         evaluations=evaluations,
-        batch=batch,
+        batch=settings.batch if stage is Stage.generate else 1,
     )
 
 

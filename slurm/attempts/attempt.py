@@ -35,6 +35,21 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True)
+class Beside:
+    """An item that an attempt works on beside its own.
+
+    Attributes:
+        item: the unit.
+        amount: latent frames of it that are done.
+        saved: chunks of it that were saved when this attempt started on it.
+    """
+
+    item: str
+    amount: int
+    saved: int
+
+
+@dataclass(frozen=True)
 class Attempt:
     """One start of a task. Times are seconds since 1970 by the clock of the host.
 
@@ -46,7 +61,8 @@ class Attempt:
         started: time of the start.
         updated: time of the last write.
         clock_ahead_s: clock of the host minus that of the file system.
-        item: unit or evaluation being worked on; empty while loading.
+        item: unit or evaluation being worked on, of several in step the latest to report; empty
+            while loading.
         amount: latent frames or clips of it that are done.
         saved: its saved progress when this attempt started on it: chunks of a video, clips scored.
         replayed: part of `amount` that was saved before and therefore not computed again.
@@ -55,6 +71,7 @@ class Attempt:
         failed: items that failed in this attempt.
         ending: how the attempt ended.
         restarts: how often SLURM had put the task back into the queue before it.
+        beside: the other units that are made in step with `item`.
     """
 
     job_id: str
@@ -73,6 +90,7 @@ class Attempt:
     failed: tuple[str, ...] = field(default=())
     ending: Ending = Ending.none
     restarts: int = 0
+    beside: tuple[Beside, ...] = ()
 
     @property
     def saved_at_end(self) -> int:
@@ -90,11 +108,14 @@ class AttemptFile:
         folder: attempts of the shard.
         job_id: SLURM's id of the task.
         saved: what is saved of each item; see Attempt.
+        batch: most items that are worked on in step.
     """
 
-    def __init__(self, folder: Path, job_id: str, saved: Mapping[str, int]) -> None:
+    def __init__(self, folder: Path, job_id: str, saved: Mapping[str, int], batch: int = 1) -> None:
         now = time.time()
         self._saved = saved
+        self._batch = batch
+        self._in_work: dict[str, _InWork] = {}  # the latest to report comes last
         host, pid = socket.gethostname(), os.getpid()
         node = os.environ.get("SLURMD_NODENAME", host)
         number = 1 + len(list(folder.glob("*.json")))
@@ -109,32 +130,50 @@ class AttemptFile:
     def show(self, event: Event) -> None:
         """Record an event of the worker."""
         before = self._attempt
-        if event.kind is EventKind.done:
-            self._attempt = replace(before, num_done=before.num_done + 1)
-        elif event.kind is EventKind.failed:
-            self._attempt = replace(before, failed=(*before.failed, event.item))
-        elif event.kind is EventKind.progress and event.item != before.item:
-            self._attempt = replace(
-                before,
-                item=event.item,
-                amount=0,
-                saved=self._saved.get(event.item, 0),
-                replayed=0,
-                item_started=time.time(),
-            )
-            # Written before work on the item starts, to name an item that kills the process.
-            self._write()
+        if event.kind in (EventKind.done, EventKind.failed):
+            self._in_work.pop(event.item, None)
+            if event.kind is EventKind.done:
+                self._attempt = replace(before, num_done=before.num_done + 1)
+            else:
+                self._attempt = replace(before, failed=(*before.failed, event.item))
         elif event.kind is EventKind.progress:
-            self._attempt = replace(before, amount=event.amount)
-            # Events of videos mark replayed frames. Clips that an earlier attempt scored are read
-            # from disk, unmarked, and would make the pace look too fast.
-            scored_before = ":" in event.item and 0 < event.amount <= before.saved
-            if event.replayed or scored_before:
-                self._attempt = replace(
-                    self._attempt, replayed=event.amount, item_started=time.time()
-                )
-            if time.time() - before.updated > _WRITE_EVERY_S:
+            begun = self._in_work.pop(event.item, None)
+            self._in_work[event.item] = self._after(begun, event)
+            # An item that another process took over ends without an event.
+            for item in [*self._in_work][: -self._batch]:
+                del self._in_work[item]
+            self._follow(event.item)
+            # Written before work on the item starts, to name an item that kills the process.
+            if begun is None or time.time() - before.updated > _WRITE_EVERY_S:
                 self._write()
+
+    def _after(self, begun: _InWork | None, event: Event) -> _InWork:
+        """Return what is known of an item after an event of its progress."""
+        if begun is None:
+            return _InWork(0, self._saved.get(event.item, 0), 0, time.time())
+        # Events of videos mark replayed frames. Clips that an earlier attempt scored are read from
+        # disk, unmarked, and would make the pace look too fast.
+        scored_before = ":" in event.item and 0 < event.amount <= begun.saved
+        if event.replayed or scored_before:
+            begun = replace(begun, replayed=event.amount, item_started=time.time())
+        return replace(begun, amount=event.amount)
+
+    def _follow(self, item: str) -> None:
+        """Describe an item as the one in work, and the others as beside it."""
+        work = self._in_work[item]
+        self._attempt = replace(
+            self._attempt,
+            item=item,
+            amount=work.amount,
+            saved=work.saved,
+            replayed=work.replayed,
+            item_started=work.item_started,
+            beside=tuple(
+                Beside(other, its.amount, its.saved)
+                for other, its in self._in_work.items()
+                if other != item
+            ),
+        )
 
     @property
     def failed(self) -> tuple[str, ...]:
@@ -157,6 +196,16 @@ class AttemptFile:
     def _write(self) -> None:
         self._attempt = replace(self._attempt, updated=time.time())
         write_typed(self.path, self._attempt)
+
+
+@dataclass(frozen=True)
+class _InWork:
+    """Progress of an item, as in `Attempt`."""
+
+    amount: int
+    saved: int
+    replayed: int
+    item_started: float
 
 
 def read_attempts(folder: Path) -> list[Attempt]:

@@ -7,7 +7,7 @@ item's fault and never counts; killing the process in the same block is, after a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -28,12 +28,15 @@ class AttemptCounts:
             made progress.
         saved: most that was ever saved of it: chunks of a video, clips of scores.
         loading: attempts that died while loading, since the last one that finished loading.
+        in_step: attempts that died while it was made in step with others. Which of them is to blame
+            is not known, so they count for none; from then on it is made alone.
     """
 
     failed: int = 0
     stuck: int = 0
     saved: int = 0
     loading: int = 0
+    in_step: int = 0
 
     @property
     def unsuccessful(self) -> int:
@@ -96,19 +99,28 @@ def count_attempts(
             counts = {item: replace(c, loading=c.loading + 1) for item, c in counts.items()}
         for item in attempt.failed:
             counts[item] = replace(counts[item], failed=counts[item].failed + 1)
-        if attempt.item and not finished and attempt.item not in attempt.failed:
-            # It was killed or stopped at this item.
-            count = counts[attempt.item]
-            counts[attempt.item] = (
-                count.progressed_to(attempt.saved).progressed_to(attempt.saved_at_end)
-                if preempted
-                else count.ended_at(attempt.saved, attempt.saved_at_end)
-            )
+        if attempt.item and not finished:
+            # It was killed or stopped at these items.
+            died_in_step = bool(attempt.beside) and attempt.ending is Ending.none
+            for item, saved, at_end in _in_work(attempt):
+                if preempted or died_in_step:
+                    counts[item] = counts[item].progressed_to(saved).progressed_to(at_end)
+                else:
+                    counts[item] = counts[item].ended_at(saved, at_end)
+                if died_in_step and not preempted:
+                    counts[item] = replace(counts[item], in_step=counts[item].in_step + 1)
     # Chunks of a video that the last attempt saved show only on disk: attempts do not count them.
     return {
         item: count.progressed_to(saved_now(item)) if count.stuck else count
         for item, count in counts.items()
     }
+
+
+def _in_work(attempt: Attempt) -> Iterator[tuple[str, int, int]]:
+    """Yield the items an attempt worked on: what was saved when it began them, and at its end."""
+    begun = [(attempt.item, attempt.saved, attempt.saved_at_end)]
+    begun += [(other.item, other.saved, other.saved) for other in attempt.beside]
+    return (one for one in begun if one[0] not in attempt.failed)
 
 
 def _requeued(attempt: Attempt, after: Attempt | None) -> bool:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from submitit.helpers import Checkpointable
@@ -45,14 +46,17 @@ class ShardTask(Checkpointable):
         )
         # Chunks say how far a video is; how many clips are scored only earlier attempts know.
         saved = {item: max(chunks[item], counts[item].saved) for item in shard.items}
-        attempt = AttemptFile(attempts, task_id(), saved)
+        attempt = AttemptFile(attempts, task_id(), saved, shard.batch)
         max_attempts = int(folder.submission.profile["max_attempts"])
         left = _without_abandoned(still_missing(shard), counts, max_attempts)
         if left.items:
             try:
-                # SLURM gives a unit to one task at a time. Whoever else holds it may be a process
-                # of a lost node, which may hang there for good.
-                run_shard(left, attempt.show, signals.received, wait_for_others=False)
+                for part in _parts(left, counts):
+                    if signals.received():
+                        break
+                    # SLURM gives a unit to one task at a time. Whoever else holds it may be a
+                    # process of a lost node, which may hang there for good.
+                    run_shard(part, attempt.show, signals.received, wait_for_others=False)
             except Exception as error:
                 disk = disk_error(error, Path(shard.store))
                 if disk is None:
@@ -112,6 +116,14 @@ def _find_plugins_of(folder: SubmissionFolder) -> None:
     """
     if folder.submission.cwd not in sys.path:
         sys.path.append(folder.submission.cwd)
+
+
+def _parts(shard: Shard, counts: Mapping[str, AttemptCounts]) -> Iterator[Shard]:
+    """Yield what is made in step, and then alone the units with which a process died in step."""
+    alone = {item for item in shard.items if counts[item].in_step}
+    for part in (shard.without(alone), replace(shard.only(alone), batch=1)):
+        if part.items:
+            yield part
 
 
 def _without_abandoned(

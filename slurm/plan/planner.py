@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from eval.scoring.suite import Suite, find_suite
 from harness.core.errors import ConfigError
-from harness.store.shards import Evaluation, Shard, Stage, group_units
+from harness.store.shards import Evaluation, Shard, Stage, group_units, step_groups
 from slurm.plan.arrays import Piece, Plan, PlannedArray, chunks, cut
 from slurm.plan.limits import Limits
 from slurm.plan.missing import MissingWork
@@ -36,12 +36,13 @@ class Planner:
     Attributes:
         profile: how the site expects resources to be requested.
         limits: limits of the cluster.
-        unit_s: returns the estimated seconds of generating a unit.
+        unit_s: returns the estimated seconds of generating a unit, its part of the time where
+            that many are made in step.
     """
 
     profile: SlurmProfile
     limits: Limits
-    unit_s: Callable[[Unit], float]
+    unit_s: Callable[[Unit, int], float]
 
     def plan(
         self,
@@ -98,12 +99,18 @@ class Planner:
         first: int,
     ) -> list[PlannedArray]:
         """Plan arrays that generate, each followed by one that scores; `first` is their index."""
-        item_s = {unit.id: self.unit_s(unit) for unit in shard.units}
+        item_s = self._seconds(shard)
         pieces = cut(shard, shard.units[0].backbone, item_s, self.profile.shard_min * 60)
+        most_in_step = 1
+        if shard.batch > 1:  # at the ends of pieces fewer are in step
+            pieces = [replace(p, seconds=sum(self._seconds(p.shard).values())) for p in pieces]
+            groups = (group for p in pieces for group in step_groups(p.shard.units, shard.batch))
+            most_in_step = max(map(len, groups))
         longest_s = max(piece.seconds for piece in pieces)
         request = self.limits.fit(
             generation_request(
-                need, longest_s, self.profile, shard.device, shard.runtime.kv.host_gib
+                *(need, longest_s, self.profile, shard.device, shard.runtime.kv.host_gib),
+                most_in_step,
             ),
             self.profile.signal_delay_s,
         )
@@ -120,6 +127,14 @@ class Planner:
             if any(piece.shard.evaluations for piece in scored):
                 arrays.append(self._scoring(scoring, scored, after=generation))
         return arrays
+
+    def _seconds(self, shard: Shard) -> dict[str, float]:
+        """Return the seconds of each unit of a shard, made by one task."""
+        return {
+            unit.id: self.unit_s(unit, len(group))
+            for group in step_groups(shard.units, shard.batch)
+            for unit in group
+        }
 
     def _scoring(
         self, scoring: _Scoring, pieces: Sequence[Piece], after: int | None = None

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 GIB = 2**30
 # Python with torch and its CUDA context, and one video being decoded and encoded.
 _BASE_GIB = 4.0
+_BESIDE_GIB = 0.5  # frames and encoder of each further video in step
 _GPU_BASE_GIB = 8.0
 _CPUS = 4
 _GPU_CPUS = 8
@@ -68,7 +69,7 @@ def need_of(unit: Unit) -> Need:
     return Need(spec.weights_bytes, prepared.kept().kv_bytes(spec))
 
 
-def host_gib(need: Need, kv_host_gib: float | None, gpus: int) -> float:
+def host_gib(need: Need, kv_host_gib: float | None, gpus: int, in_step: int = 1) -> float:
     """Return the host memory of a task that generates.
 
     Args:
@@ -76,11 +77,12 @@ def host_gib(need: Need, kv_host_gib: float | None, gpus: int) -> float:
         kv_host_gib: cap of the host tier of the K/V store, which holds keys and values of the past;
             None if it follows from the memory that the task gets.
         gpus: GPUs of the task.
+        in_step: most units that are made in step.
     """
-    base = _GPU_BASE_GIB if gpus else _BASE_GIB
+    base = (_GPU_BASE_GIB if gpus else _BASE_GIB) + (in_step - 1) * _BESIDE_GIB
     most = _KV_HOST_GIB if kv_host_gib is None else kv_host_gib
     # While a model is loaded, its weights are in host memory twice: as read, and as placed.
-    return base + 2 * need.weights_bytes / GIB + min(need.kv_bytes / GIB, most)
+    return base + 2 * need.weights_bytes / GIB + min(in_step * need.kv_bytes / GIB, most)
 
 
 def guessed_latent_s(weights_bytes: int) -> float:
@@ -89,7 +91,12 @@ def guessed_latent_s(weights_bytes: int) -> float:
 
 
 def generation_request(
-    need: Need, seconds: float, profile: SlurmProfile, device: str, kv_host_gib: float | None
+    need: Need,
+    seconds: float,
+    profile: SlurmProfile,
+    device: str,
+    kv_host_gib: float | None,
+    in_step: int = 1,
 ) -> Request:
     """Return the resources of a task that generates units of one backbone.
 
@@ -99,9 +106,10 @@ def generation_request(
         profile: how the site expects resources to be requested.
         device: the device setting.
         kv_host_gib: cap of the host tier of the K/V store; see `host_gib`.
+        in_step: most units that are made in step.
     """
     gpus = _gpus(profile.generate, device)
-    memory = host_gib(need, kv_host_gib, gpus)
+    memory = host_gib(need, kv_host_gib, gpus, in_step)
     return _request(profile.generate, profile, gpus, memory, seconds)
 
 

@@ -33,8 +33,10 @@ def eta(state: ShardState) -> Eta:
         return Eta(left, None)
     attempt = state.attempts[-1]
     # An item that is finished has left `state.left`, with its amount.
-    made = attempt.amount if attempt.item in state.left else 0
+    in_work = [(attempt.item, attempt.amount), *((b.item, b.amount) for b in attempt.beside)]
+    made = sum(amount for item, amount in in_work if item in state.left)
     spent_s = attempt.updated - attempt.item_started
     computed = attempt.amount - attempt.replayed
-    amount_s = spent_s / computed if computed and spent_s > 0 else None
+    pace_s = spent_s / len(in_work)  # the others in step are made in the same time
+    amount_s = pace_s / computed if computed and spent_s > 0 else None
     return Eta(left - made, amount_s)

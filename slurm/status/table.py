@@ -134,7 +134,8 @@ def _place(shard: ShardState, attempt: Attempt | None) -> list[str]:
         return []
     total = shard.shard.amounts[shard.shard.items.index(attempt.item)]
     what = "latent" if shard.shard.stage is JobStage.generate else "clip"
-    return [f"{what} {attempt.amount} of {total}"]
+    beside = f", {len(attempt.beside)} more in step" if attempt.beside else ""
+    return [f"{what} {attempt.amount} of {total}{beside}"]
 
 
 def _pending(shards: Sequence[ShardState]) -> Text:

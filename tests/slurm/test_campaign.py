@@ -155,7 +155,8 @@ def test_cancel_includes_jobs_whose_work_a_later_submission_took_over(
 
 def devices(work: MissingWork, **profile: object) -> dict[JobStage, set[str]]:
     """Return the devices in the shard files of each stage, were `work` submitted."""
-    planner = Planner(SlurmProfile(**profile), Limits(99, 999, {"gpu": None}, "gpu"), lambda _: 1.0)  # type: ignore[arg-type]
+    limits = Limits(99, 999, {"gpu": None}, "gpu")
+    planner = Planner(SlurmProfile(**profile), limits, lambda *_: 1.0)  # type: ignore[arg-type]
     plan = planner.plan(work, [], set(), None)
     found: dict[JobStage, set[str]] = {}
     for array in plan.arrays:

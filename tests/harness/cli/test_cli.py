@@ -103,7 +103,6 @@ def test_a_mistake_names_only_what_is_wrong(cli, arguments: list[str], message: 
         (["workers=-1"], ["workers=-1: expected at least 1"]),
         (["batch=0"], ["batch=0: expected at least 1"]),
         (["batch=2", "kernels.cuda_graphs=true"], ["passes of one video", "choose one"]),
-        (["batch=2", "executor=slurm"], ["batch=2", "tasks of SLURM make one video at a time"]),
         (["worker=2"], ["Did you mean 'workers'?"]),
         (["executor=slurm", "--json"], ["--json needs --dry-run on SLURM"]),
         (["executor=slurm", "--dry-run", "--measure"], ["--measure times blocks on this machine"]),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.events import Event, EventKind
-from slurm.attempts.attempt import AttemptFile, Ending, read_attempts
+from slurm.attempts.attempt import Attempt, AttemptFile, Beside, Ending, read_attempts
 
 
 def test_the_item_is_on_disk_before_work_on_it_starts(tmp_path: Path) -> None:
@@ -29,6 +29,35 @@ def test_the_item_is_on_disk_before_work_on_it_starts(tmp_path: Path) -> None:
     (ended,) = read_attempts(tmp_path)
     assert (ended.failed, ended.num_done, ended.ending) == (("a",), 1, Ending.finished)
     assert abs(ended.clock_ahead_s) <= took_s + 0.1  # a file system rounds its clock
+
+
+def test_of_items_in_step_the_latest_is_followed_and_the_others_stand_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "time", lambda: now)
+    file = AttemptFile(tmp_path, "1", {"b": 2}, batch=2)
+
+    def shown(item: str, amount: int, kind: EventKind = EventKind.progress) -> Attempt:
+        nonlocal now
+        now += 3
+        file.show(Event(kind, item, amount))
+        file.end(Ending.none)
+        (attempt,) = read_attempts(tmp_path)
+        return attempt
+
+    shown("a", 0)
+    begun = shown("b", 0)
+    assert (begun.item, begun.saved, begun.beside) == ("b", 2, (Beside("a", 0, 0),))
+    shown("a", 3)
+    later = shown("b", 3)
+    assert (later.amount, later.item_started, later.beside) == (3, 1006.0, (Beside("a", 3, 0),))
+    # Another process takes b over, which no event tells: its place is that of the next one.
+    assert shown("a", 6).beside == (Beside("b", 3, 2),)
+    shown("a", 9, EventKind.done)
+    shown("c", 0)
+    last = shown("d", 0)
+    assert (last.item, last.num_done, last.beside) == ("d", 1, (Beside("c", 0, 0),))
 
 
 def test_a_damaged_attempt_is_skipped(tmp_path: Path) -> None:

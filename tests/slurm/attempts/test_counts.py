@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slurm.attempts.attempt import Attempt, Ending
+from slurm.attempts.attempt import Attempt, Beside, Ending
 from slurm.attempts.counts import AttemptCounts, count_attempts, read_counts, write_counts
 
 ITEMS = ("a", "b", "offline:a")
@@ -37,6 +37,24 @@ def unsuccessful(
 
 def test_a_killed_attempt_counts_against_its_item() -> None:
     assert unsuccessful([attempt("a"), attempt("a"), attempt("b")]) == {"a": 2, "b": 1}
+
+
+def test_items_that_were_killed_in_step_are_not_blamed_before_one_is_killed_alone(
+    tmp_path: Path,
+) -> None:
+    together = attempt("a", beside=(Beside("b", 0, 0),))
+    counts = counts_of([together])
+    assert counts == {"a": AttemptCounts(in_step=1), "b": AttemptCounts(in_step=1)} | {
+        "offline:a": AttemptCounts()
+    }
+    write_counts(tmp_path / "00000.json", counts)  # as for the next submission
+    before = read_counts(tmp_path / "00000.json")
+    assert unsuccessful([attempt("b")], before) == {"b": 1}
+    # At the time limit, without anything saved, both have failed to get on.
+    stopped = attempt("a", ending=Ending.stopped, beside=(Beside("b", 0, 0),))
+    assert unsuccessful([stopped]) == {"a": 1, "b": 1}
+    failed = attempt("a", failed=("a",), beside=(Beside("b", 0, 0),))
+    assert counts_of([failed])["a"] == AttemptCounts(failed=1)
 
 
 def test_progress_resets_the_count() -> None:

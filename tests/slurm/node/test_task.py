@@ -17,6 +17,7 @@ from harness.core.events import Emit, Event, EventKind, StopRequested
 from harness.core.files import write_json
 from harness.store.run_store import RunStore
 from harness.store.shards import Shard
+from slurm.attempts.attempt import AttemptFile
 from slurm.attempts.counts import AttemptCounts, count_all_attempts
 from slurm.node import requeue as requeueing
 from slurm.node import task
@@ -72,6 +73,22 @@ def test_a_unit_that_killed_its_task_too_often_is_recorded_and_the_rest_is_done(
     assert done == list(shard.items[1:])
     path = RunStore(folder.path.parents[1]).unit_dir(shard.items[0]) / "failure.json"
     assert "skipped after 3 unsuccessful attempts" in json.loads(path.read_text())["error"]
+
+
+def test_units_with_which_a_task_died_in_step_are_made_last_and_alone(
+    folder: SubmissionFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = folder.shard_path(0)
+    shard = replace(Shard.read(path), batch=2)
+    shard.write(path)
+    first, second, *others = shard.items
+    attempt = AttemptFile(folder.attempts_path(0), "1", {}, batch=2)
+    for item in (first, second):
+        attempt.show(Event(EventKind.progress, item))
+    made: list[tuple[list[str], int]] = []
+    monkeypatch.setattr(task, "run_shard", lambda s, *_, **__: made.append((s.items, s.batch)))
+    ShardTask()(str(path))
+    assert made == [(others, 2), ([first, second], 1)]
 
 
 def test_deaths_while_loading_count_against_all_units(

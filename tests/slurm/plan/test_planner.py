@@ -34,7 +34,7 @@ def work_of(tmp_path: Path, *arguments: str) -> MissingWork:
 
 
 def plan_of(work: MissingWork, limits: Limits = LIMITS, **profile: object) -> Plan:
-    planner = Planner(SlurmProfile(shard_min=2, **profile), limits, lambda unit: 60.0)  # type: ignore[arg-type]
+    planner = Planner(SlurmProfile(shard_min=2, **profile), limits, lambda *_: 60.0)  # type: ignore[arg-type]
     return planner.plan(work, [], set(), 32)
 
 
@@ -128,6 +128,26 @@ def test_scoring_runs_on_the_device_that_it_requests(
     assert set().union(*map(devices, scored)) == {device}
 
 
+def test_time_and_memory_are_those_of_the_units_that_are_in_step(tmp_path: Path) -> None:
+    """Two units take 40 s each in step, and 60 s alone."""
+    work = work_of(tmp_path, "prompts.num=5", "batch=2", "suite=[]")
+    seconds = {1: 60.0, 2: 40.0}
+    planner = Planner(SlurmProfile(shard_min=60), LIMITS, lambda _, in_step: seconds[in_step])
+    window, _ = planner.plan(work, [], set(), None).arrays
+    (piece,) = window.pieces
+    assert (piece.seconds, piece.shard.batch) == (4 * 40 + 60, 2)
+    seconds[5] = 40.0
+    alone, all_at_once = (
+        planner.plan(
+            replace(work, generate=tuple(replace(s, batch=batch) for s in work.generate)),
+            *([], set(), None),
+        ).arrays[0]
+        for batch in (1, 9)
+    )
+    assert (alone.pieces[0].seconds, all_at_once.pieces[0].seconds) == (5 * 60, 5 * 40)
+    assert all_at_once.request.mem_gib > alone.request.mem_gib
+
+
 def test_more_tasks_than_the_cluster_holds_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"33 array tasks, .* at most 20 .*shard_min"):
         plan_of(work_of(tmp_path), replace(LIMITS, max_jobs=20))
@@ -136,7 +156,7 @@ def test_more_tasks_than_the_cluster_holds_are_refused(tmp_path: Path) -> None:
 def test_scores_of_units_of_earlier_submissions_wait_for_those_jobs(tmp_path: Path) -> None:
     work = work_of(tmp_path, "prompts.num=1")
     unit = work.generate[0].units[0]
-    planner = Planner(SlurmProfile(), LIMITS, lambda unit: 60.0)
+    planner = Planner(SlurmProfile(), LIMITS, lambda *_: 60.0)
     work = replace(work, generate=())
     plan = planner.plan(work, ["7", "8"], {unit.id}, None)
     assert [array.after_jobs for array in plan.arrays] == [(), ("7", "8")]

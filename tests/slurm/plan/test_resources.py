@@ -38,6 +38,12 @@ def test_the_past_needs_memory_up_to_the_cap() -> None:
     assert host_gib(Need(GIB, 0), 48, 1) - host_gib(Need(0, 0), 48, 1) == 2
 
 
+def test_units_in_step_need_their_past_each_and_share_the_cap() -> None:
+    one, two, many = (host_gib(Need(GIB, 40 * GIB), 100, 1, in_step=n) for n in (1, 2, 9))
+    assert two - one == pytest.approx(40.5)
+    assert many - one == pytest.approx(100 - 40 + 8 * 0.5)
+
+
 def test_retrieval_keeps_the_whole_video_and_a_window_does_not() -> None:
     def kv_bytes(method: str, duration: int) -> int:
         (unit,) = units_of(f"method={method}", f"duration={duration}")

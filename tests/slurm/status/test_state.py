@@ -222,6 +222,17 @@ def test_the_time_left_follows_the_pace_of_the_running_shard(case: Case) -> None
     assert "0 of 16 done, latent 30 of 120, ready in 1 h 03 min" in shown(case)
 
 
+def test_units_in_step_are_made_in_the_same_time(case: Case) -> None:
+    case.slurm.queue([case.task("RUNNING")])
+    first, second, *_ = next(case.folder.shards()).items
+    beside = [{"item": second, "amount": 27, "saved": 0}]
+    write_attempt(case, item=first, amount=30, item_started=1000.0, beside=beside)
+    pace = eta(case.first())
+    assert pace.left == 16 * 120 - 30 - 27
+    assert pace.seconds == pytest.approx(pace.left * 2 / 2)
+    assert "latent 30 of 120, 1 more in step, ready in" in shown(case)
+
+
 def test_what_is_replayed_after_a_restart_does_not_count_for_the_pace(case: Case) -> None:
     case.slurm.queue([case.task("RUNNING")])
     item = next(case.folder.shards()).items[0]
