@@ -118,7 +118,7 @@ def test_names_of_any_kind_make_figures_without_a_warning(store: Path, tmp_path:
         plots = write_plots(sweep, tables, points, tmp_path)
     assert all(path.is_file() and path.parent == tmp_path for plot in plots for path in plot.files)
     legend = plots[0].files[0].read_text()
-    assert "<!--  _hidden -->" in legend and f"<!-- {'x' * 59}… -->" in legend
+    assert "<!-- _hidden -->" in legend and f"<!-- {'x' * 59}… -->" in legend
 
 
 def test_strokes_stay_apart_beyond_the_palette() -> None:
