@@ -7,6 +7,7 @@ unit and row, while `scores`, `curves` and `timings` are keyed by unit only.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -194,16 +195,19 @@ def load_sweeps(folders: Sequence[Path], kept: KeptParts | None = None) -> Sweep
         for folder, header, name in zip(folders, headers, names, strict=True)
     ]
     labels, notes = merge_labels(stores)
-    units = labels["unit_id"].cat.categories
     place = labels["unit_id"].cat.codes.to_numpy(np.int64)
-    videos = [Videos(store.reader, store.videos_of(units)) for store in stores]
-    outcomes, source, conflicts = merge_outcomes(stores, units)
-    del stores
+    met = labels["unit_id"].cat.categories
+    videos = [Videos(store.reader, store.videos_of(met)) for store in stores]
+    outcomes, source, conflicts = merge_outcomes(stores, met)
+    del stores, met
+    # A copy, as an index that was searched keeps a table of 0.1 KiB for each unit.
+    units = deepcopy(labels["unit_id"].dtype)
+    labels["unit_id"] = pd.Categorical.from_codes(place, dtype=units)
     rows = labels[~labels["unit_id"].duplicated()].groupby(ROW, sort=False)
     measured = load_scores(videos, units, [place[row.index] for _, row in rows["seed"]], kept)
     columns = {"source": source, **outcomes.columns()}
     timings = outcomes.timings.rename(columns={"unit": "unit_id"})
-    timings["unit_id"] = pd.Categorical.from_codes(outcomes.timings["unit"], units)
+    timings["unit_id"] = pd.Categorical.from_codes(outcomes.timings["unit"], dtype=units)
     return Sweep(
         **vars(measured),
         sources=tuple(

@@ -100,8 +100,8 @@ class ScoreFiles:
         for store in stores:
             names = _file_stems(store.reader.paths.suite_dir(suite))
             done = np.flatnonzero(pd.Series(store.sha256).notna())
-            # Of a copy of the index, which keeps what it needs to find places.
-            place = shown.units.take(done).get_indexer(names)
+            # Of a copy of the index, which keeps a table for searching.
+            place = pd.Index(shown.units.array.take(done)).get_indexer(names)
             there = np.zeros(len(shown.units), bool)
             there[done[place[place >= 0]]] = True
             equal = np.asarray(pd.Series(store.sha256) == pd.Series(shown.sha256), bool)

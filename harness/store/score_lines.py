@@ -38,16 +38,16 @@ class ScoreLines:
         )
 
     def frame(
-        self, units: pd.Index, rank: np.ndarray, frozen: Set[tuple[str, float]]
+        self, units: pd.CategoricalDtype, rank: np.ndarray, frozen: Set[tuple[str, float]]
     ) -> pd.DataFrame:
         """Return the frame, once all are read: any suite may know that a video stands still.
 
         Args:
-            units: all units.
+            units: all units as categories.
             rank: place of each unit in the order of the sweep.
             frozen: videos that stand still, with the duration.
         """
-        starts_SU = self._starts(len(units), rank)
+        starts_SU = self._starts(len(rank), rank)
         size = sum(len(part.value) for part in self._parts)
         suite, unit = np.empty(size, np.int16), np.empty(size, np.int32)
         metric, reason = np.empty(size, np.int16), np.empty(size, np.int32)
@@ -63,12 +63,12 @@ class ScoreLines:
             value[line] = part.value
         columns = {
             "suite": categories(self._suites.values, suite),
-            "unit_id": pd.Categorical.from_codes(unit, units),
+            "unit_id": pd.Categorical.from_codes(unit, dtype=units),
             "duration_s": duration_s,
             "metric": categories(self._metrics.values, metric),
             "value": value,
             "reason": categories(self._reasons.values, reason),
-            "frozen": _flags(units, unit, duration_s, frozen),
+            "frozen": _flags(units.categories, unit, duration_s, frozen),
         }
         return pd.DataFrame(columns, copy=False)
 
@@ -113,11 +113,11 @@ class UnitLines:
                 else:
                     self._numbers[name].append(or_nan(value))
 
-    def frame(self, units: pd.Index, order: np.ndarray) -> pd.DataFrame:
+    def frame(self, units: pd.CategoricalDtype, order: np.ndarray) -> pd.DataFrame:
         """Return the lines by suite, in the order of the sweep.
 
         Args:
-            units: all units.
+            units: all units as categories.
             order: the units of the sweep by rank, as places in `units`.
         """
         ranks = np.asarray(self._ranks)
@@ -125,7 +125,7 @@ class UnitLines:
         by_rank = np.lexsort((ranks, suites.codes))
         columns = {
             "suite": suites[by_rank],
-            "unit_id": pd.Categorical.from_codes(order[ranks[by_rank]], units),
+            "unit_id": pd.Categorical.from_codes(order[ranks[by_rank]], dtype=units),
             "metric": metrics[by_rank],
             **{name: np.asarray(column)[by_rank] for name, column in self._numbers.items()},
         }

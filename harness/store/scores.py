@@ -44,7 +44,7 @@ class Measured:
 
 def load_scores(
     stores: Sequence[Videos],
-    units: pd.Index,
+    units: pd.CategoricalDtype,
     rows: Iterable[np.ndarray] = (),
     kept: KeptParts | None = None,
 ) -> Measured:
@@ -54,14 +54,14 @@ def load_scores(
         stores: per run store its videos. Metrics of another video and metrics of an unfinished unit
             are left out with a warning. If several stores hold a unit, the video of the first one
             counts, with the first metric file that measured it.
-        units: the units of all stores, by whose places they are named in the following.
+        units: the units of all stores as categories; the following names them by their places.
         rows: units that are read and kept together.
         kept: what the last report kept of them; None reads every file.
 
     Raises:
         StoreError: a suite was scored with different versions.
     """
-    shown = Shown.of(stores, units)
+    shown = Shown.of(stores, units.categories)
     parts = _in_parts(rows, shown)
     scores = ScoreLines()
     clips: list[ClipPart] = []
@@ -69,7 +69,7 @@ def load_scores(
     metrics: dict[str, dict[str, MetricInfo]] = {}
     versions: dict[str, tuple[str, ...]] = {}
     frozen: set[tuple[str, float]] = set()
-    looping = np.full(len(units), -1, np.int8)
+    looping = np.full(len(shown.units), -1, np.int8)
     for suite in sorted({name for store in stores for name in store.reader.paths.suites()}):
         files = ScoreFiles.of(suite, stores, shown)
         described = Described()
@@ -100,7 +100,7 @@ def load_scores(
             versions[suite] = tuple(met_versions)
     return Measured(
         scores=scores.frame(units, shown.rank, frozen),
-        clips=Clips(tuple(clips), units, shown.order),
+        clips=Clips(tuple(clips), shown.units, shown.order),
         ages=ages.frame(units, shown.order),
         segments=segments.frame(units, shown.order).astype({"segment": int}),
         metrics=metrics,
