@@ -12,8 +12,8 @@ with the prompt followed by "-0".
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -80,12 +80,22 @@ def score_dataset(videos: Sequence[Scores], duration: str) -> dict[str, Dimensio
         videos: scores of the row's videos that have the duration.
         duration: name of the duration.
     """
-    names = official_names([video.prompt for video in videos])
+    return score_videos([dimensions_of(video, duration) for video in videos])
+
+
+def dimensions_of(video: Scores, duration: str) -> dict[str, VideoClips]:
+    """Return what a row takes of one video: its dimensions, with the prompt in place of a name."""
+    return {dimension: _clips(video, dimension, duration) for dimension in DIMENSIONS}
+
+
+def score_videos(videos: Sequence[Mapping[str, VideoClips]]) -> dict[str, DimensionScore]:
+    """Return the dimensions of one row; `videos` are of `dimensions_of`."""
+    names = official_names([video[DIMENSIONS[0]].name for video in videos])
     return {
         dimension: _dimension(
             dimension,
             [
-                _clips(video, name, dimension, duration)
+                replace(video[dimension], name=name)
                 for name, video in zip(names, videos, strict=True)
             ],
         )
@@ -141,11 +151,11 @@ def _dimension(dimension: str, videos: Sequence[VideoClips]) -> DimensionScore:
     )
 
 
-def _clips(video: Scores, name: str, dimension: str, duration: str) -> VideoClips:
+def _clips(video: Scores, dimension: str, duration: str) -> VideoClips:
     metric, indices = video.metrics[dimension], video.durations[duration].clips
     scores = metric.official_clip_scores or metric.clip_scores
     return VideoClips(
-        name=name,
+        name=video.prompt,
         scores=tuple(scores[i] for i in indices) if scores else (None,) * len(indices),
         num_pairs=tuple(
             clip.end_frame - clip.start_frame - 1 for clip in (video.clips[i] for i in indices)

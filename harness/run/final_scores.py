@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from eval.scoring.results import Scores
 from eval.scoring.suite import find_suite
-from eval.vbench_long.dataset import DIMENSIONS, score_dataset
+from eval.vbench_long import dataset
+from eval.vbench_long.dataset import DIMENSIONS, VideoClips, dimensions_of, score_videos
 from eval.vbench_long.final_scores import final_scores
 from harness.core.durations import duration_of, plain_duration
-from harness.core.files import write_json
+from harness.core.errors import StoreError
+from harness.core.files import read_bytes, replacing, write_json
+from harness.core.typed_files import from_line, to_line
 from harness.store.run_store import RunStore
 
 SUITE = "vbench_long"
+_ROWS_CODE = Path(dataset.__file__).parent
 
 
 def write_rows(store: RunStore, suites: Sequence[str]) -> Path | None:
@@ -34,7 +42,8 @@ def write_rows(store: RunStore, suites: Sequence[str]) -> Path | None:
 def row_scores(store: RunStore) -> list[dict[str, Any]]:
     """Return dimensions and final scores for every backbone, method and duration.
 
-    Videos that stand still are left out and counted as `num_frozen`.
+    Videos that stand still are left out and counted as `num_frozen`. Files of scores are read of
+    those rows alone in which one changed since the last command.
 
     Each dimension, and each final score, has the keys `official` (the official aggregation) and
     `per_video`, defined in `eval.vbench_long.dataset` and `eval.vbench_long.final_scores`.
@@ -42,33 +51,43 @@ def row_scores(store: RunStore) -> list[dict[str, Any]]:
     rows: dict[tuple[str, str], list[str]] = {}
     for line in store.unit_lines():
         rows.setdefault(line.row, []).append(line.unit_id)
-    table = []
-    for (backbone, method), unit_ids in rows.items():
-        videos = list(_scores(store, unit_ids))  # of one row at a time: they are large
-        durations = {name for video in videos for name in video.durations}
-        for duration in sorted(durations, key=duration_of):
-            measured = [video for video in videos if duration in video.durations]
-            having = [video for video in measured if not video.stands_still(duration)]
-            dimensions = score_dataset(having, duration)
-            table.append(
-                {
-                    "backbone": backbone,
-                    "method": method,
-                    "duration_s": plain_duration(duration_of(duration)),
-                    "num_videos": len(having),
-                    "num_frozen": len(measured) - len(having),
-                    "dimensions": {name: asdict(dimensions[name]) for name in DIMENSIONS},
-                    "final": {
-                        aggregation: asdict(
-                            final_scores(
-                                {n: getattr(dimensions[n], aggregation) for n in DIMENSIONS}
-                            )
-                        )
-                        for aggregation in ("official", "per_video")
-                    },
-                }
-            )
-    return table
+    kept, code = _read_kept(store), _code()
+    found = {}
+    for row, unit_ids in rows.items():
+        key = _key(store, [code, *row], unit_ids)
+        found[key] = kept[key] if key in kept else list(_row_scores(store, row, unit_ids))
+    _write_kept(store, found)
+    return [line for lines in found.values() for line in lines]
+
+
+def _row_scores(
+    store: RunStore, row: tuple[str, str], unit_ids: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    """Yield the line of each duration of a row."""
+    videos: dict[str, list[dict[str, VideoClips]]] = {}
+    num_frozen: Counter[str] = Counter()
+    for scores in _scores(store, unit_ids):
+        for duration in scores.durations:
+            having = videos.setdefault(duration, [])
+            if scores.stands_still(duration):
+                num_frozen[duration] += 1
+            else:
+                having.append(dimensions_of(scores, duration))
+    for duration in sorted(videos, key=duration_of):
+        dimensions = score_videos(videos[duration])
+        numbers = {
+            aggregation: {name: getattr(dimensions[name], aggregation) for name in DIMENSIONS}
+            for aggregation in ("official", "per_video")
+        }
+        yield {
+            "backbone": row[0],
+            "method": row[1],
+            "duration_s": plain_duration(duration_of(duration)),
+            "num_videos": len(videos[duration]),
+            "num_frozen": num_frozen[duration],
+            "dimensions": {name: asdict(dimensions[name]) for name in DIMENSIONS},
+            "final": {name: asdict(final_scores(of)) for name, of in numbers.items()},
+        }
 
 
 def _scores(store: RunStore, unit_ids: Sequence[str]) -> Iterator[Scores]:
@@ -78,3 +97,47 @@ def _scores(store: RunStore, unit_ids: Sequence[str]) -> Iterator[Scores]:
         scores = store.scores(SUITE, unit_id)
         if scores is not None and scores.suite_version == version:
             yield scores
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """The rows of the last command, by a digest of what each was made from."""
+
+    rows: dict[str, list[dict[str, Any]]]
+
+
+def _read_kept(store: RunStore) -> dict[str, list[dict[str, Any]]]:
+    try:
+        return from_line(read_bytes(_kept_path(store)), _Kept, "kept rows", sealed=True).rows
+    except (OSError, StoreError):
+        return {}
+
+
+def _write_kept(store: RunStore, rows: dict[str, list[dict[str, Any]]]) -> None:
+    with contextlib.suppress(OSError), replacing(_kept_path(store), durable=False) as fresh:
+        fresh.write_bytes(to_line(_Kept(rows)))
+
+
+def _kept_path(store: RunStore) -> Path:
+    return store.index_dir / f"{SUITE}.rows.json"
+
+
+def _key(store: RunStore, texts: Sequence[str], unit_ids: Sequence[str]) -> str:
+    """Return a digest that changes with some texts, the units, and the time of any file of them."""
+    found = hashlib.blake2b("\n".join(texts).encode(), digest_size=16)
+    folder = store.suite_dir(SUITE)
+    for unit_id in unit_ids:
+        try:
+            stat = os.stat(f"{folder}/{unit_id}.json")  # noqa: PTH116 - of a million
+        except OSError:
+            found.update(f"{unit_id}\n".encode())
+        else:
+            found.update(f"{unit_id} {stat.st_mtime_ns} {stat.st_size}\n".encode())
+    return found.hexdigest()
+
+
+def _code() -> str:
+    """Return a digest of the code that makes rows of scores."""
+    texts = [Path(__file__).read_text(encoding="utf-8"), find_suite(SUITE).version]
+    texts += [path.read_text(encoding="utf-8") for path in sorted(_ROWS_CODE.glob("*.py"))]
+    return hashlib.blake2b("\n".join(texts).encode(), digest_size=16).hexdigest()

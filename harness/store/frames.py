@@ -202,6 +202,7 @@ def load_sweeps(folders: Sequence[Path], kept: KeptParts | None = None) -> Sweep
     del stores, met
     # A copy, as an index that was searched keeps a table of 0.1 KiB for each unit.
     units = deepcopy(labels["unit_id"].dtype)
+    assert isinstance(units, pd.CategoricalDtype)
     labels["unit_id"] = pd.Categorical.from_codes(place, dtype=units)
     rows = labels[~labels["unit_id"].duplicated()].groupby(ROW, sort=False)
     measured = load_scores(videos, units, [place[row.index] for _, row in rows["seed"]], kept)
