@@ -42,12 +42,15 @@ def bench(
     from harness.cli.terminal import Terminal
     from harness.config.sweep import load_sweep
     from harness.core.disk import check_trace
+    from harness.core.errors import ConfigError
     from harness.core.files import write_json
     from harness.store.units import plan_units
     from harness.studies.bench import rollout
 
     given = [*([f"backbone.weights={weights}"] if weights else []), *(overrides or [])]
     config = load_sweep(given)
+    if (batch := config.settings.batch) > 1:
+        raise ConfigError(f"batch={batch}: bench times one video at a time; compare two sweeps.")
     # One video per row: rows differ in method and backbone, not in prompt.
     units = list({(u.backbone, u.method): u for u in reversed(plan_units(config))}.values())[::-1]
     terminal = Terminal(plain_width=_PLAIN_WIDTH)

@@ -241,7 +241,7 @@ def load_single(prompt: str, arguments: Sequence[str]) -> SweepConfig:
             "generate makes one video: name one backbone, one method and one seed, or use sweep."
         )
     if config.settings.batch > 1:
-        raise ConfigError(f"batch={config.settings.batch}: generate makes one video.")
+        raise ConfigError(f"batch={config.settings.batch}: this command makes one video.")
     if config.settings.executor.kind is ExecutorKind.slurm:
         raise ConfigError("generate works on this machine; on SLURM use sweep.")
     sha256 = hashlib.sha256(prompt.encode()).hexdigest()

@@ -21,7 +21,7 @@ from harness.studies.experiments.training_progress import encoder_folder
 
 # Settings of the command line that also apply to the rollouts of the corpus.
 _CORPUS_KEYS = (
-    *("backbone", "device", "executor", "runs", "save_every_blocks", "stall_limit_s"),
+    *("backbone", "batch", "device", "executor", "runs", "save_every_blocks", "stall_limit_s"),
     *("threads", "workers"),
 )
 

@@ -94,6 +94,7 @@ SHARDS = st.builds(
     evaluations=st.lists(EVALUATIONS, max_size=3).map(tuple),
     host_workers=st.integers(1, 99),
     device_workers=st.integers(1, 99),
+    batch=st.integers(1, 99),
 )
 
 
@@ -152,7 +153,7 @@ def test_a_changed_letter_is_found_and_a_shard_without_a_digest_is_read(tmp_path
         ('"threads":2', '"thread":2', "missing required field `threads`"),
         ('"generate"', '"make"', "stage"),
         ('"row":0', '"row":1', "names a row of units that it does not have"),
-        ('"device_workers":1}', '"device_workers":1', "not valid JSON"),
+        ('"batch":1}', '"batch":1', "not valid JSON"),
     ],
 )
 def test_a_damaged_shard_is_named_with_its_field(
