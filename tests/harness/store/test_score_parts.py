@@ -13,7 +13,7 @@ from harness.store.score_parts import CurvePart, KeptParts, ScorePart
 def test_a_damaged_part_is_named_once_and_made_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
 ) -> None:
-    kept = KeptParts(tmp_path, {}, "code")
+    kept = KeptParts(tmp_path, lambda units: [""] * len(units), "code")
     key = kept.key("suite", {"unit": "sha256"})
     parts = ScorePart.of({}), CurvePart.of({})
     assert kept.scores(key) is None  # not made yet
