@@ -28,7 +28,7 @@ from tests.harness.support import small
 # Of the units of a row, that of seed 1 meets trouble before its second block.
 TROUBLED = """
 import os, signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 import torch
 from methods.rag import Rag
@@ -48,6 +48,10 @@ class Troubled(Rag):
                 raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
             if trouble == "failed":
                 raise RuntimeError("no plan today")
+            if trouble == "other":
+                plan = super().plan(first_frame)
+                moved = (tuple(p + 1 for p in ps) for ps in (plan.positions, plan.query_positions))
+                return replace(plan, **dict(zip(("positions", "query_positions"), moved)))
         return super().plan(first_frame)
 """
 
@@ -142,6 +146,21 @@ def test_a_unit_that_fails_leaves_those_beside_it(store: RunStore) -> None:
     ]
     # Three in the first block, and in the second one of those that begin it before it fails.
     assert [generation(store, unit).batch for unit in (units[0], units[2])] == [2.5, 2.25]
+
+
+def test_a_unit_whose_saved_plan_changed_starts_over_beside_the_others(
+    store: RunStore, tmp_path: Path
+) -> None:
+    units, heard = troubled("none", 2, num_blocks=6), Heard()
+    run_shard(in_step(store, units, 2), heard, after(8))
+    Path("trouble").write_text("other")
+    run_shard(in_step(store, units, 2), heard, never)
+    ((_, noted),) = heard.of(EventKind.note)
+    assert noted == units[1].id and len(heard.ends()) == 4
+    alone = RunStore(tmp_path / "alone")
+    run_shard(shard_of(alone, units), Heard(), never)
+    for unit in units:
+        assert files_of(store, unit) == files_of(alone, unit)
 
 
 def test_a_lost_device_ends_the_shard_and_fails_no_unit_in_step(store: RunStore) -> None:
