@@ -17,7 +17,7 @@ from eval.statistics.memory import remembered
 
 NUM_FLIPS = 9_999
 """Random flips of a table; up to 13 prompts all flips are counted out instead."""
-_CHUNK = 4_000_000  # numbers held at a time
+_CHUNK = 1_000_000  # numbers held at a time
 _TIE = 1e-9  # statistics this close are equal but for rounding
 
 
@@ -58,8 +58,17 @@ def differences_p(differences_GH: np.ndarray, num_flips: int = NUM_FLIPS, seed: 
 def _differences_p(unit_GH: np.ndarray, num_flips: int, seed: int) -> np.ndarray:
     flips = _flips(len(unit_GH), num_flips, seed, _CHUNK // max(1, *unit_GH.shape))
     observed_H = np.abs(unit_GH.sum(axis=0))
-    found = _step_down(observed_H, (np.abs(signs_BG @ unit_GH) for signs_BG in flips))
-    return np.stack([found.single, found.table])
+    # Once in their order: sorting the statistics of each flip takes longer than making them.
+    order_H = np.argsort(observed_H, kind="stable")
+    sorted_HG = np.ascontiguousarray(unit_GH.T[order_H])
+
+    def statistics(signs_GB: np.ndarray) -> np.ndarray:
+        sums_HB = sorted_HG @ signs_GB
+        return np.abs(sums_HB, out=sums_HB)
+
+    found = _step_down(observed_H[order_H], map(statistics, flips))
+    back_H = np.argsort(order_H, kind="stable")
+    return np.stack([found.single[back_H], found.table[back_H]])
 
 
 def not_best_p(
@@ -92,22 +101,23 @@ def not_best_p(
 
 @remembered
 def _not_best_p(centred: Sequence[np.ndarray], num_flips: int, seed: int) -> np.ndarray:
-    lengths = [_distances(sums_GM) for sums_GM in centred]
-    num_prompts = len(centred[0])
-    at_once = _CHUNK // max(num_prompts, *(length_MM.size for length_MM in lengths))
+    inverses = [1 / _distances(sums_GM) for sums_GM in centred]
+    num_prompts, num_methods = len(centred[0]), sum(sums_GM.shape[1] for sums_GM in centred)
 
-    def statistics(signs_BG: np.ndarray) -> np.ndarray:
+    def statistics(signs_GB: np.ndarray) -> np.ndarray:
         return np.concatenate(
             [
-                _behind(signs_BG @ sums_GM, length_MM)
-                for sums_GM, length_MM in zip(centred, lengths, strict=True)
-            ],
-            axis=1,
+                _behind(sums_GM.T @ signs_GB, inverse_MM)
+                for sums_GM, inverse_MM in zip(centred, inverses, strict=True)
+            ]
         )
 
-    observed = statistics(np.ones((1, num_prompts)))[0]
-    flips = _flips(num_prompts, num_flips, seed, at_once)
-    return _step_down(observed, map(statistics, flips)).table
+    observed_H = statistics(np.ones((num_prompts, 1)))[:, 0]
+    order_H = np.argsort(observed_H, kind="stable")
+    flips = _flips(num_prompts, num_flips, seed, _CHUNK // max(num_prompts, num_methods))
+    ordered = (statistics(signs_GB)[order_H] for signs_GB in flips)
+    found = _step_down(observed_H[order_H], ordered)
+    return found.table[np.argsort(order_H, kind="stable")]
 
 
 def _distances(sums_GM: np.ndarray) -> np.ndarray:
@@ -116,14 +126,15 @@ def _distances(sums_GM: np.ndarray) -> np.ndarray:
     return np.where(length_MM > 0, length_MM, 1)
 
 
-def _behind(totals_BM: np.ndarray, length_MM: np.ndarray) -> np.ndarray:
+def _behind(totals_MB: np.ndarray, inverse_MM: np.ndarray) -> np.ndarray:
     """Return how far each method is behind the method that beats it most, in units of its noise."""
-    behind_BM = np.zeros_like(totals_BM)  # behind itself
-    for other, length_M in enumerate(length_MM):  # symmetric; a maximum over a short axis is slow
-        ahead_BM = totals_BM[:, other, None] - totals_BM
-        ahead_BM /= length_M
-        np.maximum(behind_BM, ahead_BM, out=behind_BM)
-    return behind_BM
+    behind_MB = np.zeros_like(totals_MB)  # behind itself
+    for one in range(len(totals_MB) - 1):  # each two once
+        ahead_MB = totals_MB[one] - totals_MB[one + 1 :]
+        ahead_MB *= inverse_MM[one, one + 1 :, None]
+        np.maximum(behind_MB[one + 1 :], ahead_MB, out=behind_MB[one + 1 :])
+        np.maximum(behind_MB[one], -ahead_MB.min(axis=0), out=behind_MB[one])
+    return behind_MB
 
 
 def _step_down(observed_H: np.ndarray, flipped: Iterator[np.ndarray]) -> TableP:
@@ -131,26 +142,27 @@ def _step_down(observed_H: np.ndarray, flipped: Iterator[np.ndarray]) -> TableP:
 
     Alone, and against the largest over all hypotheses with a statistic no larger than its own; a
     hypothesis never gets a smaller p than one with a larger statistic.
+
+    Args:
+        observed_H: the statistics, ascending.
+        flipped: chunks [hypothesis, flip] of those of flips, which are written over.
     """
-    order_H = np.argsort(observed_H, kind="stable")
-    single_H, largest_H, num_flips = np.zeros(len(order_H)), np.zeros(len(order_H)), 0
-    for statistics_BH in flipped:
-        sorted_BH = statistics_BH[:, order_H]
-        reach_H = observed_H[order_H] - _TIE
-        single_H += (sorted_BH >= reach_H).sum(axis=0)
-        np.maximum.accumulate(sorted_BH, axis=1, out=sorted_BH)
-        largest_H += (sorted_BH >= reach_H).sum(axis=0)
-        num_flips += len(sorted_BH)
-    back_H = np.argsort(order_H, kind="stable")
+    single_H, largest_H, num_flips = np.zeros(len(observed_H)), np.zeros(len(observed_H)), 0
+    reach_H1 = observed_H[:, None] - _TIE
+    for statistics_HB in flipped:
+        single_H += np.count_nonzero(statistics_HB >= reach_H1, axis=1)
+        np.maximum.accumulate(statistics_HB, axis=0, out=statistics_HB)
+        largest_H += np.count_nonzero(statistics_HB >= reach_H1, axis=1)
+        num_flips += statistics_HB.shape[1]
     monotone_H = np.maximum.accumulate(largest_H[::-1])[::-1]
-    return TableP(single_H[back_H] / num_flips, monotone_H[back_H] / num_flips)
+    return TableP(single_H / num_flips, monotone_H / num_flips)
 
 
 def _flips(num_prompts: int, num_flips: int, seed: int, at_once: int) -> Iterator[np.ndarray]:
-    """Yield signs in chunks [flip, prompt]: all flips, or random ones after the identity."""
+    """Yield signs in chunks [prompt, flip]: all flips, or random ones after the identity."""
     signs_BG, at_once = _signs(num_prompts, num_flips, seed), max(1, at_once)
     for first in range(0, len(signs_BG), at_once):
-        yield signs_BG[first : first + at_once].astype(np.float64)
+        yield signs_BG[first : first + at_once].T.astype(np.float64, order="C")
 
 
 def _signs(num_prompts: int, num_flips: int, seed: int) -> np.ndarray:
