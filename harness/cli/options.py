@@ -70,7 +70,7 @@ Stores = Annotated[
     typer.Option(
         "--sweep",
         metavar="SWEEP",
-        help="Names or folders of sweeps; several are merged by unit id.",
+        help="Names or folders of sweeps, merged by unit id; --sweep can be left out.",
     ),
 ]
 ReportFolder = Annotated[

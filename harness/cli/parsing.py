@@ -42,6 +42,13 @@ class KeyValueCommand(_PlainHelp, TyperCommand):
     it has one.
     """
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._needs_sweep = False
+        for parameter in self._sweeps():
+            # Checked here instead, as help would call an option required that can be left out.
+            self._needs_sweep, parameter.required = parameter.required, False
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Spell key=value as --key=value where the command has that option.
 
@@ -51,9 +58,11 @@ class KeyValueCommand(_PlainHelp, TyperCommand):
         """
         ctx.meta[_TYPED] = list(args)
         spelled = list(self._spelled_out(args))
-        if not ctx.resilient_parsing and "--help" not in spelled:
-            self._check_sweeps(ctx, sum(a.split("=")[0] == _SWEEP for a in spelled))
-        return super().parse_args(ctx, spelled)
+        num_named = sum(argument.split("=")[0] == _SWEEP for argument in spelled)
+        left = super().parse_args(ctx, spelled)
+        if not ctx.resilient_parsing:
+            self._check_sweeps(ctx, num_named)
+        return left
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; say so if a Ctrl-C ended it, as typer would only set the exit code.
@@ -75,10 +84,8 @@ class KeyValueCommand(_PlainHelp, TyperCommand):
             ) from error
 
     def _check_sweeps(self, ctx: Any, num_named: int) -> None:
-        for parameter in self.params:
-            if _SWEEP not in parameter.opts:
-                continue
-            if parameter.required and not num_named:
+        for parameter in self._sweeps():
+            if self._needs_sweep and not num_named:
                 raise ConfigError(
                     f"{ctx.info_name} needs the name or the folder of a sweep: {ctx.command_path} "
                     "NAME. python -m harness list runs shows them all."
@@ -89,11 +96,14 @@ class KeyValueCommand(_PlainHelp, TyperCommand):
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the words of the usage line, with the sweep that needs no key."""
         words = super().collect_usage_pieces(ctx)
-        for parameter in self.params:
-            if _SWEEP in parameter.opts:
-                word = "SWEEP..." if parameter.multiple else "SWEEP"
-                words.append(word if parameter.required else f"[{word}]")
+        for parameter in self._sweeps():
+            word = "SWEEP..." if parameter.multiple else "SWEEP"
+            words.append(word if self._needs_sweep else f"[{word}]")
         return words
+
+    def _sweeps(self) -> list[Any]:
+        """Return the option that a word without a key is a value of, if the command has it."""
+        return [parameter for parameter in self.params if _SWEEP in parameter.opts]
 
     def _options(self) -> dict[str, str]:
         """Return the options that take a value, by key."""

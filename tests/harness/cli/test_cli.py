@@ -21,6 +21,9 @@ def test_every_command_has_help(cli, command: list[str]) -> None:
     assert result.code == 0
     assert "Usage:" in result.out
     assert not re.search(r"<(bool|list)", result.out), "the types of Python"
+    if "--sweep " in result.out:
+        usage = next(line for line in result.out.splitlines() if "Usage:" in line)
+        assert "SWEEP" in usage and not re.search(r"\*\s+--sweep ", result.out), "by place as well"
 
 
 def test_alone_the_program_shows_its_commands_by_group(cli) -> None:
