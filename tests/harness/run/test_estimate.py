@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.config.sweep import load_sweep
-from harness.run.estimate import estimate
+from harness.run.estimate import _START_SCORING_S, estimate
 from harness.run.speeds import (
     backbone_key,
     pair_key,
@@ -19,7 +19,7 @@ from harness.store.paths import StorePaths
 from harness.store.record import Origin
 from harness.store.run_store import RunStore
 from harness.store.stage_times import StageTime, add_stage_times, read_stage_times
-from harness.store.units import plan_units
+from harness.store.units import build_backbone, plan_units
 from tests.harness.support import FAST, small
 from tests.reports.experiment import make_store
 
@@ -121,6 +121,22 @@ def test_scoring_takes_as_long_as_for_earlier_videos(tmp_path: Path) -> None:
         scores = json.loads(path.read_text()) | {"timings_s": {"decode": 1.0, "sky": 2.0}}
         path.write_text(json.dumps(scores))
     assert recorded_clip_pixel_s(tmp_path, "offline") == pytest.approx(3.0 / pixels)
+
+
+@pytest.mark.parametrize(("num_prompts", "workers", "each"), [(1, 2, 1), (4, 2, 2), (4, 1, 4)])
+def test_scoring_begins_with_the_start_of_the_workers_that_have_a_video(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_prompts: int, workers: int, each: int
+) -> None:
+    quick = (f"prompts.num={num_prompts}", "duration=3", "suite=offline", "device=cpu")
+    config = load_sweep(small(*quick, f"runs={tmp_path}", f"workers={workers}"))
+    units, store = plan_units(config), RunStore(tmp_path / "main")
+    monkeypatch.setattr("harness.run.estimate._clip_pixel_s", lambda *_: 1e-3)
+    geometry = build_backbone(units[0].family, units[0].backbone_args).spec().geometry
+    score = estimate(units, units, store, config.settings).score
+    per_video_s = 1e-3 * geometry.width * geometry.height
+    assert score.seconds == pytest.approx(_START_SCORING_S + each * per_video_s)
+    nothing = estimate([], [], store, config.settings).score
+    assert (nothing.num_items, nothing.seconds) == (0, 0)
 
 
 def test_videos_of_commands_tell_their_speed_and_those_of_files_none(tmp_path: Path) -> None:
