@@ -26,18 +26,22 @@ class Reader:
 
     Attributes:
         paths: layout of the folder.
-        warnings: one line per file or line that was left out.
     """
 
     def __init__(self, root: Path, prefix: str = "") -> None:
         self.paths = StorePaths(root)
-        self.warnings: list[str] = []
+        self._warnings: dict[str, None] = {}
         self._prefix = prefix
+
+    @property
+    def warnings(self) -> list[str]:
+        """One line per file or line that was left out, however often it was looked at."""
+        return list(self._warnings)
 
     def warn(self, path: Path, text: str) -> None:
         """Add a warning about `path`."""
         name = path.relative_to(self.paths.root).as_posix()
-        self.warnings.append(f"{self._prefix}{name}: {text}")
+        self._warnings[f"{self._prefix}{name}: {text}"] = None
 
     def read(self, path: Path, cls: type[T]) -> T | None:
         """Read a typed file; return None with a warning if it is damaged."""

@@ -147,20 +147,23 @@ def test_scores_are_read_again_of_the_row_that_changed(
 def test_scores_that_could_not_be_read_once_are_read_later(
     plain_store: Path, tmp_path: Path
 ) -> None:
-    """A file on a disk that fails comes back with the time and size that it had."""
+    """A file on a disk that fails comes back with the time and size that it had; another stays."""
     store = Path(shutil.copytree(plain_store, tmp_path / "runs" / "sweep", symlinks=True))
-    path = store / "metrics" / "plain" / f"{UNITS[0]}.json"
+    path, other = (store / "metrics" / "plain" / f"{unit}.json" for unit in UNITS[:2])
     good, stat = path.read_bytes(), path.stat()
-    path.write_bytes(b"0" * len(good))
-    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    for one in (path, other):
+        one.write_bytes(b"0" * len(good))
+        os.utime(one, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     build_report(store, options=PAGE_ONLY)
     path.write_bytes(good)
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     rescore(store, UNITS[-1])
     made = contents(build_report(store, options=PAGE_ONLY).index.parent)
     shutil.rmtree(store / "report")
-    fresh = contents(build_report(store, options=PAGE_ONLY).index.parent)
+    index = build_report(store, options=PAGE_ONLY).index
+    fresh = contents(index.parent)
     assert [name for name in fresh if fresh[name] != made.get(name)] == []
+    assert sum(other.name in text for text in data_of(index, "site")["warnings"]) == 1
 
 
 def refuse(path: Path) -> None:
