@@ -222,6 +222,7 @@ def _build(
     pages = write_unit_pages(
         sweep, addresses, out, (code_digest(), options.assets), stamps, earlier, hide, advance
     )
+    advance("lists of videos", 0, 0)
     data = out / "data"
     pieces = []
     for piece, videos in video_pieces(sweep, comparisons, addresses):
@@ -233,6 +234,7 @@ def _build(
     write_data(data / "segments.js", "segments", segment_lines(segments))
     write_data(data / "orders.js", "orders", order_tables(comparisons, quoted))
     write_data(data / "differences.js", "differences", differences_to_first(sweep))
+    advance("files of tables", 0, 0)
     tables = _tables(sweep, comparisons, drift, recall, segments, out, write=options.papers)
     ablations, not_compared = _ablations(sweep, out, for_others, write=options.papers)
     site = site_data(

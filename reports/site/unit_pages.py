@@ -71,6 +71,7 @@ def write_unit_pages(
     # Row by row, as curves are kept.
     by_row = sweep.units[["backbone", "method"]].iloc[done].astype("str").reset_index(drop=True)
     done = done[by_row.sort_values(["backbone", "method"], kind="stable").index]
+    advance("pages", 0, len(done))
     for first in range(0, len(done), _AT_ONCE):
         units = sweep.units.iloc[done[first : first + _AT_ONCE]]
         files, lines = addresses.of(units), as_dicts(units)

@@ -40,8 +40,9 @@ def write_large_store(folder: Path, num_videos: int, template: Path) -> None:
         | {"sha256": SHA256}
         for i in range(NUM_CLIPS)
     ]
-    trace = folder / "trace.jsonl"
-    trace.parent.mkdir(parents=True)
+    folder.mkdir(parents=True)
+    video, trace = folder / "video.mp4", folder / "trace.jsonl"
+    shutil.copyfile(template, video)  # other stores have links of their own
     trace_text = "".join(json.dumps(line) + "\n" for line in trace_lines("rag layout=aged")[:40])
     trace.write_text(trace_text)
     lines = []
@@ -66,8 +67,8 @@ def write_large_store(folder: Path, num_videos: int, template: Path) -> None:
             "timings_s": {"end_to_end": 60.0 + row, "denoise": 40.0, "vae_decode": 9.0},
         }
         write_json(folder / "units" / unit / "record.json", record)
-        _link(template, folder / "units" / unit / "video.mp4", number)
-        _link(trace, folder / "units" / unit / "trace.jsonl", number)
+        link(video, folder / "units" / unit / "video.mp4", number)
+        link(trace, folder / "units" / unit / "trace.jsonl", number)
         metrics = {}
         for index in range(NUM_METRICS):
             curve = (0.8 + generator.normal(0, 0.05, NUM_CLIPS)).tolist()
@@ -93,7 +94,7 @@ def write_large_store(folder: Path, num_videos: int, template: Path) -> None:
     (folder / "sweep.yaml").write_text(yaml.safe_dump(header | {"commands": []}))
 
 
-def _link(file: Path, name: Path, number: int) -> None:
+def link(file: Path, name: Path, number: int) -> None:
     """Give a file another name, or a copy of it every `MAX_LINKS` names."""
     source = file.with_stem(f"{file.stem}_{number // MAX_LINKS}")
     if not source.exists():
