@@ -30,6 +30,7 @@ _SIZE_LIMIT = "limit on file size"
 _SECOND = "second process"
 _HANG = "hang beside a second process"
 _PARENT = "parent of workers"
+_GUARDED = "generate with a guard"
 _LEASE_S = 0.1
 
 
@@ -79,8 +80,9 @@ STAGES = (
     ),
     Stage("worker", _WORKERS, ("prompts.txt",), tuple(fault_hook.SIGNALS)[:2]),
     Stage(_PARENT, _WORKERS, ("prompts.txt",), tuple(fault_hook.SIGNALS)),
+    Stage(_GUARDED, _GENERATE, ("prompts.txt",), tuple(fault_hook.SIGNALS)),
 )
-_WEIGHTS = {"worker": 0.4, _PARENT: 0.4, "verify": 0.5}
+_WEIGHTS = {"worker": 0.4, _PARENT: 0.4, "verify": 0.5, _GUARDED: 0.4}
 
 
 @dataclass(frozen=True)
@@ -172,12 +174,17 @@ def _disturb(stage: Stage, fault: str, number: int, pause: int, folder: Path) ->
             # By the moment drawn: from small files to those of a whole unit.
             limit = 4000 * 2 ** (number % 7)
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-        else:
-            fault_hook.install(
-                str(folder), fault_hook.fail_at(fault, number, pause, _struck_of(folder))
-            )
+            return
+        struck = _struck_of(folder)
+        fail = fault_hook.fail_at(fault, number, pause, struck)
 
-    return run(folder, stage.argv, before)
+        def once(made: int, path: str) -> None:
+            if not struck.exists():  # the guard starts a second process, which counts anew
+                fail(made, path)
+
+        fault_hook.install(str(folder), once if stage.name == _GUARDED else fail)
+
+    return run(folder, stage.argv, before, guarded=stage.name == _GUARDED)
 
 
 def _disturb_hanging(stage: Stage, number: int, folder: Path) -> Ended:
