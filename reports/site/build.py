@@ -24,12 +24,14 @@ from reports.papers.spread import spreads
 from reports.site import schema
 from reports.site.assets import Assets, AssetWriter
 from reports.site.data_files import write_data
+from reports.site.drawing import SecondProcess, second_process
 from reports.site.inputs import digest, file_stamp, fingerprint, unit_stamps
 from reports.site.laps import write_laps
 from reports.site.leaderboard import boards, drift_curves, end_lines
 from reports.site.memory import read_memory, write_memory
 from reports.site.orders import order_tables
 from reports.site.page import write_page
+from reports.site.plots import Shown, write_plots
 from reports.site.progress import Advance, silent
 from reports.site.published import folder_hider, published
 from reports.site.segments import segment_lines
@@ -143,8 +145,9 @@ def build_report(
         earlier = read_state(out)
         remove_state(out)
         memory = read_memory(out)
-        with remembering(memory):
-            state = _build(folders, out, options, stamps, earlier, advance)
+        num_drawn = len(stamps.names) if options.papers else 0
+        with remembering(memory), second_process(num_drawn) as second:
+            state = _build(folders, out, options, stamps, earlier, second, advance)
         write_memory(out, memory)
         # What is made now may be called stopped later, without any change of a file.
         files = "" if state.counts["running"] else files
@@ -200,6 +203,7 @@ def _build(
     options: ReportOptions,
     stamps: UnitDigests,
     earlier: State | None,
+    second: SecondProcess,
     advance: Advance,
 ) -> State:
     """Build the report, and return its state without what names the inputs."""
@@ -215,6 +219,11 @@ def _build(
     advance("tables", 0, 0)
     comparisons = compare_all(sweep, options.baseline)
     drift = drift_tables(sweep, comparisons)
+    figures = earlier.figures if earlier else {}
+    shown = Shown(sweep.methods, sweep.metrics, comparisons, drift.points)
+    if options.papers:
+        (out / "plots").mkdir(parents=True, exist_ok=True)
+        second.start(shown, out / "plots", figures)
     recall = recall_points(sweep, comparisons)
     segments = segment_means(sweep, comparisons)
     assets = AssetWriter(sweep, out, options.assets, hide)
@@ -257,14 +266,10 @@ def _build(
         ablations=[schema.Link(name, assets.address_of(p)) for name, p in ablations.items()],
     )
     plots = _files(out / "plots")
-    figures = earlier.figures if earlier else {}
     write_page(out, _with_files(site, assets, [*tables, *plots]))
     if options.papers:
-        # Imported here: matplotlib takes as long as finding that nothing changed.
-        from reports.site.plots import write_plots
-
-        (out / "plots").mkdir(parents=True, exist_ok=True)
-        drawn = write_plots(sweep, comparisons, drift.points, out / "plots", figures, advance)
+        advance("figures for papers, the page is ready", 0, 0)
+        drawn = write_plots(shown, out / "plots", figures | second.drawn(), advance)
         plots = [path for plot in drawn for path in plot.files]
         figures = {plot.files[0].stem: plot.digest for plot in drawn}
         write_page(out, _with_files(site, assets, [*tables, *plots]))

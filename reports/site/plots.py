@@ -7,26 +7,18 @@ bytes: no dates, and a fixed salt for SVG ids.
 
 from __future__ import annotations
 
-import warnings
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from PIL import Image
 
 from eval.metric import MetricInfo
 from harness.core.names import file_stem
-from harness.store.frames import Sweep
-from reports.site.charts import Axis, Curve, Mark, Panel, grid_figure
 from reports.site.inputs import digest
+from reports.site.panels import Axis, Curve, Grid, Mark, Panel
 from reports.site.progress import Advance, silent
 from reports.site.state import code_digest
 from reports.site.style import Stroke, strokes
@@ -37,10 +29,26 @@ PANEL_POINTS = (302.0, 132.0)
 SMALL_PANEL_POINTS = (230.0, 116.0)
 PANELS_PER_LINE = 4
 NAME_CHARS = 60
-PNG_DPI = 200
 
 _Group = tuple[str, str]
 """A backbone and a prompt set."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The content of all figures of a report.
+
+    Attributes:
+        methods: in the order of the sweep.
+        metrics: by suite and name.
+        comparisons: its tables.
+        points: of `reports.tables.drift.drift_points`.
+    """
+
+    methods: Sequence[str]
+    metrics: Mapping[str, Mapping[str, MetricInfo]]
+    comparisons: Sequence[Comparison]
+    points: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -67,9 +75,7 @@ class _Lines:
 
 
 def write_plots(
-    sweep: Sweep,
-    comparisons: Sequence[Comparison],
-    points: pd.DataFrame,
+    shown: Shown,
     folder: Path,
     earlier: Mapping[str, str] | None = None,
     advance: Advance = silent,
@@ -77,9 +83,7 @@ def write_plots(
     """Draw the figures of all suites into `folder`, but those that would be as they are.
 
     Args:
-        sweep: the loaded run stores.
-        comparisons: its tables.
-        points: of `reports.tables.drift.drift_points`.
+        shown: what they are drawn from.
         folder: folder of the files.
         earlier: by stem the digest of a figure that is there.
         advance: called before each figure.
@@ -87,23 +91,25 @@ def write_plots(
     Returns:
         Per suite the overview of all drift curves, one figure per metric, and cost against quality.
     """
-    look = strokes(sweep.methods)
-    legend = [(_name(method), stroke) for method, stroke in look.items()]
+    look = strokes(shown.methods)
+    legend = tuple((_name(method), stroke) for method, stroke in look.items())
     plots: list[Plot] = []
     known = earlier or {}
 
-    def add(suite: str, title: str, name: str, made_of: object, draw: Callable[[], Figure]) -> None:
+    def add(suite: str, title: str, name: str, made_of: object, grid: Callable[[], Grid]) -> None:
         svg, pdf, png = (folder / f"{name}{end}" for end in (".svg", ".pdf", ".png"))
         plot = Plot(suite, title, (svg, pdf, png), digest(code_digest(), repr((made_of, look))))
         plots.append(plot)
         if known.get(name) == plot.digest and all(path.is_file() for path in plot.files):
             return
         advance("figures for papers, the page is ready", len(plots) - 1, 0)
-        with _drawing_style():
-            _save(draw(), plot)
+        # Imported here: it takes as long as finding that nothing is to be drawn.
+        from reports.site.charts import save
 
-    for suite, infos in sweep.metrics.items():
-        lines = _lines(points[points["suite"] == suite], look)
+        save(grid(), *plot.files)
+
+    for suite, infos in shown.metrics.items():
+        lines = _lines(shown.points[shown.points["suite"] == suite], look)
         groups = list(dict.fromkeys(group for of_metric in lines.values() for group in of_metric))
         drawn = [info for info in infos.values() if info.name in lines]
         stem = f"drift_{suite}"
@@ -114,9 +120,9 @@ def write_plots(
         ]
         for name, title, metrics, size in figures:
             numbers = [[(g, one.digest) for g, one in lines[i.name].items()] for i in metrics]
-            draw = partial(_drift_figure, metrics, groups, lines, legend, size)
-            add(suite, title, name, (metrics, groups, numbers), draw)
-        for table in comparisons:
+            grid = partial(_drift_grid, metrics, groups, lines, legend, size)
+            add(suite, title, name, (metrics, groups, numbers), grid)
+        for table in shown.comparisons:
             compared = [group for group in table.groups if len(group.settings) < 2]
             rows = [r for g in compared for r in g.rows if r.average_rank and r.frames_per_s]
             if table.suite == suite and rows:
@@ -124,7 +130,7 @@ def write_plots(
                 costs = [
                     [r.backbone, r.prompt_set, r.method, r.frames_per_s, *_rank(r)] for r in rows
                 ]
-                add(suite, title, f"cost_{table.name}", costs, partial(_cost_figure, rows, look))
+                add(suite, title, f"cost_{table.name}", costs, partial(_cost_grid, rows, look))
     return plots
 
 
@@ -160,13 +166,13 @@ def _rank(row: Row) -> tuple[object, ...]:
     return row.average_rank, row.rank_interval
 
 
-def _drift_figure(
+def _drift_grid(
     metrics: Sequence[MetricInfo],
     groups: Sequence[_Group],
     lines: Mapping[str, Mapping[_Group, _Lines]],
-    legend: Sequence[tuple[str, Stroke]],
+    legend: tuple[tuple[str, Stroke], ...],
     size: tuple[float, float],
-) -> Figure:
+) -> Grid:
     """Draw per metric one panel per group, side by side, on one scale."""
     per_line = min(len(metrics), max(1, PANELS_PER_LINE // len(groups)))
     every = [one for i in metrics for of_group in lines[i.name].values() for one in of_group.curves]
@@ -189,10 +195,10 @@ def _drift_figure(
                     one.curves if one else (),
                 )
             )
-    return grid_figure(panels, per_line * len(groups), size, legend)
+    return Grid(tuple(panels), per_line * len(groups), size, legend)
 
 
-def _cost_figure(rows: Sequence[Row], look: Mapping[str, Stroke]) -> Figure:
+def _cost_grid(rows: Sequence[Row], look: Mapping[str, Stroke]) -> Grid:
     """Plot speed against average rank, a panel per group, with the better corner upper right."""
     groups = list(dict.fromkeys((row.backbone, row.prompt_set) for row in rows))
     marks: dict[_Group, list[Mark]] = {group: [] for group in groups}
@@ -207,7 +213,7 @@ def _cost_figure(rows: Sequence[Row], look: Mapping[str, Stroke]) -> Figure:
         marks[row.backbone, row.prompt_set].append(mark)
     ends = [e for of_group in marks.values() for m in of_group for e in (m.y, m.low, m.high)]
     best, worst = _span(np.array([end for end in ends if end is not None]))
-    panels = [
+    panels = tuple(
         Panel(
             Axis(*_span(np.array([mark.x for mark in of_group])), "frames per s", 1),
             Axis(worst, best, "average rank (1 is best)", 1, numbered=place == 0),
@@ -215,10 +221,10 @@ def _cost_figure(rows: Sequence[Row], look: Mapping[str, Stroke]) -> Figure:
             marks=tuple(of_group),
         )
         for place, (group, of_group) in enumerate(marks.items())
-    ]
+    )
     methods = dict.fromkeys(row.method for row in rows)
-    legend = [(_name(method), look[method]) for method in methods]
-    return grid_figure(panels, len(groups), PANEL_POINTS, legend, with_markers=True)
+    legend = tuple((_name(method), look[method]) for method in methods)
+    return Grid(panels, len(groups), PANEL_POINTS, legend, with_markers=True)
 
 
 def _panel_title(panel: _Group, panels: Sequence[_Group]) -> str:
@@ -233,30 +239,6 @@ def _span(values: np.ndarray) -> tuple[float, float]:
     low, high = float(values.min()), float(values.max())
     margin = 0.05 * (high - low) or 0.05 * abs(high) or 0.05
     return low - margin, high + margin
-
-
-@contextmanager
-def _drawing_style() -> Iterator[None]:
-    with ExitStack() as stack:
-        stack.enter_context(warnings.catch_warnings())
-        # A label may hold an emoji, which the font lacks; the figure shows a box in its place.
-        warnings.filterwarnings("ignore", "Glyph .* missing from")
-        # Type 42 keeps text as text.
-        stack.enter_context(mpl.rc_context({"svg.hashsalt": "longtake", "pdf.fonttype": 42}))
-        yield
-
-
-def _save(figure: Figure, plot: Plot) -> None:
-    svg, pdf, png = plot.files
-    figure.savefig(svg, transparent=True, metadata={"Date": None})
-    figure.savefig(pdf, transparent=True, metadata={"CreationDate": None})
-    figure.set_dpi(PNG_DPI)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    colours_HWC = np.asarray(canvas.buffer_rgba())[..., :3]  # nothing shows through
-    # Run lengths take two thirds of the time of the usual search, and fewer bytes.
-    picture = Image.fromarray(np.ascontiguousarray(colours_HWC))
-    picture.save(png, dpi=(PNG_DPI, PNG_DPI), compress_type=zlib.Z_RLE)
 
 
 def _name(label: str) -> str:

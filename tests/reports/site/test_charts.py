@@ -5,7 +5,8 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
-from reports.site.charts import Axis, Curve, Panel, _ticks, grid_figure
+from reports.site.charts import _ticks, grid_figure
+from reports.site.panels import Axis, Curve, Grid, Panel
 from reports.site.style import Stroke
 
 
@@ -21,9 +22,10 @@ def panel(place: int) -> Panel:
 def test_all_texts_lie_within_the_figure_and_none_on_another(
     columns: int, num_methods: int, length: int
 ) -> None:
-    legend = [(f"{n:x>{length}}", Stroke("#0173b2", "solid")) for n in range(num_methods)]
-    panels = [panel(place) for _ in range(2) for place in range(columns)]
-    figure = grid_figure(panels, columns, (230, 116), legend)
+    stroke = Stroke("#0173b2", "solid")
+    legend = tuple((f"{n:x>{length}}", stroke) for n in range(num_methods))
+    panels = tuple(panel(place) for _ in range(2) for place in range(columns))
+    figure = grid_figure(Grid(panels, columns, (230, 116), legend))
     figure.set_dpi(200)  # as it is drawn
     canvas = FigureCanvasAgg(figure)
     canvas.draw()

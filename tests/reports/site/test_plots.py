@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -9,8 +10,9 @@ import pytest
 
 from eval.statistics import mean_and_stderr
 from harness.store.frames import Sweep, load_sweep
+from reports.site import drawing
 from reports.site.build import ReportPaths
-from reports.site.plots import write_plots
+from reports.site.plots import Shown, write_plots
 from reports.site.style import PALETTE, strokes
 from reports.tables.comparison import compare_all
 from reports.tables.drift_tables import drift_tables
@@ -90,18 +92,45 @@ def test_labels_are_no_formulas_and_only_new_numbers_are_drawn(store: Path, tmp_
     sweep = load_sweep(store)
     assert "$\\frac{$_x" in sweep.methods
     points = points_of(sweep).query("metric == 'subject'")
-    plots = write_plots(sweep, compare_all(sweep)[:1], points, tmp_path)
+    shown = Shown(sweep.methods, sweep.metrics, compare_all(sweep)[:1], points)
+    plots = write_plots(shown, tmp_path)
     stems = [plot.files[0].stem for plot in plots]
     assert stems == ["drift_offline", "drift_offline_subject", "cost_offline_30s"]
     # Again with other numbers at 30 s and a lost file: what both leave alone is not drawn.
     known, drawn = {plot.files[0].stem: plot.digest for plot in plots}, []
     (lost := plots[1].files[2]).unlink()
-    at_60 = compare_all(sweep)[1:]
-    again = write_plots(sweep, at_60, points, tmp_path, known, lambda *step: drawn.append(step[1]))
+    at_60 = replace(shown, comparisons=compare_all(sweep)[1:])
+    again = write_plots(at_60, tmp_path, known, lambda *step: drawn.append(step[1]))
     assert [plot.files[0].stem for plot in again] == [*stems[:2], "cost_offline_60s"]
     assert drawn == [1, 2] and lost.is_file()
-    other = write_plots(sweep, [], points.assign(mean=0.5), tmp_path, known)
+    moved = replace(shown, comparisons=[], points=points.assign(mean=0.5))
+    other = write_plots(moved, tmp_path, known)
     assert {plot.digest for plot in other}.isdisjoint(known.values())
+
+
+def test_a_second_process_draws_the_same_and_leaves_what_it_cannot(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = load_sweep(store)
+    points = points_of(sweep).query("metric == 'subject'")
+    shown = Shown(sweep.methods, sweep.metrics, compare_all(sweep)[:1], points)
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    plots = write_plots(shown, here)
+    monkeypatch.setattr(drawing, "num_cores", lambda: 2)
+    with drawing.second_process(drawing.MIN_UNITS) as second:
+        second.start(shown, there, {})
+        assert second.drawn() == {plot.files[0].stem: plot.digest for plot in plots}
+    files = sorted(path.name for plot in plots for path in plot.files)
+    assert sorted(path.name for path in there.iterdir()) == files
+    assert all((there / name).read_bytes() == (here / name).read_bytes() for name in files)
+    with drawing.second_process(drawing.MIN_UNITS) as second:
+        second.start(shown, tmp_path / "missing", {})
+        assert second.drawn() == {}
+    with drawing.second_process(drawing.MIN_UNITS - 1) as second:
+        second.start(shown, there, {})
+        assert second.drawn() == {}
 
 
 def test_names_of_any_kind_make_figures_without_a_warning(store: Path, tmp_path: Path) -> None:
@@ -115,7 +144,7 @@ def test_names_of_any_kind_make_figures_without_a_warning(store: Path, tmp_path:
     tables, points = compare_all(sweep)[:1], points_of(sweep).query("metric == 'subject'")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        plots = write_plots(sweep, tables, points, tmp_path)
+        plots = write_plots(Shown(sweep.methods, sweep.metrics, tables, points), tmp_path)
     assert all(path.is_file() and path.parent == tmp_path for plot in plots for path in plot.files)
     legend = plots[0].files[0].read_text()
     assert "<!-- _hidden -->" in legend and f"<!-- {'x' * 59}… -->" in legend
