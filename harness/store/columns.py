@@ -96,7 +96,7 @@ def categories(texts: Sequence[str] | pd.Series, codes: np.ndarray) -> pd.Catego
         texts: the distinct texts, in the order that sorting will have.
         codes: by line the place of its text.
     """
-    return pd.Categorical.from_codes(codes, pd.Index(list(texts), dtype="str"))
+    return pd.Categorical.from_codes(codes, pd.Index(pd.Series(texts, dtype="str").array))
 
 
 def joined_texts(columns: Sequence[pd.Categorical]) -> pd.Categorical:

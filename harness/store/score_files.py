@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,12 +101,9 @@ class ScoreFiles:
         for store in stores:
             names = _file_stems(store.reader.paths.suite_dir(suite))
             done = np.flatnonzero(pd.Series(store.sha256).notna())
-            # Of a copy of the index, which keeps a table for searching.
-            place = pd.Index(shown.units.array.take(done)).get_indexer(names)
-            there = np.zeros(len(shown.units), bool)
-            there[done[place[place >= 0]]] = True
+            there, unfinished = _among(shown.units, done, names)
             equal = np.asarray(pd.Series(store.sha256) == pd.Series(shown.sha256), bool)
-            found.append((store.reader, there & equal, sorted(names[place < 0])))
+            found.append((store.reader, there & equal, unfinished))
         return cls(suite, shown, found)
 
     @property
@@ -191,14 +189,25 @@ def _first(chosen: np.ndarray, ranks: np.ndarray) -> int:
     return int(indices[np.argmin(ranks[indices])])
 
 
-def _file_stems(folder: Path) -> pd.Index:
-    """Return the units that have a file of scores in a folder."""
-    try:
-        with os.scandir(folder) as entries:
-            names = [e.name.removesuffix(".json") for e in entries if e.name.endswith(".json")]
-    except FileNotFoundError:  # a suite of another store
-        names = []
-    return pd.Index(names, dtype="str")
+def _file_stems(folder: Path) -> Iterator[str]:
+    """Yield the units that have a file of scores in a folder."""
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:  # none in a suite of another store
+            if entry.name.endswith(".json"):
+                yield entry.name.removesuffix(".json")
+
+
+def _among(units: pd.Index, done: np.ndarray, names: Iterable[str]) -> tuple[np.ndarray, list[str]]:
+    """Return which units are named, of those at some places, and the names of no such unit."""
+    places = dict(zip(units.take(done), done.tolist(), strict=True))
+    named = np.zeros(len(units), bool)
+    others = []
+    for name in names:
+        if (place := places.get(name)) is None:
+            others.append(name)
+        else:
+            named[place] = True
+    return named, sorted(others)
 
 
 def unit_metrics(reader: Reader, path: Path, sha256: str) -> UnitMetrics | None:

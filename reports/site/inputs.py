@@ -17,19 +17,19 @@ def unit_stamps(folders: Sequence[Path]) -> UnitDigests:
     Args:
         folders: the run stores; the files of a unit in all of them count.
     """
-    unit_ids: list[str] = []
-    digests = bytearray()
+    return UnitDigests.of(_unit_stamps(folders))
+
+
+def _unit_stamps(folders: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
     for number, folder in enumerate(folders):
         paths = StorePaths(Path(folder))
         for unit in _entries(paths.units_dir):
-            unit_ids.append(unit.name)
             stamps = sorted(_stamp(file) for file in _entries(unit.path))
-            digests += _digest(f"{number}", *stamps).digest()
+            yield unit.name, _digest(f"{number}", *stamps).digest()
         for suite in _entries(paths.metrics_dir):
             for file in _entries(suite.path):
-                unit_ids.append(file.name.removesuffix(".json"))
-                digests += _digest(f"{number} {suite.name} {_stamp(file)}").digest()
-    return UnitDigests.of(unit_ids, digests)
+                stamp = _digest(f"{number} {suite.name} {_stamp(file)}").digest()
+                yield file.name.removesuffix(".json"), stamp
 
 
 def fingerprint(folders: Sequence[Path], units: UnitDigests) -> str:

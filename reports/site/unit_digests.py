@@ -29,9 +29,10 @@ class UnitDigests:
     digests: bytes
 
     @classmethod
-    def of(cls, unit_ids: Sequence[str], digests: bytes | bytearray) -> UnitDigests:
+    def of(cls, units: Iterable[tuple[str, bytes]]) -> UnitDigests:
         """Return the digests of units in any order; several of one unit are combined."""
-        names = _names(unit_ids)
+        digests = bytearray()
+        names = _names(_collected(units, digests))
         parts = np.frombuffer(digests, np.uint8).reshape(-1, DIGEST_BYTES)
         order = np.argsort(names, kind="stable")
         ids, first = np.unique(names[order], return_index=True)
@@ -52,6 +53,19 @@ class UnitDigests:
             else ""
             for place in places.tolist()
         ]
+
+
+def _collected(units: Iterable[tuple[str, bytes]], digests: bytearray) -> Iterator[str]:
+    """Yield the units, and add their digests."""
+    for unit_id, digest in units:
+        digests += digest
+        yield unit_id
+
+
+def batched_bytes(digests: bytes | bytearray) -> Iterator[bytes]:
+    """Yield digests that stand one after the other."""
+    for first in range(0, len(digests), DIGEST_BYTES):
+        yield bytes(digests[first : first + DIGEST_BYTES])
 
 
 def sorted_names(names: Iterable[str]) -> np.ndarray:
@@ -92,5 +106,7 @@ def _find(names: np.ndarray, among: np.ndarray) -> np.ndarray:
 
 
 def _names(names: Iterable[str]) -> np.ndarray:
-    encoded = [os.fsencode(name) for name in names]
-    return np.array(encoded) if encoded else np.empty(0, "S1")
+    left, found = iter(names), [np.empty(0, "S1")]
+    while some := [os.fsencode(name) for name in islice(left, _BATCH)]:
+        found.append(np.array(some))
+    return np.concatenate(found)

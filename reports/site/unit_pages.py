@@ -16,7 +16,7 @@ from reports.site.inputs import digest
 from reports.site.progress import Advance
 from reports.site.published import Hide
 from reports.site.state import State
-from reports.site.unit_digests import UnitDigests, outdated_stems
+from reports.site.unit_digests import UnitDigests, batched_bytes, outdated_stems
 from reports.site.video_data import frozen_seconds, video_data
 
 _AT_ONCE = 2000
@@ -107,7 +107,8 @@ def write_unit_pages(
             if texts:
                 warnings[video.unit_id] = tuple(texts)
         advance("pages", first + len(units), len(done))
-    pages = UnitDigests.of(unit_ids, made_from)
+    digests = batched_bytes(made_from)
+    pages = UnitDigests.of(zip(unit_ids, digests, strict=True))
     remove_others(folder, pages.names)
     return UnitPages(pages, warnings)
 
