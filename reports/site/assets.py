@@ -123,13 +123,25 @@ class AssetWriter:
         with ThreadPoolExecutor(max_workers=min(8, num_cores())) as pool:
             for first in range(0, len(units), _AT_ONCE):
                 some = units.iloc[first : first + _AT_ONCE]
-                found = []
-                for one in pool.map(self._prepare, as_dicts(some)):
+                found, lines = [], as_dicts(some)
+                # Looking for files takes less than handing a unit to a thread.
+                each = map if self._are_made(lines) else pool.map
+                for one in each(self._prepare, lines):
                     found.append(one)
                     advance("videos", first + len(found), len(units))
                 addresses.add(some["unit_id"], found)
         self._remove_outdated(units)
         return addresses
+
+    def _are_made(self, units: Sequence[Mapping[str, Any]]) -> bool:
+        """Return whether nothing has to be decoded or copied for units."""
+        if self._mode is Assets.copy or any(unit["imported"] for unit in units):
+            return False
+        strips = os.path.join(self._out, "strips")  # noqa: PTH118 - a path each takes longer
+        return self._mode is Assets.none or all(
+            os.path.isfile(f"{strips}/{unit['video_sha256'][:20]}.jpg")  # noqa: PTH113
+            for unit in units
+        )
 
     def _prepare(self, unit: dict[str, Any]) -> FoundFiles:
         if self._mode is Assets.none:
