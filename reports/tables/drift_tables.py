@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
+from eval.statistics.memory import remembered
 from harness.store.frames import Sweep
-from reports.tables.curves import Curves, compared_curves
+from reports.tables.curves import KEYS, Curves, compared_curves
 from reports.tables.drift import POINTS, drift_points
 from reports.tables.drift_ends import ENDS, INTERVALS, drift_ends, drift_intervals
 from reports.tables.table import Comparison
+
+_COUNTS = {"num_videos": "int64", "num_looping": "Int64", "num_looping_of": "Int64"}
 
 
 @dataclass(frozen=True)
@@ -57,9 +61,42 @@ def drift_tables(sweep: Sweep, comparisons: Sequence[Comparison]) -> DriftTables
         sweep: the loaded run stores.
         comparisons: its tables.
     """
-    points, ends, intervals = _Lines(POINTS), _Lines(ENDS), _Lines(INTERVALS)
+    points, ends, intervals = tables = _Lines(POINTS), _Lines(ENDS), _Lines(INTERVALS)
     for curves in compared_curves(sweep, comparisons):
-        points.add(curves, drift_points(curves))
-        ends.add(curves, drift_ends(curves))
-        intervals.add(curves, drift_intervals(curves))
+        found = _numbers(
+            len(curves.keys),
+            [curves.points[name].to_numpy() for name in curves.points],
+            list(map(str, curves.points)),
+            curves.looping,
+        )
+        for number, table in enumerate(tables):
+            table.add(curves, _labelled(curves, found[found[:, 0] == number], table.columns))
     return DriftTables(points.frame(), ends.frame(), intervals.frame())
+
+
+@remembered
+def _numbers(
+    num_keys: int, columns: Sequence[np.ndarray], names: Sequence[str], looping: np.ndarray
+) -> np.ndarray:
+    """Return the lines of all tables of a row: table, key, and the columns without a label."""
+    keys = pd.DataFrame("", index=range(num_keys), columns=KEYS)
+    points = pd.DataFrame(dict(zip(names, columns, strict=True)))
+    curves = Curves(keys, [], points, looping)
+    frames = (drift_points(curves), drift_ends(curves), drift_intervals(curves))
+    lines = [frame.drop(columns=KEYS).astype("float64") for frame in frames]
+    width = 2 + max(len(frame.columns) for frame in lines)
+    found = np.full((sum(map(len, lines)), width), np.nan)
+    first = 0
+    for number, frame in enumerate(lines):
+        own = found[first : first + len(frame)]
+        own[:, 0], own[:, 1] = number, frame.index
+        own[:, 2 : 2 + len(frame.columns)] = frame.to_numpy()
+        first += len(frame)
+    return found
+
+
+def _labelled(curves: Curves, found: np.ndarray, columns: Sequence[str]) -> pd.DataFrame:
+    """Return lines of one table of `_numbers` as a frame with the labels of each."""
+    names = list(columns)[len(KEYS) :]
+    numbers = pd.DataFrame(found[:, 2 : 2 + len(names)], found[:, 1].astype(int), names)
+    return curves.labelled(numbers.astype({n: _COUNTS[n] for n in names if n in _COUNTS}))

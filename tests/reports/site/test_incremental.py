@@ -23,6 +23,7 @@ from reports.papers.quoted_files import SHIPPED
 from reports.site import build, state
 from reports.site.build import build_report
 from reports.site.state import code_digest, code_files
+from reports.tables import drift_tables
 from tests.reports.conftest import PAGE_ONLY, data_of
 from tests.reports.plain_store import Plain, noisy, write_plain_store
 from tests.reports.synthetic import write_video
@@ -142,6 +143,18 @@ def test_scores_are_read_again_of_the_row_that_changed(
     build_report(store, options=PAGE_ONLY)
     units = {call.args[1].stem for call in read.call_args_list}
     assert {UNITS[0]} <= units <= set(UNITS[:7])
+
+
+def test_curves_are_averaged_again_of_the_row_that_changed(
+    plain_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Path(shutil.copytree(plain_store, tmp_path / "runs" / "sweep", symlinks=True))
+    build_report(store, options=PAGE_ONLY)
+    rescore(store, UNITS[0])
+    averaged = Mock(side_effect=drift_tables.drift_points)
+    monkeypatch.setattr(drift_tables, "drift_points", averaged)
+    build_report(store, options=PAGE_ONLY)
+    assert averaged.call_count == 1
 
 
 def test_scores_that_could_not_be_read_once_are_read_later(
