@@ -205,17 +205,20 @@ def load_sweeps(folders: Sequence[Path], kept: KeptParts | None = None) -> Sweep
     assert isinstance(units, pd.CategoricalDtype)
     labels["unit_id"] = pd.Categorical.from_codes(place, dtype=units)
     rows = labels[~labels["unit_id"].duplicated()].groupby(ROW, sort=False)
-    measured = load_scores(videos, units, [place[row.index] for _, row in rows["seed"]], kept)
     columns = {"source": source, **outcomes.columns()}
     timings = outcomes.timings.rename(columns={"unit": "unit_id"})
     timings["unit_id"] = pd.Categorical.from_codes(outcomes.timings["unit"], dtype=units)
+    frame = labels.assign(**{name: column[place] for name, column in columns.items()})
+    parts = [place[row.index] for _, row in rows["seed"]]
+    del labels, outcomes, columns, rows, place  # they are as large as the scores
+    measured = load_scores(videos, units, parts, kept)
     return Sweep(
         **vars(measured),
         sources=tuple(
             Source(folder, replace(header, name=name))
             for folder, header, name in zip(folders, headers, names, strict=True)
         ),
-        units=labels.assign(**{name: column[place] for name, column in columns.items()}),
+        units=frame,
         timings=timings,
         conflicts=tuple(conflicts),
         warnings=(*notes, *(text for one in videos for text in one.reader.warnings)),

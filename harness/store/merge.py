@@ -47,8 +47,10 @@ class Store:
 
     def videos_of(self, units: pd.Index) -> ExtensionArray:
         """Return the hash of the video of each of the units of all stores; NaN without one here."""
-        own = pd.Series(self.outcomes.video_sha256)
-        return own.array.take(self.units.get_indexer(units), allow_fill=True)
+        own: ExtensionArray = self.outcomes.video_sha256
+        if self.units.is_(units):
+            return own
+        return own.take(self.units.get_indexer(units), allow_fill=True)
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ def merge_outcomes(
         The outcomes in the order of `units`, the index of the store that each is from, and the
         units whose videos differ.
     """
+    if len(stores) == 1:
+        return stores[0].outcomes, np.zeros(len(units), np.int16), []
     places = [units.get_indexer(store.units) for store in stores]
     ranks_SU = np.full((len(stores), len(units)), len(_RANK), np.int8)
     for rank_U, store, place in zip(ranks_SU, stores, places, strict=True):
