@@ -35,8 +35,9 @@ class SecondProcess:
         if self._process is None or self._process.stdin is None:
             return
         light = replace(shown, comparisons=[_without_cells(t) for t in shown.comparisons])
-        with suppress(BrokenPipeError):
+        with suppress(BrokenPipeError):  # it ended already
             pickle.dump((light, folder, dict(earlier)), self._process.stdin)
+        with suppress(BrokenPipeError):  # what is left is written now
             self._process.stdin.close()
 
     def drawn(self) -> dict[str, str]:

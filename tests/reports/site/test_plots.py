@@ -133,6 +133,18 @@ def test_a_second_process_draws_the_same_and_leaves_what_it_cannot(
         assert second.drawn() == {}
 
 
+def test_a_second_process_that_ends_early_leaves_all_to_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drawing, "num_cores", lambda: 2)
+    monkeypatch.setattr(drawing, "_COMMAND", "raise SystemExit(3)")
+    long = {str(number): "digest" for number in range(100_000)}  # more than a pipe holds
+    for earlier in ({}, long):
+        with drawing.second_process(drawing.MIN_UNITS) as second:
+            second.start(Shown([], {}, [], pd.DataFrame()), tmp_path, earlier)
+            assert second.drawn() == {}
+
+
 def test_names_of_any_kind_make_figures_without_a_warning(store: Path, tmp_path: Path) -> None:
     names = ("_hidden", 'a/b"<=\n\N{GRINNING FACE}', "x" * 300)
     lines = (store / "units.jsonl").read_text()
