@@ -22,12 +22,14 @@ class EncoderChoice:
     """An encoder to benchmark.
 
     Attributes:
+        text: as it was named, with its file.
         label: its name in tables and pictures.
         encoder: the encoder.
         source: its input: latents, frames or keys.
         trained_on: fingerprints of the backbones whose latents it was trained on; empty for any.
     """
 
+    text: str
     label: str
     encoder: Encoder
     source: Source
@@ -50,7 +52,7 @@ def choose_encoder(text: str) -> EncoderChoice:
         name, _, checkpoint = text.partition("@")
     encoder: Encoder = ENCODERS.load(name)(checkpoint or None)
     label = f"{name}@{Path(checkpoint).parent.name}" if "/" in checkpoint else text
-    return EncoderChoice(label, encoder, source_of(encoder), trained_on(encoder))
+    return EncoderChoice(text, label, encoder, source_of(encoder), trained_on(encoder))
 
 
 def choose_encoders(texts: Sequence[str]) -> list[EncoderChoice]:
@@ -65,6 +67,6 @@ def choose_encoders(texts: Sequence[str]) -> list[EncoderChoice]:
     choices = [choose_encoder(text) for text in texts]
     shared = Counter(choice.label for choice in choices)
     return [
-        replace(choice, label=text) if shared[choice.label] > 1 else choice
-        for choice, text in zip(choices, texts, strict=True)
+        replace(choice, label=choice.text) if shared[choice.label] > 1 else choice
+        for choice in choices
     ]

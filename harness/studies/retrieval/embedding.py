@@ -58,7 +58,7 @@ def embed(video: RetrievalVideo, choice: EncoderChoice, keys_of: Backbone | None
         assert keys_of is not None
         inputs = mean_keys(video, keys_of)
     descriptors = encoders.embed(choice.encoder, inputs).cpu()
-    check_descriptors(descriptors, f"{choice.label} on {video.name}")
+    check_descriptors(descriptors, f"{choice.text} on {video.name}")
     return descriptors.numpy()
 
 
