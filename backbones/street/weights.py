@@ -86,7 +86,8 @@ class StreetWeights:
             known = ", ".join(self.scenes)
             raise ConfigError(
                 f"{text!r} is a prompt of the scene {prompt.scene}, and these weights were trained "
-                f"on {known} alone. Train some: python -m harness train-world "
+                f"on {known} alone. backbone=street_scenes knows all scenes. Train your own: "
+                f"python -m harness train-world "
                 f"data.scenes=[{known.replace(' ', '')},{prompt.scene}]"
             )
 

@@ -66,9 +66,10 @@ def test_the_name_of_no_training_is_refused() -> None:
 
 def test_a_prompt_of_a_scene_that_was_not_trained_is_refused() -> None:
     with pytest.raises(
-        ConfigError, match=r"scene cups.*on street alone.*data.scenes=\[street,cups"
+        ConfigError, match=r"scene cups.*on street alone.*street_scenes.*data.scenes=\[street,cups"
     ):
         StreetBackbone().check_prompt("noon grassy cups showing")
+    StreetBackbone(weights="street_scenes").check_prompt("noon grassy cups showing")
 
 
 @pytest.mark.slow
