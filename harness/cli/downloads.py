@@ -20,6 +20,7 @@ from rich.progress import (
 from rich.text import Text
 
 from eval.scoring.suite_weights import fetch_or_unpack
+from harness.cli.progress import BAR_WIDTH, name_column, unbroken
 from harness.config.options import options
 from harness.config.sweep import load_sweep
 from harness.core.errors import ConfigError, unknown_name
@@ -127,16 +128,15 @@ def fetch_all(missing: Mapping[Path, WeightsFile], terminal: Terminal) -> dict[P
     """Download files and return the failures; an unreachable server is tried once."""
     failed = {}
     columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TextColumn("ETA"),
-        TimeRemainingColumn(),
+        BarColumn(BAR_WIDTH),
+        DownloadColumn(table_column=unbroken()),
+        TransferSpeedColumn(table_column=unbroken()),
+        TextColumn("ETA", table_column=unbroken()),
+        TimeRemainingColumn(table_column=unbroken()),
+        name_column("{task.description}"),
     )
-    with Progress(
-        *columns, console=terminal.console, disable=not terminal.console.is_terminal
-    ) as bar:
+    hidden = not terminal.console.is_terminal
+    with Progress(*columns, console=terminal.console, disable=hidden, expand=True) as bar:
         unreachable: set[str] = set()
         for path, source in missing.items():
             server = urlsplit(source.url).netloc

@@ -17,13 +17,30 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 
 from harness.core.events import Emit, Event, EventKind
 from harness.core.human import duration_text
 
+BAR_WIDTH = 20  # leaves some columns of 80 for the name of the item
 _PLAIN_EVERY_S = 30.0
 _SPEED_PERIOD_S = 600.0  # a block of a long video may take a minute
 Say = Callable[[str, str | None], None]
+
+
+def unbroken() -> Column:
+    """Return the table column of a part of a bar that is never wrapped."""
+    return Column(no_wrap=True)
+
+
+def name_column(text: str) -> TextColumn:
+    """Return the last column of an expanded bar: a name, cut to the width that is left.
+
+    Args:
+        text: its format, as for `rich.progress.TextColumn`.
+    """
+    rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
+    return TextColumn(text, markup=False, table_column=rest)
 
 
 @dataclass(frozen=True)
@@ -62,15 +79,16 @@ class ProgressBar:
         self._said = time.monotonic()
         self._bar = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            TaskProgressColumn(),
-            TextColumn("{task.fields[item]}", markup=False),
-            TimeElapsedColumn(),
-            TextColumn("ETA"),
-            TimeRemainingColumn(),
+            TextColumn("{task.description}", markup=False, table_column=unbroken()),
+            BarColumn(BAR_WIDTH),
+            TaskProgressColumn(table_column=unbroken()),
+            TimeElapsedColumn(table_column=unbroken()),
+            TextColumn("ETA", table_column=unbroken()),
+            TimeRemainingColumn(table_column=unbroken()),
+            name_column("{task.fields[item]}"),
             console=console,
             disable=self._plain,
+            expand=True,
             speed_estimate_period=_SPEED_PERIOD_S,
         )
 

@@ -18,6 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from harness.cli.progress import BAR_WIDTH, name_column, unbroken
 from harness.cli.terminal import Terminal
 from harness.core.durations import plain_duration
 from harness.core.events import StopRequested
@@ -85,12 +86,13 @@ def _bar(console: Console) -> Progress:
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[text]}", markup=False),
-        TextColumn("ETA"),
-        TimeRemainingColumn(),
+        BarColumn(BAR_WIDTH),
+        MofNCompleteColumn(table_column=unbroken()),
+        TextColumn("ETA", table_column=unbroken()),
+        TimeRemainingColumn(table_column=unbroken()),
+        name_column("{task.fields[text]}"),
         console=console,
+        expand=True,
         disable=not console.is_terminal,
         transient=True,
     )

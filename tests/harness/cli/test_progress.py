@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -29,6 +30,19 @@ def test_counts_include_what_was_there_and_stages_share_one_bar() -> None:
     assert "generate [3/4] first: 1 min 1 s" in out.getvalue()
     assert "generate [4/4] b: FAILED no" in out.getvalue()
     assert "score [1/1] x: 1.0 s" in out.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_a_long_name_leaves_the_bar_its_count_and_its_times(width: int) -> None:
+    out = io.StringIO()
+    terminal = Terminal(Console(file=out, force_terminal=True, width=width, color_system=None))
+    label = "street | sliding_window.window=24 | scenes/a walk of many words | seed 0" * 3
+    with terminal.whole({}) as bar, terminal.stage("generate", {"a": 4}, {"a": label}) as emit:
+        emit(Event(EventKind.progress, "a", amount=1))
+        drawn = io.StringIO()
+        Console(file=drawn, width=width).print(bar._bar.get_renderable())
+    (line,) = drawn.getvalue().splitlines()
+    assert re.search(r"generate 0/1 .{20}  25% 0:00:00 ETA -:--:-- street \|.*…", line)
 
 
 def test_where_there_is_no_terminal_a_line_says_now_and_then_how_far_it_is(monkeypatch) -> None:
