@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # What the driver of an NVIDIA GPU makes.
 _GPUS, _DRIVER = Path("/proc/driver/nvidia/gpus"), Path("/sys/module/nvidia/version")
 _CONTEXT_BYTES = 600 * 2**20  # what CUDA takes for each process
+_STICKY_CUBLAS = ("EXECUTION_FAILED", "INTERNAL_ERROR")
 _LOST = "The GPU or its driver failed"
 
 
@@ -43,7 +44,8 @@ def pick_device(name: str) -> torch.device:
         raise ConfigError(f"device={name!r} is not auto, cpu, cuda or cuda:N.")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise DeviceError(
-            f"device={name!r}, but this machine has {torch.cuda.device_count()} CUDA devices."
+            f"device={name!r}, but this machine has {torch.cuda.device_count()} CUDA devices. "
+            f"{unseen_gpu()}".rstrip()
         )
     if device.type == "cuda":
         # CUDA graph capture and pinned memory use the current device, whatever device= says.
@@ -164,6 +166,8 @@ def device_lost(error: BaseException | None) -> DeviceLost | None:
         text = str(error)
         # AcceleratorError is a RuntimeError since torch 2.8; by name, as torch may not be imported.
         sticky = type(error).__name__ == "AcceleratorError" or text.startswith("CUDA error")
+        if "CUBLAS_STATUS_" in text:  # of a refused call nothing stays
+            sticky = any(f"CUBLAS_STATUS_{status}" in text for status in _STICKY_CUBLAS)
         if sticky and isinstance(error, RuntimeError) and not ran_out_of_memory(error):
             line = text.splitlines()[0] if text else type(error).__name__
             return DeviceLost(f"{_LOST}: {line}. Finished work is kept.")
@@ -173,7 +177,7 @@ def device_lost(error: BaseException | None) -> DeviceLost | None:
 
 def ran_out_of_memory(error: BaseException) -> bool:
     """Tell if memory of a device or of the host did not suffice."""
-    texts = ("out of memory", "can't allocate memory")
+    texts = ("out of memory", "can't allocate memory", "_STATUS_ALLOC_FAILED")  # cuBLAS and cuDNN
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and any(text in str(error) for text in texts)
     )

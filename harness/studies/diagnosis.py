@@ -14,7 +14,7 @@ from eval.scoring.suite import METRICS, SUITES, find_suite
 from harness.config.options import REGISTRIES, options, preset_conflict
 from harness.config.prompts import GENERATORS
 from harness.config.sweep import load_sweep
-from harness.core.compiler import compiler_problem
+from harness.core.compiler import kernel_problem
 from harness.core.devices import refuse_unseen_gpu, unseen_gpu
 from harness.core.environment import package_versions
 from harness.core.errors import DeviceError, LongtakeError
@@ -95,7 +95,7 @@ def _machine() -> dict[str, str]:
             machine["GPU"] = f"{unseen_gpu() or 'none;'} device=auto uses the CPU"
         except DeviceError as error:
             machine["GPU"] = str(error)
-    problem = compiler_problem()
+    problem = kernel_problem()
     machine["compiled kernels"] = (
         f"on GPUs kernels.compile=false is needed: {problem}" if problem else "can be built"
     )

@@ -177,6 +177,11 @@ def tier_sizes(
     if on_gpu:
         asked, device_setting = limits.device_gib, "kv.device_gib"
         device_gib = _SHARE_OF_DEVICE * free_bytes / GIB if asked is None else asked
+        if device_gib * GIB > free_bytes:
+            raise DeviceError(
+                f"kv.device_gib is {_gib(device_gib * GIB)}, but {device} has {_gib(free_bytes)} "
+                "free for keys and values. Lower kv.device_gib."
+            )
     on_device = math.floor((device_gib * GIB - taken_bytes) / slab_bytes)
     if on_device < spare:
         needed = _gib(spare * slab_bytes + taken_bytes)
@@ -198,11 +203,6 @@ def tier_sizes(
             "it, or lower the duration."
         )
     sizes = TierSizes(on_device, on_host, spilled, Path(limits.spill_dir or tempfile.gettempdir()))
-    if on_gpu and on_device * slab_bytes + taken_bytes > free_bytes:
-        raise DeviceError(
-            f"Keys and values would take {_gib(on_device * slab_bytes + taken_bytes)} of {device}; "
-            f"{_gib(free_bytes)} are free. Lower kv.device_gib."
-        )
     host_bytes = sizes.pinned * slab_bytes if on_gpu else on_device * slab_bytes + taken_bytes
     if host_bytes > host.available_bytes:
         raise DeviceError(

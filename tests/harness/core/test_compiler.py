@@ -56,5 +56,6 @@ def test_a_kernel_that_does_not_run_is_named(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(torch, "compile", lambda *_, **__: fail)
     problem = "a kernel of one sum fails: Cannot find a working triton installation"
     assert kernel_problem() == problem
+    assert problem in diagnosis._machine()["compiled kernels"]
     monkeypatch.setattr(torch, "compile", lambda *_, **__: lambda x, y: x)
     assert kernel_problem() == "a kernel of one sum gives a wrong one"

@@ -40,6 +40,8 @@ def test_auto_refuses_a_gpu_that_a_torch_for_gpus_cannot_use(
     for choose in (pick_device, visible_gpus):
         with pytest.raises(DeviceError, match=r"535\.104\.05.*built for CUDA 13\.0.*device=cpu"):
             choose("auto")
+    with pytest.raises(DeviceError, match=r"has 0 CUDA devices\. .*535\.104\.05.*CUDA 13\.0"):
+        pick_device("cuda")
     assert pick_device("cpu").type == "cpu"
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # hidden on purpose
     assert pick_device("auto").type == "cpu" and not unseen_gpu()
@@ -130,6 +132,13 @@ def caused_by(cause: Exception) -> Exception:
         (caused_by(RuntimeError("CUDA error: uncorrectable ECC error encountered")), True),
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), False),
         (RuntimeError("CUDA error: out of memory"), False),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"), False),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_INVALID_VALUE when calling `cublasGemm`"), False),
+        (
+            RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasGemm`"),
+            True,
+        ),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_INTERNAL_ERROR when calling `cublasGemm`"), True),
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
         (ValueError("CUDA error: said by somebody else"), False),
     ],
@@ -147,6 +156,8 @@ def test_lack_of_memory_is_told_from_other_errors() -> None:
     assert ran_out_of_memory(torch.OutOfMemoryError("CUDA out of memory."))
     assert ran_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory"))
     assert ran_out_of_memory(MemoryError())
+    for library in ("CUDA error: CUBLAS", "cuDNN error: CUDNN"):
+        assert ran_out_of_memory(RuntimeError(f"{library}_STATUS_ALLOC_FAILED when calling it"))
     assert not ran_out_of_memory(RuntimeError("shapes differ"))
     assert not ran_out_of_memory(ValueError("out of memory"))
 

@@ -110,7 +110,7 @@ def test_the_cpu_has_one_limit_and_the_file() -> None:
         (KVLimits(host_gib=0.01), CPU, r"needs 3\.2 GiB .* kv\.host_gib leaves 0\.0 GiB"),
         (KVLimits(device_gib=1.0), GPU, r"needs 3\.2 GiB .* kv\.device_gib leaves 1\.0 GiB"),
         (KVLimits(host_gib=600.0, device_gib=9.0), GPU, r"Lower kv\.host_gib"),
-        (KVLimits(device_gib=50.0), GPU, r"49\.8 GiB of cuda; 40\.0 GiB are free"),
+        (KVLimits(device_gib=50.0), GPU, r"is 50\.0 GiB, but cuda has 40\.0 GiB free"),
         (KVLimits(spill_dir="no/such/folder"), GPU, r"kv\.spill_dir='no/such/folder'"),
     ],
 )
@@ -119,6 +119,11 @@ def test_too_little_memory_names_the_setting(
 ) -> None:
     with pytest.raises(LongtakeError, match=message):
         tier_sizes(limits, WAN_SLAB_BYTES, 9999, 12, device, free_bytes=40 * GIB)
+
+
+def test_more_device_memory_than_there_is_is_refused_however_short_the_video() -> None:
+    with pytest.raises(LongtakeError, match=r"is 1000\.0 GiB, .* Lower kv\.device_gib"):
+        tier_sizes(KVLimits(device_gib=1000), WAN_SLAB_BYTES, 12, 12, GPU, free_bytes=40 * GIB)
 
 
 def test_too_small_a_disk_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
