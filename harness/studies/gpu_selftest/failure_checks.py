@@ -48,18 +48,22 @@ def memory_limits(setup: Setup) -> Outcome:
     except LongtakeError:
         refused = True
     claims = [true("a limit that does not fit is refused", refused)]
-    figures = {}
+    spec = setup.backbone().spec
+    figures: dict[str, float] = {}
     if setup.on_gpu:
         torch.cuda.reset_peak_memory_stats(setup.device)
-    made = setup.roll_out(retrieval())
-    spec = setup.backbone().spec
+        models_mib = torch.cuda.memory_allocated(setup.device) / 2**20
+    made = setup.roll_out(retrieval(), decode=True)
     most_mib = (setup.num_latents + spec.budget_latents) * spec.kv_bytes_per_latent / 2**20
     kept_mib = sum(made.rollout.store.allocated_mib().values())
     claims.append(at_most("MiB of keys and values", kept_mib, most_mib))
     if setup.on_gpu:
         stats = torch.cuda.memory_stats(setup.device)
         claims.append(exactly("allocations tried again", stats["num_alloc_retries"], 0))
-        figures["peak_mib"] = torch.cuda.max_memory_allocated(setup.device) / 2**20
+        peak_mib = torch.cuda.max_memory_allocated(setup.device) / 2**20
+        planned_mib = kept_mib + (spec.context_bytes + spec.scratch_bytes) / 2**20
+        claims.append(at_most("MiB beside the models", peak_mib - models_mib, planned_mib))
+        figures |= {"peak_mib": peak_mib, "models_mib": models_mib}
     return Outcome.of(claims, **figures)
 
 

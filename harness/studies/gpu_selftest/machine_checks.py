@@ -44,7 +44,9 @@ def environment(setup: Setup) -> Outcome:
         has_triton = importlib.util.find_spec("triton") is not None
         claims.append(true("Triton is installed", has_triton))
         if has_triton:
-            claims.append(true("a Triton kernel adds", kernel_problem() is None))
+            problem = kernel_problem()
+            reason = f": {problem}" if problem else ""
+            claims.append(true(f"a Triton kernel adds{reason}", problem is None))
     return Outcome.of(claims, **figures)
 
 
