@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,7 @@ def show_dry_run(
     for line in estimate_lines(cost):
         terminal.say(line)
     warn_of_disk(store.root, cost.disk_bytes, terminal)
-    _say_downloads(downloads, terminal)
+    _say_downloads(downloads, units, settings.suite, terminal)
     if scripts := [unit.script for unit in units if unit.script]:
         switches = ", ".join(dict.fromkeys(str(script.switch) for script in scripts))
         terminal.say(f"scripts: the prompt changes in {len(scripts)} units (switch: {switches})")
@@ -70,24 +71,55 @@ def show_dry_run(
 def missing_files(units: Sequence[Unit], suites: Sequence[str]) -> list[LocatedFile]:
     """Return the weights of backbones and metrics that are not on this machine."""
     from eval.scoring.suite_weights import suite_files
+
+    files = [file for _, found in _backbone_files(units) for file in found]
+    missing = {file.path: file for file in _missing([*files, *suite_files(suites)])}
+    return list(missing.values())
+
+
+def _backbone_files(units: Sequence[Unit]) -> Iterator[tuple[str, Sequence[LocatedFile]]]:
+    """Yield the name and the weights of each backbone."""
     from harness.store.units import build_backbone
 
-    files: list[LocatedFile] = []
     for unit in {unit.backbone: unit for unit in units}.values():
-        files += build_backbone(unit.family, unit.backbone_args).files()
-    files += suite_files(suites)
-    found = {file.path: file for file in files}
-    return [file for path, file in found.items() if not path.is_file()]
+        yield unit.backbone.split()[0], build_backbone(unit.family, unit.backbone_args).files()
 
 
-def _say_downloads(files: Sequence[LocatedFile], terminal: Terminal) -> None:
+def _missing(files: Sequence[LocatedFile]) -> list[LocatedFile]:
+    return [file for file in files if not file.path.is_file()]
+
+
+def _fetch_command(units: Sequence[Unit], suites: Sequence[str]) -> str:
+    """Return the command that fetches what is missing and published, with the names it needs."""
+    from eval.scoring.suite_weights import suite_files
+
+    wanted = {
+        "backbone": _backbone_files(units),
+        "suite": ((suite, suite_files([suite])) for suite in suites),
+    }
+    options = []
+    for key, files_by_name in wanted.items():
+        lacking = [
+            name for name, files in files_by_name if any(file.source for file in _missing(files))
+        ]
+        if lacking:
+            options.append(f"{key}={','.join(dict.fromkeys(lacking))}")
+    return shlex.join(["python", "-m", "harness", "fetch-weights", *options]) if options else ""
+
+
+def _say_downloads(
+    files: Sequence[LocatedFile],
+    units: Sequence[Unit],
+    suites: Sequence[str],
+    terminal: Terminal,
+) -> None:
     if not files:
         return
     sizes = [file.source.bytes if file.source else None for file in files]
     total, num_unknown = size_text(sum(filter(None, sizes))), sizes.count(None)
     more = f", {num_unknown} of them of unknown size" if num_unknown else ""
-    count = counted(len(files), "file")
-    terminal.say(f"downloads: {count}, {total}{more}: python -m harness fetch-weights")
+    count, command = counted(len(files), "file"), _fetch_command(units, suites)
+    terminal.say(f"downloads: {count}, {total}{more}" + (f": {command}" if command else ""))
     for file in files:
         source = file.source
         size = size_text(source.bytes) if source and source.bytes else "size not known"

@@ -174,9 +174,16 @@ def test_dry_run_prints_units_time_and_disk_and_makes_nothing(cli) -> None:
 
 def test_dry_run_of_released_weights_works_before_they_are_downloaded(cli, monkeypatch) -> None:
     monkeypatch.setenv("LONGTAKE_WEIGHTS", str(Path("nowhere").absolute()))
+    monkeypatch.setenv("HOME", str(Path("empty").absolute()))
     asked = ["backbone=longlive", "prompts=scenes", "prompts.num=2", "duration=30", "suite=[]"]
     result = cli("sweep", "--dry-run", *asked)
     assert result.code == 0, result.err
+    assert ": python -m harness fetch-weights backbone=longlive\n" in result.out
+    suites = cli("sweep", "--dry-run", *asked[:-1], "suite=vbench_long,sharpness_retention")
+    (command,) = re.findall(r"downloads: .* harness (fetch-weights .*)", suites.out)
+    assert command == "fetch-weights backbone=longlive suite=vbench_long"
+    fetched = cli(*command.split(), "--dry-run")
+    assert (fetched.code, fetched.err) == (0, "")
     assert "no earlier record of longlive" in result.out
     assert re.search(r"downloads: 8 files, [\d.]+ GiB", result.out)
     assert re.search(r"5\.3 GiB +Efficient-Large-Model/LongLive-1\.3B/models", result.out)
