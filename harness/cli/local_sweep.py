@@ -16,6 +16,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from harness.cli.sweep_story import item_label
 from harness.core.errors import ConfigError
 from harness.core.human import duration_text
 from harness.store.claims import QUIET_S
@@ -99,12 +100,12 @@ def _table(progress: Progress, encoders: Sequence[EncoderProgress]) -> Renderabl
         parts.append(scores)
     parts += [Text(str(encoder)) for encoder in encoders]
     for item, reason in list(progress.failures.items())[:_MOST_FAILURES]:
-        parts.append(Text(f"failed: {_label(progress, item)}: {reason}", style="red"))
+        parts.append(Text(f"failed: {item_label(item, progress.labels)}: {reason}", style="red"))
     parts += [Text(f"at work: {process}") for process in progress.processes]
     for unit in progress.at_work:
         if unit.quiet_s >= QUIET_S:
             quiet = f"no progress for {duration_text(unit.quiet_s)}"
-            text = f"{_label(progress, unit.unit)}: {quiet} ({unit.process})"
+            text = f"{item_label(unit.unit, progress.labels)}: {quiet} ({unit.process})"
             parts.append(Text(text, style="yellow"))
     return Group(*parts)
 
@@ -118,11 +119,6 @@ def _one_line(progress: Progress, encoders: Sequence[EncoderProgress]) -> str:
     return "; ".join([f"units: {units}", *suites, *map(str, encoders)])
 
 
-def _label(progress: Progress, item: str) -> str:
-    suite, _, unit_id = item.rpartition(":")
-    return " | ".join(part for part in (suite, progress.labels.get(unit_id, unit_id)) if part)
-
-
 def show_logs(store: RunStore, unit: str | None, num_lines: int, terminal: Terminal) -> int:
     """Print the reports of failed items, or of one unit."""
     progress = read_progress(store)
@@ -133,7 +129,7 @@ def show_logs(store: RunStore, unit: str | None, num_lines: int, terminal: Termi
         terminal.say("Nothing failed.")
     for item in chosen[:_MOST_FAILURES]:
         failure = store.failure(item)
-        terminal.say(f"==> {_label(progress, item)}: {store.failure_path(item)}")
+        terminal.say(f"==> {item_label(item, progress.labels)}: {store.failure_path(item)}")
         if failure:
             text = failure.traceback or failure.error
             terminal.say("\n".join(text.splitlines()[-num_lines:]))

@@ -59,7 +59,8 @@ def _print_table(comparison: Comparison, terminal: Terminal) -> None:
         for row in group.rows:
             label = f"{row.method}\n{group.backbone}, {group.prompt_set}" if several else row.method
             cells = [
-                _cell(row.cells[info.name], comparison.decimals(info.name)) for info in metrics
+                _cell(row.cells[info.name], comparison.decimals(info.name), row.num_prompts)
+                for info in metrics
             ]
             lines.append((label, *cells, f"{row.num_videos}/{row.num_planned}"))
     header = ("method", *(f"{info.title} {info.arrow}".rstrip() for info in metrics))
@@ -71,12 +72,19 @@ def _print_table(comparison: Comparison, terminal: Terminal) -> None:
         terminal.say(note)
 
 
-def _cell(cell: Cell, decimals: int) -> str:
-    """Return the mean with its marks, and below its interval or standard error."""
+def _cell(cell: Cell, decimals: int, num_prompts: int) -> str:
+    """Return the mean with its marks, and below its interval or standard error.
+
+    A mean over fewer prompts than the row's `num_prompts` says so.
+    """
     marks = "*" * (cell.versus.marks if cell.versus else 0)
     mean = number(cell.mean, decimals) + marks
     beside = around(cell.interval, cell.stderr, decimals)
-    return mean if cell.mean is None or beside is None else f"{mean}\n{beside}"
+    if cell.mean is None:
+        return mean
+    fewer = cell.num_prompts < num_prompts
+    part = f"{cell.num_prompts} of {counted(num_prompts, 'prompt')}" if fewer else None
+    return "\n".join(line for line in (mean, beside, part) if line is not None)
 
 
 def _notes(comparison: Comparison, metrics: Sequence[MetricInfo]) -> Iterator[str]:
@@ -100,12 +108,23 @@ def _notes(comparison: Comparison, metrics: Sequence[MetricInfo]) -> Iterator[st
         yield "Below a mean: ± its standard error over prompts."
     if more := len(_with_values(comparison)) - len(metrics):
         yield f"{counted(more, 'more metric')} on the page."
-    lacking: dict[str, list[str]] = {}
+    yield from _reasons(comparison)
+
+
+def _reasons(comparison: Comparison) -> Iterator[str]:
+    """Yield why values are missing, of which metrics, and of which rows unless it is all."""
+    lacking: dict[tuple[str, str, str], list[str]] = {}
     for info in comparison.metrics:
         for reason in {row.cells[info.name].reason: None for row in comparison.rows}:
-            if reason:
-                lacking.setdefault(reason, []).append(info.title)
-    for reason, titles in list(lacking.items())[:_MOST_REASONS]:
-        yield f"no value: {', '.join(titles)}: {reason}"
+            if reason is None:
+                continue
+            rows = [row for row in comparison.rows if row.cells[info.name].reason == reason]
+            some = any(row.cells[info.name].mean is not None for row in rows)
+            names = dict.fromkeys(f"{row.method} on {row.backbone}" for row in rows)
+            whose = "" if len(rows) == len(comparison.rows) else f" for {', '.join(names)}"
+            what = "some videos have no value" if some else "no value"
+            lacking.setdefault((what, whose, reason), []).append(info.title)
+    for (what, whose, reason), titles in list(lacking.items())[:_MOST_REASONS]:
+        yield f"{what}{whose}: {', '.join(titles)}: {reason}"
     if len(lacking) > _MOST_REASONS:
         yield f"and {len(lacking) - _MOST_REASONS} more reasons on the page"

@@ -27,6 +27,17 @@ _MOST_FAILURES = 20
 _GUESSED_UNIT_S, _GUESSED_REPORT_S = 60.0, 30.0
 
 
+def item_label(item: str, labels: Mapping[str, str]) -> str:
+    """Return an item as people know it: "suite | row | prompt" of a score, else without the suite.
+
+    Args:
+        item: a unit's id, or "suite:unit".
+        labels: names of units by id.
+    """
+    suite, _, unit_id = item.rpartition(":")
+    return " | ".join(part for part in (suite, labels.get(unit_id, unit_id)) if part)
+
+
 def estimate_lines(cost: Estimate, with_report: bool = True) -> list[str]:
     """Return the seconds of each stage and the disk, for people."""
     lines = []
@@ -132,8 +143,10 @@ def say_end(
 
         print_results(paths.comparisons, terminal)
         terminal.say(paths.headline)
+    labels = store.labels() if outcome.failed else {}
     for item, error in list(outcome.failed.items())[:_MOST_FAILURES]:
-        terminal.say(f"failed: {item} {error} (see {store.failure_path(item)})", style="red")
+        label, path = item_label(item, labels), store.failure_path(item)
+        terminal.say(f"failed: {label}: {error} (see {path})", style="red")
     if (more := len(outcome.failed) - _MOST_FAILURES) > 0:
         terminal.say(f"and {more} more failures", style="red")
     made = cost.generate

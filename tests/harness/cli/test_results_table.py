@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from harness.cli.results_table import print_results
+from harness.cli.sweep_story import item_label
 from harness.cli.terminal import Terminal
 from harness.store.frames import load_sweeps
 from reports.tables.comparison import compare_all
@@ -65,6 +66,25 @@ def test_metrics_without_values_share_the_line_of_their_reason(tmp_path: Path) -
     text = print_to_text([replace(comparison, metrics=(sky, *lacking))])
     assert text.count("too dark") == 1 and "no value: Fog, Rain: too dark" in text
     assert "more metric" not in text, "they are not on the page either"
+
+
+def test_a_mean_over_fewer_prompts_says_so_and_a_reason_names_its_rows(tmp_path: Path) -> None:
+    base = {prompt: 0.1 * number for number, prompt in enumerate("abc")}
+    folder = make_store(tmp_path / "main", {"rag": base, "lag": base})
+    (comparison,) = compare_all(load_sweeps([folder]))
+    rag, lag = comparison.rows
+    rag.cells["sky"] = replace(rag.cells["sky"], num_prompts=2, reason="too dark")
+    lag.cells["sky"] = replace(lag.cells["sky"], mean=None, interval=None, reason="lost")
+    text = print_to_text([comparison])
+    assert text.count("2 of 3 prompts") == 1
+    assert f"some videos have no value for {rag.method} on tiny: Sky: too dark" in text
+    assert f"no value for {lag.method} on tiny: Sky: lost" in text
+
+
+def test_a_failure_is_named_by_row_and_prompt() -> None:
+    labels = {"u1": "street | rag | street/3"}
+    assert item_label("u1", labels) == "street | rag | street/3"
+    assert item_label("offline:u1", labels) == "offline | street | rag | street/3"
 
 
 def test_json_has_null_for_nan_and_refuses_infinity(capsys: pytest.CaptureFixture[str]) -> None:
