@@ -143,7 +143,6 @@ def build_report(
         if finished := _unchanged(out, setting, files):
             return finished
         earlier = read_state(out)
-        remove_state(out)
         memory = read_memory(out)
         num_drawn = len(stamps.names) if options.papers else 0
         with remembering(memory), second_process(num_drawn) as second:
@@ -218,6 +217,7 @@ def _build(
     remove_leftovers(out)
     advance("tables", 0, 0)
     comparisons = compare_all(sweep, options.baseline)
+    remove_state(out)  # not before: all inputs and options are read, and none was refused
     drift = drift_tables(sweep, comparisons)
     figures = earlier.figures if earlier else {}
     shown = Shown(sweep.methods, sweep.metrics, comparisons, drift.points)

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from harness.core.environment import package_versions
-from harness.core.errors import ConfigError
+from harness.core.errors import ConfigError, LongtakeError
 from harness.core.files import locked_if_free
 from harness.store import score_files
 from reports.papers.quoted_files import SHIPPED
@@ -249,6 +249,16 @@ def test_other_options_make_another_report(store: Path) -> None:
     before = contents(out)
     build_report(store, options=build.ReportOptions(baseline="random", papers=False))
     assert contents(out)["data/site.js"] != before["data/site.js"]
+
+
+def test_a_refused_option_leaves_the_report_finished(store: Path, tmp_path: Path) -> None:
+    out = build_report(store, options=PAGE_ONLY).index.parent
+    (tmp_path / "wrong.yaml").write_text("title: 1\n")
+    before = contents(out), (out / "state.json").read_bytes()
+    for wrong in ({"baseline": "rga"}, {"quoted": (tmp_path / "wrong.yaml",)}):
+        with pytest.raises(LongtakeError):
+            build_report(store, options=replace(PAGE_ONLY, **wrong))  # type: ignore[arg-type]
+        assert (contents(out), (out / "state.json").read_bytes()) == before
 
 
 def test_a_unit_at_work_is_read_each_time(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
