@@ -89,16 +89,19 @@ def rope_scheme(trace: Path) -> str | None:
     """Tell if temporal positions are relative to the window or absolute.
 
     Returns:
-        "relative" or "absolute"; None without a readable trace.
+        "relative" or "absolute"; None without a readable trace, and for a video so short that its
+        last block still attends to all of the past, where both give the same positions.
     """
     try:
         last = trace.read_bytes().rstrip().rpartition(b"\n")[2]
         plan = TraceLine.from_json(last, str(trace))
     except (OSError, StoreError):
         return None
-    if plan.first_frame == 0 or not plan.query_positions:
-        return None  # a single block has the same positions under both
-    return "relative" if plan.query_positions[0] != plan.first_frame else "absolute"
+    if not plan.query_positions:
+        return None
+    if plan.query_positions[0] != plan.first_frame:
+        return "relative"
+    return "absolute" if len(plan.frames) < plan.first_frame else None
 
 
 class RetrievedAt(NamedTuple):

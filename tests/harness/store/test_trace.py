@@ -3,8 +3,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from harness.store.files import Reader
-from harness.store.trace import latent_start_s, retrieval_lines
+from harness.store.trace import latent_start_s, retrieval_lines, rope_scheme
 
 
 def write_trace(root: Path, *lines: object) -> Reader:
@@ -54,3 +56,22 @@ def test_missing_trace_is_named(tmp_path: Path) -> None:
     reader = Reader(tmp_path)
     assert retrieval_lines(reader, "u", 120, 477, 16) == []
     assert reader.warnings == ["units/u/trace.jsonl: missing; its retrieval map is left out."]
+
+
+@pytest.mark.parametrize(
+    ("first_frame", "frames", "query", "scheme"),
+    [
+        (0, [], 0, None),
+        (9, list(range(9)), 9, None),  # all of the past is in view: both count alike
+        (12, [0, *range(4, 12)], 9, "relative"),
+        (12, [0, *range(4, 12)], 12, "absolute"),
+    ],
+)
+def test_the_scheme_of_positions_is_told_where_it_makes_a_difference(
+    tmp_path: Path, first_frame: int, frames: list[int], query: int, scheme: str | None
+) -> None:
+    line = {"block": 3, "first_frame": first_frame, "frames": frames, "positions": frames}
+    line |= {"query_positions": [query, query + 1, query + 2], "roles": ["local"] * len(frames)}
+    path = tmp_path / "trace.jsonl"
+    path.write_text(json.dumps(line | {"scores": None}) + "\n")
+    assert rope_scheme(path) == scheme
