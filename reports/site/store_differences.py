@@ -13,7 +13,7 @@ from harness.store.frames import Sweep, as_dicts, load_sweeps
 from harness.store.header import UNKNOWN_REVISION
 from reports.site import schema
 from reports.site.data_files import exact
-from reports.tables.formatting import bounds
+from reports.tables.formatting import bounds, column_decimals, error_of
 
 _Key = tuple[str, float, str]  # suite, duration and metric
 _Pair = tuple[str, int]
@@ -127,6 +127,7 @@ def _metric(
     key: _Key, info: MetricInfo, difference: PairedDifference, p: P | None
 ) -> schema.MetricDifference:
     low, high = bounds(difference.interval)
+    error = error_of(difference.interval, difference.stderr)
     return schema.MetricDifference(
         title=info.title,
         higher_is_better=info.higher_is_better,
@@ -136,6 +137,7 @@ def _metric(
         low=exact(low),
         high=exact(high),
         no_interval=difference.no_interval,
+        decimals=column_decimals([difference.mean], [error]),
         p=exact(p.table) if p else None,
         num_videos=difference.num_pairs,
     )

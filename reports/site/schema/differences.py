@@ -24,6 +24,7 @@ class MetricDifference:
     Attributes:
         quality: whether a better number is a better video.
         no_interval: why there is no interval.
+        decimals: those of the difference and its interval, by its error.
         p: corrected for all rows and metrics of the two stores; None if nothing differs.
     """
 
@@ -35,6 +36,7 @@ class MetricDifference:
     low: Number
     high: Number
     no_interval: str | None
+    decimals: int
     p: Number
     num_videos: int
 

@@ -49,6 +49,34 @@ def test_copies_have_the_numbers_of_the_files(
     assert latex.startswith("\\begin{tabular}{") and latex.endswith("\\end{tabular}\n")
 
 
+DIFFERENT = """(async () => {
+    const found = [];
+    for (const line of document.querySelectorAll(".copying")) {
+        window.copied = undefined;
+        line.querySelector('[aria-label$="as Markdown"]').click();
+        for (let i = 0; i < 100 && window.copied === undefined; i++) await new Promise(setTimeout);
+        const shown = line.parentElement.querySelector("table").innerText.split(/\\s+/);
+        const lines = window.copied.split("\\n").slice(2);
+        const cells = lines.flatMap((row) => row.split(/(?<!\\\\)\\|/));
+        const numbers = cells.map((cell) => cell.trim().split(" ")[0]);
+        const written = numbers.filter((word) => /^[\u2212+]?\\d+\\.\\d+$/.test(word));
+        found.push(...written.filter((word) => !shown.includes(word)));
+    }
+    return found;
+})()"""
+
+
+def test_copies_for_people_have_the_digits_of_the_page(open_page: Open, index: Path) -> None:
+    page = open_page(index, "?d=30").page
+    page.evaluate(CATCH)
+    page.locator("#leaderboard .cell").first.click()
+    page.locator("#dialog tbody tr").first.wait_for()
+    assert page.locator(".copying").count() >= 2
+    csv = copied(page, "Copy Videos behind the number as CSV")
+    assert all(len(word) < 16 for word in csv.split(",") if "." in word)
+    assert page.evaluate(DIFFERENT) == []
+
+
 def test_a_text_that_a_spreadsheet_would_run_is_inert(open_page: Open, index: Path) -> None:
     page = open_page(index, "methods?name=random").page
     page.evaluate(CATCH)

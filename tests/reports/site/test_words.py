@@ -116,14 +116,17 @@ def test_differences_of_what_describes_a_video_have_no_direction(
 ) -> None:
     metric = {"title": "Motion", "quality": quality, "higher_is_better": True, "duration_s": 30}
     metric |= {"difference": -0.5, "low": -0.6, "high": -0.4, "no_interval": None}
-    metric |= {"p": 0.001, "num_videos": 8}
+    metric |= {"p": 0.001, "num_videos": 8, "decimals": 2}
     row = {"backbone": "x", "method": "m", "num_shared": 8, "num_equal": 0}
     row |= {"arguments": [], "metrics": [metric]}
     body = """
         const line = rowChanges(given).querySelector("tbody tr");
-        return [line.className, line.querySelector("th").textContent];
+        const texts = [...line.cells].map((cell) => cell.textContent);
+        return [line.className, texts[0], texts[2], texts[3]];
     """
-    assert run(empty, body, row) == [side, title]
+    minus = "\N{MINUS SIGN}"
+    found = [f"{minus}0.50 **", f"{minus}0.60 to {minus}0.40"]
+    assert run(empty, body, row) == [side, title, *found]
 
 
 def test_segments_stand_side_by_side_and_a_missing_one_is_a_dash(empty: Page) -> None:
@@ -147,3 +150,68 @@ def test_segments_stand_side_by_side_and_a_missing_one_is_a_dash(empty: Page) ->
     text, nothing = run(empty, body, lines)  # type: ignore[misc]
     assert "From 0 sFrom 10 s mx0.500.25 nx\N{EN DASH}1.00" in text
     assert nothing == ""
+
+
+def test_times_below_filmstrips_are_those_of_the_frames(empty: Page) -> None:
+    shown = {"backbone": "x", "prompt": "P", "prompt_id": "p0", "seed": 0, "strips": []}
+    body = """
+        const shown = { rows: [], pieces: [], backbones: ["x"], showcase: given };
+        return [...showcase(shown).querySelectorAll(".times div span")].map((c) => c.textContent);
+    """
+    for length, times in ((30, "0 7.5 15 22.5 30"), (6, "0 1.5 3 4.5 6"), (8, "0 2 4 6 8")):
+        assert run(empty, body, shown | {"length_s": length}) == [f"{t} s" for t in times.split()]
+
+
+def test_a_value_without_neighbours_is_a_dot(empty: Page) -> None:
+    body = """
+        const place = h("div", {});
+        const points = given.map((value, at) => ({ at, value, error: null }));
+        const lines = [{ label: "m", colour: "#123456", dash: "", points }];
+        drawChart(place, { lines, length: 9, title: "T" });
+        return place.querySelectorAll("circle").length;
+    """
+    cases: list[tuple[list[float | None], int]] = [
+        *(([0.5], 1), ([0.5, 0.6], 0), ([None, 0.5, None, 0.6], 2), ([0.5, 0.6, None, 0.7], 1)),
+    ]
+    for values, num_dots in cases:
+        assert run(empty, body, values) == num_dots
+
+
+def test_the_sentence_of_a_method_is_plain_and_names_what_is_in_use(empty: Page) -> None:
+    row = {"backbone": "x", "method": "m", "method_plugin": "sink"}
+    row |= {"definition": "Keeps ``sink`` and\n`more`.\n\nLong."}
+    row |= {"method_args": {"sink": "3", "after_latents": "None", "checkpoint": "none"}}
+    body = "site().rows = [given]; return methodSentence('m');"
+    assert run(empty, body, row) == "Keeps sink and more. Here: sink 3."
+
+
+def test_a_command_without_a_clipboard_becomes_a_file(empty: Page) -> None:
+    body = """
+        Object.defineProperty(navigator, "clipboard", { value: undefined, configurable: true });
+        document.body.append(copyButton(given));
+    """
+    run(empty, body, "python -m harness status")
+    with empty.expect_download() as download:
+        empty.locator(".copy").click()
+    assert download.value.path().read_text() == "python -m harness status"
+    empty.get_by_text("Saved as a file").wait_for()
+
+
+def test_copies_of_aggregates_have_the_scale_of_the_page(empty: Page) -> None:
+    column = {"name": "a", "title": "A", "description": "d", "higher_is_better": True}
+    row = {"label": "m", "values": {"a": 0.7588500000000001}, "places": {"a": 1}}
+    table = {"title": "T", "columns": [column], "rows": [row], "winners": {"a": "m"}}
+    body = """
+        Object.defineProperty(navigator, "clipboard", { value: { writeText: async (text) => {
+            window.copied = text;
+        } }, configurable: true });
+        const figure = orderTable(given);
+        const found = [figure.querySelector("td").textContent];
+        for (const format of ["CSV", "Markdown"]) {
+            figure.querySelector(`[aria-label="Copy Aggregates, T as ${format}"]`).click();
+            await null;
+            found.push(window.copied.trim().split("\\n").at(-1));
+        }
+        return found;
+    """
+    assert run(empty, body, table) == ["75.89 1", "m,75.885", "| m | 75.89 |"]

@@ -72,6 +72,14 @@ function drawChart(holder, { lines, length, title, seek, height = 210 }) {
     const curve = svg("path", { d: path, stroke: colour, "stroke-dasharray": dash || null, class: "curve" });
     curve.dataset.label = name;
     root.append(curve);
+    // A value without neighbours is a dot, as a line needs two.
+    points.forEach(({ at, value }, i) => {
+      const isAlone = value !== null && [points[i - 1], points[i + 1]].every((other) => (other?.value ?? null) === null);
+      if (!isAlone) return;
+      const spot = svg("circle", { cx: x(at).toFixed(1), cy: y(value).toFixed(1), r: 3.5, fill: colour, class: "spot" });
+      spot.dataset.label = name;
+      root.append(spot);
+    });
   }
   if (!seek) return () => {};
   const cursor = svg("line", { y1: MARGIN.top, y2: bottom, class: "cursor" });

@@ -207,7 +207,7 @@ class Stage {
   }
 
   highlight(name) {
-    for (const curve of this.chart.querySelectorAll(".curve")) curve.classList.toggle("faded", name !== null && curve.dataset.label !== name);
+    for (const curve of this.chart.querySelectorAll(".curve, .spot")) curve.classList.toggle("faded", name !== null && curve.dataset.label !== name);
   }
 
   showTime(time) {

@@ -28,22 +28,27 @@ function plainCells(table) {
   return [texts(table.tHead.rows[table.tHead.rows.length - 1]), [...table.tBodies[0].rows].map(texts)];
 }
 
+// Copies a text, or saves it as a file called `name`; returns what was done.
+async function copyText(text, name) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return "Copied";
+  } catch {
+    // Pages from another machine without https have no clipboard.
+    const address = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
+    h("a", { href: address, download: name }).click();
+    URL.revokeObjectURL(address);
+    return "Saved as a file";
+  }
+}
+
 // The line of buttons below a table; `cells(format)` gives its heads and its lines of texts.
 function copyLine(label, cells) {
   const said = h("span", { role: "status" });
   const copy = async (format) => {
     const { ending, write } = FORMATS[format];
     const text = `${write(...cells(format))}\n`;
-    try {
-      await navigator.clipboard.writeText(text);
-      said.textContent = "Copied.";
-    } catch {
-      // Pages from another machine without https have no clipboard.
-      const address = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
-      h("a", { href: address, download: `${label.replace(/[^\w-]+/g, "_")}.${ending}` }).click();
-      URL.revokeObjectURL(address);
-      said.textContent = "Saved as a file.";
-    }
+    said.textContent = `${await copyText(text, `${label.replace(/[^\w-]+/g, "_")}.${ending}`)}.`;
     setTimeout(() => (said.textContent = ""), 2500);
   };
   return h("p", { class: "copying" }, "Copy as ", Object.keys(FORMATS).map((format) => h("button", { type: "button", class: "quiet", "aria-label": `Copy ${label} as ${format}`, click: () => copy(format) }, format)), said);

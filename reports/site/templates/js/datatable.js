@@ -91,7 +91,8 @@ class DataTable {
   // Heads and all lines as texts; those of CSV are the plain values.
   texts(format) {
     const columns = this.columns.filter(({ value, text }) => value || text);
-    const plain = (value) => (value === null || value === undefined ? "" : String(value));
+    // Twelve digits are those of the data without the noise of sums.
+    const plain = (value) => (value === null || value === undefined ? "" : String(typeof value === "number" ? Number(value.toPrecision(12)) : value));
     const textOf = (column, row) => (format === "CSV" || !column.text ? plain(column.value(row)) : column.text(row));
     const lines = this.shown.filter((row) => !row.separator).map((row) => columns.map((column) => textOf(column, row)));
     return [columns.map(({ title }) => title), lines];

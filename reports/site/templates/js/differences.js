@@ -33,7 +33,7 @@ function rowChanges(row) {
       h("thead", {}, h("tr", {}, ["Metric", "Length", "Difference", "95 % interval", "p, corrected", "Videos"].map((text, i) => h("th", { scope: "col", class: i ? "number" : null }, text)))),
       h("tbody", {}, moved.map((metric) => h("tr", { class: side(metric) },
         h("th", { scope: "row" }, metricTitle(metric)), h("td", { class: "number" }, seconds(metric.duration_s)),
-        h("td", { class: "number" }, `${metric.difference > 0 ? "+" : ""}${significant(metric.difference, 3)} ${marksOf(metric.p)}`),
-        h("td", { class: "number" }, metric.low === null ? metric.no_interval : `${significant(metric.low, 3)} to ${significant(metric.high, 3)}`),
+        h("td", { class: "number" }, `${signed(metric.difference, metric.decimals)} ${marksOf(metric.p)}`),
+        h("td", { class: "number" }, metric.low === null ? metric.no_interval : around(metric.low, metric.high, null, metric.decimals)),
         h("td", { class: "number" }, significant(metric.p, 2)), h("td", { class: "number" }, metric.num_videos)))))) : row.num_shared ? h("p", {}, "All numbers are the same.") : null);
 }

@@ -78,8 +78,7 @@ function badges(facts) {
 
 function copyButton(text) {
   const button = h("button", { type: "button", class: "quiet copy", click: async () => {
-    await navigator.clipboard.writeText(text);
-    button.textContent = "Copied";
+    button.textContent = await copyText(text, "command.txt");
     setTimeout(() => (button.textContent = "Copy"), 1500);
   } }, "Copy");
   return button;

@@ -102,7 +102,7 @@ function showcase(data) {
     refill(strips, ...shown.map(({ unit_id, method, address }) => h("div", { class: "strip-row" },
       h("a", { href: href("video", { id: unit_id }), class: "strip-name" }, swatch(method), h("span", { class: "clamp" }, method)),
       strip(address, `${method}: ${prompt}`, (share) => (location.hash = href("compare", { row: rows, prompt: prompt_id, seed, t: (share * length).toFixed(1) }))))),
-      h("div", { class: "strip-row times", "aria-hidden": "true" }, h("span", {}), h("div", {}, [0, 0.25, 0.5, 0.75, 1].map((share) => h("span", {}, `${Math.round(share * length)} s`)))));
+      h("div", { class: "strip-row times", "aria-hidden": "true" }, h("span", {}), h("div", {}, [0, 0.25, 0.5, 0.75, 1].map((share) => h("span", {}, `${Number((share * length).toFixed(1))} s`)))));
   };
   async function another(by, backbone = state.backbone) {
     // The first piece of each row that is shown has more prompts than anybody steps through.

@@ -10,7 +10,10 @@ function methodsPage(page, params) {
   return null;
 }
 
-const firstParagraph = (text) => text?.split(/\n\s*\n/)[0].replace(/\s+/g, " ") ?? null;
+// A docstring without the marks of code in it, and its first paragraph on one line.
+const withoutMarks = (text) => text.replaceAll("`", "");
+const firstParagraph = (text) => (text ? withoutMarks(text.split(/\n\s*\n/)[0]).replace(/\s+/g, " ") : null);
+const OFF = ["None", "none", "False", ""]; // values of arguments that are not in use
 
 // What a method does, and the arguments in which it differs from others of its class; all if it does in none.
 function methodSentence(name) {
@@ -19,7 +22,7 @@ function methodSentence(name) {
   const others = site().rows.filter((row) => row.method_plugin === facts.method_plugin).map((row) => row.method_args);
   const known = Object.entries(facts.method_args).filter(([argument]) => argument !== "label");
   const own = known.filter(([argument, value]) => others.some((args) => args[argument] !== value));
-  const words = (own.length ? own : known).map(([argument, value]) => `${argument.replaceAll("_", " ")} ${value}`).join(", ");
+  const words = (own.length ? own : known).filter(([, value]) => !OFF.includes(String(value))).map(([argument, value]) => `${argument.replaceAll("_", " ")} ${value}`).join(", ");
   return [firstParagraph(facts.definition) ?? `Plug-in ${facts.method_plugin}.`, words && `Here: ${words}.`].filter(Boolean).join(" ");
 }
 
@@ -30,7 +33,7 @@ function methodPage(page, name) {
     h("p", { class: "crumb" }, h("a", { href: href("methods") }, "Methods")),
     h("h1", { tabindex: "-1" }, swatch(name), " ", name),
     badges(first),
-    first.definition ? h("pre", { class: "definition" }, first.definition) : h("p", { class: "fine" }, "Its class is not installed where this report was made, so there is no definition to show."),
+    first.definition ? h("pre", { class: "definition" }, withoutMarks(first.definition)) : h("p", { class: "fine" }, "Its class is not installed where this report was made, so there is no definition to show."),
     first.method_plugin ? h("p", { class: "fine" }, "Plug-in ", h("code", {}, first.method_plugin), ". The definition is the docstring of the installed code.") : null,
     h("h2", {}, "Arguments"), argumentTable(rows, (row) => row.method_args, "Arguments"),
     site().boards.map((board) => h("section", { class: "flush" }, h("h2", {}, "Results ", kindBadge(board.kind)), resultTable(board, name))),

@@ -18,8 +18,8 @@ function orderTable(table) {
     { title: "Method", rowHead: true, value: (row) => row.label, cell: (row) => row.label },
     ...table.columns.map((column) => ({
       title: column.title, tip: column.description, number: true, first: column.higher_is_better ? "descending" : "ascending",
-      value: (row) => row.values[column.name],
-      cell: (row) => h("span", {}, orderValue(row.values[column.name], column), row.places[column.name] ? h("sub", {}, ` ${row.places[column.name]}`) : null),
+      value: (row) => orderValue(row, column), text: (row) => number(orderValue(row, column), 2),
+      cell: (row) => h("span", {}, number(orderValue(row, column), 2), row.places[column.name] ? h("sub", {}, ` ${row.places[column.name]}`) : null),
     })),
   ];
   const data = new DataTable({ label: `Aggregates, ${table.title}`, columns });
@@ -27,7 +27,11 @@ function orderTable(table) {
   return h("figure", {}, h("figcaption", {}, table.title), data.node, h("p", { class: "fine" }, winnerWords(table)));
 }
 
-const orderValue = (value, column) => (column.higher_is_better ? number(value === null ? null : 100 * value, 2) : number(value, 2));
+// A value in the scale of the table: shares in percent.
+function orderValue(row, column) {
+  const value = row.values[column.name] ?? null;
+  return value === null || !column.higher_is_better ? value : 100 * value;
+}
 
 function winnerWords(table) {
   const titles = new Map(table.columns.map(({ name, title }) => [name, title.toLowerCase()]));

@@ -92,7 +92,7 @@ async function traceCell(board, row, index) {
   const table = new DataTable({ label: "Videos behind the number", columns: [
     { title: "Video", rowHead: true, value: (video) => video.prompt_id, cell: (video) => h("a", { href: href("video", { id: video.unit_id }), click: () => byId("dialog").close() }, video.prompt_id) },
     { title: "Seed", value: (video) => video.seed, cell: (video) => video.seed },
-    { title: "Value", number: true, first: metric.higher_is_better ? "descending" : "ascending", value: valueIn, cell: (video) => (valueIn(video) === null ? (video.status === "done" ? DASH : video.status) : number(valueIn(video), metric.decimals)) },
+    { title: "Value", number: true, first: metric.higher_is_better ? "descending" : "ascending", value: valueIn, text: (video) => number(valueIn(video), metric.decimals), cell: (video) => (valueIn(video) === null ? (video.status === "done" ? DASH : video.status) : number(valueIn(video), metric.decimals)) },
     { title: "Counted", value: (video) => (counted(video) ? "yes" : "no"), cell: (video) => (counted(video) ? "yes" : "no") },
     { title: "Files", className: () => "links", cell: (video) => [fileLink(video.piece.scores[metric.suite]?.[video.index], "scores"), " ", fileLink(video.record, "record")] },
   ] });
