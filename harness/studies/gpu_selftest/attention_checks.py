@@ -23,6 +23,7 @@ from methods.sliding_window import SlidingWindow
 
 _HEADS = 2
 _KERNEL_LIMIT = 4e-3
+_ROTATION_LIMIT, _ROTATION_OTHER = 1e-6, 1e-4
 _HALF_LIMIT, _HALF_LIMIT_FLOAT32 = 6e-3, 1.5e-2
 # Two halves, the first with and without keys kept; the rotation; a latent frame, first and later.
 _GRAPHS = 6
@@ -92,15 +93,23 @@ def compiled_halves(setup: Setup) -> Outcome:
     factors = shape.rotary.factors(range(spec.block_latents)).to(setup.device)
     with setup.compiling():
         rotate_compiled = torch.compile(rotate, fullgraph=True, dynamic=False)
-        eager, compiled = (f(turned.keys_HSD, factors) for f in (rotate, rotate_compiled))
+        rotated = {
+            keys.dtype: (rotate(keys, factors), rotate_compiled(keys, factors))
+            for keys in (turned.keys_HSD, turned.keys_HSD.float())
+        }
         eager_halves = turned.run(factors, compiled=False)
         compiled_halves_ = turned.run(factors, compiled=True)
     exact_halves = reference.run(factors.cpu(), compiled=False)
     back = factors * torch.tensor([1.0, -1.0], device=setup.device)  # turns the other way
     kept, placed = compiled_halves_[3], compiled_halves_[1]
+    eager, compiled = rotated[torch.float32]
+    rounded, compiled_rounded = rotated[torch.bfloat16]
+    other = float((rounded != compiled_rounded).float().mean())
     return Outcome.of(
         [
-            true("rotation has the same bits compiled", torch.equal(eager, compiled)),
+            # A compiler may fuse another product of the two into the sum, which rounds otherwise.
+            at_most("rotation rel in float32", relative(compiled, eager), _ROTATION_LIMIT),
+            at_most("share of other values in bfloat16", other, _ROTATION_OTHER),
             *(
                 at_most(f"{name} rel", relative(c, e), _HALF_LIMIT)
                 for name, c, e in zip(PARTS, compiled_halves_, eager_halves, strict=True)

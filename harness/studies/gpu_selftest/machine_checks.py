@@ -12,6 +12,7 @@ from backbones.engine import transfer
 from backbones.engine.cudnn import LAST_FAULTY_CUDNN
 from backbones.engine.kv.pinned import POOL
 from backbones.engine.lanes import Lane, Moment
+from backbones.wan.backbone import SelfForcing, WanWeights
 from harness.core.compiler import compiler_problem, kernel_problem
 from harness.core.environment import describe_machine
 from harness.studies.gpu_selftest.claims import Claim, Outcome, at_least, at_most, true
@@ -52,7 +53,9 @@ def environment(setup: Setup) -> Outcome:
 
 def copies(setup: Setup) -> Outcome:
     """Pinning, and copies of one slab up and down while the device is busy."""
-    num_bytes = setup.backbone().spec.kv_bytes_per_latent
+    # On a GPU of the full model, whose size the bound for pinning is about.
+    spec = SelfForcing(weights=WanWeights.random).spec() if setup.on_gpu else setup.backbone().spec
+    num_bytes = spec.kv_bytes_per_latent
     host = _noise(num_bytes)
     device_slab = transfer.upload(host, setup.device)
     back = transfer.Download(device_slab).wait()
@@ -100,9 +103,10 @@ def _pinned_copies(
     torch.cuda._sleep(_SLEEP_CYCLES)
     started = time.perf_counter()
     device_slab.copy_(slabs[0], non_blocking=True)
+    slabs[1].copy_(device_slab, non_blocking=True)
     host_ms = 1e3 * (time.perf_counter() - started)
     torch.cuda.synchronize(device)
-    arrived = torch.equal(device_slab.cpu(), host)
+    arrived = torch.equal(device_slab.cpu(), host) and torch.equal(slabs[1], host)
     POOL.give_back(slabs)
     figures |= {"pin_ms_per_slab": pin_ms, "gb_per_s": rates, "host_ms": host_ms}
     return [
@@ -111,7 +115,9 @@ def _pinned_copies(
         at_most("pinning ms a slab", pin_ms, 60),
         at_least("up GB/s", rates["up"], 45),
         at_least("down GB/s", rates["down"], 45),
-        at_least("share of it when both", rates["each_at_once"] / rates["up"], 0.8),
+        at_least(
+            "share of it when both", rates["each_at_once"] / min(rates["up"], rates["down"]), 0.8
+        ),
     ]
 
 

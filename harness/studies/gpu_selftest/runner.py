@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -26,6 +27,7 @@ TABLE = "harness.studies.gpu_selftest.checks:CHECKS"
 _ROOT = Path(__file__).parents[3]
 _WORKER = "harness.studies.gpu_selftest.worker"
 _START_LIMIT_S = 180  # importing torch from a slow disk, and waking the device
+_KILL_LIMIT_S = 10
 _LOG_CHARS = 4000
 
 
@@ -148,7 +150,8 @@ class _Worker:
     def _kill(self) -> None:
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):  # a driver may hold a killed process
+            self._process.wait(timeout=_KILL_LIMIT_S)
         self._ended = True
 
     def _printed(self) -> str:

@@ -168,8 +168,8 @@ def kernels_profile(setup: Setup) -> Outcome:
     slowest = sorted(times, key=times.__getitem__, reverse=True)[:_TOP]
     whole = sum(times.values())
     shares = {
-        name: sum(ms for key, ms in times.items() if pattern.search(key)) / max(whole, 1e-9)
-        for name, pattern in _KINDS.items()
+        name: sum(ms for key, ms in times.items() if kind_of(key) == name) / max(whole, 1e-9)
+        for name in _KINDS
     }
     trace_mib = _write_trace(setup, profiler)
     return Outcome.of(
@@ -181,6 +181,16 @@ def kernels_profile(setup: Setup) -> Outcome:
         shares=shares | {"other": 1 - sum(shares.values())},
         slowest_ms={key: times[key] for key in slowest},
     )
+
+
+def kind_of(kernel: str) -> str | None:
+    """Return which of `_KINDS` a kernel is; None if it is another.
+
+    Triton's pointwise kernels are named after the operations around them as well.
+    """
+    if kernel.startswith("triton_"):
+        return None
+    return next((kind for kind, pattern in _KINDS.items() if pattern.search(kernel)), None)
 
 
 def _write_trace(setup: Setup, profiler: Any) -> float:

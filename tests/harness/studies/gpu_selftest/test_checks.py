@@ -27,6 +27,7 @@ from harness.studies.gpu_selftest import failure_checks, machine_checks, rollout
 from harness.studies.gpu_selftest.checks import CHECKS, Check
 from harness.studies.gpu_selftest.claims import CheckResult, Verdict
 from harness.studies.gpu_selftest.setup import Setup
+from harness.studies.gpu_selftest.speed_checks import kind_of
 from harness.studies.gpu_selftest.worker import run_check
 from methods.encoders.index import DescriptorIndex
 from methods.encoders.training import Trainer
@@ -194,6 +195,20 @@ def test_a_check_fails_for_a_planted_fault(check: Check, setup: Setup) -> None:
     with FAULTS[check.name]():
         result = result_of(check, setup)
     assert result.verdict is Verdict.failed, result.figure
+
+
+@pytest.mark.parametrize(
+    ("kernel", "kind"),
+    [
+        ("void pytorch_flash::flash_fwd_kernel<Flash_fwd_kernel_traits>", "attention"),
+        ("cudnn_generated_fort_native_sdpa_sm90_knob_7_64x128x128", "attention"),
+        ("nvjet_tst_256x128_64x4_1x2_h_bz_coopA_bias_TNT", "products"),
+        ("triton_red_fused__scaled_dot_product_flash_attention_add_native_layer_norm_3", None),
+        ("Memcpy HtoD (Pinned -> Device)", None),
+    ],
+)
+def test_the_profile_tells_kinds_of_kernels(kernel: str, kind: str | None) -> None:
+    assert kind_of(kernel) == kind
 
 
 def test_every_check_has_a_name_of_its_own_and_says_what_it_does() -> None:
