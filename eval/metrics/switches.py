@@ -125,7 +125,7 @@ def timeline(measures: Sequence[ClipMeasure]) -> Timeline:
         assert one.seen_FD is not None
         for place, seen in enumerate(one.seen_FD):
             rows[one.clip.start_frame + place * one.step] = seen
-        texts[_segment(one)] = one.text_D
+        texts[segment_index(one)] = one.text_D
     frames = sorted(rows)
     return Timeline(
         np.array(frames), np.stack([rows[frame] for frame in frames]), texts, clips[0].clip
@@ -143,7 +143,8 @@ def _longest(clips: Sequence[SeenClip]) -> list[SeenClip]:
     return kept
 
 
-def _segment(one: SeenClip) -> int:
+def segment_index(one: SeenClip) -> int:
+    """Return the index of the segment that a clip belongs to."""
     return segment_of(one.clip.segments, one.clip.start_frame, one.end_frame)
 
 
@@ -184,7 +185,7 @@ class SwitchMetric(ClipMean, ABC):
     def curve(self, measures: Sequence[ClipMeasure]) -> list[float | None]:
         """Return the number of the switch that each clip's segment began with."""
         values = self._values(measures)
-        return [values.get(_segment(m)) if isinstance(m, SeenClip) else None for m in measures]
+        return [values.get(segment_index(m)) if isinstance(m, SeenClip) else None for m in measures]
 
     def _values(self, measures: Sequence[ClipMeasure]) -> dict[int, float]:
         line = timeline(measures)

@@ -52,6 +52,8 @@ METRICS = Registry(
         "switch_text": "eval.metrics.switches:SwitchText",
         "switch_latency": "eval.metrics.switches:SwitchLatency",
         "switch_identity": "eval.metrics.switches:SwitchIdentity",
+        "view_recall": "eval.recall.view_recall:ViewRecall",
+        "view_recall_dino": "eval.recall.view_recall:ViewRecallDino",
         "sky_switch": "eval.recall.street_sky:SkySwitch",
         "sky_switch_latency": "eval.recall.street_sky:SkySwitchLatency",
         "sky_error": "eval.recall.street_sky:SkyError",
@@ -115,6 +117,13 @@ SUITES = {
             "sky_switch_latency",
         ),
         clip_s=2,
+    ),
+    "recall": Suite(
+        "recall",
+        version="1",
+        metrics=("view_recall", "view_recall_dino"),
+        clip_s=20,
+        gpu_clip_s=1,
     ),
     "street_visitor": Suite(
         "street_visitor", version="1", metrics=("visitor_recall", "visitor_identity")

@@ -20,6 +20,7 @@ GENERATORS = Registry(
     {
         "street": "backbones.world.street.walks:make_walks",
         "interactive": "harness.config.prompts.interactive:make_interactive",
+        "returns": "harness.config.prompts.returns:make_returns",
         "street_turns": "backbones.world.street.walks:make_turns",
         "street_skies": "backbones.world.street.walks:make_skies",
         "street_visitor": "backbones.world.street.stories:make_visits",

@@ -26,7 +26,7 @@ class _Kind:
     actions: Sequence[str]
 
 
-_KINDS = (
+KINDS = (
     _Kind(
         (
             "an elderly fisherman with a white beard, a yellow raincoat and a grey wool cap",
@@ -96,7 +96,7 @@ _KINDS = (
         ),
     ),
 )
-_PLACES = (
+PLACES = (
     ("in a narrow cobbled street between old stone houses", "in a cobbled street"),
     ("on a wooden pier that leads far out into a calm lake", "on a pier in a lake"),
     ("in a wide wheat field with a single oak tree", "in a wheat field"),
@@ -108,7 +108,7 @@ _PLACES = (
     ("in a beech forest with a shallow stream", "in a forest with a stream"),
     ("on a flat roof above a city of brick chimneys", "on a roof above a city"),
 )
-_LIGHTS = (
+LIGHTS = (
     "in soft morning light",
     "under a clear midday sky",
     "in warm evening light",
@@ -155,14 +155,19 @@ def make_interactive(num: int, seed: int) -> list[tuple[Segment, ...]]:
     return [_script(random.Random(f"interactive {seed} {number}")) for number in range(num)]
 
 
+def name_of(subject: str) -> str:
+    """Return a subject without its looks: "a small white dog" of the one with a red collar."""
+    return subject.partition(" with ")[0].partition(" in ")[0].partition(" on ")[0]
+
+
 def _script(rng: random.Random) -> tuple[Segment, ...]:
-    kind = rng.choice(_KINDS)
+    kind = rng.choice(KINDS)
     subject = rng.choice(kind.subjects)
     actions = rng.sample(kind.actions, 6)
-    (home, short_home), (away, short_away) = rng.sample(_PLACES, 2)
-    light, camera = rng.choice(_LIGHTS), rng.choice(_CAMERAS)
+    (home, short_home), (away, short_away) = rng.sample(PLACES, 2)
+    light, camera = rng.choice(LIGHTS), rng.choice(_CAMERAS)
     (change, short_change), (company, short_company) = rng.choice(_CHANGES), rng.choice(_COMPANY)
-    name = subject.partition(" with ")[0].partition(" in ")[0].partition(" on ")[0]
+    name = name_of(subject)
     pronoun = kind.it.capitalize()
 
     def told(place: str, action: str, extra: str = "") -> str:

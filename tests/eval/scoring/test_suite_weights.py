@@ -42,7 +42,7 @@ def test_the_suite_names_every_file_of_the_layout_once() -> None:
     assert {file.source for file in files} == set(ALL_FILES)
     assert len({file.path for file in files}) == len(ALL_FILES)
     without = {"offline", "street", "street_visitor", "street_cups", "judge", "rewards"}
-    assert set(SUITES) == without | {"vbench_long", "vbench_clip", "interactive"}
+    assert set(SUITES) == without | {"vbench_long", "vbench_clip", "interactive", "recall"}
 
 
 def member_of(url: str, name: str) -> LayoutFile:

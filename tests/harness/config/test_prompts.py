@@ -193,3 +193,15 @@ def test_interactive_scripts_change_one_thing_at_a_time_and_return() -> None:
     assert len({prompt.text for prompt in scripts.prompts}) == 160
     assert load("interactive", num=5).prompts == scripts.prompts[:5]
     assert load("interactive", num=5, seed=1).prompts != scripts.prompts[:5]
+
+
+def test_returns_tell_the_looks_once_and_come_back() -> None:
+    scripts = load("returns", num=16)
+    assert scripts.sha256 == "2fd4fa2e12b323b82dfe66e8422ac80c163a6565748bb3bd1d3b528ea0a8e3b6"
+    for prompt in scripts.prompts:
+        first, between, again = prompt.segments
+        assert first.evaluation_text == again.evaluation_text != between.evaluation_text
+        look = first.prompt.partition(" with ")[2].partition(",")[0]
+        assert not look or look not in again.prompt
+    assert [prompt.segments[1].seconds for prompt in scripts.prompts] == [10, 10, 20, 20] * 4
+    assert load("returns", num=3).prompts == scripts.prompts[:3]
