@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from harness.core.errors import LongtakeError
+from harness.core.errors import EnvironmentFailed, LongtakeError
 from harness.studies.gpu_selftest.command import selftest
 
 
@@ -23,6 +23,9 @@ def main() -> int:
     except LongtakeError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EnvironmentFailed.exit_code
 
 
 if __name__ == "__main__":

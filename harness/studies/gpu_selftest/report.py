@@ -33,12 +33,21 @@ def exit_code(results: Sequence[CheckResult]) -> int:
     return 0 if Verdict.passed in verdicts and Verdict.failed not in verdicts else 1
 
 
-def document(results: Sequence[CheckResult], device: str) -> dict[str, Any]:
-    """Return everything as JSON; numbers that JSON lacks become texts."""
+def document(
+    results: Sequence[CheckResult], device: str, refused: str | None = None
+) -> dict[str, Any]:
+    """Return everything as JSON; numbers that JSON lacks become texts.
+
+    Args:
+        results: of the checks so far.
+        device: as it was given.
+        refused: why the device cannot be used, if so.
+    """
     return {
         "schema": SCHEMA,
         "longtake": __version__,
         "device": device,
+        "refused": refused,
         "exit_code": exit_code(results),
         "checks": [_plain(asdict(result)) for result in results],
     }

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.core.errors import unknown_name
+from harness.core.errors import ConfigError, DeviceError, unknown_name
 from harness.studies.gpu_selftest.claims import CheckResult, Claim, Verdict
 
 if TYPE_CHECKING:
@@ -64,7 +64,12 @@ def chosen(table: Sequence[Check], quick: bool, only: Sequence[str]) -> tuple[Ch
 
 
 def run_checks(run: Run) -> Iterator[CheckResult]:
-    """Yield the result of every check when it ends."""
+    """Yield the result of every check when it ends.
+
+    Raises:
+        ConfigError: no name of a device.
+        DeviceError: the device cannot be used.
+    """
     left = list(run.checks)
     while left:
         with _Worker(run, [check.name for check in left]) as worker:
@@ -108,6 +113,8 @@ class _Worker:
         begun = self._next(_START_LIMIT_S)
         if self._ended and self._num_results:  # it lost the device during the check before
             return None
+        if begun is not None and "refused" in begun:
+            raise (ConfigError if begun["mistake"] else DeviceError)(begun["refused"])
         if begun is not None and "begun" in begun:
             started = time.perf_counter()
             told = self._next(check.limit_s)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from harness.core.devices import device_lost, pick_device
+from harness.core.errors import ConfigError, LongtakeError
 from harness.core.machine import num_cores, prepare_process
 from harness.studies.gpu_selftest.claims import CheckResult, NotHere, NotInstalled, Verdict
 
@@ -63,7 +64,13 @@ def main(arguments: Mapping[str, Any]) -> int:
     prepare_process(num_cores())
     trace = arguments["trace"] and Path(arguments["trace"])
     with tempfile.TemporaryDirectory(prefix="longtake-selftest-") as folder:
-        setup = Setup(pick_device(arguments["device"]), Path(folder), trace)
+        try:
+            device = pick_device(arguments["device"])
+        except LongtakeError as error:
+            told = {"refused": str(error), "mistake": isinstance(error, ConfigError)}
+            print(json.dumps(told), file=out, flush=True)
+            return error.exit_code
+        setup = Setup(device, Path(folder), trace)
         for check in table:
             if check.name not in arguments["names"]:
                 continue

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.errors import LongtakeError
-from harness.studies.gpu_selftest import report
+from harness.core.errors import DeviceError, LongtakeError
+from harness.studies.gpu_selftest import __main__, report
 from harness.studies.gpu_selftest.checks import CHECKS as REAL_CHECKS
 from harness.studies.gpu_selftest.claims import CheckResult, Outcome, Verdict
+from harness.studies.gpu_selftest.command import selftest
 from harness.studies.gpu_selftest.runner import Run, chosen, run_checks
 from tests.harness.studies.gpu_selftest.tables import CHECKS
 
@@ -53,6 +54,28 @@ def test_every_way_to_end_is_one_line() -> None:
     assert report.exit_code(everything) == 1
     assert json.loads(json.dumps(report.document(everything, "cpu"), allow_nan=False))
     assert report.summary(everything).startswith("2 PASS, 5 FAIL, 1 not installed, 1 not here")
+
+
+def test_an_unusable_device_is_one_error_and_in_the_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "found.json"
+    with pytest.raises(DeviceError, match=r"device='cuda:99', but this machine has"):
+        selftest(quick=False, only=(), device="cuda:99", json_file=file)
+    document = json.loads(file.read_text())
+    assert document["checks"] == [] and "cuda:99" in document["refused"]
+    assert capsys.readouterr().out == ""
+
+
+def test_json_that_cannot_be_written_is_one_line_before_the_checks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    target = str(tmp_path / "file" / "found.json")
+    monkeypatch.setattr(sys, "argv", ["selftest", "--device", "cpu", "--json", target])
+    assert __main__.main() == 3
+    told = capsys.readouterr()
+    assert told.out == "" and told.err.startswith("error: ") and len(told.err.splitlines()) == 1
 
 
 def test_the_exit_code_needs_a_check_that_passed() -> None:
