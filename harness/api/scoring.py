@@ -175,7 +175,7 @@ def _manifest(
     Raises:
         ConfigError: they don't match.
     """
-    from harness.config.manifest import find_videos, list_videos, read_manifest
+    from harness.config.manifest import list_folder, list_videos, read_manifest
 
     if isinstance(videos, str | Path):
         if isinstance(prompts, str | Path):
@@ -185,7 +185,7 @@ def _manifest(
                 "The order of the videos in a folder is not known: give prompts as a file, or "
                 "videos as a list or a mapping."
             )
-        return list_videos(dict.fromkeys(find_videos(Path(videos))[0], ""))
+        return list_folder(Path(videos))
     if isinstance(videos, Mapping):
         if prompts is not None:
             raise ConfigError("The mapping has the prompts already; leave out prompts.")

@@ -114,7 +114,8 @@ def evaluate(
 
     A line of a manifest is `{"video": "a.mp4", "prompt": "..."}`, with `evaluation_prompt`, `id`
     and `seed` where needed. A prompt file fits folders written by VBench, Self-Forcing or LongLive;
-    prompts are never read from file names.
+    prompts are never read from file names. Without a manifest, metrics that need the prompt have no
+    value.
 
     ```
     python -m harness eval main suite=offline,vbench_long duration=30,60
@@ -123,7 +124,7 @@ def evaluate(
     """
     from eval.scoring.suite import check_suites
     from harness.cli.terminal import STOPPED, Terminal
-    from harness.config.manifest import read_manifest
+    from harness.config.manifest import list_folder, read_manifest
     from harness.config.sweep import ExecutorKind, ExecutorSettings, Settings
     from harness.run.final_scores import write_rows
     from harness.run.own_videos import OwnVideos, import_videos
@@ -145,12 +146,14 @@ def evaluate(
     terminal = Terminal()
     left_out: Mapping[str, str] = {}
     row: Row | None = None
-    if videos and manifest and not sweep:
-        row = Row(backbone or videos.resolve().name, method or "imported", manifest.stem)
+    if videos and not sweep:
+        prompt_set = manifest.stem if manifest else "given"
+        row = Row(backbone or videos.resolve().name, method or "imported", prompt_set)
         argv = [*COMMAND, "eval", *typed(ctx)]
         store = RunStore((runs or Path("runs")) / (name or videos.resolve().name))
         with terminal.console.status("reading videos"):
-            own = OwnVideos(read_manifest(videos, manifest), row, argv)
+            listed = read_manifest(videos, manifest) if manifest else list_folder(videos)
+            own = OwnVideos(listed, row, argv)
             imported = import_videos(own, store, durations_s)
         left_out = imported.left_out
         for text in imported.notes:
@@ -182,17 +185,12 @@ def _wrong_source(sweep: Path | None, videos: Path | None, manifest: Path | None
         return ConfigError(
             "videos= cannot be combined with sweep=; name=NAME adds the videos to a run store."
         )
-    if videos and not manifest:
-        return ConfigError(
-            "videos= needs the prompts of the videos: manifest=FILE.jsonl, a line per video with "
-            '"video" and "prompt", or the prompt file that they were made from.'
-        )
     if sweep:
         return ConfigError(
             "manifest=, name=, runs=, backbone= and method= need videos=FOLDER; they do not apply "
             "to sweep=."
         )
-    return ConfigError("Nothing to score: name a sweep, or videos=FOLDER manifest=FILE.")
+    return ConfigError("Nothing to score: name a sweep, or videos=FOLDER.")
 
 
 def _score(

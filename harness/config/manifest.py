@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +144,18 @@ def list_videos(prompts: Mapping[Path, str]) -> Manifest:
         videos.append(ListedVideo(path, name, prompt, prompt, seed=0))
     _refuse_doubles(videos, common)
     return Manifest(common, tuple(videos), ())
+
+
+def list_folder(folder: Path) -> Manifest:
+    """Build a manifest of all videos of a folder, with empty prompts.
+
+    Raises:
+        ConfigError: no such folder, or no video in it.
+    """
+    files, of_vbench = find_videos(folder)
+    if not files:
+        raise ConfigError(f"videos={folder}: no videos ({' '.join(VIDEO_SUFFIXES)}).")
+    return replace(list_videos(dict.fromkeys(files, "")), num_of_vbench=len(of_vbench))
 
 
 def _json_entries(path: Path, folder: Path) -> list[tuple[dict[str, Any], str]]:

@@ -215,7 +215,7 @@ def test_imported_rows_join_a_sweep_but_never_a_generated_row(cli, tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("videos=v",), "manifest=FILE.jsonl"),
+        (("videos=v",), "no such folder"),
         (("manifest=m.jsonl", "sweep=s"), "need videos=FOLDER"),
         (("videos=v", "manifest=m.jsonl"), "no such folder"),
         (("video=v",), "Did you mean 'videos'"),
@@ -281,6 +281,24 @@ def test_slow_and_cut_videos_are_left_out_by_name_and_the_report_is_built(
     assert re.search(r"holds \d+ of the 64 frames that its index", said)
     report = cli("report", "sweep=runs/mine")
     assert report.code == 0, report.err
+
+
+def test_a_folder_needs_no_manifest_for_metrics_without_prompts(cli, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    write(folder / "a" / "one.mp4", moving(40))
+    asked = ("eval", f"videos={folder}", "suite=sharpness_retention,text_alignment")
+    result = cli(*asked)
+    assert result.code == 0, result.err
+    reasons = {
+        name: metric["reason"]
+        for path in Path("runs/mine").rglob("*/*.json")
+        for name, metric in json.loads(path.read_bytes()).get("metrics", {}).items()
+    }
+    assert reasons.pop("sharpness_retention") is None
+    assert reasons["text_alignment"], "null for want of a prompt, or of its network"
+    (tmp_path / "empty").mkdir()
+    refused = cli("eval", f"videos={tmp_path / 'empty'}", asked[2])
+    assert refused.code == 2 and "empty: no videos (.mp4" in refused.err
 
 
 def test_a_record_without_frames_fails_its_unit_and_not_the_report(cli, tmp_path: Path) -> None:
