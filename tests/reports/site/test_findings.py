@@ -48,6 +48,19 @@ def test_page_opens_with_what_came_out(front: Page, pristine_store: Path) -> Non
     assert front.locator(".headline b").first.inner_text() == "tiny_short"
 
 
+def test_the_table_comes_before_all_pictures_and_starts_on_the_first_screen(
+    open_page: Open, index: Path
+) -> None:
+    for width in (1440, 400):
+        page = open_page(index, viewport={"width": width, "height": 900}).page
+        page.locator("#laps img").first.wait_for(state="attached")
+        tops = page.evaluate(
+            "['#leaderboard', '#recall', '#laps', '.showcase'].map("
+            "(name) => document.querySelector(name).getBoundingClientRect().top)"
+        )
+        assert tops[0] < 900 and tops[0] < min(tops[1:]), width
+
+
 def test_laps_of_every_method_are_under_each_other(front: Page, index: Path) -> None:
     pictures = front.locator("#laps img")
     pictures.last.scroll_into_view_if_needed()

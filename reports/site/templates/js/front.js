@@ -30,8 +30,8 @@ function frontPage(page, params) {
     refill(place, h("div", { class: "board-head" }, kindBadge(found.kind), h("p", { class: "fine" }, `${found.note} Suite ${found.suite}, version ${found.version}.`)), board.node);
     board.update();
   }
-  const upper = h("div", {});
-  add(page, hero(data), upper);
+  const found = h("div", {});
+  add(page, hero(data));
   if (!data.boards.length && !data.quoted.length) {
     add(page, h("section", {}, h("h2", {}, "Leaderboard"), h("p", { class: "note" }, data.counts.done ? "No video has been evaluated yet." : "There is no video to compare yet. ", data.counts.failed ? h("a", { href: href("sources") }, "What failed, and why") : null)));
     return null;
@@ -50,9 +50,9 @@ function frontPage(page, params) {
   function showLower() {
     const board = data.boards.find(({ suite }) => suite === state.board);
     refill(lower, ...(board ? [driftSection(board), tripleSection(board), costSection(board), ordersSection(board.suite)] : [ordersSection("quoted")]));
-    refill(upper, findings(data, board));
+    refill(found, findings(data, board));
   }
-  add(page, strips, lower);
+  add(page, found, strips, lower);
   showBoard();
   showBar();
   showLower();
