@@ -19,6 +19,7 @@ from reports.studies.ablation import ALL, compare_rows
 from reports.studies.ablation_page import LEGEND, build_ablation, cells, markdown
 from tests.reports.conftest import data_of
 from tests.reports.experiment import AXIS, make_store, note_axis
+from tests.reports.plain_pages import linked_beside_tables
 
 pytestmark = pytest.mark.slow
 
@@ -126,6 +127,7 @@ def test_an_experiment_with_nothing_to_compare_has_a_report(store: Path) -> None
 def test_files_of_the_report(store: Path, tmp_path: Path) -> None:
     page = build_ablation(load_sweep(store), tmp_path / "ablation")
     assert "Question &amp; answer" in page.read_text()
+    linked_beside_tables(page)
     table = pd.read_csv(page.parent / "ablation.csv")
     line = table[(table["row"] == "better") & (table["backbone"] == ALL)].iloc[0]
     assert (line["difference"], line["no_interval"]) == (pytest.approx(0.1), "too few that differ")

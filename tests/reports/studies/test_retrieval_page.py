@@ -8,6 +8,7 @@ import pytest
 from eval.retrieval.drift_relation import PREDICTORS, Relation
 from eval.retrieval.measures import Query, Searched, measure
 from reports.studies.retrieval_page import per_video, summarise, tables, write_retrieval
+from tests.reports.plain_pages import linked_beside_tables
 
 
 def searched(
@@ -40,6 +41,7 @@ def test_means_and_paired_differences_to_the_first_searcher(tmp_path: Path) -> N
     ]
     page = write_retrieval(tmp_path, per_video(everything), {}, [], ["<note>"])
     assert "&lt;note&gt;" in page.read_text()
+    linked_beside_tables(page)
     assert "| +0 | +2 | -1 | +0 |" in (tmp_path / "retrieval.md").read_text()
 
 
