@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,7 +55,7 @@ class KeyValueCommand(_PlainHelp, TyperCommand):
 
         Raises:
             UnknownName: a key that is neither an option nor can be an override.
-            ConfigError: the command needs a sweep, and none is named.
+            ConfigError: the command needs a sweep, and none is named; or a setting without `key=`.
         """
         ctx.meta[_TYPED] = list(args)
         spelled = list(self._spelled_out(args))
@@ -128,9 +129,25 @@ class KeyValueCommand(_PlainHelp, TyperCommand):
                 raise unknown_name("key", key, keys)
             elif _SWEEP in keys.values() and _names_a_sweep(argument):
                 yield f"{_SWEEP}={argument}"
+            elif meant := self._setting_meant(argument):
+                raise ConfigError(f"{argument!r} is not of the form key=value: write {meant}")
             else:
                 yield argument
             is_value = not is_value and argument in keys.values()
+
+    def _setting_meant(self, argument: str) -> str | None:
+        """Return the setting that a word without a key or an undeclared option is meant as.
+
+        The settings of a command are the YAML that its help ends with.
+        """
+        settings = re.findall(r"^(\w+):", self.epilog or "", re.MULTILINE)
+        if not argument.startswith("-"):
+            return f"name={argument}" if "=" not in argument and "name" in settings else None
+        option, _, value = argument.partition("=")
+        key = option.lstrip("-").replace("-", "_")
+        declared = {option for parameter in self.params for option in parameter.opts}
+        known = key in settings and option not in declared
+        return f"{key}={value or 'VALUE'}" if known else None
 
 
 def _names_a_sweep(argument: str) -> bool:

@@ -44,6 +44,13 @@ def test_alone_the_program_shows_its_commands_by_group(cli) -> None:
         (["bench-metrics"], "Did you mean 'dev bench-metrics'?"),
         (["dev", "bnch"], "Did you mean 'dev bench'?"),
         (["sweep", "--dryrun", "duration=3"], "No such option: --dryrun (Possible options: --dry"),
+        (
+            ["sweep", "--workers", "3"],
+            "'--workers' is not of the form key=value: write workers=VALUE",
+        ),
+        (["sweep", "--name=x"], "write name=x"),
+        (["sweep", "tour"], "write name=tour"),
+        (["train-world", "--threads", "2"], "write threads=VALUE"),
         (["sweep", "--measure"], "goes with --dry-run"),
         (["list", "method"], "Did you mean 'methods'?"),
         (["cancel", "swep=x"], "Did you mean 'sweep'?"),
