@@ -81,13 +81,18 @@ def unseen_gpu() -> str:
 
     if torch.cuda.is_available() or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return ""
-    driver = _DRIVER.read_text().strip() if _DRIVER.is_file() else "unknown"
+    driver = driver_version() or "unknown"
     cuda = torch.version.cuda
     built = f"built for CUDA {cuda}" if cuda else "a CPU build"
     return (
         f"This machine has a GPU (driver {driver}) that torch {torch.__version__}, {built}, cannot "
         "use."
     )
+
+
+def driver_version() -> str | None:
+    """Return the version of the driver of this machine's NVIDIA GPUs; None if it is not known."""
+    return _DRIVER.read_text().strip() if _DRIVER.is_file() else None
 
 
 def visible_gpus(device: str) -> list[str]:

@@ -31,11 +31,12 @@ def selftest(quick: bool, only: Sequence[str], device: str, json_file: Path | No
     console = Console(highlight=False, soft_wrap=True, markup=False)
     trace = json_file.with_suffix(".trace.json.gz") if json_file else None
     run = Run(device, chosen(CHECKS, quick, only), trace=trace)
+    options = {"device": device, "quick": quick, "only": list(only)}
     results: list[CheckResult] = []
 
     def write(refused: str | None = None) -> None:
         if json_file:
-            write_json(json_file, report.document(results, device, refused))
+            write_json(json_file, report.document(results, options, refused))
 
     if json_file:
         json_file.parent.mkdir(parents=True, exist_ok=True)

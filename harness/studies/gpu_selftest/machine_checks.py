@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import time
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,6 +15,7 @@ from backbones.engine.kv.pinned import POOL
 from backbones.engine.lanes import Lane, Moment
 from backbones.wan.backbone import SelfForcing, WanWeights
 from harness.core.compiler import compiler_problem, kernel_problem
+from harness.core.devices import driver_version
 from harness.core.environment import describe_machine
 from harness.studies.gpu_selftest.claims import Claim, Outcome, at_least, at_most, true
 from harness.studies.gpu_selftest.setup import Setup
@@ -30,7 +32,14 @@ def environment(setup: Setup) -> Outcome:
     problem = compiler_problem()
     claims = [true(f"compiler and Python.h{f': {problem}' if problem else ''}", problem is None)]
     machine = describe_machine(setup.device)
-    figures: dict[str, Any] = {"machine": vars(machine), "cuda_build": torch.version.cuda}
+    packages = ("numpy", "triton", "safetensors")
+    figures: dict[str, Any] = {
+        "machine": vars(machine),
+        "cuda_build": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
+        "driver": driver_version(),
+        "packages": {name: _version(name) for name in packages},
+    }
     if setup.on_gpu:
         properties = torch.cuda.get_device_properties(setup.device)
         figures["gpu"] = {
@@ -40,8 +49,7 @@ def environment(setup: Setup) -> Outcome:
             "multiprocessors": properties.multi_processor_count,
             "free_gib": torch.cuda.mem_get_info(setup.device)[0] / 2**30,
         }
-        version = torch.backends.cudnn.version() or 0
-        claims.append(at_least("cuDNN", version, LAST_FAULTY_CUDNN + 1))
+        claims.append(at_least("cuDNN", figures["cudnn"] or 0, LAST_FAULTY_CUDNN + 1))
         has_triton = importlib.util.find_spec("triton") is not None
         claims.append(true("Triton is installed", has_triton))
         if has_triton:
@@ -119,6 +127,13 @@ def _pinned_copies(
             "share of it when both", rates["each_at_once"] / min(rates["up"], rates["down"]), 0.8
         ),
     ]
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _noise(num_bytes: int) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -34,19 +34,19 @@ def exit_code(results: Sequence[CheckResult]) -> int:
 
 
 def document(
-    results: Sequence[CheckResult], device: str, refused: str | None = None
+    results: Sequence[CheckResult], options: Mapping[str, Any], refused: str | None = None
 ) -> dict[str, Any]:
     """Return everything as JSON; numbers that JSON lacks become texts.
 
     Args:
         results: of the checks so far.
-        device: as it was given.
+        options: of the command, as they were given.
         refused: why the device cannot be used, if so.
     """
     return {
         "schema": SCHEMA,
         "longtake": __version__,
-        "device": device,
+        **options,
         "refused": refused,
         "exit_code": exit_code(results),
         "checks": [_plain(asdict(result)) for result in results],

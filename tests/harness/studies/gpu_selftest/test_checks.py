@@ -211,6 +211,12 @@ def test_the_profile_tells_kinds_of_kernels(kernel: str, kind: str | None) -> No
     assert kind_of(kernel) == kind
 
 
+def test_the_environment_names_what_decides_over_kernels(setup: Setup) -> None:
+    figures = machine_checks.environment(setup).figures
+    assert {"machine", "cuda_build", "cudnn", "driver", "packages"} <= figures.keys()
+    assert figures["packages"]["numpy"] and "triton" in figures["packages"]
+
+
 def test_every_check_has_a_name_of_its_own_and_says_what_it_does() -> None:
     assert len({check.name for check in CHECKS}) == len(CHECKS) == 26
     assert all(check.about.endswith(".") for check in CHECKS)

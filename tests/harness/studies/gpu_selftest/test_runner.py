@@ -52,7 +52,7 @@ def test_every_way_to_end_is_one_line() -> None:
     assert results["dies"].figure.startswith("the process ended with status -9")
     everything = list(results.values())
     assert report.exit_code(everything) == 1
-    assert json.loads(json.dumps(report.document(everything, "cpu"), allow_nan=False))
+    assert json.loads(json.dumps(report.document(everything, {"device": "cpu"}), allow_nan=False))
     assert report.summary(everything).startswith("2 PASS, 5 FAIL, 1 not installed, 1 not here")
 
 
@@ -63,6 +63,8 @@ def test_an_unusable_device_is_one_error_and_in_the_json(
     with pytest.raises(DeviceError, match=r"device='cuda:99', but this machine has"):
         selftest(quick=False, only=(), device="cuda:99", json_file=file)
     document = json.loads(file.read_text())
+    given = {"device": "cuda:99", "quick": False, "only": []}
+    assert given.items() <= document.items()
     assert document["checks"] == [] and "cuda:99" in document["refused"]
     assert capsys.readouterr().out == ""
 
