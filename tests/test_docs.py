@@ -134,6 +134,9 @@ def texts() -> Iterator[tuple[str, str]]:
     from harness.cli.app import DEV, GROUPS
 
     yield from ((page.name, page.read_text()) for page in PAGES)
+    for page in (ROOT / "harness").rglob("*.yaml"):
+        words = re.findall(r"(?<=[\s(])[a-z_.]{3,}=", " ".join(re.findall("#.*", page.read_text())))
+        yield page.name, " ".join(f"`{word}`" for word in words if word != "key=")
     for command in (*(c for commands in GROUPS.values() for c in commands.values()), *DEV.values()):
         yield command.__name__, inspect.getdoc(command) or ""
         for parameter in inspect.signature(command, eval_str=True).parameters.values():
