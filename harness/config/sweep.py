@@ -31,7 +31,7 @@ from harness.config.prompts import Prompt, PromptSet, PromptSettings, load_promp
 from harness.config.slurm_profile import SlurmProfile
 from harness.core.errors import ConfigError, unknown_name
 from harness.core.registry import OWN_DISTRIBUTION, PluginError
-from harness.core.schema import build, with_defaults
+from harness.core.schema import build, check_count, with_defaults
 from methods import METHODS
 
 if TYPE_CHECKING:
@@ -92,9 +92,7 @@ class Settings:
     def __post_init__(self) -> None:
         # OmegaConf also builds a temporary instance whose fields are placeholders, not numbers.
         for key in ("workers", "threads", "batch"):
-            number = getattr(self, key)
-            if isinstance(number, int) and number < 1:
-                raise ConfigError(f"{key}={number}: expected at least 1.")
+            check_count(key, getattr(self, key))
         in_step = isinstance(self.batch, int) and self.batch > 1
         if in_step and getattr(self.kernels, "cuda_graphs", None) is True:
             raise ConfigError(

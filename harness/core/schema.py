@@ -77,3 +77,13 @@ def _refusal(error: OmegaConfBaseException, section: str) -> str:
             given = "null" if value is None else value
             return f"{name}={given}: expected {found.expand(expected)}."
     return f"{name}: {reason}."
+
+
+def check_count(key: str, number: object) -> None:
+    """Check a number of threads, processes or the like; anything but an integer passes.
+
+    Raises:
+        ConfigError: it is below 1.
+    """
+    if isinstance(number, int) and number < 1:
+        raise ConfigError(f"{key}={number}: expected at least 1.")

@@ -11,7 +11,7 @@ from typing import Any
 from harness.config.options import CONF
 from harness.config.overrides import Choice, compose_plain, expand
 from harness.core.errors import ConfigError, unknown_name
-from harness.core.schema import build
+from harness.core.schema import build, check_count
 from harness.store.header import COMMAND
 from methods.encoders.trackers import TrackerKind
 from methods.encoders.training import TrainingSettings
@@ -95,6 +95,7 @@ def load_run(arguments: Sequence[str]) -> EncoderRun:
     run = build(EncoderRun, compose_plain(_CONF, "train_encoder", options, settings), "training")
     run.out = run.out or f"encoders/{_label(choices)}"
     run.command = [*COMMAND, "train-encoder", *arguments]
+    check_count("threads", run.threads)
     run.check()
     return run
 

@@ -14,7 +14,7 @@ from backbones.world.street.script import VERSION
 from harness.config.options import CONF
 from harness.config.overrides import compose_plain, expand
 from harness.core.errors import ConfigError
-from harness.core.schema import build
+from harness.core.schema import build, check_count
 from harness.store.header import COMMAND
 
 _CONF = CONF / "training"
@@ -70,6 +70,7 @@ class WorldRun:
         """
         if self.save_every < 1:
             raise ConfigError(f"save_every must be at least 1, got {self.save_every}.")
+        check_count("threads", self.threads)
         self.data.check()
         self.decoder.check("decoder")
         self.transformer.check("transformer")

@@ -51,6 +51,8 @@ def test_alone_the_program_shows_its_commands_by_group(cli) -> None:
         (["sweep", "--name=x"], "write name=x"),
         (["sweep", "tour"], "write name=tour"),
         (["train-world", "--threads", "2"], "write threads=VALUE"),
+        (["train-world", "threads=-3"], "threads=-3: expected at least 1"),
+        (["train-encoder", "corpus=x", "threads=0"], "threads=0: expected at least 1"),
         (["sweep", "--measure"], "goes with --dry-run"),
         (["list", "method"], "Did you mean 'methods'?"),
         (["cancel", "swep=x"], "Did you mean 'sweep'?"),
