@@ -50,6 +50,10 @@ class ClipSettings:
             raise ConfigError(
                 f"data.scenes must name at least one scene, each once; got {list(self.scenes)}."
             )
+        if self.clips < 2:
+            raise ConfigError(
+                f"data.clips={self.clips}: expected at least 2, one to train on and one held out."
+            )
         if not 0 < self.held_out < self.clips:
             raise ConfigError(
                 f"data.held_out must lie within 1..{self.clips - 1}, below data.clips; got "

@@ -53,6 +53,7 @@ def test_alone_the_program_shows_its_commands_by_group(cli) -> None:
         (["train-world", "--threads", "2"], "write threads=VALUE"),
         (["train-world", "threads=-3"], "threads=-3: expected at least 1"),
         (["train-encoder", "corpus=x", "threads=0"], "threads=0: expected at least 1"),
+        (["train-world", "data.clips=0"], "data.clips=0: expected at least 2"),
         (["sweep", "--measure"], "goes with --dry-run"),
         (["list", "method"], "Did you mean 'methods'?"),
         (["cancel", "swep=x"], "Did you mean 'sweep'?"),
