@@ -210,17 +210,22 @@ def tier_sizes(
             f"{_gib(host.available_bytes)} is available. Lower kv.host_gib (the rest goes to a "
             "scratch file in kv.spill_dir) or the duration."
         )
-    folder = sizes.spill_dir
-    if spilled and not folder.is_dir():
+    if spilled:
+        _require_disk(sizes.spill_dir, spilled, slab_bytes, host.rollouts)
+    return sizes
+
+
+def _require_disk(folder: Path, spilled: int, slab_bytes: int, rollouts: int) -> None:
+    """Refuse a folder that has no room for the slabs of rollouts in step."""
+    if not folder.is_dir():
         raise ConfigError(f"kv.spill_dir={str(folder)!r} is not a folder.")
-    free_disk = shutil.disk_usage(folder).free // host.rollouts
-    if spilled and spilled * slab_bytes > free_disk:
+    free_disk = shutil.disk_usage(folder).free // rollouts
+    if spilled * slab_bytes > free_disk:
         raise DeviceError(
             f"Keys and values of {spilled} latent frames, {_gib(spilled * slab_bytes)}, would go "
             f"to a scratch file in {folder}, which has {_gib(free_disk)} free. Set kv.spill_dir to "
             "a larger disk, raise kv.host_gib, or lower the duration."
         )
-    return sizes
 
 
 def _host_gib(limits: KVLimits, on_gpu: bool, free_bytes: int, host: HostRoom) -> float:
