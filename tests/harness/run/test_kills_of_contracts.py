@@ -7,7 +7,6 @@ it is here for, so each unit is resumed by a real process of its own.
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -75,8 +74,9 @@ def test_kill_9_of_every_contract_and_resume_gives_equal_bytes(
     common = (f"method={methods}", "prompts=given.jsonl", "save_every_blocks=1")
     for name in METHODS:
         (tmp_path / f"kill_{name}").touch()
-        assert run(tmp_path, *common) == -signal.SIGKILL
-        assert list(tmp_path.glob("runs/main/units/*/partial/*.safetensors"))
+    assert run(tmp_path, *common) == 1, "the command goes on after each"
+    assert len(list(tmp_path.glob("runs/main/units/*/failure.json"))) == len(METHODS)
+    assert len(list(tmp_path.glob("runs/main/units/*/partial"))) == len(METHODS)
     assert cli(*sweep("duration=6", *common)).code == 0
     assert cli(*sweep("duration=6", *common, "name=undisturbed")).code == 0
     stores = [tmp_path / "runs" / name for name in ("main", "undisturbed")]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -72,7 +71,7 @@ def test_kill_9_between_segments_and_resume_gives_equal_bytes(
     common = (script, "method=mortal:Mortal", "save_every_blocks=1")
     for switch in SWITCHES:
         (tmp_path / "kill").touch()
-        assert run(tmp_path, *common, f"method.switch={switch}") == -signal.SIGKILL
+        assert run(tmp_path, *common, f"method.switch={switch}") == 1
     assert not records(tmp_path / "runs/main")
     every = sweep("duration=6", *common, f"method.switch={','.join(SWITCHES)}")
     assert cli(*every).code == 0
