@@ -42,6 +42,7 @@ StallLimit = Annotated[
     float | None,
     typer.Option(
         min=0.1,
+        max=1e9,
         metavar="S",
         help="Seconds without a block or clip after which the process of a unit is ended and the "
         "unit counts as failed; by default never.",

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 _MOST_NAME_BYTES = 255  # of file systems
 _LEAST_LIMIT_S = 0.1
+_MOST_LIMIT_S = 1e9
 
 
 class ExecutorKind(StrEnum):
@@ -103,8 +104,10 @@ class Settings:
         if kind == ExecutorKind.inline and isinstance(self.workers, int) and self.workers > 1:
             raise ConfigError(f"workers={self.workers} needs executor=processes.")
         limit_s = self.stall_limit_s
-        if isinstance(limit_s, int | float) and not _LEAST_LIMIT_S <= limit_s < math.inf:
-            raise ConfigError(f"stall_limit_s={limit_s:g}: expected at least {_LEAST_LIMIT_S:g}.")
+        if isinstance(limit_s, int | float) and not _LEAST_LIMIT_S <= limit_s <= _MOST_LIMIT_S:
+            raise ConfigError(
+                f"stall_limit_s={limit_s:g}: expected {_LEAST_LIMIT_S:g} to {_MOST_LIMIT_S:g}."
+            )
         if isinstance(limit_s, int | float) and kind == ExecutorKind.slurm:
             raise ConfigError(
                 "stall_limit_s= is for this machine; on SLURM the time limit of a task ends a unit "

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -302,5 +303,7 @@ def test_a_second_ctrl_c_interrupts_at_once() -> None:
     with stopping_on_signals() as stop_requested, pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
         assert stop_requested()
+        os.kill(os.getpid(), signal.SIGINT)  # the same one, that a guard forwards
+        time.sleep(0.25)
         os.kill(os.getpid(), signal.SIGINT)
         signal.pause()
