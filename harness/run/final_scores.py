@@ -52,21 +52,26 @@ def row_scores(store: RunStore) -> list[dict[str, Any]]:
     for line in store.unit_lines():
         rows.setdefault(line.row, []).append(line.unit_id)
     kept, code = _read_kept(store), _code()
-    found = {}
+    found, whole = [], {}
     for row, unit_ids in rows.items():
-        key = _key(store, [code, *row], unit_ids)
-        found[key] = kept[key] if key in kept else list(_row_scores(store, row, unit_ids))
-    _write_kept(store, found)
-    return [line for lines in found.values() for line in lines]
+        key, unread = _key(store, [code, *row], unit_ids), list[str]()
+        lines = kept.get(key)
+        if lines is None:
+            lines = list(_row_scores(store, row, unit_ids, unread))
+        if not unread:  # what can't be read now may be read later, though it does not change
+            whole[key] = lines
+        found += lines
+    _write_kept(store, whole)
+    return found
 
 
 def _row_scores(
-    store: RunStore, row: tuple[str, str], unit_ids: Sequence[str]
+    store: RunStore, row: tuple[str, str], unit_ids: Sequence[str], unread: list[str]
 ) -> Iterator[dict[str, Any]]:
-    """Yield the line of each duration of a row."""
+    """Yield the line of each duration of a row; note the units whose file can't be read."""
     videos: dict[str, list[dict[str, VideoClips]]] = {}
     num_frozen: Counter[str] = Counter()
-    for scores in _scores(store, unit_ids):
+    for scores in _scores(store, unit_ids, unread):
         for duration in scores.durations:
             having = videos.setdefault(duration, [])
             if scores.stands_still(duration):
@@ -90,11 +95,13 @@ def _row_scores(
         }
 
 
-def _scores(store: RunStore, unit_ids: Sequence[str]) -> Iterator[Scores]:
-    """Yield the scores of this version of the suite."""
+def _scores(store: RunStore, unit_ids: Sequence[str], unread: list[str]) -> Iterator[Scores]:
+    """Yield the scores of this version of the suite; note the units whose file can't be read."""
     version = find_suite(SUITE).version
     for unit_id in unit_ids:
         scores = store.scores(SUITE, unit_id)
+        if scores is None and store.scores_path(SUITE, unit_id).exists():
+            unread.append(unit_id)
         if scores is not None and scores.suite_version == version:
             yield scores
 

@@ -46,5 +46,12 @@ def test_rows_are_made_again_where_a_file_changed_and_equal_those_made_from_noth
     os.utime(path)
     store.scores_path("vbench_long", "tiny_short-rag-p0-0").unlink()
     assert rows()[0] == changed[0] and read.call_count == 15
+    before = rows()
+    os.utime(path)
+    with monkeypatch.context() as patch:
+        scores = RunStore.scores
+        patch.setattr(RunStore, "scores", lambda *of: None if of[2] == path.stem else scores(*of))
+        assert rows() != before, "a file that can't be read now"
+    assert rows() == before, "and can be read later, at the time that it had"
     suite.version = "2"
     assert rows() == []
