@@ -148,6 +148,8 @@ class AssetWriter:
             return FoundFiles(False, False, False, False, (-1,) * len(self._sweep.metrics))
         video = self._sweep.unit_folder(unit) / unit["video"]
         strip = self._out / "strips" / f"{unit['video_sha256'][:20]}.jpg"
+        if self._mode is Assets.link and not self.attempt(video, video.stat):
+            return self._find(unit, has_video=False, has_strip=False)
         # An existing strip proves that the video can be decoded; opening thousands takes minutes.
         if not strip.is_file() and not self.attempt(video, partial(write_strip, video, strip)):
             return self._find(unit, has_video=False, has_strip=False)
@@ -237,7 +239,7 @@ class AssetWriter:
         update_text(target, text if shown == text else without_digests(shown))
 
     def attempt(
-        self, video: Path, action: Callable[[], None], failure: str = "cannot be shown"
+        self, video: Path, action: Callable[[], object], failure: str = "cannot be shown"
     ) -> bool:
         """Do something with a video; warn and return False if it is missing or damaged.
 

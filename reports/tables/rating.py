@@ -77,7 +77,7 @@ def rate_group(
     """
     union = frozenset[Pair]().union(*(c.evaluated for c in competitors))
     playing = [c for c in competitors if union and len(c.evaluated) >= MIN_SHARE * len(union)]
-    pairs = sorted(union.intersection(*(c.evaluated for c in playing)))
+    pairs = sorted(union.intersection(*(c.evaluated for c in playing))) if playing else []
     methods = [c.method for c in playing]
     if baseline is None and methods:
         baseline = BASELINE if BASELINE in methods else methods[0]

@@ -132,6 +132,18 @@ def test_whatever_changes_a_report_equals_one_made_from_nothing(
         (folder / "before").rename(out)
 
 
+def test_a_video_that_was_deleted_is_no_longer_linked(plain_store: Path, tmp_path: Path) -> None:
+    store = Path(shutil.copytree(plain_store, tmp_path / "runs" / "sweep", symlinks=True))
+    build_report(store, options=PAGE_ONLY)
+    (store / "units" / UNITS[0] / "video.mp4").unlink()
+    rescore(store, UNITS[1])
+    out = build_report(store, options=PAGE_ONLY).index.parent
+    made = contents(out)
+    shutil.rmtree(out)
+    build_report(store, options=PAGE_ONLY)
+    assert contents(out) == made
+
+
 def test_scores_are_read_again_of_the_row_that_changed(
     plain_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

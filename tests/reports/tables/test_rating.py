@@ -106,6 +106,19 @@ def test_nothing_to_rate() -> None:
     assert (rated.rows, rated.pairs, rated.baseline) == ((), (), None)
 
 
+def test_methods_without_a_prompt_in_common_are_not_compared() -> None:
+    """A shared sweep on its way: each method has been scored on prompts of its own."""
+    methods = [
+        replace(
+            competitor(name, quality=[0.5] * 9),
+            evaluated=frozenset((f"p{i:02d}", 0) for i in range(first, first + 3)),
+        )
+        for name, first in (("a", 0), ("b", 3), ("c", 6))
+    ]
+    group = rate(*methods)
+    assert not group.pairs and not any(row.competes for row in group.rows)
+
+
 def test_metric_of_few_videos_is_left_to_the_others() -> None:
     few = competitor("few", quality=[5.0, None, None, None])
     rated = rate(
