@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -157,8 +158,8 @@ def interact(index: Path) -> dict[str, float]:
     return figures
 
 
-def main() -> None:
-    """Measure all sizes asked for."""
+def stores_asked_for() -> Iterator[tuple[int, Path]]:
+    """Yield size and store of each argument after the folder; write those that are missing."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     template = folder / "template.mp4"
@@ -168,6 +169,12 @@ def main() -> None:
         store = folder / f"videos_{size}"
         if not store.exists():
             write_large_store(store, size, template)
+        yield size, store
+
+
+def main() -> None:
+    """Measure all sizes asked for."""
+    for size, store in stores_asked_for():
         code = "import sys; from tests.reports.measure import build; from pathlib import Path; "
         run = subprocess.run(
             [sys.executable, "-c", code + "build(Path(sys.argv[1]))", str(store)],

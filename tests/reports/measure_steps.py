@@ -17,8 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.reports.measure import link, write_large_store
-from tests.reports.synthetic import write_video
+from tests.reports.measure import link, stores_asked_for
 
 
 def build(store: Path, report: Path) -> None:
@@ -64,15 +63,7 @@ def change_one(store: Path) -> None:
 
 def main() -> None:
     """Measure all sizes asked for."""
-    folder = Path(sys.argv[1])
-    folder.mkdir(parents=True, exist_ok=True)
-    template = folder / "template.mp4"
-    if not template.exists():
-        write_video(template, hue=0.5)
-    for size in map(int, sys.argv[2:]):
-        store = folder / f"videos_{size}"
-        if not store.exists():
-            write_large_store(store, size, template)
+    for size, store in stores_asked_for():
         report = store / "report"
         shutil.rmtree(report, ignore_errors=True)
         link_strips(report, size)

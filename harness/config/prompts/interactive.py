@@ -8,7 +8,7 @@ last segment returns to the first place.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from backbones.engine.script import Segment
@@ -149,10 +149,21 @@ def make_interactive(num: int, seed: int) -> list[tuple[Segment, ...]]:
     Raises:
         ConfigError: `num` is below 1.
     """
+    return draw_scripts(num, f"interactive {seed}", lambda rng, _: _script(rng))
+
+
+def draw_scripts(
+    num: int, key: str, script: Callable[[random.Random, int], tuple[Segment, ...]]
+) -> list[tuple[Segment, ...]]:
+    """Draw scripts, each from its number and a generator that depends on number and key alone.
+
+    Raises:
+        ConfigError: `num` is below 1.
+    """
     if num < 1:
         raise ConfigError(f"Cannot draw {num} scripts; expected 1 or more.")
     # A string seed is hashed with SHA-512, independent of the process.
-    return [_script(random.Random(f"interactive {seed} {number}")) for number in range(num)]
+    return [script(random.Random(f"{key} {number}"), number) for number in range(num)]
 
 
 def name_of(subject: str) -> str:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import random
 
 from backbones.engine.script import Segment
-from harness.config.prompts.interactive import KINDS, LIGHTS, PLACES, name_of
-from harness.core.errors import ConfigError
+from harness.config.prompts.interactive import KINDS, LIGHTS, PLACES, draw_scripts, name_of
 
 VIEW_S = 10.0
 ABSENCES_S = (10.0, 20.0)
@@ -38,10 +37,7 @@ def make_returns(num: int, seed: int) -> list[tuple[Segment, ...]]:
     Raises:
         ConfigError: `num` is below 1.
     """
-    if num < 1:
-        raise ConfigError(f"Cannot draw {num} scripts; expected 1 or more.")
-    # A string seed is hashed with SHA-512, independent of the process.
-    return [_script(random.Random(f"returns {seed} {number}"), number) for number in range(num)]
+    return draw_scripts(num, f"returns {seed}", _script)
 
 
 def _script(rng: random.Random, number: int) -> tuple[Segment, ...]:
